@@ -10,6 +10,7 @@ Rules of this file:
 - Text is compared by code point: no folding, no padding. Case, accents and spaces are the
   affair of a mapping, never of a comparison.
 - Values of unlike kinds (a number and a text) satisfy no comparison, not even `ne`.
+- A list satisfies a comparison if any of its elements does.
 - "Always" is `And` of nothing, "never" is `Or` of nothing.
 """
 
@@ -147,6 +148,8 @@ def holds(condition: Condition, row: Mapping[str, object]) -> bool:
 def _compare(held: object, op: Op, value: Scalar | tuple[Scalar, ...]) -> bool:
     if held is None:
         return False
+    if isinstance(held, list | tuple):
+        return any(_compare(element, op, value) for element in held)
     if op is Op.IN:
         members = value if isinstance(value, tuple) else (value,)
         return any(_kind(held) == _kind(member) and held == member for member in members)

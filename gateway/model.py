@@ -1,0 +1,388 @@
+"""The values handed from stage to stage, in the order of the pipeline. Frozen, and free of I/O.
+
+Names here are the catalogue's (`snake_case`), never a source's. Canonical values are JSON values:
+text, numbers, Booleans, null; dates are ISO 8601 text (`1991`, `1991-04`, `1991-04-17`), times are
+RFC 3339 text in UTC; a component is a list of mappings, or one mapping.
+
+A condition in these names may look into a component: `names.family`. Comparisons on one component
+that stand side by side in one `And` must hold on one and the same element of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+from connectors.conditions import ALWAYS, NEVER, Condition
+
+EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+# --- receive, authenticate -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One GraphQL request as it came, checked for size and JSON only."""
+
+    id: str  # UUIDv7
+    received_at: datetime
+    authorization: tuple[str, ...]  # every value of the header, unread
+    document: str = ""
+    document_id: str | None = None  # SHA-256 of a persisted document
+    operation_name: str | None = None
+    variables: Mapping[str, Any] = EMPTY
+    justification: object = None  # extensions.justification, unread
+    read_only: bool = False  # it came by GET: only persisted documents, or nothing to fetch
+    peer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """On whose authenticated behalf a query runs. (issuer, id) is the identity."""
+
+    issuer: str
+    id: str
+    agency: str
+    roles: tuple[str, ...]
+    clearance: str
+    training: tuple[str, ...]
+    app: str
+    token_id: str
+    attributes_as_at: datetime
+    acr: str | None = None
+    auth_time: datetime | None = None
+
+
+# --- parse ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Justification:
+    """Why somebody asks. Texts are sealed in the log; policy learns only that they were given."""
+
+    purpose: str
+    reason_code: str
+    reason_text: str | None = None
+    case_ref: str | None = None
+    incident_ref: str | None = None
+    on_behalf_of: str | None = None
+    break_glass: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """One selected field, fragments and aliases resolved, arguments coerced."""
+
+    key: str  # in the response
+    name: str  # in the catalogue
+    args: Mapping[str, Any] = EMPTY  # argument names as in the catalogue
+    on: frozenset[str] | None = None  # concrete types it applies to; None for all
+    selections: tuple[Selection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One query operation, bound to its variables."""
+
+    digest: str  # SHA-256 of the document's text
+    text: str
+    name: str | None
+    variables: Mapping[str, Any]
+    roots: tuple[Selection, ...]
+    justification: Justification | None
+    introspection: Mapping[str, Any] | None = None  # the answer, when only the schema was asked
+
+
+# --- plan ----------------------------------------------------------------------------------------
+
+
+class Use(StrEnum):
+    """How rows may depend on a field without its value being shown."""
+
+    FILTER = "filter"
+    SORT = "sort"
+    COUNT = "count"
+    LINK = "link"
+    MATCH = "match"
+    FACE = "face"
+    REVEAL = "reveal"
+
+
+FieldUse: TypeAlias = tuple[Use, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A record's own fields (path "") or those of one of its components (path "identifiers")."""
+
+    path: str
+    type: str  # the entity's or the component's name
+    reads: frozenset[str] = frozenset()  # fields whose values appear in the response
+    uses: frozenset[FieldUse] = frozenset()  # fields the rows depend on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Near:
+    """Rank by likeness to a stored image, or to a probe that the gateway itself issued."""
+
+    ref_key: str | None = None  # native key of the stored image
+    vector: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """One visit to one source for one entity, in the catalogue's names."""
+
+    id: str  # "f0", "f1", ...: the name policy and audit know it by
+    source: str
+    entity: str
+    parts: tuple[Part, ...]  # the record itself first
+    where: Condition = ALWAYS
+    limit: int = 20  # rows; per parent record for a link
+    parent: str | None = None  # the fetch whose rows supply this one's link keys
+    link_from: str = ""  # the parent's field, or "component.field", that holds the keys
+    link_by: str = ""  # this entity's field that must equal one of them
+    near: Near | None = None
+    after: str | None = None  # position in the source, from a cursor
+    selections: tuple[Selection, ...] = ()
+    links: Mapping[str, tuple[str, ...]] = EMPTY  # response key -> the fetches that fill it
+    root: str = ""  # response key of the root field it belongs to
+    path: str = ""  # response path of its list, indexes as "*"
+
+    def part(self, path: str) -> Part:
+        """The part at a path.
+
+        Raises:
+            KeyError: the fetch has no such part.
+        """
+        for part in self.parts:
+            if part.path == path:
+                return part
+        raise KeyError(path)
+
+
+def resource_id(fetch_id: str, path: str) -> str:
+    """The name by which policy knows a part: "f0", "f0.identifiers"."""
+    return f"{fetch_id}.{path}" if path else fetch_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootPlan:
+    """One root field and the fetches that answer it."""
+
+    key: str
+    name: str
+    selection: Selection
+    fetches: tuple[str, ...] = ()
+    not_held: tuple[str, ...] = ()  # sources that hold the entity and cannot apply the criteria
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything a query would touch, before anybody has agreed to it."""
+
+    roots: tuple[RootPlan, ...] = ()
+    fetches: tuple[Fetch, ...] = ()  # parents precede children
+    cursor_serial: int | None = None  # the policy serial that a cursor in the query was issued at
+    not_held: tuple[tuple[str, str], ...] = ()  # (response path, field) that no source holds
+
+
+# --- ask, authorise ------------------------------------------------------------------------------
+
+
+class Show(StrEnum):
+    """What of a resource appears."""
+
+    RECORDS = "records"
+    COUNT = "count"
+    HIT = "hit"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """The public reason with a ruling: which rule, in what words, whom to ask, what to do now."""
+
+    rule: str = ""
+    text: str = ""
+    desk: str = ""
+    action: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Shown `manner` where the record satisfies `when`."""
+
+    when: Condition
+    manner: str
+
+
+Manner: TypeAlias = str | tuple[Case, ...]
+"""CLEAR, SILENT, a mask's name, or cases of which the first that holds counts."""
+
+CLEAR = "CLEAR"
+SILENT = "SILENT"
+HIT_ONLY = "HIT_ONLY"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """The decision's part about one resource. What it does not mention is denied."""
+
+    show: Show | None = None
+    limit: int = 0
+    rows: Condition = NEVER
+    uses: frozenset[FieldUse] = frozenset()
+    read: Mapping[str, Manner] = EMPTY
+    notes: Mapping[str, Note] = EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obligation:
+    """What the gateway must do as a condition of a permission."""
+
+    type: str
+    attributes: Mapping[str, Any] = EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The policy's answer to one question."""
+
+    serial: int
+    rulings: Mapping[str, Ruling] = EMPTY
+    obligations: tuple[Obligation, ...] = ()
+    refuse: Note | None = None
+    cache_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartGrant:
+    """What was agreed for one part: never more than was planned, never more than was allowed."""
+
+    part: Part
+    show: Show | None  # None: withheld, and said so
+    limit: int = 0
+    rows: Condition = NEVER
+    read: Mapping[str, Manner] = EMPTY  # a subset of the part's reads, derived fields settled
+    match: frozenset[str] = frozenset()  # fields that matching may look at
+    count: frozenset[str] = frozenset()  # Boolean fields that may be counted beside the total
+    notes: Mapping[str, Note] = EMPTY
+
+    def note(self, name: str = "") -> Note:
+        return self.notes.get(name) or self.notes.get("") or Note()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A fetch that may be made, and what of it may be shown."""
+
+    fetch: Fetch
+    parts: Mapping[str, PartGrant]
+
+    @property
+    def own(self) -> PartGrant:
+        return self.parts[""]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorisedPlan:
+    """A plan narrowed to what the decision permits."""
+
+    plan: Plan
+    serial: int
+    grants: Mapping[str, Grant] = EMPTY
+    silent: frozenset[str] = frozenset()  # fetches answered like a source that holds nothing
+    withheld: Mapping[str, Note] = EMPTY  # fetches not made, and why
+    obligations: tuple[Obligation, ...] = ()
+
+
+# --- fan out -------------------------------------------------------------------------------------
+
+
+class State(StrEnum):
+    """How a source fared."""
+
+    ANSWERED = "ANSWERED"
+    TRUNCATED = "TRUNCATED"
+    NOT_ASKED = "NOT_ASKED"
+    WITHHELD = "WITHHELD"
+    RATE_LIMITED = "RATE_LIMITED"
+    TIMED_OUT = "TIMED_OUT"
+    UNAVAILABLE = "UNAVAILABLE"
+    FAULT = "FAULT"
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """One row of a source in canonical form, with its components in place.
+
+    Not frozen, because a thousand are made for one answer; nothing changes one once `fan_out` has
+    given it back.
+    """
+
+    key: str  # the source's own key, as text
+    values: dict[str, Any]
+    links: frozenset[Any] = frozenset()  # which of the parent's link keys it belongs to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchResult:
+    """What one fetch brought back, or how it failed. An error is a value here."""
+
+    state: State
+    records: tuple[Record, ...] = ()
+    truncated: bool = False
+    elapsed_s: float = 0.0
+    detail: str = ""  # for the operator's log
+    alarms: int = 0  # rows a source should not have sent
+
+
+Results: TypeAlias = Mapping[str, FetchResult]
+
+# --- shape, record outcome -----------------------------------------------------------------------
+
+
+class Outcome(StrEnum):
+    """What became of a part of the answer, as its reader is told."""
+
+    SHOWN = "SHOWN"
+    MASKED = "MASKED"
+    WITHHELD = "WITHHELD"
+    HIT = "HIT"
+    NOTHING_TO_SHOW = "NOTHING_TO_SHOW"
+    SOURCE_UNAVAILABLE = "SOURCE_UNAVAILABLE"
+    POLICY_UNAVAILABLE = "POLICY_UNAVAILABLE"
+    NOT_ASKED = "NOT_ASKED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceReport:
+    """How one source fared in a query, as metrics, the log and the answer know it."""
+
+    source: str
+    agency: str
+    state: State
+    rows: int = 0  # records shown
+    masked: int = 0
+    withheld: int = 0
+    hits: int = 0
+    elapsed_s: float = 0.0
+    alarms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """An answer, not yet recorded; nothing can send it."""
+
+    status: int
+    body: Mapping[str, Any]  # GraphQL response: data, errors, extensions
+    reports: tuple[SourceReport, ...] = ()
+    code: str | None = None  # of the error that ended the query, if one did
+    detail: str = ""  # for the operator's log and the sealed record
+
+    disclosed: tuple[tuple[str, str, str], ...] = field(default=())  # (source, entity, native key)
