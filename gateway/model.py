@@ -10,16 +10,32 @@ that stand side by side in one `And` must hold on one and the same element of it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Never, TypeAlias
 
 from connectors.conditions import ALWAYS, NEVER, Condition
 
-EMPTY: Mapping[str, Any] = MappingProxyType({})
+
+class _Empty(Mapping[Any, Any]):
+    """A mapping of nothing, hashable so that it may be a dataclass's default."""
+
+    def __getitem__(self, key: object) -> Never:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[Never]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+    def __hash__(self) -> int:
+        return 0
+
+
+EMPTY: Mapping[Any, Any] = _Empty()
 
 # --- receive, authenticate -----------------------------------------------------------------------
 
@@ -384,5 +400,4 @@ class Response:
     reports: tuple[SourceReport, ...] = ()
     code: str | None = None  # of the error that ended the query, if one did
     detail: str = ""  # for the operator's log and the sealed record
-
-    disclosed: tuple[tuple[str, str, str], ...] = field(default=())  # (source, entity, native key)
+    disclosed: tuple[tuple[str, str, str], ...] = ()  # (source, entity, native key)

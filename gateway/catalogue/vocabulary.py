@@ -1,0 +1,441 @@
+"""What exists and how sensitive it is: the shared vocabulary, read strictly from its file.
+
+The vocabulary names types, fields, links, criteria and root fields in `snake_case`. It knows no
+source. `read_vocabulary` turns the parsed TOML into frozen values and reports every fault at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from gateway.errors import ConfigError, Fault
+from gateway.model import EMPTY
+
+SCALARS = frozenset(
+    {
+        "String",
+        "Name",  # a person's name: compared folded (case, accents and apostrophes away)
+        "Int",
+        "Float",
+        "Boolean",
+        "Date",
+        "DateTime",
+        "PartialDate",
+        "Duration",  # arguments only
+        "Vrm",
+        "E164",
+        "Postcode",
+        "CountryCode",
+        "DocumentNumber",  # compared without spaces, case and leading zeros' punctuation
+        "ContactValue",  # E.164 for phones, lower case for the rest
+        "Key",  # a source's own key: hidden always
+        "Vector",  # an embedding: hidden always
+    }
+)
+USES = frozenset({"filter", "sort", "count", "link", "match", "face"})
+MARKINGS = frozenset({"O", "OS"})
+CLASSES = ("S0", "S1", "S2", "S3", "S4", "S5")
+MASKS = frozenset(
+    {"NULL", "REDACT", "YEAR", "MONTH_YEAR", "LAST4", "FIRST_OUT", "AGE_BAND", "GRID_1KM"}
+    | {"TOKEN", "SANITISED_TEXT", "BAND", "COUNT_ONLY", "HIT_ONLY"}
+)
+SHAPES = frozenset({"hits", "list", "one", "face"})
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypeRef:
+    """A type as a field bears it: `[Name!]` is name "Name", many."""
+
+    name: str
+    many: bool = False
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reveal:
+    """What a reader of a field learns besides: the values of other fields."""
+
+    fields: tuple[str, ...]
+    when_kind: str | None = None  # only where the element's `kind` is this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One attribute of an entity or component."""
+
+    name: str
+    type: TypeRef
+    marking: str
+    sens: str
+    masks: frozenset[str] = frozenset()
+    uses: frozenset[str] = frozenset()
+    reveals: tuple[Reveal, ...] = ()
+    derived: str | None = None
+    from_: tuple[str, ...] = ()
+    bands: Mapping[str, tuple[Any, ...]] = EMPTY
+    hidden: bool = False
+    doc: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """A caller's condition on a field: `on op value`."""
+
+    name: str
+    type: TypeRef
+    on: str
+    op: str
+    min_length: int = 0
+    alone: bool = True  # enough by itself to ask a source
+    before_now: bool = False  # a duration, counted back from the moment of the question
+    narrows_type: bool = False  # chooses members of an interface instead of a field's values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A declared join from one entity to another."""
+
+    name: str
+    to: TypeRef
+    from_: str
+    by: str
+    shared: bool  # the key is a shared identifier, asked of every source; else local to the source
+    marking: str
+    sens: str
+    args: Mapping[str, Argument] = EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entity:
+    """A kind of record."""
+
+    name: str
+    doc: str
+    fields: Mapping[str, Field]
+    links: Mapping[str, Link] = EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A list or small object within a record, without a key of its own."""
+
+    name: str
+    fields: Mapping[str, Field]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """One field of the query type."""
+
+    name: str
+    doc: str
+    entity: str  # an entity or an interface
+    shape: str  # "hits", "list", "one" or "face"
+    args: Mapping[str, Argument] = EMPTY
+    by: str | None = None  # an input of criteria
+    any_of: str | None = None  # an input of criteria, several alternatives of it
+    by_ref: bool = False
+    matches: bool = False
+    default_first: int = 20
+    max_first: int = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vocabulary:
+    """Everything that exists, whoever has it."""
+
+    enums: Mapping[str, tuple[str, ...]]
+    components: Mapping[str, Component]
+    entities: Mapping[str, Entity]
+    interfaces: Mapping[str, tuple[str, ...]]
+    inputs: Mapping[str, Mapping[str, Argument]]
+    roots: Mapping[str, Root]
+    header: frozenset[str] = frozenset()  # fields that every entity bears
+    derived: Mapping[tuple[str, str], tuple[str, ...]] = EMPTY
+    reveals: Mapping[tuple[str, str], tuple[str, ...]] = EMPTY
+
+    def fields_of(self, type_name: str) -> Mapping[str, Field]:
+        """The fields of an entity or component."""
+        if type_name in self.entities:
+            return self.entities[type_name].fields
+        return self.components[type_name].fields
+
+    def field_at(self, entity: str, dotted: str) -> Field:
+        """The field at `name` or `component.name`.
+
+        Raises:
+            KeyError: there is none.
+        """
+        fields = self.entities[entity].fields
+        *way, last = dotted.split(".")
+        for step in way:
+            fields = self.components[fields[step].type.name].fields
+        return fields[last]
+
+    def concrete(self, type_name: str) -> tuple[str, ...]:
+        """The entities that a type stands for: an interface's members, or itself."""
+        return self.interfaces.get(type_name, (type_name,))
+
+
+def type_ref(text: str) -> TypeRef:
+    """Read "Name", "Name!", "[Name]" or "[Name!]".
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    matched = re.fullmatch(r"(\[)?([A-Z][A-Za-z0-9]*)(!)?(\])?(!)?", text)
+    if not matched or bool(matched[1]) != bool(matched[4]):
+        raise ValueError(f"{text!r} is not a type")
+    many = bool(matched[1])
+    return TypeRef(name=matched[2], many=many, required=bool(matched[5] if many else matched[3]))
+
+
+class _Reader:
+    """Reads one file and gathers its faults."""
+
+    def __init__(self, data: Mapping[str, Any], file: str) -> None:
+        self.data = data
+        self.file = file
+        self.faults: list[Fault] = []
+
+    def fault(self, key: str, text: str) -> None:
+        self.faults.append(Fault(file=self.file, key=key, text=text))
+
+    def table(self, data: Mapping[str, Any], key: str, known: set[str]) -> Mapping[str, Any]:
+        for unknown in sorted(set(data) - known):
+            self.fault(f"{key}.{unknown}", f"unknown key; known are {', '.join(sorted(known))}")
+        return data
+
+    def type(self, text: Any, key: str) -> TypeRef:
+        try:
+            return type_ref(str(text))
+        except ValueError as error:
+            self.fault(key, str(error))
+            return TypeRef(name="String")
+
+    def name(self, name: str, key: str) -> None:
+        if not _NAME.match(name):
+            self.fault(key, "names are snake_case")
+
+    def field(self, name: str, data: Mapping[str, Any], key: str) -> Field:
+        self.name(name, key)
+        known = {"type", "marking", "class", "masks", "uses", "reveals", "derived", "from", "bands"}
+        self.table(data, key, known | {"hidden", "doc"})
+        if data.get("marking") not in MARKINGS:
+            self.fault(f"{key}.marking", "each field needs a marking: O or OS")
+        if data.get("class") not in CLASSES:
+            self.fault(f"{key}.class", f"each field needs a class: {', '.join(CLASSES)}")
+        for group, allowed in (("masks", MASKS), ("uses", USES)):
+            for item in sorted(set(data.get(group, ())) - allowed):
+                self.fault(f"{key}.{group}", f"{item!r} is unknown")
+        bands = {k: tuple(v) for k, v in data.get("bands", {}).items()}
+        if "BAND" in data.get("masks", ()) and not bands and data.get("type") not in _BANDED:
+            self.fault(f"{key}.bands", "a field with the mask BAND says its bands")
+        return Field(
+            name=name,
+            type=self.type(data.get("type", ""), f"{key}.type"),
+            marking=data.get("marking", "OS"),
+            sens=data.get("class", "S5"),
+            masks=frozenset(data.get("masks", ())),
+            uses=frozenset(data.get("uses", ())),
+            reveals=tuple(
+                Reveal(fields=tuple(item["fields"]), when_kind=item.get("when_kind"))
+                for item in data.get("reveals", ())
+            ),
+            derived=data.get("derived"),
+            from_=tuple(data.get("from", ())),
+            bands=MappingProxyType(bands),
+            hidden=data.get("hidden", False),
+            doc=data.get("doc", ""),
+        )
+
+    def argument(self, name: str, data: Mapping[str, Any], key: str) -> Argument:
+        self.name(name, key)
+        known = {"type", "on", "op", "min_length", "alone", "before_now", "narrows_type"}
+        self.table(data, key, known)
+        if data.get("op") not in {"eq", "in", "startswith", "lt", "lte", "gt", "gte"}:
+            self.fault(f"{key}.op", "must be eq, in, startswith, lt, lte, gt or gte")
+        return Argument(
+            name=name,
+            type=self.type(data.get("type", ""), f"{key}.type"),
+            on=str(data.get("on", "")),
+            op=str(data.get("op", "eq")),
+            min_length=int(data.get("min_length", 0)),
+            alone=bool(data.get("alone", True)),
+            before_now=bool(data.get("before_now", False)),
+            narrows_type=bool(data.get("narrows_type", False)),
+        )
+
+    def arguments(self, data: Mapping[str, Any], key: str) -> Mapping[str, Argument]:
+        return {name: self.argument(name, item, f"{key}.{name}") for name, item in data.items()}
+
+    def link(self, name: str, data: Mapping[str, Any], key: str) -> Link:
+        self.name(name, key)
+        self.table(data, key, {"to", "from", "by", "scope", "marking", "class", "args"})
+        if data.get("scope") not in {"same", "all"}:
+            self.fault(f"{key}.scope", "must be same (a key of the source) or all (a shared one)")
+        if data.get("marking") not in MARKINGS or data.get("class") not in CLASSES:
+            self.fault(key, "each link needs a marking and a class")
+        return Link(
+            name=name,
+            to=self.type(data.get("to", ""), f"{key}.to"),
+            from_=str(data.get("from", "")),
+            by=str(data.get("by", "")),
+            shared=data.get("scope") == "all",
+            marking=data.get("marking", "OS"),
+            sens=data.get("class", "S5"),
+            args=self.arguments(data.get("args", {}), f"{key}.args"),
+        )
+
+    def root(self, name: str, data: Mapping[str, Any]) -> Root:
+        key = f"query.{name}"
+        self.name(name, key)
+        known = {"doc", "entity", "shape", "args", "by", "any_of", "by_ref", "matches"}
+        self.table(data, key, known | {"default_first", "max_first"})
+        if data.get("shape") not in SHAPES:
+            self.fault(f"{key}.shape", f"must be one of {', '.join(sorted(SHAPES))}")
+        return Root(
+            name=name,
+            doc=data.get("doc", ""),
+            entity=data.get("entity", ""),
+            shape=data.get("shape", "list"),
+            args=self.arguments(data.get("args", {}), f"{key}.args"),
+            by=data.get("by"),
+            any_of=data.get("any_of"),
+            by_ref=data.get("by_ref", False),
+            matches=data.get("matches", False),
+            default_first=data.get("default_first", 20),
+            max_first=data.get("max_first", 50),
+        )
+
+
+_BANDED = frozenset({"WarningKind", "Int", "Float"})  # masks of these carry bands of their own
+
+
+def read_vocabulary(data: Mapping[str, Any], file: str = "entities.toml") -> Vocabulary:
+    """The vocabulary that a parsed file declares.
+
+    Raises:
+        ConfigError: with every fault of the file, by key.
+    """
+    reader = _Reader(data, file)
+    reader.table(
+        data,
+        "",
+        {"version", "enum", "header", "component", "entity", "interface", "input", "query"},
+    )
+    if data.get("version") != 1:
+        reader.fault("version", "must be 1")
+    header = {
+        name: reader.field(name, item, f"header.fields.{name}")
+        for name, item in data.get("header", {}).get("fields", {}).items()
+    }
+    components = {
+        name: Component(
+            name=name,
+            fields={
+                f: reader.field(f, spec, f"component.{name}.fields.{f}")
+                for f, spec in item.get("fields", {}).items()
+            },
+        )
+        for name, item in data.get("component", {}).items()
+    }
+    entities = {
+        name: Entity(
+            name=name,
+            doc=item.get("doc", ""),
+            fields=header
+            | {
+                f: reader.field(f, spec, f"entity.{name}.fields.{f}")
+                for f, spec in item.get("fields", {}).items()
+            },
+            links={
+                link: reader.link(link, spec, f"entity.{name}.links.{link}")
+                for link, spec in item.get("links", {}).items()
+            },
+        )
+        for name, item in data.get("entity", {}).items()
+    }
+    interfaces = {name: tuple(members) for name, members in data.get("interface", {}).items()}
+    enums = {name: tuple(values) for name, values in data.get("enum", {}).items()}
+    enums["EventKind"] = tuple(member.upper() for member in interfaces.get("Event", ()))
+    vocabulary = Vocabulary(
+        enums=enums,
+        components=components,
+        entities=entities,
+        interfaces=interfaces,
+        inputs={
+            name: reader.arguments(item, f"input.{name}")
+            for name, item in data.get("input", {}).items()
+        },
+        roots={name: reader.root(name, item) for name, item in data.get("query", {}).items()},
+        header=frozenset(header),
+    )
+    _check_references(vocabulary, reader)
+    if reader.faults:
+        raise ConfigError(*reader.faults)
+    return replace(
+        vocabulary,
+        derived=MappingProxyType(dict(_derived(vocabulary))),
+        reveals=MappingProxyType(dict(_reveals(vocabulary))),
+    )
+
+
+def _derived(vocabulary: Vocabulary) -> list[tuple[tuple[str, str], tuple[str, ...]]]:
+    return [
+        ((entity.name, field.name), field.from_)
+        for entity in vocabulary.entities.values()
+        for field in entity.fields.values()
+        if field.derived
+    ]
+
+
+def _reveals(vocabulary: Vocabulary) -> list[tuple[tuple[str, str], tuple[str, ...]]]:
+    return [
+        ((component.name, field.name), tuple(f for r in field.reveals for f in r.fields))
+        for component in vocabulary.components.values()
+        for field in component.fields.values()
+        if field.reveals
+    ]
+
+
+def _check_references(vocabulary: Vocabulary, reader: _Reader) -> None:
+    """Every name that is used must exist."""
+    known = SCALARS | set(vocabulary.enums) | set(vocabulary.components)
+    for kind, types in (("entity", vocabulary.entities), ("component", vocabulary.components)):
+        for type_name, item in types.items():
+            for field in item.fields.values():
+                if field.type.name not in known:
+                    reader.fault(
+                        f"{kind}.{type_name}.fields.{field.name}.type",
+                        f"{field.type.name} does not exist",
+                    )
+    for entity in vocabulary.entities.values():
+        for link in entity.links.values():
+            key = f"entity.{entity.name}.links.{link.name}"
+            _check_path(vocabulary, reader, entity.name, link.from_, f"{key}.from")
+            for target in vocabulary.concrete(link.to.name):
+                if target not in vocabulary.entities:
+                    reader.fault(f"{key}.to", f"{target} does not exist")
+                    continue
+                for path in (link.by, *(a.on for a in link.args.values())):
+                    _check_path(vocabulary, reader, target, path, f"{key}.by")
+    for root in vocabulary.roots.values():
+        for name in (root.by, root.any_of):
+            if name is not None and name not in vocabulary.inputs:
+                reader.fault(f"query.{root.name}", f"the input {name} does not exist")
+        for target in vocabulary.concrete(root.entity):
+            if target not in vocabulary.entities:
+                reader.fault(f"query.{root.name}.entity", f"{target} does not exist")
+
+
+def _check_path(vocabulary: Vocabulary, reader: _Reader, entity: str, path: str, key: str) -> None:
+    try:
+        vocabulary.field_at(entity, path)
+    except KeyError:
+        reader.fault(key, f"{entity} has no field {path}")
