@@ -1,0 +1,380 @@
+"""Conditions as SQLAlchemy expressions that mean exactly what `conditions.holds` means.
+
+Databases disagree about what equals what: collations fold case and accents, `char(n)` ignores
+spaces, affinities turn text into numbers. Each dialect therefore has a recipe that compares code
+points, and where that recipe would hide an index from the planner, the database's own looser
+predicate stands beside it: the loose one finds rows, the strict one decides.
+
+A literal that a column could never hold (2.5 in an integer column, a NUL in PostgreSQL) is moved
+to its nearest neighbour that the column can hold and the operator adjusted, so that no driver
+rounds it and none refuses it (`_sqlliterals`). Values reach a statement only as bind parameters.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql
+
+from connectors._sqlliterals import Dialect, Kind, comparable, fit
+from connectors.conditions import And, Compare, Condition, IsNull, Op, Or, Scalar
+
+Expression: TypeAlias = sa.ColumnElement[Any]
+Predicate: TypeAlias = sa.ColumnElement[bool]
+
+
+class Form(StrEnum):
+    """How the database keeps a column, where that needs a recipe of its own."""
+
+    PLAIN = "plain"
+    PADDED = "padded"  # PostgreSQL char(n): trailing spaces mean nothing to it
+    COLLATED = "collated"  # PostgreSQL: a collation of its own, perhaps one that folds
+    PRINTED = "printed"  # read as the database prints it: enumerations, uuids, addresses
+    SINGLE = "single"  # a 32-bit float, compared and read as a 64-bit one
+    BITS = "bits"  # MariaDB bit(n), read as an integer
+    JSON = "json"  # has keys to reach into
+    JSON_TEXT = "json_text"  # text that may hold JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What the database says of one column."""
+
+    kind: Kind
+    form: Form = Form.PLAIN
+    affinity: str = ""  # SQLite: "text", "number" or "" for none
+    nullable: bool = True
+    shown: str = ""  # the type as `spi.Column` words it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One column of a statement: what is read and compared, and what an index knows."""
+
+    kind: Kind
+    value: Expression
+    loose: Expression | None = None  # satisfies `eq` whenever `value` does; the planner's friend
+    shown: Expression | None = None  # what is read, where that can be simpler than `value`
+    affinity: str = ""
+    by_code_point: bool = False  # the database already orders `value` by code point
+
+
+class _Bpchar(sa.types.UserDefinedType[str]):
+    """PostgreSQL's char(n) without a length, so that a literal is compared as padded text."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "bpchar"
+
+
+_UTF8 = mysql.CHAR(charset="utf8mb4")
+_TYPES: Mapping[Kind, sa.types.TypeEngine[Any]] = {
+    Kind.TEXT: sa.Text(),
+    Kind.INTEGER: sa.BigInteger(),
+    Kind.DECIMAL: sa.Numeric(),
+    Kind.FLOAT: sa.Double(),
+    Kind.BOOLEAN: sa.Boolean(),
+    Kind.DATE: sa.Date(),
+    Kind.LOCAL: sa.DateTime(),
+    Kind.ZONED: sa.DateTime(timezone=True),
+    Kind.STORED: sa.types.NullType(),
+    Kind.OPAQUE: sa.types.NullType(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Relation:
+    """A table or view of one database, ready to be asked."""
+
+    dialect: Dialect
+    name: str  # perhaps "schema.name"
+    columns: Mapping[str, Held]
+    by_code_point: bool = False  # PostgreSQL: the database's own collation orders by code point
+    source: sa.TableClause = field(init=False)
+
+    def __post_init__(self) -> None:
+        schema, _, name = self.name.rpartition(".")
+        names = [sa.column(column, _TYPES[held.kind]) for column, held in self.columns.items()]
+        table = sa.table(name, *names, schema=schema or None)
+        object.__setattr__(self, "source", table)
+
+    def cell(self, column: str) -> Cell:
+        """The cell of a column or of a key inside one (`attrs:dob`).
+
+        Raises:
+            KeyError: the relation has no such column, or the key cannot be written as a path.
+        """
+        name, colon, key = column.partition(":")
+        held, raw = self.columns[name], self.source.c[name]
+        if not colon:
+            return _cell(self.dialect, held, raw, self.by_code_point)
+        if not key or any(mark in key for mark in '"\\') or not key.isprintable():
+            raise KeyError(column)
+        return _strict(self.dialect, _JSON_KEYS[self.dialect](held, raw, key))
+
+    def predicate(self, condition: Condition) -> Predicate:
+        """Where a condition holds. Raises KeyError for a column that is not there."""
+        match condition:
+            case And(parts):
+                return sa.and_(sa.true(), *map(self.predicate, parts))
+            case Or(parts):
+                return sa.or_(sa.false(), *map(self.predicate, parts))
+            case IsNull(column):
+                return _is_null(self.dialect, self.cell(column))
+            case Compare(column, op, value):
+                return compare(self.dialect, self.cell(column), op, value)
+
+    def order(self, column: str) -> Expression:
+        """What to order by, so that text comes in the order of its code points."""
+        cell = self.cell(column)
+        return _ordered(self.dialect, cell)
+
+
+def _cell(dialect: Dialect, held: Held, raw: Expression, by_code_point: bool) -> Cell:
+    if dialect is Dialect.SQLITE:
+        return Cell(kind=Kind.STORED, value=raw, affinity=held.affinity)
+    if held.form is Form.PRINTED:
+        return _strict(dialect, sa.cast(raw, _UTF8 if dialect is Dialect.MARIADB else sa.Text()))
+    if held.form is Form.SINGLE:
+        return Cell(kind=held.kind, value=sa.cast(raw, sa.Double()))
+    if held.form is Form.BITS:
+        return Cell(kind=held.kind, value=raw + sa.literal_column("0"))
+    if held.kind is not Kind.TEXT:
+        return Cell(kind=held.kind, value=raw)
+    if dialect is Dialect.MARIADB or held.form is Form.COLLATED:
+        strict = _strict(dialect, raw)
+        return replace(strict, loose=raw, shown=raw)
+    if held.form is Form.PADDED:
+        strict = _strict(dialect, sa.cast(raw, sa.Text()))
+        return replace(strict, loose=sa.cast(raw, _Bpchar()))
+    return Cell(kind=Kind.TEXT, value=raw, by_code_point=by_code_point)
+
+
+def _strict(dialect: Dialect, text: Expression) -> Cell:
+    """Text that is compared and ordered by code point, without padding."""
+    if dialect is Dialect.MARIADB:
+        exact = sa.collate(sa.cast(text, _UTF8), "utf8mb4_nopad_bin")
+    else:
+        exact = sa.collate(text, "BINARY" if dialect is Dialect.SQLITE else "C")
+    return Cell(kind=Kind.TEXT, value=exact, by_code_point=True)
+
+
+# --- keys inside JSON: always text, null when absent, null too in a row whose JSON is broken
+
+
+def _sqlite_key(held: Held, raw: Expression, key: str) -> Expression:
+    path = sa.literal(f'$."{key}"', sa.Text())
+    kind = sa.func.json_type(raw, path, type_=sa.Text())
+    word = kind.in_([sa.literal_column("'true'"), sa.literal_column("'false'")])
+    found = sa.case((word, kind), else_=sa.cast(sa.func.json_extract(raw, path), sa.Text()))
+    return sa.case((sa.func.json_valid(raw) == sa.literal_column("1"), found))
+
+
+def _postgresql_key(held: Held, raw: Expression, key: str) -> Expression:
+    name = sa.literal(key, sa.Text())
+    if held.form is Form.JSON:
+        return sa.cast(raw, postgresql.JSONB()).op("->>", return_type=sa.Text())(name)
+    text = sa.cast(raw, sa.Text())
+    found = sa.cast(text, postgresql.JSONB()).op("->>", return_type=sa.Text())(name)
+    valid = sa.func.pg_input_is_valid(text, sa.literal_column("'jsonb'"), type_=sa.Boolean())
+    return sa.case((valid, found))
+
+
+def _mariadb_key(held: Held, raw: Expression, key: str) -> Expression:
+    found = sa.func.json_extract(raw, sa.literal(f'$."{key}"', sa.Text()))
+    present = sa.and_(
+        sa.func.json_valid(raw) == sa.literal_column("1"),
+        sa.func.json_type(found) != sa.literal_column("'NULL'"),
+    )
+    return sa.case((present, sa.func.json_unquote(found, type_=sa.Text())))
+
+
+_JSON_KEYS = {
+    Dialect.SQLITE: _sqlite_key,
+    Dialect.POSTGRESQL: _postgresql_key,
+    Dialect.MARIADB: _mariadb_key,
+}
+
+
+# --- comparing
+
+
+def compare(dialect: Dialect, cell: Cell, op: Op, value: Scalar | tuple[Scalar, ...]) -> Predicate:
+    """Where `cell op value` holds; nowhere when cell and value are of unlike kinds."""
+    if op is Op.IN:
+        members = value if isinstance(value, tuple) else (value,)
+        return _is_one_of(dialect, cell, members)
+    if isinstance(value, tuple):
+        return sa.false()
+    kind = comparable(cell.kind, value)
+    if kind is None or (op is Op.STARTSWITH and kind is not Kind.TEXT):
+        return sa.false()
+    if isinstance(value, float | Decimal) and value != value:  # NaN differs from every value
+        return _of_kind(dialect, cell, kind, _exists(cell)) if op is Op.NE else sa.false()
+    fitted, side = fit(dialect, kind, value)
+    if op is Op.STARTSWITH:
+        return sa.false() if side else _starts(dialect, cell, str(fitted))
+    if side:
+        if op in (Op.EQ, Op.NE):
+            everywhere = _of_kind(dialect, cell, kind, _exists(cell))
+            return everywhere if op is Op.NE else sa.false()
+        op = (_WHEN_ABOVE if side > 0 else _WHEN_BELOW)[op]
+    return _of_kind(dialect, cell, kind, _plain_compare(dialect, cell, kind, op, fitted))
+
+
+# what an operator becomes when the literal moved up, or down, to a value the column can hold
+_WHEN_ABOVE = {Op.LT: Op.LT, Op.LTE: Op.LT, Op.GT: Op.GTE, Op.GTE: Op.GTE}
+_WHEN_BELOW = {Op.LT: Op.LTE, Op.LTE: Op.LTE, Op.GT: Op.GT, Op.GTE: Op.GT}
+
+
+def _plain_compare(dialect: Dialect, cell: Cell, kind: Kind, op: Op, value: Scalar) -> Predicate:
+    literal = _literal(kind, value)
+    held = _unconverted(cell, kind)
+    match op:
+        case Op.EQ:
+            strict = held == literal
+            return strict if cell.loose is None else sa.and_(_loosely(cell, literal), strict)
+        case Op.NE:
+            return held != literal
+    held = _ordered(dialect, cell) if kind is Kind.TEXT else held
+    match op:
+        case Op.LT:
+            return held < literal
+        case Op.LTE:
+            return held <= literal
+    above = held > literal if op is Op.GT else held >= literal
+    if dialect is Dialect.POSTGRESQL and kind in (Kind.FLOAT, Kind.DECIMAL):
+        # PostgreSQL ranks NaN above every number; nothing else does
+        return sa.and_(above, held != sa.cast(sa.literal("NaN"), _TYPES[kind]))
+    return above
+
+
+def _loosely(cell: Cell, literal: Expression) -> Predicate:
+    assert cell.loose is not None  # noqa: S101  # the caller looked
+    if isinstance(cell.loose, sa.Cast):
+        return cell.loose.clause == sa.cast(literal, _Bpchar())
+    return cell.loose == literal
+
+
+def _is_one_of(dialect: Dialect, cell: Cell, members: tuple[Scalar, ...]) -> Predicate:
+    groups: dict[Kind, list[Scalar]] = {}
+    for member in members:
+        kind = comparable(cell.kind, member)
+        if kind is None or (isinstance(member, float | Decimal) and member != member):
+            continue
+        fitted, side = fit(dialect, kind, member)
+        if side == 0:
+            groups.setdefault(_group(kind, member), []).append(fitted)
+    parts = []
+    for kind, values in groups.items():
+        strict = _any_of(dialect, _unconverted(cell, kind), kind, values)
+        if cell.loose is not None:
+            strict = sa.and_(_any_of_loose(dialect, cell.loose, values), strict)
+        parts.append(_of_kind(dialect, cell, kind, strict))
+    return sa.or_(sa.false(), *parts)
+
+
+def _group(kind: Kind, member: Scalar) -> Kind:
+    return Kind.TEXT if isinstance(member, str) else kind
+
+
+def _any_of(dialect: Dialect, held: Expression, kind: Kind, values: list[Scalar]) -> Predicate:
+    unique = list(dict.fromkeys(values))
+    if dialect is Dialect.POSTGRESQL:
+        # one parameter however many values, so one prepared statement serves every number of them
+        return held == sa.any_(sa.literal(unique, postgresql.ARRAY(_TYPES[kind])))
+    return held.in_(sa.bindparam(None, unique, type_=_TYPES[kind], expanding=True, unique=True))
+
+
+def _any_of_loose(dialect: Dialect, loose: Expression, values: list[Scalar]) -> Predicate:
+    if isinstance(loose, sa.Cast):
+        padded = sa.cast(
+            sa.literal(values, postgresql.ARRAY(sa.Text())), postgresql.ARRAY(_Bpchar())
+        )
+        return sa.cast(loose.clause, _Bpchar()) == sa.any_(padded)
+    return _any_of(dialect, loose, Kind.TEXT, values)
+
+
+def _starts(dialect: Dialect, cell: Cell, prefix: str) -> Predicate:
+    """Text from `prefix` up to the next text that does not start with it.
+
+    A range is exact wherever order is by code point, needs no pattern and so no escaping; the
+    pattern beside it (MariaDB) or instead of it (PostgreSQL's plain columns) is for the index.
+    """
+    if dialect is Dialect.POSTGRESQL and cell.loose is None and not cell.by_code_point:
+        return cell.value.startswith(prefix, autoescape=True)
+    held = _ordered(dialect, replace(cell, value=_unconverted(cell, Kind.TEXT)))
+    parts: list[Predicate] = [held >= _literal(Kind.TEXT, prefix)]
+    if end := _after_prefix(prefix):
+        parts.append(held < _literal(Kind.TEXT, end))
+    if dialect is Dialect.MARIADB and cell.loose is not None:
+        parts.insert(0, cell.loose.startswith(prefix, autoescape=True))
+    return _of_kind(dialect, cell, Kind.TEXT, sa.and_(*parts))
+
+
+def _after_prefix(prefix: str) -> str:
+    """The least text greater than every text that starts with `prefix`; "" if there is none."""
+    bare = prefix.rstrip(chr(sys.maxunicode))
+    if not bare:
+        return ""
+    following = ord(bare[-1]) + 1
+    return bare[:-1] + chr(0xE000 if following == 0xD800 else following)
+
+
+def _ordered(dialect: Dialect, cell: Cell) -> Expression:
+    if cell.kind is Kind.STORED:
+        return sa.collate(cell.value, "BINARY")
+    if dialect is Dialect.POSTGRESQL and cell.kind is Kind.TEXT and not cell.by_code_point:
+        return sa.collate(cell.value, "C")
+    return cell.value
+
+
+def _unconverted(cell: Cell, kind: Kind) -> Expression:
+    """SQLite: the value without an affinity that would convert the literal it is compared with."""
+    if cell.kind is not Kind.STORED:
+        return cell.value
+    if kind is Kind.TEXT:
+        plain = cell.value if cell.affinity == "text" else _bare(cell.value)
+        return sa.collate(plain, "BINARY")
+    return cell.value if cell.affinity == "number" else _bare(cell.value)
+
+
+def _bare(value: Expression) -> Expression:
+    return sa.sql.expression.UnaryExpression(
+        value, operator=sa.sql.operators.custom_op("+"), type_=sa.types.NullType()
+    )
+
+
+def _of_kind(dialect: Dialect, cell: Cell, kind: Kind, found: Predicate) -> Predicate:
+    """`found`, and only where the value at hand is of that kind at all."""
+    if cell.kind is Kind.STORED:
+        words = ("'text'",) if kind is Kind.TEXT else ("'integer'", "'real'")
+        stored = sa.func.typeof(cell.value, type_=sa.Text())
+        return sa.and_(stored.in_([sa.literal_column(word) for word in words]), found)
+    if dialect is Dialect.MARIADB and kind in (Kind.DATE, Kind.LOCAL):
+        # 0000-00-00 and its like are no dates: arithmetic on them gives null
+        real = cell.value + sa.literal_column("INTERVAL 0 DAY")
+        return sa.and_(found, sa.not_(real.op("<=>", is_comparison=True)(sa.null())))
+    return found
+
+
+def _exists(cell: Cell) -> Predicate:
+    return cell.value.is_not(None)
+
+
+def _is_null(dialect: Dialect, cell: Cell) -> Predicate:
+    if dialect is Dialect.MARIADB:
+        # its IS NULL is also true of 0000-00-00 in a column that admits no null
+        return cell.value.op("<=>", is_comparison=True, return_type=sa.Boolean())(sa.null())
+    return cell.value.is_(None)
+
+
+def _literal(kind: Kind, value: Scalar) -> Expression:
+    return sa.literal(value, _TYPES[kind])
