@@ -18,6 +18,7 @@ from gateway.model import EMPTY
 SCALARS = frozenset(
     {
         "String",
+        "GivenNames",  # one or more given names: any of them compares
         "Name",  # a person's name: compared folded (case, accents and apostrophes away)
         "Int",
         "Float",
