@@ -100,7 +100,7 @@ def _fit_number(
             return Decimal(value)
         case Kind.STORED if value == _whole(value, _INT64):
             return _whole(value, _INT64)
-        case Kind.STORED if 2**53 < abs(value) < _INT64:
+        case Kind.STORED if -_INT64 < value < _INT64 and not -(2**53) <= value <= 2**53:
             return _whole(value, _INT64)  # up there every number that SQLite holds is whole
     near = _as_float(value)
     if dialect is Dialect.MARIADB:  # it has no infinity

@@ -14,7 +14,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -251,12 +251,13 @@ def _engine(
     Nothing is ever set on a borrowed connection and each statement is its own transaction, so a
     connection goes back as it came and the pool's rollback would be a wasted round trip.
     """
+    path = Path(url.database or "").absolute()
     timeout_ms = round(statement_timeout_s * 1000)
     arguments: dict[str, Any] = {}
     match dialect:
         case Dialect.SQLITE:
-            path = quote(str(Path(url.database or "").absolute()))
-            url = url.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
+            read_only = {"mode": "ro", "uri": "true"}
+            url = url.set(database=f"file:{quote(str(path))}", query=read_only)
         case Dialect.POSTGRESQL:
             arguments["server_settings"] = {
                 "application_name": "portcullis",
@@ -283,7 +284,7 @@ def _engine(
     )
     sa.event.listen(engine.sync_engine, "invalidate", _abandon)
     if dialect is Dialect.SQLITE:
-        _guard_sqlite(engine, Path(unquote(url.database or "").removeprefix("file:")))
+        _guard_sqlite(engine, path)
     return engine
 
 

@@ -243,7 +243,7 @@ def _plain_compare(dialect: Dialect, cell: Cell, kind: Kind, op: Op, value: Scal
             return strict if cell.loose is None else sa.and_(_loosely(cell, literal), strict)
         case Op.NE:
             return held != literal
-    held = _ordered(dialect, cell) if kind is Kind.TEXT else held
+    held = _sorted(dialect, cell) if kind is Kind.TEXT else held
     match op:
         case Op.LT:
             return held < literal
@@ -310,7 +310,7 @@ def _starts(dialect: Dialect, cell: Cell, prefix: str) -> Predicate:
     """
     if dialect is Dialect.POSTGRESQL and cell.loose is None and not cell.by_code_point:
         return cell.value.startswith(prefix, autoescape=True)
-    held = _ordered(dialect, replace(cell, value=_unconverted(cell, Kind.TEXT)))
+    held = _sorted(dialect, cell)
     parts: list[Predicate] = [held >= _literal(Kind.TEXT, prefix)]
     if end := _after_prefix(prefix):
         parts.append(held < _literal(Kind.TEXT, end))
@@ -334,6 +334,12 @@ def _ordered(dialect: Dialect, cell: Cell) -> Expression:
     if dialect is Dialect.POSTGRESQL and cell.kind is Kind.TEXT and not cell.by_code_point:
         return sa.collate(cell.value, "C")
     return cell.value
+
+
+def _sorted(dialect: Dialect, cell: Cell) -> Expression:
+    """The cell as text to be compared by order."""
+    stored = cell.kind is Kind.STORED
+    return _unconverted(cell, Kind.TEXT) if stored else _ordered(dialect, cell)
 
 
 def _unconverted(cell: Cell, kind: Kind) -> Expression:
