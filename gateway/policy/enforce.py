@@ -1,0 +1,231 @@
+"""A plan narrowed to what policy permits. Nothing here can add a field, a row or a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Protocol
+
+from connectors.conditions import And, Condition, Or
+from gateway.errors import PolicyMisunderstood, Refused
+from gateway.model import (
+    CLEAR,
+    SILENT,
+    AuthorisedPlan,
+    Decision,
+    Fetch,
+    Grant,
+    Manner,
+    Note,
+    Part,
+    PartGrant,
+    Plan,
+    Ruling,
+    Show,
+    Use,
+    resource_id,
+)
+from gateway.policy.contract import MAX_ELEMENTS
+
+# Denied, these take away what they serve and leave the rows as they are; any other denied use
+# would leave more rows than a permitted one, so the whole fetch is withheld.
+_PARTIAL = frozenset({Use.MATCH, Use.COUNT, Use.REVEAL})
+
+
+class Vocabulary(Protocol):
+    """What `authorise` needs to know of the vocabulary. Keys are (type, field)."""
+
+    @property
+    def derived(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """What a derived field is worked out from: "field" of its part, or "component.field"."""
+
+    @property
+    def reveals(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
+        """What a reader of a field learns besides."""
+
+
+def authorise(
+    plan: Plan,
+    decision: Decision,
+    *,
+    masks: AbstractSet[str],
+    duties: AbstractSet[str],
+    vocabulary: Vocabulary,
+) -> AuthorisedPlan:
+    """Narrow a plan to what the decision permits.
+
+    It only ever narrows: a field, row or source is in the result only if it was both planned
+    and allowed, and whatever the decision does not mention is denied.
+
+    Raises:
+        PolicyMisunderstood: the decision demands an obligation or mask we cannot carry out.
+        Refused: the policy refuses, or there is nothing left and nothing to be silent about.
+    """
+    if decision.refuse:
+        raise _refusal(decision.refuse)
+    unknown = set(_masks(decision.rulings.values())) - masks - {CLEAR, SILENT}
+    unknown |= {one.type for one in decision.obligations} - duties
+    if unknown:
+        raise PolicyMisunderstood(detail=f"cannot carry out {sorted(unknown)}")
+    grants: dict[str, Grant] = {}
+    silent: set[str] = set()
+    withheld: dict[str, Note] = {}
+    for fetch in plan.fetches:
+        if not _reachable(fetch, grants):
+            continue
+        own = decision.rulings.get(fetch.id, Ruling())
+        if own.show is Show.SILENT:
+            silent.add(fetch.id)
+        elif (denied := _denied(fetch, decision.rulings)) is not None:
+            withheld[fetch.id] = denied
+        else:
+            parts = _parts(fetch, decision.rulings, vocabulary)
+            grants[fetch.id] = Grant(fetch=fetch, parts=parts)
+    if plan.fetches and not grants and not silent:
+        raise _refusal(next(iter(withheld.values())))
+    return AuthorisedPlan(
+        plan=plan,
+        serial=decision.serial,
+        grants=grants,
+        silent=frozenset(silent),
+        withheld=withheld,
+        obligations=decision.obligations,
+    )
+
+
+def _refusal(note: Note) -> Refused:
+    return Refused(
+        note.text, detail=f"refused by rule {note.rule!r}", rule=note.rule, contact=note.desk
+    )
+
+
+def _masks(rulings: Iterable[Ruling]) -> Iterator[str]:
+    """Every manner named anywhere in a decision."""
+    for ruling in rulings:
+        for manner in ruling.read.values():
+            if isinstance(manner, str):
+                yield manner
+            else:
+                yield from (case.manner for case in manner)
+
+
+def _reachable(fetch: Fetch, grants: Mapping[str, Grant]) -> bool:
+    """A linked record can be shown only beneath a record that is shown."""
+    if fetch.parent is None:
+        return True
+    parent = grants.get(fetch.parent)
+    return parent is not None and parent.own.show is Show.RECORDS
+
+
+def _never(condition: Condition) -> bool:
+    """Whether the condition is plainly false, whatever the row."""
+    match condition:
+        case Or(parts):
+            return all(_never(part) for part in parts)
+        case And(parts):
+            return any(_never(part) for part in parts)
+        case _:
+            return False
+
+
+def _shown(ruling: Ruling) -> bool:
+    return ruling.show is not None and ruling.limit > 0 and not _never(ruling.rows)
+
+
+def _denied(fetch: Fetch, rulings: Mapping[str, Ruling]) -> Note | None:
+    """Why the fetch may not be made; None if it may."""
+    own = rulings.get(fetch.id, Ruling())
+    if not _shown(own):
+        return own.notes.get("", Note())
+    for part in fetch.parts:
+        ruling = rulings.get(resource_id(fetch.id, part.path), Ruling())
+        for use, field in sorted(part.uses - ruling.uses):
+            if use not in _PARTIAL:
+                return ruling.notes.get(field) or ruling.notes.get("") or Note()
+    return None
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+def _parts(
+    fetch: Fetch, rulings: Mapping[str, Ruling], vocabulary: Vocabulary
+) -> dict[str, PartGrant]:
+    """What is agreed for each part of a fetch that may be made."""
+    shown: dict[str, PartGrant] = {}
+    for part in sorted(fetch.parts, key=lambda part: part.path.count(".") + bool(part.path)):
+        ruling = rulings.get(resource_id(fetch.id, part.path), Ruling())
+        shown[part.path] = _part_grant(part, ruling, _around(part, shown), fetch.limit)
+    return {
+        part.path: _settled(part, shown, rulings.get(resource_id(fetch.id, part.path)), vocabulary)
+        for part in fetch.parts
+    }
+
+
+def _around(part: Part, shown: Mapping[str, PartGrant]) -> Show | None:
+    """What is shown of the part that encloses this one."""
+    if not part.path:
+        return Show.RECORDS
+    enclosing = shown.get(part.path.rpartition(".")[0])
+    own = shown[""].show
+    return enclosing.show if enclosing is not None and own is Show.RECORDS else own
+
+
+def _part_grant(part: Part, ruling: Ruling, around: Show | None, limit: int) -> PartGrant:
+    show = ruling.show if _shown(ruling) or ruling.show is Show.SILENT else None
+    if around is Show.SILENT:
+        show = Show.SILENT
+    elif around is not Show.RECORDS:
+        show = None  # of a count or a hit nothing but keys is fetched
+    if show is None or show is Show.SILENT:
+        return PartGrant(part=part, show=show, notes=ruling.notes)
+    agreed = part.uses & ruling.uses
+    read = ruling.read if show is Show.RECORDS else {}
+    return PartGrant(
+        part=part,
+        show=show,
+        limit=min(MAX_ELEMENTS if part.path else limit, ruling.limit),
+        rows=ruling.rows,
+        read={name: manner for name in sorted(part.reads) if (manner := read.get(name))},
+        match=frozenset(field for use, field in agreed if use is Use.MATCH),
+        count=frozenset(field for use, field in agreed if use is Use.COUNT),
+        notes=ruling.notes,
+    )
+
+
+def _settled(
+    part: Part, shown: Mapping[str, PartGrant], ruling: Ruling | None, vocabulary: Vocabulary
+) -> PartGrant:
+    """The grant without the fields that would tell what is not clear."""
+    grant = shown[part.path]
+    kept: dict[str, Manner] = {}
+    for field, manner in grant.read.items():
+        sources = vocabulary.derived.get((part.type, field), ())
+        told = vocabulary.reveals.get((part.type, field), ())
+        if manner == SILENT or (
+            (not sources or _all_clear(part, sources, shown))
+            and ruling is not None
+            and all((Use.REVEAL, name) in ruling.uses for name in told)
+        ):
+            kept[field] = manner
+    return PartGrant(
+        part=part,
+        show=grant.show,
+        limit=grant.limit,
+        rows=grant.rows,
+        read=kept,
+        match=grant.match,
+        count=grant.count,
+        notes=grant.notes,
+    )
+
+
+def _all_clear(part: Part, sources: tuple[str, ...], shown: Mapping[str, PartGrant]) -> bool:
+    """Whether every planned field that a derived one rests on is clear, and there is one."""
+    planned: list[bool] = []
+    for source in sources:
+        inner, _, field = source.rpartition(".")
+        grant = shown.get(".".join(filter(None, (part.path, inner))))
+        if grant is not None and field in grant.part.reads:
+            planned.append(grant.read.get(field) == CLEAR)
+    return bool(planned) and all(planned)

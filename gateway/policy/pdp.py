@@ -1,0 +1,197 @@
+"""The policy decision point. The only module that talks to Open Policy Agent."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import aiohttp
+from opa_client.opa_async import AsyncOpaClient
+
+from gateway.errors import GatewayError, PolicyMisunderstood, PolicyUnavailable
+from gateway.model import Decision, Show
+from gateway.policy.contract import read_decision
+
+_CANARY: Final[Mapping[str, Any]] = {
+    "version": 1,
+    "action": {"name": "query"},
+    "subject": {
+        "type": "officer",
+        "id": "canary",
+        "agency": "NMC",
+        "roles": ["response_officer"],
+        "clearance": "OS",
+        "training": [],
+        "attributes_as_at": "2025-01-01T00:00:00Z",
+        "app": "canary",
+    },
+    "context": {
+        "time": "2025-01-01T00:00:00Z",
+        "query_id": "canary",
+        "purpose": "OFFICER_SAFETY",
+        "reason_code": "R02",
+        "reason_given": True,
+        "case_given": False,
+        "incident_given": True,
+        "on_behalf_of": None,
+        "break_glass": None,
+    },
+    "resources": {
+        "f0": {
+            "source": "nmc",
+            "agency": "NMC",
+            "entity": "Vehicle",
+            "parent": None,
+            "limit": 1,
+            "read": ["make"],
+            "uses": {"filter": ["vrm"]},
+        }
+    },
+}
+
+
+def canaries() -> tuple[dict[str, Any], dict[str, Any]]:
+    """A question that must be allowed something and one that must be denied everything.
+
+    They are an ordinary officer's question, and the same one of somebody who has no role.
+    """
+    allowed, denied = copy.deepcopy(dict(_CANARY)), copy.deepcopy(dict(_CANARY))
+    denied["subject"]["roles"] = []
+    return allowed, denied
+
+
+class Pdp:
+    """One decision per question, from a real Open Policy Agent or from its own recent answer.
+
+    A decision is reused only as long as the policy itself allows (`cache_s`), for the very same
+    question apart from the time and the query's id, and only under the newest serial seen.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 8181,
+        timeout_s: float = 0.25,
+        max_cached: int = 1024,
+        canary: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client = AsyncOpaClient(host=host, port=port, timeout=timeout_s, retries=0)
+        self._timeout_s = timeout_s
+        self._max_cached = max_cached
+        self._canary = canary or canaries()
+        self._monotonic = monotonic
+        self._open = False
+        self._serial = 0  # the highest seen
+        self._cache: OrderedDict[str, tuple[float, Decision]] = OrderedDict()
+
+    @property
+    def serial(self) -> int:
+        """The newest policy serial seen; 0 before the first decision."""
+        return self._serial
+
+    async def start(self) -> None:
+        """Open the connection pool. Does not wait for the policy to be there."""
+        if not self._open:
+            await self._client.__aenter__()
+            self._open = True
+
+    async def aclose(self) -> None:
+        """Give the connections back. Further questions are refused."""
+        if self._open:
+            self._open = False
+            await self._client.close_connection()
+
+    async def decide(self, question: Mapping[str, Any]) -> Decision:
+        """The decision on one question.
+
+        Raises:
+            PolicyUnavailable: no answer in time.
+            PolicyMisunderstood: an answer that cannot be read, or of an older policy than seen.
+        """
+        key = _key(question)
+        if (known := self._cached(key)) is not None:
+            return known
+        decision = await self._ask(question)
+        self._keep(key, decision)
+        return decision
+
+    async def ready(self) -> bool:
+        """Whether the policy answers, allows what it must and denies what it must."""
+        must_allow, must_deny = self._canary
+        try:
+            allowed, denied = await self._ask(must_allow), await self._ask(must_deny)
+        except GatewayError:
+            return False
+        return _shows_something(allowed) and not _shows_something(denied)
+
+    async def _ask(self, question: Mapping[str, Any]) -> Decision:
+        decision = read_decision(await self._result(question))
+        if decision.serial < self._serial:
+            raise PolicyMisunderstood(
+                detail=f"policy serial {decision.serial} is older than {self._serial}"
+            )
+        if decision.serial > self._serial:
+            self._serial = decision.serial
+            self._cache.clear()
+        return decision
+
+    async def _result(self, question: Mapping[str, Any]) -> object:
+        if not self._open:
+            raise PolicyUnavailable(detail="the policy client is not open")
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                body = await self._post(question)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError) as error:
+            raise PolicyUnavailable(detail=f"policy: {type(error).__name__}: {error}") from error
+        if not isinstance(body, dict):
+            raise PolicyMisunderstood(detail="the policy's answer is not an object")
+        return body.get("result")
+
+    async def _post(self, question: Mapping[str, Any]) -> object:
+        """Ask once; once more if a kept-alive connection had been closed by the other side."""
+        try:
+            return await self._client.query_rule(dict(question), "gateway", "decision")
+        except aiohttp.ClientConnectionError as error:
+            if isinstance(error, TimeoutError):
+                raise
+            return await self._client.query_rule(dict(question), "gateway", "decision")
+
+    def _cached(self, key: str) -> Decision | None:
+        until, decision = self._cache.get(key, (0.0, None))
+        if decision is None or decision.serial != self._serial or self._monotonic() >= until:
+            self._cache.pop(key, None)
+            return None
+        self._cache.move_to_end(key)
+        return decision
+
+    def _keep(self, key: str, decision: Decision) -> None:
+        if decision.cache_s <= 0 or decision.serial != self._serial:
+            return
+        self._cache[key] = (self._monotonic() + decision.cache_s, decision)
+        self._cache.move_to_end(key)
+        while len(self._cache) > self._max_cached:
+            self._cache.popitem(last=False)
+
+
+def _key(question: Mapping[str, Any]) -> str:
+    """The whole question apart from its time and id."""
+    context = {
+        name: value
+        for name, value in question["context"].items()
+        if name not in ("time", "query_id")
+    }
+    return json.dumps({**question, "context": context}, sort_keys=True, separators=(",", ":"))
+
+
+def _shows_something(decision: Decision) -> bool:
+    return decision.refuse is None and any(
+        ruling.show not in (None, Show.SILENT) and ruling.limit > 0
+        for ruling in decision.rulings.values()
+    )
