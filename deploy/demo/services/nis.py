@@ -80,8 +80,10 @@ def probe_of(body: object) -> tuple[str, str, str | None, float, int]:
     if not _is_number(low) or not 0 <= float(str(low)) <= 1:
         raise BadRequest("min_score is 0 to 1")
     model, force = body.get("model"), body.get("force_cd")
-    if model not in MODELS or not (force is None or isinstance(force, str)):
-        raise BadRequest(f"model is one of {', '.join(MODELS)}; force_cd is text")
+    if not isinstance(model, str) or model not in MODELS:
+        raise BadRequest(f"model is one of {', '.join(MODELS)}")
+    if not (force is None or isinstance(force, str)):
+        raise BadRequest("force_cd is text")
     return vector_text(emb), model, force, float(str(low)), k
 
 
