@@ -1,0 +1,227 @@
+"""One record of the log: a public leaf without personal values, and a sealed body with the rest.
+
+The leaf is canonical JSON (RFC 8785) and becomes part of the tree for ever. The body is encrypted
+under a data key of its own, and that key is wrapped for each agency concerned; destroying the body,
+its wrapped keys or an agency's key of that month makes it unreadable and leaves every proof valid,
+because the leaf holds only digests of it.
+
+Pure: keys, salts, nonces and times come in as arguments.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, TypeAlias
+
+import rfc8785
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+
+VERSION = 1
+MAX_LEAF_BYTES = 60_000  # tlog-tiles gives an entry's length 16 bits; the rest is headroom
+ALGORITHM = "A256GCM+A256KW"
+SALT_BYTES = 32
+KEY_BYTES = 32
+NONCE_BYTES = 12
+
+_PURPOSE_OF_SEAL = b"portcullis audit body v1"  # bound into the tag: no other ciphertext passes
+
+
+class InvalidEntry(ValueError):
+    """What was given cannot become a record, or a record cannot be read."""
+
+
+class Kind(StrEnum):
+    """What happened."""
+
+    INTENT = "I"
+    OUTCOME = "O"
+    REJECTED = "R"  # malformed or over a limit
+    DENIED = "D"
+    FAILED_AUTHENTICATION = "F"
+    VIEW = "V"  # an auditor looked at the record
+    POLICY = "P"
+    KEY = "K"  # keys, erasures, the log's own life
+
+
+class Tag(StrEnum):
+    """Which part of a data-protection log the record is (consulted, disclosed, combined)."""
+
+    CONSULTATION = "consultation"
+    DISCLOSURE = "disclosure"
+    COMBINATION = "combination"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealing:
+    """The random and secret material for one body, fresh each time but for the wrapping keys."""
+
+    salt: bytes  # 32 bytes
+    data_key: bytes  # 32 bytes
+    nonce: bytes  # 12 bytes
+    wrapping: Mapping[str, bytes]  # key id -> key-encryption key of 32 bytes; at least one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One record, ready to be written: `leaf` is what the tree holds, `body` what may be erased."""
+
+    leaf: bytes
+    body: bytes | None = None
+
+
+def canonical(value: Json) -> bytes:
+    """The one byte sequence for a JSON value (RFC 8785).
+
+    Raises:
+        InvalidEntry: not a JSON value; a number beyond 2**53 or not finite; broken text.
+    """
+    try:
+        return rfc8785.dumps(_plain(value))
+    except (ValueError, RecursionError) as error:
+        raise InvalidEntry(f"not canonical JSON: {error}") from error
+
+
+def _plain(value: Json) -> Any:
+    """The same value in dicts and lists, which alone rfc8785 reads."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return [_plain(item) for item in value]
+    return value
+
+
+def entry_of(
+    leaf: Mapping[str, Json], detail: Json = None, sealing: Sealing | None = None
+) -> AuditEntry:
+    """The record of a caller's leaf, completed with `v` and, if there is a detail, with `sealed`.
+
+    The leaf has `kind`; an intent and an outcome have `request_id`, an outcome also `intent_index`.
+
+    Raises:
+        InvalidEntry: an unknown kind or tag, a part missing, a name kept for us, or too large
+            (a record is never cut: what is long belongs into the detail).
+    """
+    _check_leaf(leaf)
+    whole: dict[str, Json] = {**leaf, "v": VERSION}
+    body = None
+    if detail is not None:
+        if sealing is None:
+            raise InvalidEntry("a detail needs keys to seal it with")
+        body, whole["sealed"] = seal(detail, sealing)
+    data = canonical(whole)
+    if len(data) > MAX_LEAF_BYTES:
+        raise InvalidEntry(f"a leaf of {len(data)} bytes; at most {MAX_LEAF_BYTES}")
+    return AuditEntry(leaf=data, body=body)
+
+
+def _check_leaf(leaf: Mapping[str, Json]) -> None:
+    if taken := {"v", "sealed"} & leaf.keys():
+        raise InvalidEntry(f"{sorted(taken)} are not the caller's to set")
+    kind, tag = leaf.get("kind"), leaf.get("tag")
+    if kind not in list(Kind):
+        raise InvalidEntry(f"unknown kind {kind!r}")
+    if "tag" in leaf and tag not in list(Tag):
+        raise InvalidEntry(f"unknown tag {tag!r}")
+    request_id, intent = leaf.get("request_id"), leaf.get("intent_index")
+    if kind in (Kind.INTENT, Kind.OUTCOME) and not (isinstance(request_id, str) and request_id):
+        raise InvalidEntry("an intent and an outcome need request_id")
+    if kind == Kind.OUTCOME and (type(intent) is not int or intent < 0):
+        raise InvalidEntry("an outcome needs intent_index")
+
+
+def read_leaf(data: bytes) -> dict[str, Any]:
+    """What a leaf says.
+
+    Raises:
+        InvalidEntry: not a JSON object.
+    """
+    try:
+        leaf = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InvalidEntry("a leaf is not JSON") from error
+    if not isinstance(leaf, dict):
+        raise InvalidEntry("a leaf is not an object")
+    return leaf
+
+
+# -- sealing ---------------------------------------------------------------------------------
+
+
+def seal(detail: Json, sealing: Sealing) -> tuple[bytes, dict[str, Json]]:
+    """The sealed body of a detail, and what the leaf says of it.
+
+    Sealed is salt | canonical detail, whose SHA-256 is the leaf's `commitment`: without the salt,
+    which is erased with the body, nobody can guess a detail and check the guess.
+
+    Raises:
+        InvalidEntry: nobody could open it, material of the wrong length, or not JSON.
+    """
+    if not sealing.wrapping:
+        raise InvalidEntry("a body that nobody can open is not a record")
+    lengths = (len(sealing.salt), len(sealing.data_key), len(sealing.nonce))
+    if lengths != (SALT_BYTES, KEY_BYTES, NONCE_BYTES):
+        raise InvalidEntry(f"salt, data key and nonce of {lengths} bytes")
+    plain = sealing.salt + canonical(detail)
+    ciphertext = AESGCM(sealing.data_key).encrypt(sealing.nonce, plain, _PURPOSE_OF_SEAL)
+    body: dict[str, Json] = {
+        "alg": ALGORITHM,
+        "ciphertext": b64encode(ciphertext).decode(),
+        "keys": {
+            name: b64encode(aes_key_wrap(key, sealing.data_key)).decode()
+            for name, key in sealing.wrapping.items()
+        },
+        "nonce": b64encode(sealing.nonce).decode(),
+    }
+    said: dict[str, Json] = {
+        "alg": ALGORITHM,
+        "commitment": sha256(plain).hexdigest(),
+        "keys": sorted(sealing.wrapping),
+        "sha256": sha256(ciphertext).hexdigest(),
+    }
+    return canonical(body), said
+
+
+def unseal(leaf: Mapping[str, Any], body: bytes, key_id: str, key: bytes) -> Any:
+    """The detail of a record, shown to be the one that its leaf commits to.
+
+    Raises:
+        InvalidEntry: another record's body, another key's, or damaged.
+    """
+    try:
+        said, parts = leaf["sealed"], json.loads(body)
+        ciphertext = b64decode(parts["ciphertext"], validate=True)
+        wrapped = b64decode(parts["keys"][key_id], validate=True)
+        nonce = b64decode(parts["nonce"], validate=True)
+        if said["alg"] != ALGORITHM or said["sha256"] != sha256(ciphertext).hexdigest():
+            raise InvalidEntry("the body is not the one that the leaf names")
+        data_key = aes_key_unwrap(key, wrapped)
+        plain = AESGCM(data_key).decrypt(nonce, ciphertext, _PURPOSE_OF_SEAL)
+        if said["commitment"] != sha256(plain).hexdigest():
+            raise InvalidEntry("the detail is not the one that the leaf commits to")
+        return json.loads(plain[SALT_BYTES:])
+    except (KeyError, TypeError, ValueError, InvalidTag, InvalidUnwrap) as error:
+        raise error if isinstance(error, InvalidEntry) else InvalidEntry("cannot open") from error
+
+
+def token(key: bytes, kind: str, value: str) -> str:
+    """A stable stand-in for an identifier: HMAC-SHA256 under `key`, 64 hex digits.
+
+    `kind` ("actor", "vrm", ...) keeps equal texts of different meaning apart. A plain hash would
+    not do: all number plates can be tried in seconds.
+
+    Raises:
+        InvalidEntry: the kind holds a NUL, or the key is too short to be a secret.
+    """
+    if "\0" in kind or len(key) < KEY_BYTES:
+        raise InvalidEntry("a token needs a kind without NUL and a key of 32 bytes")
+    return hmac.digest(key, f"{kind}\0{value}".encode(), "sha256").hex()

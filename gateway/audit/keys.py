@@ -1,0 +1,185 @@
+"""The secrets of the log, in a directory of their own that only the gateway's account can read.
+
+    log.key, log.pub         the Ed25519 key that signs checkpoints; the line that auditors need
+    month/AGENCY/2026-01     what wraps the data keys of bodies that this agency may open
+    token/NAME/PERIOD        HMAC keys for identifiers
+
+Destroying a month's key makes that month's bodies unreadable for that agency for ever; the file
+`….destroyed` that it leaves keeps the key from being made anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from base64 import b64decode, b64encode
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.errors import AuditUnavailable
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+_ED25519, _TIMED = b"\x01", b"\x04"  # c2sp.org/signed-note and c2sp.org/tlog-cosignature
+
+
+class Signer:
+    """Signs checkpoints as signed notes (c2sp.org/tlog-checkpoint, c2sp.org/signed-note)."""
+
+    def __init__(self, origin: str, key: Ed25519PrivateKey) -> None:
+        """`origin` names the log for ever.
+
+        Raises:
+            ValueError: the name cannot stand in a note.
+        """
+        if not origin or re.search(r"[\s+\x00-\x1f]", origin):
+            raise ValueError(f"the origin {origin!r} is empty or holds a space or a plus")
+        self.origin = origin
+        self._key = key
+        self._public = key.public_key().public_bytes_raw()
+
+    @property
+    def verifier(self) -> str:
+        """The public key as verifiers read it: `origin+hash+key`."""
+        key = _ED25519 + self._public
+        return f"{self.origin}+{self._hash(_ED25519).hex()}+{b64encode(key).decode()}"
+
+    def sign(self, size: int, root: bytes, at: datetime) -> bytes:
+        """The checkpoint for this tree, signed twice.
+
+        Once as it stands, and once with the time in whole seconds (a cosignature/v1 of the log
+        itself): the plain signature of a log at rest never changes, so it could not show that
+        the log is alive.
+        """
+        body = f"{self.origin}\n{size}\n{b64encode(root).decode()}\n".encode()
+        seconds = int(at.timestamp())
+        timed = self._key.sign(b"cosignature/v1\ntime %d\n" % seconds + body)
+        return b"".join(
+            (
+                body,
+                b"\n",
+                self._line(_ED25519, self._key.sign(body)),
+                self._line(_TIMED, seconds.to_bytes(8, "big") + timed),
+            )
+        )
+
+    def _hash(self, algorithm: bytes) -> bytes:
+        return sha256(self.origin.encode() + b"\n" + algorithm + self._public).digest()[:4]
+
+    def _line(self, algorithm: bytes, signature: bytes) -> bytes:
+        encoded = b64encode(self._hash(algorithm) + signature).decode()
+        return f"\N{EM DASH} {self.origin} {encoded}\n".encode()
+
+
+class AuditKeys:
+    """Key files, each made when first asked for. Blocking, but what was read once is kept."""
+
+    def __init__(self, directory: Path) -> None:
+        """Take the directory, making it if need be.
+
+        Raises:
+            AuditUnavailable: it cannot be used, or others than its owner may read it.
+        """
+        self._root = directory
+        self._read: dict[str, bytes] = {}
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if directory.stat().st_mode & 0o077:
+                raise AuditUnavailable(detail=f"others may read {directory}; chmod it to 0700")
+        except OSError as error:
+            raise AuditUnavailable(detail=f"cannot use {directory}: {error}") from error
+
+    def signer(self, origin: str) -> Signer:
+        """The log's signer; its public half is left in `log.pub`."""
+        seed = self._key("log.key")
+        signer = Signer(origin, Ed25519PrivateKey.from_private_bytes(seed))
+        public = self._root / "log.pub"
+        line = signer.verifier + "\n"
+        if not public.exists() or public.read_text() != line:
+            _write_new(self._root / "log.pub.new", line.encode())
+            (self._root / "log.pub.new").replace(public)
+        return signer
+
+    def wrapping(self, agency: str, at: datetime) -> tuple[str, bytes]:
+        """The id and key that wrap data keys for an agency in the month of `at` (UTC)."""
+        key_id = f"{agency}/{at:%Y-%m}"
+        return key_id, self.wrapping_key(key_id, make=True)
+
+    def cached(self, agency: str, at: datetime) -> bool:
+        """Whether `wrapping` would answer without touching the disk."""
+        return f"month/{agency}/{at:%Y-%m}" in self._read
+
+    def wrapping_key(self, key_id: str, *, make: bool = False) -> bytes:
+        """A month key by its id.
+
+        Raises:
+            AuditUnavailable: destroyed, or never made.
+        """
+        return self._key(f"month/{key_id}", make=make)
+
+    def token_key(self, name: str, period: str) -> bytes:
+        """The HMAC key for identifiers of this sort in this period ("2026-Q1")."""
+        return self._key(f"token/{name}/{period}")
+
+    def destroy(self, key_id: str) -> None:
+        """Destroy a month key for ever; the caller writes the entry (K) that says so.
+
+        Raises:
+            OSError: it may still exist.
+        """
+        name = f"month/{key_id}"
+        self._check(name)
+        path = self._root / name
+        _write_new(path.with_name(path.name + ".destroyed"), b"")
+        path.unlink(missing_ok=True)
+        _sync(path.parent)
+        self._read.pop(name, None)
+
+    def _check(self, name: str) -> None:
+        if not all(_NAME.match(part) for part in name.split("/")):
+            raise AuditUnavailable(detail=f"{name!r} cannot name a key")
+
+    def _key(self, name: str, *, make: bool = True) -> bytes:
+        if (known := self._read.get(name)) is None:
+            self._check(name)
+            try:
+                known = self._load(self._root / name, make=make)
+            except (OSError, ValueError) as error:
+                raise AuditUnavailable(detail=f"the key {name}: {error}") from error
+            if len(known) != 32:
+                raise AuditUnavailable(detail=f"the key {name} is not of 32 bytes")
+            self._read[name] = known
+        return known
+
+    def _load(self, path: Path, *, make: bool) -> bytes:
+        if path.with_name(path.name + ".destroyed").exists():
+            raise ValueError("was destroyed")
+        if make and not path.exists():
+            for folder in (path.parent.parent, path.parent):
+                if folder != self._root.parent:
+                    folder.mkdir(mode=0o700, exist_ok=True)
+            temporary = path.with_name(path.name + ".new")
+            _write_new(temporary, b64encode(os.urandom(32)) + b"\n")
+            temporary.replace(path)
+            for folder in (path.parent, path.parent.parent, self._root):
+                _sync(folder)
+        return b64decode(path.read_bytes().strip(), validate=True)
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Write and sync a file that only its owner can read."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,320 @@
+"""The log's files: a directory that is itself a tlog-tiles log, and the sealed bodies beside it.
+
+    checkpoint            the signed size and root; replaced, never edited
+    tile/entries/N[.p/W]  256 entries, each behind its length (16 bits, big-endian)
+    tile/L/N[.p/W]        256 hashes
+    sealed/N/FFF          bodies of one commit: lines `{"body": …, "index": …}`; erasable
+    lock                  held by the one process that writes
+
+Every file is written whole under another name, synced, renamed, and its directory synced: after a
+crash it is the old one or the new one. Blocking calls; the sequencer makes them off the event loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gateway.audit.merkle import ENTRIES, TILE_WIDTH, levels, tile_path, tile_width
+from gateway.errors import AuditUnavailable
+
+CHECKPOINT = "checkpoint"
+_TEMPORARY = ".new"
+
+
+class SwapUnknown(Exception):
+    """The checkpoint may or may not have been replaced for good; nobody must write any more."""
+
+
+class Disk:
+    """The steps by which something becomes durable, one call each, so that each can fail."""
+
+    def write(self, path: Path, data: bytes, mode: int) -> None:
+        """Create or empty the file and write all of it; not durable yet."""
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(handle, view) :]
+        finally:
+            os.close(handle)
+
+    def sync(self, path: Path) -> None:
+        """Wait until the file, or the names in the directory, are on the disk."""
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Give the file its name at once, replacing what had it."""
+        source.replace(target)
+
+    def mkdir(self, path: Path) -> None:
+        """Make one directory."""
+        path.mkdir(mode=0o750)
+
+
+class Store:
+    """Files under one directory, for one process at a time."""
+
+    def __init__(self, directory: Path, *, disk: Disk | None = None) -> None:
+        """Take the directory, making it if need be, and its lock.
+
+        Raises:
+            AuditUnavailable: another process has it, or it cannot be used.
+        """
+        self._root = directory
+        self._disk = disk or Disk()
+        self._known: set[Path] = set()
+        try:
+            directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)
+        except OSError as error:
+            raise AuditUnavailable(detail=f"cannot use {directory}: {error}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            detail = f"another process is writing the audit log in {directory}"
+            raise AuditUnavailable(detail=detail) from error
+
+    def close(self) -> None:
+        """Let go of the lock; nothing may be written after it."""
+        os.close(self._lock)
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def checkpoint(self) -> bytes | None:
+        """The signed checkpoint, or None in an empty directory."""
+        try:
+            return (self._root / CHECKPOINT).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def has_tiles(self) -> bool:
+        """Whether anything was ever written below `tile/`."""
+        return (self._root / "tile").exists()
+
+    def tile(self, level: int, number: int, size: int) -> bytes:
+        """Tile (level, number) as the checkpoint of this size has it."""
+        width = tile_width(size, level, number)
+        return (self._root / tile_path(level, number, width)).read_bytes() if width else b""
+
+    def bundle(self, number: int, size: int) -> list[bytes]:
+        """The entries of bundle `number` as the checkpoint of this size has them.
+
+        Raises:
+            AuditUnavailable: the file is not what was written.
+        """
+        width = tile_width(size, 0, number)
+        path = self._root / tile_path(ENTRIES, number, width)
+        entries = unpack(path.read_bytes()) if width else []
+        if len(entries) != width:
+            raise AuditUnavailable(detail=f"{path} does not hold {width} entries")
+        return entries
+
+    def body(self, index: int) -> list[bytes]:
+        """What lies sealed for this entry: nothing once erased, rarely more than one.
+
+        More than one only when a commit failed after its bodies were written and their number was
+        given again; the leaf's `sha256` says which is the entry's own.
+        """
+        return [
+            json.dumps(line["body"], separators=(",", ":"), sort_keys=True).encode()
+            for segment in self._segments(index)
+            for line in _lines(segment)
+            if line["index"] == index
+        ]
+
+    def _segments(self, index: int) -> list[Path]:
+        """The files that may hold the body of this entry: those of its 256 that begin before it."""
+        folder = self._segment(index).parent
+        if not folder.is_dir():
+            return []
+        names = (path for path in sorted(folder.iterdir()) if path.suffix != _TEMPORARY)
+        return [path for path in names if int(path.name) <= index % TILE_WIDTH]
+
+    def _segment(self, index: int) -> Path:
+        folder = tile_path("", index // TILE_WIDTH).removeprefix("tile//")
+        return self._root / "sealed" / folder / f"{index % TILE_WIDTH:03d}"
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Make these files durable, all of them before it returns; a name may be replaced.
+
+        Raises:
+            OSError: some or all of them may be missing; none is damaged.
+        """
+        folders: dict[Path, None] = {}
+        try:
+            for name, data in files.items():
+                path = self._root / name
+                self._make_folder(path.parent)
+                self._write_durably(path, data)
+                folders[path.parent] = None
+            for folder in folders:
+                self._disk.sync(folder)
+        except OSError:
+            self._known.clear()  # perhaps somebody removed one of them
+            raise
+
+    def _write_durably(self, path: Path, data: bytes) -> None:
+        temporary = path.with_name(path.name + _TEMPORARY)
+        try:
+            self._disk.write(temporary, data, 0o640)
+            self._disk.sync(temporary)
+            self._disk.rename(temporary, path)
+        except OSError:
+            self._forget(temporary)  # on a full disk its space is what the next attempt needs
+            raise
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make the folder durable: a name is safe only once its parent is synced."""
+        if folder in self._known or folder == self._root:
+            return
+        self._make_folder(folder.parent)
+        with contextlib.suppress(FileExistsError):
+            self._disk.mkdir(folder)
+        self._disk.sync(folder.parent)
+        self._known.add(folder)
+
+    def bodies(self, first: int, bodies: Sequence[bytes | None]) -> dict[str, bytes]:
+        """The files for the bodies of the entries first, first + 1, ...; one per 256 entries."""
+        files: dict[str, bytes] = {}
+        names: dict[int, str] = {}
+        for index, body in enumerate(bodies, first):
+            if body is not None:
+                group = index // TILE_WIDTH
+                segment = self._segment(index).relative_to(self._root)
+                name = names.setdefault(group, str(segment))
+                line = b'{"body":%b,"index":%d}\n' % (body, index)
+                files[name] = files.get(name, b"") + line
+        return files
+
+    def swap_checkpoint(self, old: bytes | None, new: bytes) -> None:
+        """Replace the checkpoint, if it is still `old`; durable when it returns.
+
+        Raises:
+            OSError: it is not replaced, for certain.
+            SwapUnknown: it is somebody else's, or nobody can tell whether the new one will last.
+        """
+        path, temporary = self._root / CHECKPOINT, self._root / (CHECKPOINT + _TEMPORARY)
+        try:
+            self._disk.write(temporary, new, 0o640)
+            self._disk.sync(temporary)
+        except OSError:
+            self._forget(temporary)
+            raise
+        if self.checkpoint() != old:
+            raise SwapUnknown("the checkpoint is not the one that this process wrote")
+        try:
+            self._disk.rename(temporary, path)
+        except OSError as error:
+            if self._still(old):
+                self._forget(temporary)
+                raise
+            raise SwapUnknown("the checkpoint changed though renaming failed") from error
+        try:
+            self._disk.sync(self._root)
+        except OSError as error:
+            raise SwapUnknown("the new checkpoint may not be durable") from error
+
+    def _still(self, old: bytes | None) -> bool:
+        try:
+            return self.checkpoint() == old
+        except OSError:
+            return False
+
+    def erase_body(self, index: int) -> bool:
+        """Remove the sealed body of this entry; whether there was one. The tree is not touched.
+
+        Raises:
+            OSError: it may still be there.
+        """
+        found = False
+        for segment in self._segments(index):
+            lines = segment.read_bytes().splitlines(keepends=True)
+            kept = [line for line in lines if json.loads(line)["index"] != index]
+            if len(kept) == len(lines):
+                continue
+            found = True
+            if kept:
+                self._write_durably(segment, b"".join(kept))
+            else:
+                self._forget(segment.with_name(segment.name + _TEMPORARY))
+                segment.unlink()
+            self._disk.sync(segment.parent)
+        return found
+
+    # -- clearing ----------------------------------------------------------------------------
+
+    def drop(self, names: Sequence[str]) -> None:
+        """Remove files that no checkpoint needs; best effort, for they do no harm."""
+        for name in names:
+            path = self._root / name
+            self._forget(path)
+            if path.parent.suffix == ".p":
+                with contextlib.suppress(OSError):  # not empty: the tile is still growing
+                    path.parent.rmdir()
+                    self._known.discard(path.parent)
+
+    def drop_uncommitted(self, size: int) -> None:
+        """Remove what commits left behind that never reached a checkpoint, or were outgrown.
+
+        Only the last tile of each level and its successor can be concerned, since one commit
+        crosses at most one border.
+        """
+        for level in [ENTRIES, *range(levels(size + TILE_WIDTH))]:
+            depth = 0 if level == ENTRIES else int(level)
+            number = size >> (8 * (depth + 1))
+            for n in (number, number + 1):
+                self._drop_other_widths(level, n, tile_width(size, depth, n))
+        for first in (size, (size // TILE_WIDTH + 1) * TILE_WIDTH):
+            segment = self._segment(first)
+            if segment.parent.is_dir():
+                for path in segment.parent.iterdir():
+                    if path.suffix == _TEMPORARY or path.name >= segment.name:
+                        self._forget(path)
+
+    def _drop_other_widths(self, level: int | str, number: int, width: int) -> None:
+        full = self._root / tile_path(level, number)
+        if width < TILE_WIDTH:
+            self._forget(full)
+        folder = full.with_name(full.name + ".p")
+        if folder.is_dir():
+            for path in folder.iterdir():
+                if path.name != str(width):
+                    self._forget(path)
+
+    @staticmethod
+    def _forget(path: Path) -> None:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def pack(entries: Sequence[bytes]) -> bytes:
+    """Entries end to end, each behind its length in 16 bits (c2sp.org/tlog-tiles)."""
+    return b"".join(len(entry).to_bytes(2, "big") + entry for entry in entries)
+
+
+def unpack(bundle: bytes) -> list[bytes]:
+    """The entries of a bundle; a last one that is cut off is left out."""
+    entries, at = [], 0
+    while at + 2 <= len(bundle):
+        end = at + 2 + int.from_bytes(bundle[at : at + 2], "big")
+        if end > len(bundle):
+            break
+        entries.append(bundle[at + 2 : end])
+        at = end
+    return entries
+
+
+def _lines(segment: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in segment.read_bytes().splitlines()]
