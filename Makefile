@@ -1,0 +1,62 @@
+# Each target does all its own set-up, so any of them is a first command on a fresh machine.
+# The environment is made again only when requirements.lock or pyproject.toml changes.
+
+VENV := .venv
+BIN := $(VENV)/bin
+DIGEST := $(shell cat requirements.lock pyproject.toml | cksum | cut -d ' ' -f 1)
+READY := $(VENV)/.ready-$(DIGEST)
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+STATE := $(if $(PORTCULLIS_HOME),$(PORTCULLIS_HOME),.portcullis)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test e2e bench check docs clean
+
+help: ## say what there is
+	@echo "Portcullis. Every command sets itself up."
+	@echo
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@echo
+	@echo "  Variables: PORT=8470 ONCE=1 PEOPLE=5000 PORTCULLIS_HOME=.portcullis"
+
+demo: $(READY) ## six agencies, OPA and the gateway, and one question answered by all
+	@$(BIN)/portcullis demo $(if $(PORT),--port $(PORT)) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(ONCE),--once)
+
+test: $(READY) ## the whole suite
+	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/pytest
+
+e2e: $(READY) ## only the end-to-end tests, against real servers
+	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/pytest tests/e2e
+
+bench: $(READY) ## the figures of docs/performance.md
+	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m tests.bench
+
+check: $(READY) ## format, lint, types, import rules, policies
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@opa="$$($(BIN)/python deploy/get_opa.py)" && set -ex && \
+	"$$opa" fmt --list --fail policies && \
+	"$$opa" check --strict --bundle policies && \
+	"$$opa" test --bundle policies
+
+docs: $(READY) ## write the generated part of docs/settings.md
+	@$(BIN)/python -m deploy.write_docs
+
+clean: ## remove the demonstration's state
+	@case "$(abspath $(STATE))" in /|"$(HOME)"|"$(CURDIR)") echo "not removing $(STATE)" >&2; exit 1;; esac
+	rm -rf -- "$(STATE)"
+
+$(READY): requirements.lock pyproject.toml
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Portcullis needs Python 3.11 or newer. Install it, or name it: make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; fi
+	@if [ ! -x $(BIN)/python ]; then echo "Making the environment in $(VENV)"; $(PYTHON) -m venv $(VENV) || { \
+		echo "$(PYTHON) cannot make an environment; on Debian or Ubuntu: apt-get install python3-venv" >&2; \
+		exit 1; }; fi
+	@echo "Installing the locked dependencies"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@rm -f $(VENV)/.ready-*
+	@touch $@
