@@ -163,7 +163,9 @@ def _run(command: Sequence[str], given: str) -> str:
         command, input=given, text=True, capture_output=True, check=False, cwd="/"
     )
     if done.returncode:
-        raise subprocess.CalledProcessError(
+        failed = subprocess.CalledProcessError(
             done.returncode, command[0], output=done.stdout, stderr=done.stderr
         )
+        failed.add_note(done.stderr[-2000:])
+        raise failed
     return done.stdout

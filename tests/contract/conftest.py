@@ -1,0 +1,51 @@
+"""Database servers that the contract tests share, started once a run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import MariaDb, Postgres, mariadb, postgres
+
+
+@pytest.fixture(scope="session", name="short_directory")
+def fixture_short_directory() -> Iterator[Path]:
+    """A directory whose path is short enough for Unix sockets and open to other users."""
+    with tempfile.TemporaryDirectory(prefix="pc-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="session", name="dictionary_locale")
+def fixture_dictionary_locale(short_directory: Path) -> str:
+    """A locale that sorts as a dictionary does, compiled here so that no machine need have it.
+
+    "C" where the C library's locale sources are not installed: then the suite proves that
+    comparisons are exact in that locale only.
+    """
+    directory = short_directory / "locale"
+    directory.mkdir()
+    directory.chmod(0o755)
+    command = ["localedef", "-i", "en_US", "-f", "UTF-8", str(directory / "en_US.utf8")]
+    try:
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # a fixed command
+    except (OSError, subprocess.CalledProcessError):
+        return "C"
+    os.environ["LOCPATH"] = str(directory)
+    return "en_US.utf8"
+
+
+@pytest.fixture(scope="session", name="postgres_server")
+def fixture_postgres_server(short_directory: Path, dictionary_locale: str) -> Iterator[Postgres]:
+    with postgres(short_directory / "pg") as server:
+        yield server
+
+
+@pytest.fixture(scope="session", name="mariadb_server")
+def fixture_mariadb_server(short_directory: Path) -> Iterator[MariaDb]:
+    with mariadb(short_directory / "maria") as server:
+        yield server
