@@ -145,8 +145,8 @@ class Part:
 class Near:
     """Rank by likeness to a stored image, or to a probe that the gateway itself issued."""
 
-    ref_key: str | None = None  # native key of the stored image
-    vector: tuple[float, ...] = ()
+    ref_key: str | None = None  # native key of the stored image; "" for a ref that does not open
+    handle: str | None = None  # a probe that the gateway issued
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,488 @@
+"""From a bound operation to everything that it would touch, before anybody has agreed to it.
+
+A root field becomes one fetch for each source that holds its entity and can apply its criteria; a
+nested link becomes one fetch under its parent, never one per row. Interfaces are expanded to their
+concrete types first, so no rule is ever asked about an interface. The plan knows every response key
+and every field whose value the rows depend on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from connectors.conditions import ALWAYS, Compare, Condition, Op, all_of, any_of, fields_of
+from gateway.catalogue.forms import duration, normal, utc_text
+from gateway.catalogue.mapping import Catalogue, EntityMapping, Source
+from gateway.catalogue.schema import GIVEN, camel
+from gateway.catalogue.vocabulary import Argument, Field, Link, Root
+from gateway.errors import InvalidOperation, LimitExceeded, MalformedRequest
+from gateway.model import (
+    Fetch,
+    FieldUse,
+    Near,
+    Operation,
+    Part,
+    Plan,
+    RootPlan,
+    Selection,
+    Subject,
+    Use,
+)
+from gateway.query.refs import Cursor, Refs, binding
+from gateway.query.translate import askable
+from gateway.settings import Limits
+
+MATCHED_ON = ("identifiers.kind", "identifiers.value")
+"""What matching looks at: only an identifier that two records share links them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """What planning needs beside the operation."""
+
+    catalogue: Catalogue
+    refs: Refs
+    limits: Limits
+
+    def plan_for(self, operation: Operation, subject: Subject, now: datetime) -> Plan:
+        """Everything that the operation would touch.
+
+        Raises:
+            InvalidOperation: criteria that cannot be used as they are.
+            LimitExceeded: too many fetches, waves or sources.
+            MalformedRequest: a cursor that is not for this question.
+        """
+        plan = _Planning(self, operation, subject, now).plan()
+        _check_size(plan, self.limits)
+        return plan
+
+
+def applicable(selections: Iterable[Selection], type_name: str) -> tuple[Selection, ...]:
+    """The selections that apply to a concrete type, those of one response key merged."""
+    merged: dict[str, Selection] = {}
+    for selection in selections:
+        if selection.on is not None and type_name not in selection.on:
+            continue
+        before = merged.get(selection.key)
+        merged[selection.key] = replace(
+            selection,
+            on=None,
+            selections=(*before.selections, *selection.selections)
+            if before
+            else selection.selections,
+        )
+    return tuple(merged.values())
+
+
+def child(selections: Iterable[Selection], name: str) -> tuple[Selection, ...]:
+    """What is selected below every selection of a field."""
+    return tuple(
+        s for selection in selections if selection.name == name for s in selection.selections
+    )
+
+
+def cursor_binding(operation: Operation, subject: Subject, selection: Selection) -> bytes:
+    """What ties a cursor to this subject, purpose, field and arguments."""
+    args = {name: value for name, value in selection.args.items() if name != "after"}
+    purpose = operation.justification.purpose if operation.justification else ""
+    return binding(
+        subject.issuer, subject.id, purpose, selection.name, json.dumps(args, sort_keys=True)
+    )
+
+
+def _check_size(plan: Plan, limits: Limits) -> None:
+    if len(plan.fetches) > limits.fetches:
+        raise LimitExceeded.of("fetches", limits.fetches, len(plan.fetches))
+    depths: dict[str, int] = {}
+    for fetch in plan.fetches:
+        depths[fetch.id] = 1 + depths.get(fetch.parent or "", 0)
+    if (waves := max(depths.values(), default=0)) > limits.waves:
+        raise LimitExceeded.of("waves", limits.waves, waves)
+    sources = len({fetch.source for fetch in plan.fetches})
+    if sources > limits.sources:
+        raise LimitExceeded.of("sources", limits.sources, sources)
+
+
+class _Planning:
+    """One plan in the making."""
+
+    def __init__(
+        self, planner: Planner, operation: Operation, subject: Subject, now: datetime
+    ) -> None:
+        self.catalogue = planner.catalogue
+        self.vocabulary = planner.catalogue.vocabulary
+        self.refs = planner.refs
+        self.limits = planner.limits
+        self.operation = operation
+        self.subject = subject
+        self.now = now
+        self.fetches: list[Fetch] = []
+        self.not_held: list[tuple[str, str]] = []
+        self.cursor_serial: int | None = None
+
+    def plan(self) -> Plan:
+        roots = tuple(
+            self.root(selection)
+            for selection in self.operation.roots
+            if not selection.name.startswith("__") and selection.name != "sources"
+        )
+        return Plan(
+            roots=roots,
+            fetches=tuple(self.fetches),
+            cursor_serial=self.cursor_serial,
+            not_held=tuple(dict.fromkeys(self.not_held)),
+        )
+
+    # --- roots ---
+
+    def root(self, selection: Selection) -> RootPlan:
+        root = self.vocabulary.roots[selection.name]
+        limit = self.first(root, selection)
+        where = self.where(root, selection)
+        cursor = self.cursor(selection)
+        inner, path = self.records(root, selection)
+        made: list[str] = []
+        not_held: list[str] = []
+        for entity in self.entities(root, selection):
+            for source in self.holders(root, selection, entity):
+                mapping = source.entities[entity]
+                after = None
+                if cursor is not None:
+                    after = cursor.positions.get(f"{source.id}/{entity}")
+                    if after is None:
+                        continue  # this source has given everything
+                if root.shape != "face" and not askable(where, mapping, self.vocabulary):
+                    not_held.append(source.id)
+                    continue
+                template = Fetch(
+                    id="",
+                    source=source.id,
+                    entity=entity,
+                    parts=(),
+                    where=where,
+                    limit=limit,
+                    near=self.near(root, selection),
+                    after=after,
+                    root=selection.key,
+                    path=path,
+                )
+                uses = frozenset((Use.FILTER, f) for f in fields_of(where))
+                if root.shape == "face":
+                    uses = frozenset({(Use.FACE, "likeness")})
+                made.append(self.fetch(template, inner, uses))
+        self.note_unheld(root, inner, path, made)
+        return RootPlan(
+            key=selection.key,
+            name=selection.name,
+            selection=selection,
+            fetches=tuple(made),
+            not_held=tuple(dict.fromkeys(not_held)),
+        )
+
+    def records(self, root: Root, selection: Selection) -> tuple[tuple[Selection, ...], str]:
+        """What is selected of each record, and the response path of their list."""
+        match root.shape:
+            case "hits":
+                inner, wrapper = child(selection.selections, "hits"), "hits"
+                if any(s.name == "matches" for s in selection.selections):
+                    inner = (*inner, Selection(key="\0matches", name="match"))
+            case "face":
+                inner, wrapper = child(selection.selections, "candidates"), "candidates"
+            case "list":
+                return selection.selections, f"{selection.key}.*"
+            case _:
+                return selection.selections, selection.key
+        keys = [s.key for s in selection.selections if s.name == wrapper]
+        return inner, f"{selection.key}.{keys[0] if keys else wrapper}.*"
+
+    def entities(self, root: Root, selection: Selection) -> tuple[str, ...]:
+        members = self.vocabulary.concrete(root.entity)
+        by = selection.args.get("by") or {}
+        kinds = by.get("kinds") if root.by else None
+        return members if not kinds else tuple(m for m in members if m.upper() in kinds)
+
+    def holders(self, root: Root, selection: Selection, entity: str) -> Iterator[Source]:
+        holders = self.catalogue.holders(entity)
+        if not root.by_ref:
+            yield from holders
+            return
+        opened = self.refs.open(self.subject.agency, selection.args["ref"])
+        for source in holders:
+            if opened is not None and opened[:2] == (source.id, entity):
+                yield source
+
+    def first(self, root: Root, selection: Selection) -> int:
+        if root.shape == "one":
+            return 1
+        name = "max_candidates" if root.shape == "face" else "first"
+        first = selection.args.get(name)
+        if first is None:
+            return root.default_first
+        if not 1 <= first <= root.max_first:
+            raise LimitExceeded.of(camel(name), root.max_first, first)
+        return int(first)
+
+    def cursor(self, selection: Selection) -> Cursor | None:
+        text = selection.args.get("after")
+        if text is None:
+            return None
+        bound = cursor_binding(self.operation, self.subject, selection)
+        cursor = self.refs.open_cursor(text, bound, self.now)
+        if cursor is None:
+            raise MalformedRequest("This cursor cannot be used: start again without `after`.")
+        self.cursor_serial = cursor.serial
+        return cursor
+
+    def near(self, root: Root, selection: Selection) -> Near | None:
+        if root.shape != "face":
+            return None
+        probe = selection.args["probe"]
+        ref, handle = probe.get("ref"), probe.get("handle")
+        if (ref is None) == (handle is None):
+            raise InvalidOperation("A face probe is either a stored image's ref or a handle.")
+        if ref is not None:
+            opened = self.refs.open(self.subject.agency, ref)
+            return Near(ref_key=opened[2] if opened and opened[1] == "ImageRef" else "")
+        return Near(handle=handle)
+
+    # --- criteria ---
+
+    def where(self, root: Root, selection: Selection) -> Condition:
+        if root.by_ref:
+            opened = self.refs.open(self.subject.agency, selection.args["ref"])
+            return Compare("native_key", Op.EQ, opened[2]) if opened else ALWAYS
+        parts = self.conditions(root, root.args, selection.args, root.entity)
+        if root.by:
+            parts.append(self.criteria(root, root.by, selection.args["by"]))
+        if root.any_of:
+            alternatives = selection.args["any_of"]
+            if not alternatives:
+                raise InvalidOperation(f"{camel(root.any_of)}: give at least one alternative.")
+            parts.append(any_of(self.criteria(root, root.any_of, a) for a in alternatives))
+        return all_of(parts)
+
+    def criteria(self, root: Root, name: str, values: Mapping[str, Any]) -> Condition:
+        arguments = self.vocabulary.inputs[name]
+        given = {key: value for key, value in values.items() if value is not None}
+        if not any(arguments[key].alone for key in given):
+            enough = ", ".join(camel(a.name) for a in arguments.values() if a.alone)
+            raise InvalidOperation(f"{name}: name at least one of {enough}.")
+        return all_of(self.conditions(root, arguments, given, root.entity))
+
+    def conditions(
+        self,
+        root: Root,
+        arguments: Mapping[str, Argument],
+        given: Mapping[str, Any],
+        type_name: str,
+    ) -> list[Condition]:
+        entity = self.vocabulary.concrete(type_name)[0]
+        return [
+            self.compare(argument, given[name], entity)
+            for name, argument in arguments.items()
+            if given.get(name) is not None and not argument.narrows_type
+        ]
+
+    def compare(self, argument: Argument, value: Any, entity: str) -> Compare:
+        """The comparison that an argument means, its value in normal form."""
+        if argument.before_now:
+            return Compare(argument.on, Op(argument.op), utc_text(self.now - duration(value)))
+        scalar = self.scalar(entity, argument.on)
+        try:
+            if argument.op == "in":
+                return Compare(argument.on, Op.IN, tuple(normal(scalar, v) for v in value))
+            settled = normal(scalar, value)
+        except ValueError as error:
+            raise InvalidOperation(f"{camel(argument.name)}: {error}.") from None
+        if argument.min_length and len(str(settled)) < argument.min_length:
+            text = f"{camel(argument.name)}: give at least {argument.min_length} characters."
+            raise InvalidOperation(text)
+        return Compare(argument.on, Op(argument.op), settled)
+
+    def scalar(self, entity: str, dotted: str) -> str:
+        for candidate in (entity, *self.vocabulary.entities):
+            try:
+                return self.vocabulary.field_at(candidate, dotted).type.name
+            except KeyError:
+                continue
+        return "String"
+
+    # --- fetches ---
+
+    def fetch(
+        self, template: Fetch, selections: tuple[Selection, ...], uses: frozenset[FieldUse]
+    ) -> str:
+        """Add a fetch and, after it, those of its links; gives its id."""
+        fetch_id = f"f{len(self.fetches)}"
+        position = len(self.fetches)
+        mapping = self.catalogue.mapping(template.source, template.entity)
+        chosen = applicable(selections, template.entity)
+        reading = _Reading(self, template.entity, mapping)
+        reading.own(chosen)
+        fetch = replace(template, id=fetch_id, selections=chosen)
+        self.fetches.append(fetch)
+        links: dict[str, tuple[str, ...]] = {}
+        for selection in chosen:
+            link = self.vocabulary.entities[template.entity].links.get(selection.name)
+            if link is not None:
+                links[selection.key] = self.follow(fetch, link, selection)
+                if links[selection.key]:
+                    reading.use("", (Use.LINK, link.from_))
+        for use in uses:
+            reading.use("", use)
+        self.fetches[position] = replace(fetch, parts=reading.parts(), links=links)
+        if len(self.fetches) > self.limits.fetches * 2:
+            raise LimitExceeded.of("fetches", self.limits.fetches, "many more")
+        return fetch_id
+
+    def follow(self, parent: Fetch, link: Link, selection: Selection) -> tuple[str, ...]:
+        """The fetches that a link means: in the same source, or in every one for a shared key."""
+        own = self.catalogue.mapping(parent.source, parent.entity)
+        if not own.holds_field(link.from_):
+            return ()
+        limit = selection.args.get("first", 20) if link.to.many else 1
+        if not 1 <= limit <= 50:
+            raise LimitExceeded.of("first", 50, limit)
+        made: list[str] = []
+        for entity in self.vocabulary.concrete(link.to.name):
+            inner = applicable(selection.selections, entity)
+            if not inner:
+                continue
+            where = all_of(
+                self.compare(argument, selection.args[name], entity)
+                for name, argument in link.args.items()
+                if selection.args.get(name) is not None
+            )
+            for source in self.catalogue.holders(entity):
+                if not link.shared and source.id != parent.source:
+                    continue
+                mapping = source.entities[entity]
+                needed = {link.by, *fields_of(where)}
+                if not all(mapping.holds_field(f) for f in needed):
+                    continue
+                template = Fetch(
+                    id="",
+                    source=source.id,
+                    entity=entity,
+                    parts=(),
+                    where=where,
+                    limit=limit,
+                    parent=parent.id,
+                    link_from=link.from_,
+                    link_by=link.by,
+                    root=parent.root,
+                    path=f"{parent.path}.{selection.key}" + (".*" if link.to.many else ""),
+                )
+                uses = {(Use.LINK, link.by), *((Use.FILTER, f) for f in fields_of(where))}
+                made.append(self.fetch(template, inner, frozenset(uses)))
+        return tuple(made)
+
+    def note_unheld(
+        self, root: Root, inner: tuple[Selection, ...], path: str, made: list[str]
+    ) -> None:
+        """Note what is selected of each record and no source of this answer holds."""
+        fetches = [f for f in self.fetches if f.id in made]
+        for entity in {f.entity for f in fetches}:
+            mappings = [
+                self.catalogue.mapping(f.source, entity) for f in fetches if f.entity == entity
+            ]
+            for selection in applicable(inner, entity):
+                spec = self.vocabulary.entities[entity].fields.get(selection.name)
+                link = self.vocabulary.entities[entity].links.get(selection.name)
+                if link is not None:
+                    held = any(f.links.get(selection.key) for f in fetches if f.entity == entity)
+                elif spec is None or spec.derived or selection.name in GIVEN:
+                    held = True
+                else:
+                    held = any(m.holds_field(selection.name) for m in mappings)
+                if not held:
+                    self.not_held.append((f"{path}.{selection.key}", selection.name))
+
+
+class _Reading:
+    """Gathers the parts of one fetch: what is read of each, and what its rows depend on."""
+
+    def __init__(self, planning: _Planning, entity: str, mapping: EntityMapping) -> None:
+        self.vocabulary = planning.vocabulary
+        self.entity = entity
+        self.mapping = mapping
+        self.reads: dict[str, set[str]] = {"": set()}
+        self.uses: dict[str, set[FieldUse]] = {"": set()}
+        self.types: dict[str, str] = {"": entity}
+
+    def use(self, path: str, use: FieldUse) -> None:
+        self.uses[path].add(use)
+
+    def own(self, selections: tuple[Selection, ...]) -> None:
+        fields = self.vocabulary.entities[self.entity].fields
+        for selection in selections:
+            if selection.name == "ref":
+                self.reads[""].add("ref")
+            elif field := fields.get(selection.name):
+                self.field("", field, selection)
+
+    def part(self, path: str, type_name: str) -> None:
+        if path not in self.types:
+            self.types[path] = type_name
+            self.reads[path] = set()
+            self.uses[path] = set()
+
+    def field(self, path: str, field: Field, selection: Selection) -> None:
+        dotted = f"{path}.{field.name}" if path else field.name
+        component = self.vocabulary.components.get(field.type.name)
+        if field.derived:
+            self.derived(path, field, selection)
+        elif not self.mapping.holds_field(dotted):
+            return
+        elif component is None:
+            self.reads[path].add(field.name)
+            for reveal in field.reveals:
+                for revealed in reveal.fields:
+                    self.use(path, (Use.REVEAL, revealed))
+        else:
+            self.part(dotted, component.name)
+            for inner in applicable(selection.selections, component.name):
+                if spec := component.fields.get(inner.name):
+                    self.field(dotted, spec, inner)
+
+    def derived(self, path: str, field: Field, selection: Selection) -> None:
+        """A derived field is read with everything that it is worked out from."""
+        if field.name == "match":
+            self.match(selection)
+            return
+        for source in field.from_:
+            if self.mapping.holds_field(source):
+                self.from_field(source)
+        self.reads[path].add(field.name)
+
+    def from_field(self, dotted: str) -> None:
+        owner, _, name = dotted.rpartition(".")
+        if owner:
+            kind = self.vocabulary.field_at(self.entity, owner).type.name
+            self.part(owner, kind)
+        self.reads[owner].add(name)
+
+    def match(self, selection: Selection) -> None:
+        self.part("match", "MatchExplanation")
+        for inner in applicable(selection.selections, "MatchExplanation"):
+            self.reads["match"].add(inner.name)
+        for dotted in MATCHED_ON:
+            owner, _, name = dotted.rpartition(".")
+            if self.mapping.holds_field(dotted):
+                self.part(owner, self.vocabulary.field_at(self.entity, owner).type.name)
+                self.use(owner, (Use.MATCH, name))
+
+    def parts(self) -> tuple[Part, ...]:
+        return tuple(
+            Part(
+                path=path,
+                type=type_name,
+                reads=frozenset(self.reads[path]),
+                uses=frozenset(self.uses[path]),
+            )
+            for path, type_name in self.types.items()
+        )

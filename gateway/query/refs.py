@@ -1,0 +1,99 @@
+"""Opaque references and cursors: what a caller may hold, and nobody else can use.
+
+A ref is deterministic authenticated encryption (AES-SIV, RFC 5297) of source, entity and native key
+under a key of the requesting agency, so that two agencies cannot swap refs to join data, and nothing
+is stored. A cursor is encrypted the same way, bound to who asked what, for which purpose, and until
+when.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+_PAD = 32  # bytes: lengths of native keys do not show
+
+
+@dataclass(frozen=True, slots=True)
+class Refs:
+    """Seals and opens refs and cursors. `master` is 32 bytes or more of secret."""
+
+    master: bytes
+
+    def seal(self, agency: str, source: str, entity: str, key: str) -> str:
+        """The ref of one record for one agency; the same each time."""
+        plain = json.dumps([source, entity, key], separators=(",", ":")).encode()
+        padded = plain + b" " * (-len(plain) % _PAD)
+        return _text(_cipher(self.master, f"ref:{agency}").encrypt(padded, None))
+
+    def open(self, agency: str, ref: str) -> tuple[str, str, str] | None:
+        """(source, entity, native key), or None for anything that is not this agency's ref."""
+        try:
+            plain = _cipher(self.master, f"ref:{agency}").decrypt(_bytes(ref), None)
+            source, entity, key = json.loads(plain)
+        except (InvalidTag, ValueError, TypeError):
+            return None
+        return str(source), str(entity), str(key)
+
+    def seal_cursor(self, cursor: Cursor) -> str:
+        plain = json.dumps(
+            {"p": dict(cursor.positions), "s": cursor.serial, "x": cursor.expires_at},
+            separators=(",", ":"),
+        ).encode()
+        padded = plain + b" " * (-len(plain) % _PAD)
+        return _text(_cipher(self.master, "cursor").encrypt(padded, [cursor.binding]))
+
+    def open_cursor(self, text: str, binding: bytes, now: datetime) -> Cursor | None:
+        """The cursor, or None if it is damaged, expired, or was issued for anything else."""
+        try:
+            plain = _cipher(self.master, "cursor").decrypt(_bytes(text), [binding])
+            data = json.loads(plain)
+        except (InvalidTag, ValueError, TypeError):
+            return None
+        if data["x"] < now.timestamp():
+            return None
+        return Cursor(positions=data["p"], serial=data["s"], expires_at=data["x"], binding=binding)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """Where each source stands, and what the cursor is good for."""
+
+    positions: Mapping[str, Any]  # "source/entity" -> position; absent: that source is done
+    serial: int
+    expires_at: int  # seconds since the epoch
+    binding: bytes
+
+
+def binding(*parts: str) -> bytes:
+    """What ties a cursor to its question: who, why, which field, which arguments."""
+    return hashlib.sha256(json.dumps(parts).encode()).digest()
+
+
+@lru_cache(maxsize=64)
+def _cipher(master: bytes, info: str) -> AESSIV:
+    key = HKDF(algorithm=hashes.SHA256(), length=64, salt=None, info=info.encode()).derive(master)
+    return AESSIV(key)
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("not base64url") from error
