@@ -1,13 +1,7 @@
 """What BID holds and how it is looked up: one JSON file, read once, indexed in memory.
 
-{"persons": [{personRef, restricted, biographic: {names: [{type, family, given, nativeScript}],
-    dateOfBirth: {y, m, d}, gender}, nationality: [ISO3], status: {code, since, caseState},
-    documents: [{number, type, issuer}], phones: [{msisdn}], needs: [code], retention,
-    governance: {...}}],
- "encounters": [{encounterRef, personRef, at (epoch ms), method, debrief, imageTaken,
-    phoneTaken, claimedName, claimedDob: {y, m, d}, languages: [code], landingRef,
-    site: {name, postcode, lat, lon}, devices: [{imei, msisdn}],
-    documents: [{number, type, issuer}], needs: [code], retention}]}
+The file is {"persons": [...], "encounters": [...]}. The fields of both are FIELDS below; a person
+also has `restricted`, which never leaves.
 """
 
 from __future__ import annotations
@@ -25,7 +19,8 @@ Record = Mapping[str, Any]
 
 _NAME: dict[str, dict[str, Any]] = {"type": {}, "family": {}, "given": {}, "nativeScript": {}}
 _DATE: dict[str, dict[str, Any]] = {"y": {}, "m": {}, "d": {}}
-_DOCUMENT: dict[str, dict[str, Any]] = {"number": {}, "type": {}, "issuer": {}}
+_DOCUMENT: dict[str, dict[str, Any]] = {"number": {}, "type": {}, "issuer": {}, "genuine": {}}
+_PLACE: dict[str, dict[str, Any]] = {"postcode": {}, "lat": {}, "lon": {}}
 _Shape = Mapping[str, Any]
 FIELDS: Mapping[str, _Shape] = {
     "personRef": {
@@ -35,8 +30,18 @@ FIELDS: Mapping[str, _Shape] = {
         "status": {"code": {}, "since": {}, "caseState": {}, "conditions": {}, "expiry": {}},
         "documents": _DOCUMENT,
         "phones": {"msisdn": {}},
+        "addresses": _PLACE
+        | {"kind": {}, "placeRef": {}, "line": {}, "town": {}, "since": {}, "until": {}},
         "needs": {},
+        "alerts": {"kind": {}, "power": {}, "contact": {}, "discreet": {}, "addedOn": {}},
+        "discreet": {},
         "retention": {},
+        "reviewOn": {},
+        "marking": {},
+        "handling": {},
+        "handlingConditions": {},
+        "sourceGrade": {},
+        "infoGrade": {},
         "recordedAt": {},
     },
     "encounterRef": {
@@ -46,13 +51,14 @@ FIELDS: Mapping[str, _Shape] = {
         "method": {},
         "debrief": {},
         "imageTaken": {},
+        "biometricsTaken": {},
         "phoneTaken": {},
         "claimedName": {},
         "claimedDob": _DATE,
         "languages": {},
         "landingRef": {},
-        "site": {"name": {}, "postcode": {}, "lat": {}, "lon": {}},
-        "devices": {"imei": {}, "msisdn": {}},
+        "site": _PLACE | {"name": {}, "kind": {}},
+        "devices": {"imei": {}, "msisdn": {}, "seizedAt": {}, "extract": {}},
         "documents": _DOCUMENT,
         "needs": {},
         "retention": {},

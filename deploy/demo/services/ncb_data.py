@@ -29,7 +29,7 @@ COLLECTIONS = (
 
 
 def _parts(value: str) -> tuple[str, str]:
-    """A name is written `FAMILY, Given`."""
+    """A name is written `FAMILY, Given Middle`."""
     family, _, given = value.casefold().partition(", ")
     return family, given
 
@@ -40,7 +40,7 @@ def _named(record: Record, families: Iterable[str] | None, givens: Iterable[str]
     for name in record["nomenclature"]:
         family, given = _parts(name["value"])
         if (wanted_families is None or family in wanted_families) and (
-            wanted_givens is None or given in wanted_givens
+            wanted_givens is None or not wanted_givens.isdisjoint((given, given.split(" ")[0]))
         ):
             return True
     return False
@@ -49,6 +49,11 @@ def _named(record: Record, families: Iterable[str] | None, givens: Iterable[str]
 def _any_of(field: str, key: str) -> Test:
     """Some element of the list `field` has a `key` among the argument's values."""
     return lambda record, values: any(element[key] in values for element in record[field])
+
+
+def _shares(field: str) -> Test:
+    """The list `field` and the argument's values have something in common."""
+    return lambda record, values: not set(record[field]).isdisjoint(values)
 
 
 def _one_of(field: str) -> Test:
@@ -105,7 +110,9 @@ TESTS: Mapping[str, Mapping[str, Test]] = {
     "intelReports": {
         "guids": _one_of("guid"),
         "urns": _one_of("urn"),
-        "subjectGuids": lambda record, values: any(g in values for g in record["subjectGuids"]),
+        "subjectGuids": _shares("subjectGuids"),
+        "groupGuids": _shares("groupGuids"),
+        "msisdns": _shares("msisdns"),
         "since": lambda record, value: record["on"] >= value,
         "until": lambda record, value: record["on"] <= value,
     },

@@ -4,7 +4,7 @@
 
     POST /oauth/token   client credentials; scope images.read
     POST /search        {"emb": [512 floats], "k": 1..100, "min_score": 0..1, "model": "m1" | "m2",
-                        "force_cd": "NMC" (optional)}
+                        "force_cd": "NMC" (optional)}; or "img_id" of a held image for "emb"
     GET  /images        subj_ref=a,b (100) or img_id=a,b (100); fields=img_id,taken_on,...
     GET  /models        threshold of each model version, size of the gallery
 
@@ -20,6 +20,7 @@ import json
 import math
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -46,10 +47,13 @@ SELECT img_id, subj_ref, force_cd, taken_on, pose, quality, retention_cd, model,
        1 - (emb <=> $1::vector) AS score
 FROM face
 WHERE retention_cd <> 'X' AND model = $2 AND ($3::text IS NULL OR force_cd = $3)
-  AND 1 - (emb <=> $1::vector) >= $4
+  AND 1 - (emb <=> $1::vector) >= $4 AND ($6::uuid IS NULL OR img_id <> $6)
 ORDER BY emb <=> $1::vector, img_id
 LIMIT $5
 """
+_HELD = "SELECT emb::text FROM face WHERE img_id = $1 AND model = $2 AND retention_cd <> 'X'"
+_SEARCH_KEYS = frozenset({"emb", "img_id", "k", "min_score", "model", "force_cd"})
+_PROBES = frozenset({"emb", "img_id"})
 _BY = {
     "subj_ref": "SELECT * FROM face_held WHERE subj_ref = ANY($1::text[]) ORDER BY img_id",
     "img_id": "SELECT * FROM face_held WHERE img_id = ANY($1::uuid[]) ORDER BY img_id",
@@ -61,30 +65,58 @@ class BadRequest(Exception):
     """A request that does not fit the interface; the text says what would."""
 
 
-def probe_of(body: object) -> tuple[str, str, str | None, float, int]:
-    """The arguments of a search: vector text, model, force, lowest score, how many.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What to rank by likeness to, and how much of the ranking is wanted."""
+
+    emb: str | None  # as pgvector reads it
+    img_id: UUID | None  # a held image instead
+    model: str
+    force: str | None
+    min_score: float
+    k: int
+
+
+def probe_of(body: object) -> Probe:
+    """The arguments of a search.
 
     Raises:
         BadRequest: anything is missing, of a wrong type or out of range.
     """
-    if not isinstance(body, dict) or body.keys() - {"emb", "k", "min_score", "model", "force_cd"}:
-        raise BadRequest("the body holds emb, k, min_score, model and perhaps force_cd")
-    emb, k, low = body.get("emb"), body.get("k"), body.get("min_score")
-    if not isinstance(emb, list) or len(emb) != SIZE or not all(map(_is_number, emb)):
-        raise BadRequest(f"emb is a list of {SIZE} numbers")
-    length = math.sqrt(sum(value * value for value in emb))
-    if not math.isclose(length, 1.0, abs_tol=1e-3):
-        raise BadRequest("emb has unit length")
+    if not isinstance(body, dict) or body.keys() - _SEARCH_KEYS or len(body.keys() & _PROBES) != 1:
+        raise BadRequest("the body holds emb or img_id, k, min_score, model and perhaps force_cd")
+    k, low, model, force = (body.get(name) for name in ("k", "min_score", "model", "force_cd"))
     if type(k) is not int or not 0 < k <= MAX_K:
         raise BadRequest(f"k is 1 to {MAX_K}")
     if not _is_number(low) or not 0 <= float(str(low)) <= 1:
         raise BadRequest("min_score is 0 to 1")
-    model, force = body.get("model"), body.get("force_cd")
     if not isinstance(model, str) or model not in MODELS:
         raise BadRequest(f"model is one of {', '.join(MODELS)}")
     if not (force is None or isinstance(force, str)):
         raise BadRequest("force_cd is text")
-    return vector_text(emb), model, force, float(str(low)), k
+    return Probe(
+        emb=_unit_vector(body["emb"]) if "emb" in body else None,
+        img_id=_uuid(body["img_id"]) if "img_id" in body else None,
+        model=model,
+        force=force,
+        min_score=float(str(low)),
+        k=k,
+    )
+
+
+def _unit_vector(emb: object) -> str:
+    if not isinstance(emb, list) or len(emb) != SIZE or not all(map(_is_number, emb)):
+        raise BadRequest(f"emb is a list of {SIZE} numbers")
+    if not math.isclose(math.fsum(value * value for value in emb), 1.0, abs_tol=1e-3):
+        raise BadRequest("emb has unit length")
+    return vector_text(emb)
+
+
+def _uuid(text: object) -> UUID:
+    try:
+        return UUID(str(text))
+    except ValueError as error:
+        raise BadRequest("img_id is a UUID") from error
 
 
 def vector_text(emb: list[float]) -> str:
@@ -111,11 +143,18 @@ async def search(pool: asyncpg.Pool, request: Request) -> JSONResponse:
         body = json.loads(raw) if len(raw) <= _BODY_BYTES else None
     except (ValueError, RecursionError):
         body = None
-    emb, model, force, low, k = probe_of(body)
-    rows = await pool.fetch(_SEARCH, emb, model, force, low, k + 1)
-    found = [image(row) | {"score": round(float(row["score"]), 6)} for row in rows[:k]]
+    probe = probe_of(body)
+    emb = probe.emb or await pool.fetchval(_HELD, probe.img_id, probe.model)
+    args = (emb, probe.model, probe.force, probe.min_score, probe.k + 1, probe.img_id)
+    rows = await pool.fetch(_SEARCH, *args) if emb else []
+    found = [image(row) | {"score": round(float(row["score"]), 6)} for row in rows[: probe.k]]
     return JSONResponse(
-        {"items": found, "model": model, "threshold": MODELS[model], "more": len(rows) > k}
+        {
+            "items": found,
+            "model": probe.model,
+            "threshold": MODELS[probe.model],
+            "more": len(rows) > probe.k,
+        }
     )
 
 
@@ -131,10 +170,7 @@ async def images(pool: asyncpg.Pool, request: Request) -> JSONResponse:
     if len(refs) > MAX_REFS:
         raise BadRequest(f"at most {MAX_REFS} references")
     if by[0] == "img_id":
-        try:
-            refs = [UUID(ref) for ref in refs]
-        except ValueError as error:
-            raise BadRequest("img_id is a UUID") from error
+        refs = [_uuid(ref) for ref in refs]
     rows = await pool.fetch(_BY[by[0]], refs)
     return JSONResponse({"items": [image(row, fields) for row in rows]})
 
@@ -160,7 +196,10 @@ def application(dsn: str, desk: TokenDesk) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         settings = {"default_transaction_read_only": "on", "statement_timeout": "5000"}
         async with asyncpg.create_pool(
-            dsn, min_size=1, max_size=4, server_settings=settings
+            dsn.replace("postgresql+asyncpg:", "postgresql:", 1),
+            min_size=1,
+            max_size=4,
+            server_settings=settings,
         ) as pool:
             held.append(pool)
             yield
