@@ -35,22 +35,12 @@ from gateway.audit.entry import (
     unseal,
 )
 from gateway.audit.keys import AuditKeys, Signer
-from gateway.audit.merkle import (
-    ENTRIES,
-    TILE_WIDTH,
-    Edge,
-    ProofInvalid,
-    edge_of,
-    inclusion_proof,
-    leaf_hash,
-    subtree_reader,
-    tile_path,
-)
-from gateway.audit.store import Disk, Store, SwapUnknown, pack
-from gateway.audit.verify import NoteInvalid, open_checkpoint
+from gateway.audit.merkle import ProofInvalid, leaf_hash
+from gateway.audit.store import Disk, Store, SwapUnknown
+from gateway.audit.verify import NoteInvalid
+from gateway.audit.writer import MAX_COMMIT, Writer
 from gateway.errors import AuditUnavailable
 
-MAX_COMMIT = TILE_WIDTH  # so that one commit crosses at most one border of tiles
 MAX_WAITING = 4_096
 _RETRY_S = 1.0  # after a failed commit: how soon to try whether the disk works again
 _STUCK_S = 5.0  # a commit that takes longer is a fault
@@ -80,16 +70,6 @@ class Inclusion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """The log as its last checkpoint has it."""
-
-    edge: Edge
-    tail: tuple[bytes, ...]  # the entries of the unfilled bundle
-    root: bytes
-    note: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Waiter:
     entry: AuditEntry
     leaf_hash: bytes
@@ -116,12 +96,12 @@ class AuditLog:
         """Use `open`, which does not block the loop."""
         self._store, self._keys, self._clock, self._idle_s = store, keys, clock, idle_s
         self._signer: Signer = keys.signer(origin)
-        self._head = self._recover()
+        self._writer = Writer(store, self._signer, clock())
         self._queue: queue.Queue[_Waiter | None] = queue.Queue(MAX_WAITING)
         self._failed = self._closing = False
         self._stopped = threading.Event()
         self._busy_since: float | None = None
-        self._commit(())  # shows that we can write, and says in public that the log is alive
+        self._writer.commit((), clock())  # shows that we can write and that the log is alive
         self._thread = threading.Thread(target=self._run, name="audit-sequencer", daemon=True)
         self._thread.start()
 
@@ -218,12 +198,12 @@ class AuditLog:
     @property
     def checkpoint(self) -> bytes:
         """The last signed checkpoint."""
-        return self._head.note
+        return self._writer.head.note
 
     @property
     def size(self) -> int:
         """How many records last."""
-        return self._head.edge.size
+        return self._writer.head.edge.size
 
     @property
     def verifier(self) -> str:
@@ -246,17 +226,10 @@ class AuditLog:
         Raises:
             LookupError: there is no such record.
         """
-        size = self.size
-        if not 0 <= index < size:
-            raise LookupError(f"no record {index} among {size}")
-        return await asyncio.to_thread(self._leaf, index)
-
-    def _leaf(self, index: int) -> bytes:
-        head = self._head
-        number, offset = divmod(index, TILE_WIDTH)
-        if number == head.edge.size // TILE_WIDTH:
-            return head.tail[offset]
-        return self._store.bundle(number, head.edge.size)[offset]
+        head = self._writer.head
+        if not 0 <= index < head.edge.size:
+            raise LookupError(f"no record {index} among {head.edge.size}")
+        return await asyncio.to_thread(self._writer.leaf, head, index)
 
     async def detail(self, index: int, agency_key: str) -> Any:
         """The sealed detail of a record, opened with a month key that its leaf names.
@@ -286,15 +259,9 @@ class AuditLog:
         Raises:
             LookupError: there is no such record.
         """
-        head = self._head
+        head = self._writer.head
         leaf = await self.leaf(index)
-        size = head.edge.size
-
-        def tile(level: int, n: int) -> bytes:
-            last = size >> (8 * (level + 1))
-            return head.edge.tiles[level] if n == last else self._store.tile(level, n, size)
-
-        path = await asyncio.to_thread(inclusion_proof, index, size, subtree_reader(tile))
+        path = await asyncio.to_thread(self._writer.inclusion, head, index)
         return Inclusion(index=index, leaf_hash=leaf_hash(leaf), hashes=path, checkpoint=head.note)
 
     async def erase(self, index: int) -> bool:
@@ -308,26 +275,6 @@ class AuditLog:
         return await asyncio.to_thread(self._store.erase_body, index)
 
     # -- the sequencer -----------------------------------------------------------------------
-
-    def _recover(self) -> Head:
-        """The log as its checkpoint has it, shown to fit the files; begun if there is none."""
-        note = self._store.checkpoint()
-        if note is None:
-            if self._store.has_tiles():
-                raise AuditUnavailable(detail="the log has entries but its checkpoint is missing")
-            edge = Edge()
-            note = self._signer.sign(0, edge.root(), self._clock())
-            self._store.swap_checkpoint(None, note)
-        said = open_checkpoint(note, self._signer.verifier)
-        size = said.size
-        edge = edge_of(size, lambda level, number: self._store.tile(level, number, size))
-        tail = tuple(self._store.bundle(size // TILE_WIDTH, size))
-        if edge.root() != said.root:
-            raise AuditUnavailable(detail="the tiles do not lead to the root that was signed")
-        if b"".join(map(leaf_hash, tail)) != (edge.tiles[0] if edge.tiles else b""):
-            raise AuditUnavailable(detail="the last entries are not those that were signed")
-        self._store.drop_uncommitted(size)
-        return Head(edge=edge, tail=tail, root=said.root, note=note)
 
     def _run(self) -> None:
         try:
@@ -363,7 +310,8 @@ class AuditLog:
         failure: AuditUnavailable | None = AuditUnavailable(detail="the sequencer broke")
         first, at = self.size, None
         try:
-            at = self._commit([waiter.entry for waiter in batch])
+            at = self._clock()
+            self._writer.commit([waiter.entry for waiter in batch], at)
             self._failed, failure = False, None
         except OSError as error:
             self._failed = True
@@ -375,37 +323,7 @@ class AuditLog:
             _log.critical("audit: the log stopped: %s", error)
         finally:
             self._busy_since = None
-            self._release(batch, first, at, failure)
-
-    def _commit(self, entries: Sequence[AuditEntry]) -> datetime:
-        """Make the entries last under a new checkpoint; when that was signed.
-
-        Raises:
-            OSError: the log is as it was.
-            SwapUnknown: nobody can tell.
-        """
-        old = self._head
-        leaves = [entry.leaf for entry in entries]
-        edge, tiles = old.edge.grow([leaf_hash(leaf) for leaf in leaves])
-        rows = [*old.tail, *leaves]
-        number = old.edge.size // TILE_WIDTH
-        files = self._store.bodies(old.edge.size, [entry.body for entry in entries])
-        for start in range(0, len(rows) if leaves else 0, TILE_WIDTH):
-            piece = rows[start : start + TILE_WIDTH]
-            files[tile_path(ENTRIES, number + start // TILE_WIDTH, len(piece))] = pack(piece)
-        files |= {tile.path: tile.data for tile in tiles}
-        root, at = edge.root(), self._clock()
-        note = self._signer.sign(edge.size, root, at)
-        try:
-            self._store.put(files)
-            self._store.swap_checkpoint(old.note, note)
-        except OSError:
-            self._store.drop(list(files))
-            raise
-        tail = tuple(rows[len(rows) // TILE_WIDTH * TILE_WIDTH :])
-        self._head = Head(edge=edge, tail=tail, root=root, note=note)
-        self._store.drop(sorted(_unfilled(old.edge) - _unfilled(edge)))
-        return at
+            self._release(batch, first, None if failure else at, failure)
 
     def _release(
         self,
@@ -414,7 +332,7 @@ class AuditLog:
         at: datetime | None,
         failure: AuditUnavailable | None,
     ) -> None:
-        head = self._head
+        head = self._writer.head
         results: dict[asyncio.AbstractEventLoop, list[tuple[_Waiter, Receipt | None]]] = {}
         for index, waiter in enumerate(batch, first):
             receipt = None
@@ -456,15 +374,3 @@ def _answer(
         else:
             detail = failure.detail if failure else "no receipt"
             waiter.future.set_exception(AuditUnavailable(detail=detail))
-
-
-def _unfilled(edge: Edge) -> set[str]:
-    """The names of the last, unfilled tiles and bundle."""
-    names = set()
-    for level, tile in enumerate(edge.tiles):
-        if tile:
-            number, width = edge.size >> (8 * (level + 1)), len(tile) // 32
-            names.add(tile_path(level, number, width))
-            if level == 0:
-                names.add(tile_path(ENTRIES, number, width))
-    return names

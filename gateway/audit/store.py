@@ -6,8 +6,9 @@
     sealed/N/FFF          bodies of one commit: lines `{"body": …, "index": …}`; erasable
     lock                  held by the one process that writes
 
-Every file is written whole under another name, synced, renamed, and its directory synced: after a
-crash it is the old one or the new one. Blocking calls; the sequencer makes them off the event loop.
+Files are written once, never edited. What a checkpoint speaks of is durable before that checkpoint
+is renamed over the last one, so after a crash the log is the old one or the new one. Blocking
+calls; the sequencer makes them off the event loop.
 """
 
 from __future__ import annotations
@@ -146,34 +147,55 @@ class Store:
 
     # -- writing -----------------------------------------------------------------------------
 
-    def put(self, files: Mapping[str, bytes]) -> None:
-        """Make these files durable, all of them before it returns; a name may be replaced.
+    def commit(self, files: Mapping[str, bytes], old: bytes | None, new: bytes) -> None:
+        """Make these files durable and then, if the checkpoint is still `old`, replace it by `new`.
+
+        The files get their own names at once: no checkpoint speaks of them yet, so a torn one is
+        harmless, and everything before the swap shares one group of syncs. Only the checkpoint is
+        renamed into its place. All is durable when this returns.
 
         Raises:
-            OSError: some or all of them may be missing; none is damaged.
+            OSError: the checkpoint is not replaced, for certain; the files are removed again.
+            SwapUnknown: it is somebody else's, or nobody can tell whether the new one will last.
         """
-        folders: dict[Path, None] = {}
+        staged = self._root / (CHECKPOINT + _TEMPORARY)
         try:
-            for name, data in files.items():
-                path = self._root / name
-                self._make_folder(path.parent)
-                self._write_durably(path, data)
-                folders[path.parent] = None
-            for folder in folders:
-                self._disk.sync(folder)
+            self._stage({**{self._root / name: files[name] for name in files}, staged: new})
+            if self.checkpoint() != old:
+                raise SwapUnknown("the checkpoint is not the one that this process wrote")
+            self._swap(staged, old)
         except OSError:
-            self._known.clear()  # perhaps somebody removed one of them
+            self._known.clear()  # perhaps somebody removed a folder
+            self._forget(staged)  # on a full disk its space is what the next attempt needs
+            self.drop(list(files))
             raise
 
-    def _write_durably(self, path: Path, data: bytes) -> None:
-        temporary = path.with_name(path.name + _TEMPORARY)
+    def _stage(self, files: Mapping[Path, bytes]) -> None:
+        for path, data in files.items():
+            self._make_folder(path.parent)
+            self._disk.write(path, data, 0o640)
+        for path in files:
+            self._disk.sync(path)
+        for folder in dict.fromkeys(path.parent for path in files):
+            self._disk.sync(folder)
+
+    def _swap(self, staged: Path, old: bytes | None) -> None:
         try:
-            self._disk.write(temporary, data, 0o640)
-            self._disk.sync(temporary)
-            self._disk.rename(temporary, path)
+            self._disk.rename(staged, self._root / CHECKPOINT)
+        except OSError as error:
+            if self._still(old):
+                raise
+            raise SwapUnknown("the checkpoint changed though renaming failed") from error
+        try:
+            self._disk.sync(self._root)
+        except OSError as error:
+            raise SwapUnknown("the new checkpoint may not be durable") from error
+
+    def _still(self, old: bytes | None) -> bool:
+        try:
+            return self.checkpoint() == old
         except OSError:
-            self._forget(temporary)  # on a full disk its space is what the next attempt needs
-            raise
+            return False
 
     def _make_folder(self, folder: Path) -> None:
         """Make the folder durable: a name is safe only once its parent is synced."""
@@ -198,40 +220,6 @@ class Store:
                 files[name] = files.get(name, b"") + line
         return files
 
-    def swap_checkpoint(self, old: bytes | None, new: bytes) -> None:
-        """Replace the checkpoint, if it is still `old`; durable when it returns.
-
-        Raises:
-            OSError: it is not replaced, for certain.
-            SwapUnknown: it is somebody else's, or nobody can tell whether the new one will last.
-        """
-        path, temporary = self._root / CHECKPOINT, self._root / (CHECKPOINT + _TEMPORARY)
-        try:
-            self._disk.write(temporary, new, 0o640)
-            self._disk.sync(temporary)
-        except OSError:
-            self._forget(temporary)
-            raise
-        if self.checkpoint() != old:
-            raise SwapUnknown("the checkpoint is not the one that this process wrote")
-        try:
-            self._disk.rename(temporary, path)
-        except OSError as error:
-            if self._still(old):
-                self._forget(temporary)
-                raise
-            raise SwapUnknown("the checkpoint changed though renaming failed") from error
-        try:
-            self._disk.sync(self._root)
-        except OSError as error:
-            raise SwapUnknown("the new checkpoint may not be durable") from error
-
-    def _still(self, old: bytes | None) -> bool:
-        try:
-            return self.checkpoint() == old
-        except OSError:
-            return False
-
     def erase_body(self, index: int) -> bool:
         """Remove the sealed body of this entry; whether there was one. The tree is not touched.
 
@@ -245,10 +233,13 @@ class Store:
             if len(kept) == len(lines):
                 continue
             found = True
+            temporary = segment.with_name(segment.name + _TEMPORARY)
             if kept:
-                self._write_durably(segment, b"".join(kept))
+                self._disk.write(temporary, b"".join(kept), 0o640)
+                self._disk.sync(temporary)
+                self._disk.rename(temporary, segment)
             else:
-                self._forget(segment.with_name(segment.name + _TEMPORARY))
+                self._forget(temporary)
                 segment.unlink()
             self._disk.sync(segment.parent)
         return found

@@ -282,7 +282,12 @@ class _Tree:
         readings = whole or [below]
         if stored and len(readings) == 1:
             self.problems.append(self._verdict(level, number, readings[0], below, stored))
-        return readings if len(readings) == 1 else [*readings]
+        elif width == WIDTH:  # no root can tell later, as it does for the unfilled ones
+            path = _path(level, number, width)
+            text = "it, what lies below it, and the tile above it do not fit each other"
+            problem = Problem(what="tile", name=path, text=text)
+            self.problems.append((number << (8 * (level + 1)), problem))
+        return readings
 
     def _verdict(
         self, level: int, number: int, right: list[bytes], below: list[bytes], stored: list[bytes]
