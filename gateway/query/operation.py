@@ -15,7 +15,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from graphql import (
     DocumentNode,
@@ -24,6 +24,7 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLError,
     GraphQLField,
+    GraphQLInputType,
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSyntaxError,
@@ -312,7 +313,7 @@ def _variables(
     messages: list[tuple[str, tuple[tuple[int, int], ...]]] = []
     for definition in operation.variable_definitions or ():
         name = definition.variable.name.value
-        kind = type_from_ast(parser.schema.graphql, definition.type)
+        kind = cast("GraphQLInputType", type_from_ast(parser.schema.graphql, definition.type))
         if not is_input_type(kind):
             continue  # validation has refused it already
         if name not in given:

@@ -1,7 +1,7 @@
 """Opaque references and cursors: what a caller may hold, and nobody else can use.
 
-A ref is deterministic authenticated encryption (AES-SIV, RFC 5297) of source, entity and native key
-under a key of the requesting agency, so that two agencies cannot swap refs to join data, and nothing
+A ref is deterministic authenticated encryption (AES-SIV, RFC 5297) of source, entity and key
+under a key of the requesting agency, so that two agencies cannot swap refs to join data; nothing
 is stored. A cursor is encrypted the same way, bound to who asked what, for which purpose, and until
 when.
 """

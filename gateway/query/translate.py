@@ -1,0 +1,465 @@
+"""Between the catalogue's names and a source's: conditions out, rows back. Pure.
+
+`push` turns a canonical condition into one that the source can be asked. What the source can only
+answer too widely is marked inexact, and the gateway checks it again with `satisfies`; what it holds
+nothing about can never hold. A criterion on a component that lives in a child relation becomes a
+`Prefetch`: a visit of that relation first, whose keys become an `in` on the owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from connectors.conditions import (
+    ALWAYS,
+    NEVER,
+    And,
+    Compare,
+    Condition,
+    IsNull,
+    Op,
+    Or,
+    all_of,
+    any_of,
+    fields_of,
+    holds,
+)
+from gateway.catalogue.conversions import Codec, Pushed
+from gateway.catalogue.forms import comparable, interval
+from gateway.catalogue.mapping import BIT, EntityMapping, Entry
+from gateway.catalogue.vocabulary import Vocabulary
+from gateway.errors import CannotEnforce
+from gateway.model import PartGrant, Record, Show
+
+# --- conditions out ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prefetch:
+    """A child relation to visit first: the owners of elements that satisfy `where`."""
+
+    part: str
+    entry: int
+    where: Condition  # in the source's names
+
+
+Found: TypeAlias = Mapping[Prefetch, tuple[Any, ...]]
+"""For each prefetch the owners' keys, as the source spells them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushing:
+    """Turns canonical conditions on one entity into one source's.
+
+    `found` is None while only the shape is of interest: each prefetch then stands as one owner.
+    """
+
+    mapping: EntityMapping
+    vocabulary: Vocabulary
+    found: Found | None = None
+
+    def push(self, condition: Condition) -> Pushed:
+        """The source's condition. Holds for at least the rows meant, for just those if exact."""
+        match condition:
+            case And(parts):
+                pushed = [self._group(name, g) for name, g in _groups(parts)]
+                return Pushed(all_of(p.condition for p in pushed), all(p.exact for p in pushed))
+            case Or(parts):
+                # An alternative that the source cannot be asked at all is left out: asking it
+                # would be asking for everything.
+                pushed = [p for p in map(self.push, parts) if p.exact or p.condition != ALWAYS]
+                return Pushed(any_of(p.condition for p in pushed), all(p.exact for p in pushed))
+            case Compare(field) | IsNull(field) if "." in field:
+                return self._group(field.partition(".")[0], [condition])
+            case Compare(field, op, value):
+                codec = self.mapping.columns.get(field)
+                if codec is None:
+                    return Pushed(NEVER)
+                return codec.encode(op, value) or Pushed(ALWAYS, exact=False)
+            case IsNull(field):
+                return self._is_null(field)
+
+    def prefetches(self, condition: Condition) -> tuple[Prefetch, ...]:
+        """The child relations that must be visited before `condition` can be asked."""
+        made: list[Prefetch] = []
+        match condition:
+            case And(parts):
+                for name, group in _groups(parts):
+                    if name:
+                        made.extend(p for p, _ in self._child_pushes(name, group))
+                    else:
+                        made.extend(p for part in group for p in self.prefetches(part))
+            case Or(parts):
+                made.extend(p for part in parts for p in self.prefetches(part))
+            case Compare(field) | IsNull(field) if "." in field:
+                made.extend(p for p, _ in self._child_pushes(field.partition(".")[0], [condition]))
+            case _:
+                pass
+        return tuple(dict.fromkeys(made))
+
+    def _is_null(self, field: str) -> Pushed:
+        codec = self.mapping.columns.get(field)
+        if codec is None or (codec.constant and codec.value is None):
+            return Pushed(ALWAYS)
+        if codec.constant:
+            return Pushed(NEVER)
+        return Pushed(all_of(IsNull(column) for column in codec.columns))
+
+    def _group(self, part: str, conditions: Sequence[Condition]) -> Pushed:
+        """Conditions on one component: any of its places may satisfy all of them."""
+        if not part:
+            pushed = [self.push(c) for c in conditions]
+            return Pushed(all_of(p.condition for p in pushed), all(p.exact for p in pushed))
+        places: list[Pushed] = []
+        for entry in self.mapping.parts.get(part, ()):
+            if entry.relation is None:
+                places.append(self._inline(entry, conditions))
+        for prefetch, exact in self._child_pushes(part, conditions):
+            column = self.mapping.key.columns[0]
+            if self.found is None:
+                keys: tuple[Any, ...] = ("",)
+            else:
+                keys = self.found.get(prefetch, ())
+            places.append(Pushed(Compare(column, Op.IN, keys) if keys else NEVER, exact))
+        return Pushed(any_of(p.condition for p in places), all(p.exact for p in places))
+
+    def _inline(self, entry: Entry, conditions: Sequence[Condition]) -> Pushed:
+        if entry.per_bit is not None:
+            return Pushed(ALWAYS, exact=False)
+        pushed = _element(entry.columns, conditions)
+        # In a list each comparison may be met by another element; only we can tell.
+        alone = entry.each is None or len(conditions) == 1
+        return Pushed(pushed.condition, pushed.exact and alone)
+
+    def _child_pushes(
+        self, part: str, conditions: Sequence[Condition]
+    ) -> Iterator[tuple[Prefetch, bool]]:
+        for number, entry in enumerate(self.mapping.parts.get(part, ())):
+            if entry.relation is None:
+                continue
+            pushed = _element(entry.columns, conditions)
+            if pushed.condition == NEVER or (pushed.condition == ALWAYS and not pushed.exact):
+                continue
+            yield Prefetch(part=part, entry=number, where=pushed.condition), pushed.exact
+
+
+def _groups(parts: Iterable[Condition]) -> list[tuple[str, list[Condition]]]:
+    """The parts of an `and`, those on one component together; "" for all others."""
+    groups: dict[str, list[Condition]] = {}
+    for part in parts:
+        name = ""
+        if isinstance(part, Compare | IsNull) and "." in part.field:
+            name = part.field.partition(".")[0]
+        groups.setdefault(name, []).append(part)
+    return list(groups.items())
+
+
+def _element(columns: Mapping[str, Codec], conditions: Sequence[Condition]) -> Pushed:
+    """Conditions on one element, in the names of one place that holds elements."""
+    pushed: list[Pushed] = []
+    for condition in conditions:
+        match condition:
+            case Compare(field, op, value):
+                codec = columns.get(field.partition(".")[2])
+                if codec is None:
+                    return Pushed(NEVER)
+                pushed.append(codec.encode(op, value) or Pushed(ALWAYS, exact=False))
+            case _:
+                pushed.append(Pushed(ALWAYS, exact=False))
+    return Pushed(all_of(p.condition for p in pushed), all(p.exact for p in pushed))
+
+
+def askable(where: Condition, mapping: EntityMapping, vocabulary: Vocabulary) -> bool:
+    """Whether the source can be asked any of it: not nothing, and not everything."""
+    pushed = Pushing(mapping=mapping, vocabulary=vocabulary).push(where)
+    return pushed.condition not in (NEVER, ALWAYS) or (where == ALWAYS)
+
+
+def guard_of(rows: Condition, pushing: Pushing) -> tuple[Condition, bool]:
+    """Policy's condition in the source's names, and whether the source can enforce it.
+
+    Raises:
+        CannotEnforce: it rests on a field that the source does not map.
+    """
+    for field in fields_of(rows):
+        if not pushing.mapping.holds_field(field):
+            raise CannotEnforce(f"a rule rests on {field}, which the source does not map")
+    if pushing.prefetches(rows):
+        raise CannotEnforce("a rule rests on a child relation; map it to a Boolean of the record")
+    pushed = pushing.push(rows)
+    return pushed.condition, pushed.exact
+
+
+def satisfies(
+    where: Condition, values: Mapping[str, Any], vocabulary: Vocabulary, entity: str
+) -> bool:
+    """Whether a record meets a caller's condition, by the vocabulary's own way of comparing."""
+    match where:
+        case And(parts):
+            return all(
+                any(_matches(g, e, vocabulary, entity) for e in _elements(values, name))
+                if name
+                else all(satisfies(c, values, vocabulary, entity) for c in g)
+                for name, g in _groups(parts)
+            )
+        case Or(parts):
+            return any(satisfies(part, values, vocabulary, entity) for part in parts)
+        case Compare(field) | IsNull(field):
+            if "." not in field:
+                return _matches([where], values, vocabulary, entity)
+            elements = _elements(values, field.partition(".")[0])
+            return any(_matches([where], element, vocabulary, entity) for element in elements)
+
+
+def _elements(values: Mapping[str, Any], part: str) -> Iterator[Mapping[str, Any]]:
+    for element in values.get(part) or ():
+        yield {f"{part}.{name}": value for name, value in element.items()}
+
+
+def _matches(
+    conditions: Iterable[Condition], values: Mapping[str, Any], vocabulary: Vocabulary, entity: str
+) -> bool:
+    for condition in conditions:
+        if not isinstance(condition, Compare):
+            if not holds(condition, values):
+                return False
+            continue
+        scalar = vocabulary.field_at(entity, condition.field).type.name
+        held = values.get(condition.field)
+        if scalar == "PartialDate" and condition.op is Op.EQ:
+            if not _overlaps(held, condition.value):
+                return False
+            continue
+        asked = condition.value
+        compared = comparable(scalar, asked) if isinstance(asked, str) else asked
+        if isinstance(compared, list):
+            compared = compared[0]
+        row = {condition.field: comparable(scalar, held)}
+        if not holds(Compare(condition.field, condition.op, compared), row):
+            return False
+    return True
+
+
+def _overlaps(held: Any, asked: Any) -> bool:
+    if not isinstance(held, str) or not isinstance(asked, str):
+        return False
+    low, high = interval(held)
+    first, last = interval(asked)
+    return low <= last and first <= high
+
+
+# --- rows back -----------------------------------------------------------------------------------
+
+Slot: TypeAlias = tuple[str, Codec, tuple[int, ...]]
+"""A field, how to read it, and where its columns stand in a row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inline:
+    """A component whose elements come with the owner's row."""
+
+    part: str
+    entry: Entry
+    slots: tuple[Slot, ...]
+    witnesses: tuple[int, ...]  # columns of which one must hold something for an element to be
+    bit: int | None = None  # where the mask of `per_bit` stands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How the rows of one visit become records."""
+
+    columns: tuple[str, ...]
+    slots: tuple[Slot, ...]
+    inlines: tuple[Inline, ...] = ()
+
+
+class _Columns:
+    """Collects the columns of a visit, each once."""
+
+    def __init__(self) -> None:
+        self.index: dict[str, int] = {}
+
+    def slot(self, name: str, codec: Codec) -> Slot:
+        return name, codec, tuple(self.add(column) for column in codec.columns)
+
+    def add(self, column: str) -> int:
+        return self.index.setdefault(column, len(self.index))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What a fetch needs of a source: own fields, and for each component its elements' fields."""
+
+    own: frozenset[str]
+    parts: Mapping[str, frozenset[str]]
+
+
+def layout_of(need: Need, mapping: EntityMapping, guards: Mapping[str, Condition]) -> Layout:
+    """The columns of the main visit. A component whose guard only we could apply is left out
+    unless the owner has consented to over-reading."""
+    columns = _Columns()
+    columns.add(mapping.key.columns[0])
+    slots = [
+        columns.slot(name, mapping.columns[name])
+        for name in sorted(need.own)
+        if name in mapping.columns
+    ]
+    slots.append(columns.slot("native_key", mapping.key))
+    inlines: list[Inline] = []
+    for part, names in sorted(need.parts.items()):
+        for entry in mapping.parts.get(part, ()):
+            if entry.relation is not None or not _may_read(entry, guards.get(part, ALWAYS)):
+                continue
+            inlines.append(_inline(part, entry, names, columns))
+    return Layout(columns=tuple(columns.index), slots=tuple(slots), inlines=tuple(inlines))
+
+
+def _inline(part: str, entry: Entry, names: frozenset[str], columns: _Columns) -> Inline:
+    slots: list[Slot] = []
+    witnesses: list[int] = []
+    for name in sorted(names):
+        codec = entry.columns.get(name)
+        if codec is None:
+            continue
+        if codec.columns == (BIT,):
+            slots.append((name, codec, (-1,)))
+            continue
+        slot = columns.slot(name, codec)
+        slots.append(slot)
+        witnesses.extend(slot[2])
+    if not witnesses and entry.per_bit is None:
+        # Only constants were asked for: an element is there if any of its columns holds something.
+        for codec in entry.columns.values():
+            witnesses.extend(columns.add(column) for column in codec.columns if column != BIT)
+    bit = columns.add(entry.per_bit) if entry.per_bit else None
+    return Inline(part=part, entry=entry, slots=tuple(slots), witnesses=tuple(witnesses), bit=bit)
+
+
+def _may_read(entry: Entry, guard: Condition) -> bool:
+    """Whether an element may be read: the guard holds by constants alone, or the owner consents."""
+    if guard == ALWAYS:
+        return True
+    constants = {name: c.value for name, c in entry.columns.items() if c.constant}
+    if fields_of(guard) <= set(constants):
+        return holds(guard, constants)
+    if any(field not in entry.columns for field in fields_of(guard)):
+        return False
+    return entry.over_read
+
+
+def child_layout(entry: Entry, names: frozenset[str]) -> Layout:
+    """The columns of a child relation's visit; the owner's key comes first."""
+    columns = _Columns()
+    columns.add(entry.by)
+    slots = [
+        columns.slot(name, entry.columns[name]) for name in sorted(names) if name in entry.columns
+    ]
+    return Layout(columns=tuple(columns.index), slots=tuple(slots))
+
+
+def child_guard(entry: Entry, guard: Condition) -> Condition | None:
+    """Policy's condition on elements in a child relation's names, or None if it cannot enforce."""
+    if any(field not in entry.columns for field in fields_of(guard)):
+        return None
+    prefixed = _prefix(guard)
+    pushed = _push_element(entry.columns, prefixed)
+    return pushed.condition if pushed.exact or entry.over_read else None
+
+
+def _prefix(condition: Condition) -> Condition:
+    match condition:
+        case And(parts):
+            return And(tuple(_prefix(p) for p in parts))
+        case Or(parts):
+            return Or(tuple(_prefix(p) for p in parts))
+        case Compare(field, op, value):
+            return Compare(f"element.{field}", op, value)
+        case IsNull(field):
+            return IsNull(f"element.{field}")
+
+
+def _push_element(columns: Mapping[str, Codec], condition: Condition) -> Pushed:
+    match condition:
+        case And(parts):
+            pushed = [_push_element(columns, part) for part in parts]
+            return Pushed(all_of(p.condition for p in pushed), all(p.exact for p in pushed))
+        case Or(parts):
+            pushed = [_push_element(columns, part) for part in parts]
+            return Pushed(any_of(p.condition for p in pushed), all(p.exact for p in pushed))
+        case IsNull(field):
+            codec = columns[field.partition(".")[2]]
+            if codec.constant:
+                return Pushed(ALWAYS if codec.value is None else NEVER)
+            return Pushed(all_of(IsNull(column) for column in codec.columns))
+        case _:
+            return _element(columns, [condition])
+
+
+def records_of(rows: Iterable[Sequence[Any]], layout: Layout) -> list[Record]:
+    """The records that rows stand for, in the rows' order."""
+    return [_record(row, layout) for row in rows]
+
+
+def _record(row: Sequence[Any], layout: Layout) -> Record:
+    values: dict[str, Any] = {}
+    for name, codec, where in layout.slots:
+        values[name] = codec.decode([row[i] for i in where])
+    for inline in layout.inlines:
+        values.setdefault(inline.part, []).extend(_inline_elements(row, inline))
+    return Record(key=str(values["native_key"]), values=values)
+
+
+def _inline_elements(row: Sequence[Any], inline: Inline) -> Iterator[dict[str, Any]]:
+    if inline.entry.each is not None:
+        yield from _each(row, inline)
+    elif inline.bit is not None:
+        mask = row[inline.bit]
+        mask = mask if isinstance(mask, int) else 0
+        for bit in (1 << n for n in range(mask.bit_length())):
+            if mask & bit:
+                element = {
+                    name: codec.decode([bit if i == -1 else row[i] for i in where])
+                    for name, codec, where in inline.slots
+                }
+                if all(
+                    v is not None
+                    for (_, c, w), v in zip(inline.slots, element.values(), strict=True)
+                    if w == (-1,)
+                ):
+                    yield element
+    elif any(row[i] is not None and row[i] != "" for i in inline.witnesses):
+        yield {name: codec.decode([row[i] for i in w]) for name, codec, w in inline.slots}
+
+
+def _each(row: Sequence[Any], inline: Inline) -> Iterator[dict[str, Any]]:
+    """Columns of a JSON list are lists of equal length; elements are zipped from them."""
+    lists = [row[i] for i in inline.witnesses if isinstance(row[i], list)]
+    for n in range(max(map(len, lists), default=0)):
+        yield {
+            name: codec.decode([_at(row[i], n) for i in where])
+            for name, codec, where in inline.slots
+        }
+
+
+def _at(value: Any, n: int) -> Any:
+    if isinstance(value, list):
+        return value[n] if n < len(value) else None
+    return value
+
+
+def elements_of(
+    rows: Iterable[Sequence[Any]], layout: Layout
+) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """(owner's key as the source spells it, element) for each row of a child relation."""
+    for row in rows:
+        yield row[0], {name: codec.decode([row[i] for i in w]) for name, codec, w in layout.slots}
+
+
+def kept_elements(part: PartGrant, elements: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The elements that policy's condition on this component lets through."""
+    if part.show is None or part.show is Show.SILENT:
+        return []
+    return [element for element in elements if holds(part.rows, element)]
