@@ -52,13 +52,11 @@ def source_error(error: Exception) -> SourceError:
 
 def _code(error: BaseException) -> str | int | None:
     """PostgreSQL's SQLSTATE, SQLite's extended result code or MariaDB's error number."""
-    state = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorcode", None)
-    if isinstance(state, str | int):
-        return state
     first = error.args[0] if error.args else None
     if isinstance(first, int) and not isinstance(error, OSError):
         return first
-    return None
+    state = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorcode", None)
+    return state if isinstance(state, str | int) else None
 
 
 def _by_sqlstate(code: str) -> type[SourceError]:

@@ -269,7 +269,7 @@ def _engine(
         case Dialect.MARIADB:
             arguments["charset"] = "utf8mb4"
             arguments["init_command"] = (
-                "SET SESSION TRANSACTION READ ONLY, SESSION sql_mode = 'STRICT_ALL_TABLES',"
+                "SET SESSION tx_read_only = ON, SESSION sql_mode = 'STRICT_ALL_TABLES',"
                 f" SESSION max_statement_time = {timeout_ms / 1000:.3f},"
                 f" SESSION lock_wait_timeout = {max(1, timeout_ms // 1000)}"
             )

@@ -34,7 +34,7 @@ class Form(StrEnum):
 
     PLAIN = "plain"
     PADDED = "padded"  # PostgreSQL char(n): trailing spaces mean nothing to it
-    COLLATED = "collated"  # PostgreSQL: a collation of its own, perhaps one that folds
+    COLLATED = "collated"  # a collation of its own, perhaps one that folds
     PRINTED = "printed"  # read as the database prints it: enumerations, uuids, addresses
     SINGLE = "single"  # a 32-bit float, compared and read as a 64-bit one
     BITS = "bits"  # MariaDB bit(n), read as an integer
@@ -149,8 +149,8 @@ def _cell(dialect: Dialect, held: Held, raw: Expression, by_code_point: bool) ->
     if held.kind is not Kind.TEXT:
         return Cell(kind=held.kind, value=raw)
     if dialect is Dialect.MARIADB or held.form is Form.COLLATED:
-        strict = _strict(dialect, raw)
-        return replace(strict, loose=raw, shown=raw)
+        loose = raw if held.form is Form.COLLATED else None
+        return replace(_strict(dialect, raw), loose=loose, shown=raw)
     if held.form is Form.PADDED:
         strict = _strict(dialect, sa.cast(raw, sa.Text()))
         return replace(strict, loose=sa.cast(raw, _Bpchar()))
