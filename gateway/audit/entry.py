@@ -28,6 +28,7 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 
 VERSION = 1
 MAX_LEAF_BYTES = 60_000  # tlog-tiles gives an entry's length 16 bits; the rest is headroom
+MAX_NUMBER = 2**53 - 1  # what every reader of JSON holds exactly (RFC 7493, section 2.2)
 ALGORITHM = "A256GCM+A256KW"
 SALT_BYTES = 32
 KEY_BYTES = 32
@@ -97,6 +98,9 @@ def _plain(value: Json) -> Any:
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
         return [_plain(item) for item in value]
+    if isinstance(value, float) and abs(value) > MAX_NUMBER:
+        # its canonical digits would read back as an integer that is not quite the same number
+        raise InvalidEntry(f"a number beyond {MAX_NUMBER}")
     return value
 
 
@@ -199,10 +203,11 @@ def unseal(leaf: Mapping[str, Any], body: bytes, key_id: str, key: bytes) -> Any
     """
     try:
         said, parts = leaf["sealed"], json.loads(body)
-        ciphertext = b64decode(parts["ciphertext"], validate=True)
-        wrapped = b64decode(parts["keys"][key_id], validate=True)
-        nonce = b64decode(parts["nonce"], validate=True)
-        if said["alg"] != ALGORITHM or said["sha256"] != sha256(ciphertext).hexdigest():
+        ciphertext, nonce = _bytes(parts["ciphertext"]), _bytes(parts["nonce"])
+        wrapped = _bytes(parts["keys"][key_id])
+        if {said["alg"], parts["alg"]} != {ALGORITHM} or said["sha256"] != sha256(
+            ciphertext
+        ).hexdigest():
             raise InvalidEntry("the body is not the one that the leaf names")
         data_key = aes_key_unwrap(key, wrapped)
         plain = AESGCM(data_key).decrypt(nonce, ciphertext, _PURPOSE_OF_SEAL)
@@ -211,6 +216,13 @@ def unseal(leaf: Mapping[str, Any], body: bytes, key_id: str, key: bytes) -> Any
         return json.loads(plain[SALT_BYTES:])
     except (KeyError, TypeError, ValueError, InvalidTag, InvalidUnwrap) as error:
         raise error if isinstance(error, InvalidEntry) else InvalidEntry("cannot open") from error
+
+
+def _bytes(text: str) -> bytes:
+    data = b64decode(text, validate=True)
+    if b64encode(data).decode() != text:  # unused bits are set
+        raise InvalidEntry("the body was changed")
+    return data
 
 
 def token(key: bytes, kind: str, value: str) -> str:

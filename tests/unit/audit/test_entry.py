@@ -1,0 +1,205 @@
+"""What a record may be, and that what is sealed opens for the right key alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from itertools import product
+from string import ascii_uppercase
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.audit.entry import (
+    MAX_LEAF_BYTES,
+    VERSION,
+    InvalidEntry,
+    Json,
+    Kind,
+    Sealing,
+    canonical,
+    entry_of,
+    read_leaf,
+    seal,
+    token,
+    unseal,
+)
+
+KEY, OTHER = b"k" * 32, b"o" * 32
+SEALING = Sealing(
+    salt=b"s" * 32, data_key=b"d" * 32, nonce=b"n" * 12, wrapping={"NMC/2026-03": KEY}
+)
+DETAIL: dict[str, Json] = {"reason": "stopped at the quay", "variables": {"surname": "Exampleová"}}
+
+
+def leaf(kind: str = "R", **more: Json) -> dict[str, Json]:
+    return {"kind": kind, "request_id": "0190", **more}
+
+
+def test_a_leaf_is_canonical_and_says_its_version() -> None:
+    entry = entry_of({"request_id": "0190", "kind": "R", "counts": {"b": 1, "a": (2, 3)}})
+    assert entry.leaf == (
+        b'{"counts":{"a":[2,3],"b":1},"kind":"R","request_id":"0190","v":%d}' % VERSION
+    )
+    assert entry.body is None
+    assert read_leaf(entry.leaf)["counts"] == {"a": [2, 3], "b": 1}
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_kind_is_accepted(kind: Kind) -> None:
+    said = leaf(kind, intent_index=4) if kind is Kind.OUTCOME else leaf(kind)
+    assert read_leaf(entry_of(said).leaf)["kind"] == kind.value
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kind": "X"},
+        {"kind": ["I"]},
+        {},
+        leaf(v=1),
+        leaf(sealed={}),
+        leaf(tag="gossip"),
+        {"kind": "I"},
+        {"kind": "I", "request_id": ""},
+        leaf("O"),
+        leaf("O", intent_index=-1),
+        leaf("O", intent_index=True),
+        leaf(rows=float("nan")),
+        leaf(rows=float("inf")),
+        leaf(rows=2**53),
+        leaf(rows=1e16),
+        leaf(text="\ud800"),
+        leaf(nested={1: "a"}),  # type: ignore[dict-item]  # what a careless caller might pass
+    ],
+)
+def test_what_is_no_record_is_refused(wrong: Mapping[str, Json]) -> None:
+    with pytest.raises(InvalidEntry):
+        entry_of(wrong)
+
+
+def test_a_value_without_end_is_refused() -> None:
+    deep: list[Json] = []
+    deep.append(deep)
+    with pytest.raises(InvalidEntry):
+        canonical(deep)
+
+
+def test_the_largest_leaf_and_one_byte_more() -> None:  # AU-09
+    room = MAX_LEAF_BYTES - len(entry_of(leaf(text="")).leaf)
+    assert len(entry_of(leaf(text="x" * room)).leaf) == MAX_LEAF_BYTES
+    with pytest.raises(InvalidEntry, match="60001 bytes"):
+        entry_of(leaf(text="x" * (room + 1)))
+    long = entry_of(leaf(), {"query": "x" * 200_000}, SEALING)
+    assert len(long.leaf) < 1_000
+    assert unseal(read_leaf(long.leaf), long.body or b"", "NMC/2026-03", KEY) == {
+        "query": "x" * 200_000
+    }
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(-(2**53) + 1, 2**53 - 1)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_canonical_text_reads_back_as_the_same_value(value: Json) -> None:
+    text = canonical(value)
+    assert json.loads(text) == value
+    assert canonical(json.loads(text)) == text
+    assert b"\n" not in text  # AU-10: one record, one line
+
+
+@given(JSON.filter(lambda value: value is not None))
+def test_what_is_sealed_opens(detail: Json) -> None:
+    entry = entry_of(leaf(), detail, SEALING)
+    assert entry.body is not None
+    assert unseal(read_leaf(entry.leaf), entry.body, "NMC/2026-03", KEY) == detail
+
+
+def test_the_leaf_commits_to_salt_and_detail_and_to_the_ciphertext() -> None:
+    entry = entry_of(leaf(), DETAIL, SEALING)
+    said = read_leaf(entry.leaf)["sealed"]
+    assert said["commitment"] == sha256(b"s" * 32 + canonical(DETAIL)).hexdigest()
+    assert said["keys"] == ["NMC/2026-03"]
+    assert entry.body is not None
+    for text in (b"quay", b"surname", b"Exampleov"):
+        assert text not in entry.leaf + entry.body
+
+
+def test_each_named_agency_opens_it_and_no_other_does() -> None:  # AU-13
+    wrapping = {"NMC/2026-03": KEY, "ERU/2026-03": OTHER}
+    sealing = Sealing(salt=b"s" * 32, data_key=b"d" * 32, nonce=b"n" * 12, wrapping=wrapping)
+    entry = entry_of(leaf(), DETAIL, sealing)
+    said, body = read_leaf(entry.leaf), entry.body or b""
+    assert unseal(said, body, "NMC/2026-03", KEY) == DETAIL
+    assert unseal(said, body, "ERU/2026-03", OTHER) == DETAIL
+    for key_id, key in (("NMC/2026-03", OTHER), ("ERU/2026-03", KEY), ("SCP/2026-03", KEY)):
+        with pytest.raises(InvalidEntry):
+            unseal(said, body, key_id, key)
+
+
+def test_a_changed_or_exchanged_body_does_not_open() -> None:
+    entry = entry_of(leaf(), DETAIL, SEALING)
+    said, body = read_leaf(entry.leaf), entry.body or b""
+    for at in range(len(body)):
+        changed = body[:at] + bytes((body[at] ^ 1,)) + body[at + 1 :]
+        with pytest.raises(InvalidEntry):
+            unseal(said, changed, "NMC/2026-03", KEY)
+    other, _ = seal({"another": "detail"}, SEALING)
+    with pytest.raises(InvalidEntry, match="not the one"):
+        unseal(said, other, "NMC/2026-03", KEY)
+    forged = {**said, "sealed": {**said["sealed"], "commitment": "00" * 32}}
+    with pytest.raises(InvalidEntry, match="commits to"):
+        unseal(forged, body, "NMC/2026-03", KEY)
+    with pytest.raises(InvalidEntry):
+        unseal({}, body, "NMC/2026-03", KEY)
+
+
+@pytest.mark.parametrize(
+    "sealing",
+    [
+        None,
+        Sealing(salt=b"s" * 32, data_key=b"d" * 32, nonce=b"n" * 12, wrapping={}),
+        Sealing(salt=b"", data_key=b"d" * 32, nonce=b"n" * 12, wrapping={"a": KEY}),
+        Sealing(salt=b"s" * 32, data_key=b"d" * 16, nonce=b"n" * 12, wrapping={"a": KEY}),
+    ],
+)
+def test_a_detail_is_never_left_unsealed(sealing: Sealing | None) -> None:
+    with pytest.raises(InvalidEntry):
+        entry_of(leaf(), DETAIL, sealing)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])
+def test_what_is_no_leaf_is_not_read(data: bytes) -> None:
+    with pytest.raises(InvalidEntry):
+        read_leaf(data)
+
+
+def test_a_token_is_stable_keyed_and_bound_to_its_kind() -> None:
+    assert token(KEY, "vrm", "AB12CDE") == token(KEY, "vrm", "AB12CDE")
+    assert len({token(k, n, "AB12CDE") for k in (KEY, OTHER) for n in ("vrm", "nino")}) == 4
+    assert token(KEY, "a", "bc") != token(KEY, "ab", "c")
+    for key, kind in ((b"short", "vrm"), (KEY, "v\0m")):
+        with pytest.raises(InvalidEntry):
+            token(key, kind, "AB12CDE")
+
+
+def test_trying_all_values_does_not_find_the_one_behind_a_token() -> None:  # AU-12
+    secret = token(KEY, "vrm", "QX7")
+    for letters in product(ascii_uppercase, repeat=2):
+        for digit in range(10):
+            value = "".join(letters) + str(digit)
+            assert sha256(value.encode()).hexdigest() != secret
+            assert sha256(f"vrm\0{value}".encode()).hexdigest() != secret
