@@ -167,13 +167,16 @@ def answer(schema: GraphQLSchema, body: Mapping[str, Any]) -> dict[str, Any]:
         return _failed(*(_error("GRAPHQL_INVALID", error.message) for error in errors))
     if excess := _too_much(document, variables):
         return _failed(excess)
+    name = body.get("operationName")
     result = execute_sync(
         schema,
         document,
         variable_values=variables,
-        operation_name=body.get("operationName"),
+        operation_name=name if isinstance(name, str) else None,
     )
     formatted: dict[str, Any] = dict(result.formatted)
+    for error in formatted.get("errors", ()):
+        error.setdefault("extensions", {"code": "GRAPHQL_INVALID"})  # a variable of a wrong type
     return formatted
 
 
