@@ -175,8 +175,8 @@ def answer(schema: GraphQLSchema, body: Mapping[str, Any]) -> dict[str, Any]:
         operation_name=name if isinstance(name, str) else None,
     )
     formatted: dict[str, Any] = dict(result.formatted)
-    for error in formatted.get("errors", ()):
-        error.setdefault("extensions", {"code": "GRAPHQL_INVALID"})  # a variable of a wrong type
+    for wrong in formatted.get("errors", ()):
+        wrong.setdefault("extensions", {"code": "GRAPHQL_INVALID"})  # a variable of a wrong type
     return formatted
 
 
