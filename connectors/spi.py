@@ -47,7 +47,8 @@ class Near:
     """A probe to rank rows by likeness to."""
 
     column: str
-    vector: tuple[float, ...]  # in the source's own embedding space, unit length
+    vector: tuple[float, ...] = ()  # in the source's own embedding space, unit length; or
+    ref: str | None = None  # the key of a stored row whose own vector is the probe
     model: str  # scores of different models are not comparable
     min_score: float  # 0 to 1; rows below it do not leave the source
 

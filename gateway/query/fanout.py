@@ -1,0 +1,411 @@
+"""Visiting the sources: each fetch as soon as its parent is done, each under its source's timeout.
+
+No rules of its own: what may be read is in the grants, how to ask is `translate`'s affair. A
+source's failure is a value in the results and never raises through another's answer; rows that a
+source should not have sent are dropped and counted as an alarm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, TypeVar
+
+from connectors.conditions import ALWAYS, NEVER, Compare, Condition, Op, all_of, fields_of, holds
+from connectors.spi import (
+    Ability,
+    Connector,
+    Near,
+    SourceError,
+    SourceProtocolError,
+    SourceQuery,
+    SourceRateLimited,
+    SourceResult,
+    SourceTimeout,
+)
+from gateway.catalogue.mapping import Catalogue, EntityMapping, Entry, Source
+from gateway.errors import CannotEnforce
+from gateway.model import (
+    AuthorisedPlan,
+    Case,
+    FetchResult,
+    Grant,
+    PartGrant,
+    Record,
+    Results,
+    Show,
+    State,
+)
+from gateway.query.derived import Moment
+from gateway.query.translate import (
+    Layout,
+    Need,
+    Prefetch,
+    Pushing,
+    child_guard,
+    child_layout,
+    elements_of,
+    guard_of,
+    kept_elements,
+    layout_of,
+    records_of,
+    satisfies,
+)
+
+Probe: TypeAlias = tuple[float, ...]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FanOut:
+    """What visiting needs beside the plan."""
+
+    catalogue: Catalogue
+    sources: Mapping[str, Connector]
+    moment: Moment
+    query_id: str
+    deadline_s: float
+    probe: Callable[[str], Probe | None] = lambda _handle: None  # opens a probe handle, once
+
+    async def visit(self, agreed: AuthorisedPlan) -> Results:
+        """Every granted fetch's records or its failure, by fetch id.
+
+        Cancelling abandons every visit.
+        """
+        results: dict[str, FetchResult] = {}
+        roots = [g for g in agreed.grants.values() if g.fetch.parent is None]
+        ends_at = time.monotonic() + self.deadline_s
+        async with asyncio.TaskGroup() as group:
+            for grant in roots:
+                group.create_task(self._branch(agreed, grant, (), results, ends_at))
+        return results
+
+    async def _branch(
+        self,
+        agreed: AuthorisedPlan,
+        grant: Grant,
+        keys: Sequence[Any],
+        results: dict[str, FetchResult],
+        ends_at: float,
+    ) -> None:
+        """One fetch, then those beneath it."""
+        result = await self._timed(agreed, grant, keys, ends_at)
+        results[grant.fetch.id] = result
+        async with asyncio.TaskGroup() as group:
+            for child in agreed.grants.values():
+                if child.fetch.parent != grant.fetch.id:
+                    continue
+                found = tuple(dict.fromkeys(_link_keys(result.records, child.fetch.link_from)))
+                if found:
+                    group.create_task(self._branch(agreed, child, found, results, ends_at))
+                else:
+                    results[child.fetch.id] = FetchResult(state=State.ANSWERED)
+
+    async def _timed(
+        self, agreed: AuthorisedPlan, grant: Grant, keys: Sequence[Any], ends_at: float
+    ) -> FetchResult:
+        started = time.monotonic()
+        source = self.catalogue.sources[grant.fetch.source]
+        allowed_s = min(source.timeout_s, max(ends_at - started, 0.001))
+        state, detail = State.FAULT, ""
+        try:
+            async with asyncio.timeout(allowed_s):
+                visit = _Visit(self, agreed, grant, source, allowed_s)
+                result = await visit.run(keys)
+                return replace(result, elapsed_s=time.monotonic() - started)
+        except SourceRateLimited as error:
+            state, detail = State.RATE_LIMITED, str(error)
+        except (SourceTimeout, TimeoutError) as error:
+            state, detail = State.TIMED_OUT, str(error)
+        except (SourceProtocolError, CannotEnforce) as error:
+            state, detail = State.FAULT, str(error)
+        except SourceError as error:
+            state, detail = State.UNAVAILABLE, str(error)
+        return FetchResult(state=state, detail=detail, elapsed_s=time.monotonic() - started)
+
+
+def _link_keys(records: Iterable[Record], path: str) -> Iterable[Any]:
+    """The values at a record's field, or at a field of its component's elements."""
+    part, _, field = path.rpartition(".")
+    for record in records:
+        if not part:
+            held = [record.values.get(field)]
+        else:
+            held = [element.get(field) for element in record.values.get(part) or ()]
+        yield from (value for value in held if value is not None)
+
+
+class _Visit:
+    """One fetch's way through its source."""
+
+    def __init__(
+        self,
+        fan_out: FanOut,
+        agreed: AuthorisedPlan,
+        grant: Grant,
+        source: Source,
+        timeout_s: float,
+    ) -> None:
+        self.fan_out = fan_out
+        self.agreed = agreed
+        self.grant = grant
+        self.fetch = grant.fetch
+        self.source = source
+        self.timeout_s = timeout_s
+        self.connector = fan_out.sources[source.id]
+        self.vocabulary = fan_out.catalogue.vocabulary
+        self.mapping: EntityMapping = source.entities[grant.fetch.entity]
+        self.alarms = 0
+
+    async def run(self, keys: Sequence[Any]) -> FetchResult:
+        where, links = self._where(keys)
+        pushing = Pushing(mapping=self.mapping, vocabulary=self.vocabulary)
+        guard, guarded = guard_of(self.grant.own.rows, pushing)
+        if not guarded and not self.mapping.over_read:
+            raise CannotEnforce(
+                "the source cannot apply a rule, and its owner forbids over-reading"
+            )
+        found = await self._prefetch(pushing.prefetches(where))
+        pushed = replace(pushing, found=found).push(where)
+        if pushed.condition == NEVER or guard == NEVER:
+            return FetchResult(state=State.ANSWERED)
+        exact = pushed.exact and self._source_applies(pushed.condition)
+        need = self._need(where, with_where=not exact)
+        guards = {path: part.rows for path, part in self.grant.parts.items() if path}
+        layout = layout_of(need, self.mapping, guards)
+        limit = self._limit(exact and guarded, len(keys))
+        rows, truncated = await self._fetch(layout, pushed.condition, guard, limit)
+        records = records_of(rows, layout)
+        await self._children(records, rows, need)
+        if self.fetch.near is not None:
+            self._rank(records, rows)
+        records = self._permitted(records)
+        if not exact:
+            records = [r for r in records if self._meets(where, r)]
+        if links:
+            records = [_linked(r, self.fetch.link_by, links) for r in records]
+        else:
+            truncated = truncated or len(records) > self.grant.own.limit
+            records = records[: self.grant.own.limit]
+        return FetchResult(
+            state=State.TRUNCATED if truncated else State.ANSWERED,
+            records=tuple(records),
+            truncated=truncated,
+            alarms=self.alarms,
+        )
+
+    # --- what to ask ---
+
+    def _where(self, keys: Sequence[Any]) -> tuple[Condition, frozenset[Any]]:
+        if not self.fetch.link_by:
+            return self.fetch.where, frozenset()
+        by = Compare(self.fetch.link_by, Op.IN, tuple(keys))
+        return all_of((self.fetch.where, by)), frozenset(keys)
+
+    def _source_applies(self, where: Condition) -> bool:
+        """Whether the source applies all of what was asked, and all of what policy imposes."""
+        return self.connector.residual(self._query(("",), where, ALWAYS, 1)) == ALWAYS
+
+    def _limit(self, exact: bool, parents: int) -> int:
+        if not exact:
+            return self.source.max_rows
+        wanted = self.grant.own.limit * max(parents, 1)
+        return min(wanted, self.source.max_rows)
+
+    def _need(self, where: Condition, *, with_where: bool) -> Need:
+        """The fields to read: what may be shown, and what guards, cases and links rest on."""
+        needed = set(fields_of(self.grant.own.rows))
+        for path, part in self.grant.parts.items():
+            if part.show is None or part.show is Show.SILENT:
+                continue
+            prefix = f"{path}." if path else ""
+            for name in _part_fields(part):
+                needed.add(f"{prefix}{name}")
+                needed.update(self._derived_from(name) if not path else ())
+        if with_where:
+            needed |= fields_of(where)
+        if self.fetch.link_by:
+            needed.add(self.fetch.link_by)
+        for child in self.agreed.grants.values():
+            if child.fetch.parent == self.fetch.id:
+                needed.add(child.fetch.link_from)
+        parts: dict[str, set[str]] = {}
+        own: set[str] = set()
+        for dotted in needed:
+            first, _, rest = dotted.partition(".")
+            if rest:
+                parts.setdefault(first, set()).add(rest)
+            else:
+                own.add(first)
+        for path, part in self.grant.parts.items():
+            if path and part.show not in {None, Show.SILENT}:
+                parts.setdefault(path.partition(".")[0], set())
+        return Need(own=frozenset(own), parts={p: frozenset(n) for p, n in parts.items()})
+
+    def _derived_from(self, name: str) -> Iterable[str]:
+        field = self.vocabulary.entities[self.fetch.entity].fields.get(name)
+        return field.from_ if field is not None and field.derived else ()
+
+    # --- asking ---
+
+    def _query(
+        self, columns: tuple[str, ...], where: Condition, guard: Condition, limit: int
+    ) -> SourceQuery:
+        return SourceQuery(
+            query_id=self.fan_out.query_id,
+            relation=self.mapping.relation,
+            columns=columns,
+            key=self.mapping.key.columns[0],
+            where=all_of((where, self.mapping.only)),
+            guard=guard,
+            near=self._near(),
+            limit=limit,
+            after=self.fetch.after,
+            timeout_s=self.timeout_s,
+        )
+
+    def _near(self) -> Near | None:
+        near, gallery = self.fetch.near, self.source.gallery
+        if near is None or gallery is None:
+            return None
+        vector = self.fan_out.probe(near.handle) if near.handle else None
+        return Near(
+            column=self.mapping.columns["likeness"].columns[0],
+            vector=vector or (),
+            ref=near.ref_key,
+            model=gallery.model,
+            min_score=gallery.threshold,
+        )
+
+    async def _fetch(
+        self, layout: Layout, where: Condition, guard: Condition, limit: int
+    ) -> tuple[list[Sequence[Any]], bool]:
+        """The rows of the main visit; what the connector left over of our guard is applied here."""
+        query = self._query(layout.columns, where, guard, limit)
+        left = self.connector.residual(replace(query, where=ALWAYS))
+        projects = Ability.PROJECT in self.connector.capabilities.abilities
+        if (left != ALWAYS or not projects) and not self.mapping.over_read:
+            raise CannotEnforce(
+                "the source cannot apply a rule, and its owner forbids over-reading"
+            )
+        extra = tuple(sorted(fields_of(left) - set(layout.columns)))
+        query = replace(query, columns=layout.columns + extra)
+        result = await self.connector.fetch(query)
+        rows: list[Sequence[Any]] = list(result.rows)
+        if left != ALWAYS:
+            rows = [r for r in rows if holds(left, dict(zip(query.columns, r, strict=False)))]
+        return rows, result.truncated
+
+    async def _prefetch(self, wanted: tuple[Prefetch, ...]) -> Mapping[Prefetch, tuple[Any, ...]]:
+        """The owners' keys for each criterion on a child relation."""
+
+        async def one(prefetch: Prefetch) -> tuple[Any, ...]:
+            entry = self.mapping.parts[prefetch.part][prefetch.entry]
+            result = await self._child(entry, (entry.by,), prefetch.where, ALWAYS)
+            return tuple(dict.fromkeys(row[0] for row in result.rows if row[0] is not None))
+
+        return dict(zip(wanted, await _together(map(one, wanted)), strict=True))
+
+    async def _child(
+        self, entry: Entry, columns: tuple[str, ...], where: Condition, guard: Condition
+    ) -> SourceResult:
+        query = SourceQuery(
+            query_id=self.fan_out.query_id,
+            relation=entry.relation or "",
+            columns=columns,
+            key=entry.key,
+            where=all_of((where, entry.only)),
+            guard=guard,
+            limit=self.source.max_rows * 5,
+            timeout_s=self.timeout_s,
+        )
+        if self.connector.residual(query) != ALWAYS:
+            raise CannotEnforce("the source cannot select from a child relation")
+        return await self.connector.fetch(query)
+
+    async def _children(
+        self, records: list[Record], rows: Sequence[Sequence[Any]], need: Need
+    ) -> None:
+        """Load the components that live in child relations, for all records at once."""
+        owners: dict[Any, list[Record]] = {}
+        for record, row in zip(records, rows, strict=True):
+            owners.setdefault(row[0], []).append(record)
+
+        async def load(part: str, entry: Entry, names: frozenset[str]) -> None:
+            path_rows = self.grant.parts.get(part)
+            guard = child_guard(entry, path_rows.rows if path_rows else ALWAYS)
+            if guard is None or guard == NEVER:
+                return
+            layout = child_layout(entry, names)
+            where = Compare(entry.by, Op.IN, tuple(owners))
+            result = await self._child(entry, layout.columns, where, guard)
+            for owner, element in elements_of(result.rows, layout):
+                for record in owners.get(owner, ()):
+                    record.values.setdefault(part, []).append(element)
+
+        if owners:
+            await _together(
+                load(part, entry, names)
+                for part, names in need.parts.items()
+                for entry in self.mapping.parts.get(part, ())
+                if entry.relation is not None
+            )
+
+    # --- checking what came ---
+
+    def _permitted(self, records: list[Record]) -> list[Record]:
+        """Every row against its guard again, every element against its component's."""
+        kept = [r for r in records if holds(self.grant.own.rows, r.values)]
+        self.alarms += len(records) - len(kept)
+        for path, part in self.grant.parts.items():
+            if not path or "." in path or path == "match":
+                continue
+            for record in kept:
+                elements = record.values.get(path)
+                if elements:
+                    record.values[path] = kept_elements(part, elements)
+        return kept
+
+    def _meets(self, where: Condition, record: Record) -> bool:
+        return satisfies(where, record.values, self.vocabulary, self.fetch.entity)
+
+    def _rank(self, records: list[Record], rows: Sequence[Sequence[Any]]) -> None:
+        gallery = self.source.gallery
+        for rank, (record, row) in enumerate(zip(records, rows, strict=True), start=1):
+            record.values["\0rank"] = rank
+            record.values["\0score"] = float(row[-1])
+            record.values["\0threshold"] = gallery.threshold if gallery else None
+
+
+async def _together(visits: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """The results in order; the first failure ends the others and is raised as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(visit) for visit in visits]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures
+    return [task.result() for task in tasks]
+
+
+def _part_fields(part: PartGrant) -> Iterable[str]:
+    """Fields that showing this part rests on: what is read, and what its rules look at."""
+    if part.show is Show.RECORDS:
+        yield from (name for name in part.read if name != "ref")
+        for manner in part.read.values():
+            if not isinstance(manner, str):
+                yield from _case_fields(manner)
+    yield from part.match
+    yield from part.count
+    yield from fields_of(part.rows)
+
+
+def _case_fields(cases: tuple[Case, ...]) -> Iterable[str]:
+    for case in cases:
+        yield from (name for name in fields_of(case.when) if name != "match_band")
+
+
+def _linked(record: Record, by: str, keys: frozenset[Any]) -> Record:
+    """The record with those of the parents' keys that it belongs to."""
+    return replace(record, links=frozenset(k for k in _link_keys([record], by) if k in keys))
