@@ -25,7 +25,7 @@ class Table:
     def __contains__(self, key: str) -> bool:
         return key in self._config
 
-    def keys(self) -> Iterable[str]:
+    def names(self) -> tuple[str, ...]:
         """The keys as written, all of them counted as known."""
         self._seen.update(self._config)
         return tuple(self._config)
@@ -71,6 +71,14 @@ class Table:
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
             raise self.wrong(key, f"a number above 0, at most {most:g}")
         return float(value)
+
+    def flag(self, key: str, default: bool) -> bool:
+        """True or false."""
+        self._seen.add(key)
+        value = self._config.get(key, default)
+        if not isinstance(value, bool):
+            raise self.wrong(key, "true or false")
+        return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of texts; absent is empty."""

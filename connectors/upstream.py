@@ -1,0 +1,381 @@
+"""Another GraphQL service, asked as its own clients ask it: documents, variables, Relay pages.
+
+A document is built from configured names and columns only; every value is a variable. A service's
+limits on depth and complexity are met by asking for fewer columns at a time, keyed so that the
+parts can be put together again. An answer with `errors` is never used, whatever data it holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self
+
+from connectors._config import Table
+from connectors._http import Client, client_for
+from connectors._listing import Row, is_after, picker, together
+from connectors._paths import bare, reader
+from connectors._push import Param, Pushed, Request, params_from, push, spoken
+from connectors.conditions import Condition, Scalar, all_of
+from connectors.spi import (
+    Ability,
+    Capability,
+    Health,
+    Secrets,
+    SourceError,
+    SourceProtocolError,
+    SourceQuery,
+    SourceResult,
+)
+
+_CHECK_S = 5.0
+_MAX_PAGES = 100
+_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")  # GraphQL specification, section 2.1.9
+_TYPE = re.compile(r"\[?[_A-Za-z][_0-9A-Za-z]*!?\]?!?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """A root field that lists the nodes of one relation."""
+
+    field: str
+    args: tuple[Param, ...]
+    nodes: tuple[str, ...]  # the way from the field to a node: ("edges", "node") or ("nodes",)
+    page_info: str  # "" when the field knows no pages
+    first_arg: str
+    after_arg: str
+    key: str  # the field of a node that holds its key; "" when each query names it
+    page_size: int
+    max_depth: int
+    max_complexity: int
+    min_criteria: int
+    alone: frozenset[str]
+    ordered: bool
+
+    def pushed(self, query: SourceQuery) -> Pushed:
+        """What of a query becomes requests."""
+        return push(query, self.args, min_criteria=self.min_criteria, alone=self.alone)
+
+
+class UpstreamConnector:
+    """One GraphQL service that answers queries by POST."""
+
+    def __init__(self, client: Client, roots: Mapping[str, Root], *, max_keys: int) -> None:
+        self._client, self._roots = client, roots
+        abilities = Ability.PROJECT
+        if any(arg.many for root in roots.values() for arg in root.args):
+            abilities |= Ability.BATCH
+        if all(root.first_arg for root in roots.values()):
+            abilities |= Ability.LIMIT
+        least = min((1 if of.alone else of.min_criteria for of in roots.values()), default=0)
+        self._capability = Capability(abilities=abilities, max_keys=max_keys, min_criteria=least)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object], secrets: Secrets) -> Self:
+        """Keys: those of `client_for` (`url`), `page_size` (25), `max_depth` (6),
+        `max_complexity` (500), `max_keys` (200), and the tables `relations.<name>`.
+        """
+        table = Table(config, secrets)
+        client = client_for(table, "url")
+        limits = {
+            "page_size": table.whole("page_size", 25),
+            "max_depth": table.whole("max_depth", 6),
+            "max_complexity": table.whole("max_complexity", 500),
+        }
+        max_keys = table.whole("max_keys", 200)
+        relations = table.table("relations")
+        roots = {name: _root(relations.table(name), limits) for name in relations.names()}
+        table.done()
+        return cls(client, roots, max_keys=max_keys)
+
+    @property
+    def capabilities(self) -> Capability:
+        return self._capability
+
+    def residual(self, query: SourceQuery) -> Condition:
+        """What no argument says; everything, when the service would refuse to answer."""
+        if query.relation not in self._roots:
+            return all_of((query.where, query.guard))
+        return self._roots[query.relation].pushed(query).residual
+
+    def explain(self, query: SourceQuery) -> str:
+        """Each document that would be sent, in turn; values are variables."""
+        root = self._root(query)
+        requests = root.pushed(query).requests
+        if requests is None:
+            return f"none: {root.field} needs at least {root.min_criteria} criteria"
+        documents = (
+            _document(root, request, columns)
+            for request in requests
+            for columns in _groups(root, query)
+        )
+        return "\n".join(documents)
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        root = self._root(query)
+        requests = root.pushed(query).requests
+        if requests is None:
+            raise SourceProtocolError(f"needs at least {root.min_criteria} criteria")
+        groups = _groups(root, query)
+        return await together(
+            query, [partial(self._pages, root, query, groups, request) for request in requests]
+        )
+
+    def _root(self, query: SourceQuery) -> Root:
+        if query.near is not None:
+            raise SourceProtocolError("this source cannot rank by likeness")
+        try:
+            return self._roots[query.relation]
+        except KeyError as error:
+            raise SourceProtocolError(f"there is no relation {query.relation}") from error
+
+    async def _pages(
+        self,
+        root: Root,
+        query: SourceQuery,
+        groups: Sequence[tuple[str, ...]],
+        request: Request,
+        deadline: float,
+    ) -> tuple[list[Row], bool]:
+        pick, rows = picker(query), list[Row]()
+        variables: dict[str, object] = {
+            f"v{at}": _variable(param, values) for at, (param, values) in enumerate(request.items())
+        }
+        if root.first_arg:
+            variables["first"] = _first(root, query, groups)
+        for _ in range(_MAX_PAGES):
+            nodes, cursor = await self._page(root, query, groups, request, variables, deadline)
+            rows += [row for row in map(pick, nodes) if is_after(row[-1], query.after)]
+            if cursor is None:
+                return rows, False
+            if variables.get("after") == cursor:
+                raise SourceProtocolError("a cursor that leads nowhere")
+            variables["after"] = cursor
+            if root.ordered and len(rows) > query.limit:
+                return rows, True
+        return rows, True
+
+    async def _page(
+        self,
+        root: Root,
+        query: SourceQuery,
+        groups: Sequence[tuple[str, ...]],
+        request: Request,
+        variables: Mapping[str, object],
+        deadline: float,
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """One page of nodes, put together from as many documents as the limits demand."""
+        whole: list[dict[str, Any]] = []
+        following: str | None = None
+        for at, columns in enumerate(groups):
+            body = {"query": _document(root, request, columns), "variables": dict(variables)}
+            data = await self._ask(body, deadline)
+            nodes, cursor = _unfolded(root, data)
+            if at == 0:
+                whole, following = nodes, cursor
+                continue
+            key = reader(query.key)
+            if cursor != following or [key(n) for n in nodes] != [key(n) for n in whole]:
+                raise SourceProtocolError("the records changed between two parts of one page")
+            for node, more in zip(whole, nodes, strict=True):
+                _join(node, more)
+        return whole, following
+
+    async def _ask(self, body: object, deadline: float) -> dict[str, Any]:
+        answer = await self._client.ask("POST", "", deadline, body=body)
+        data = answer.data
+        if answer.status >= 400 or not isinstance(data, dict):
+            raise SourceProtocolError(f"status {answer.status}")
+        if data.get("errors") or not isinstance(data.get("data"), dict):
+            raise SourceProtocolError("it answered with errors")
+        found: dict[str, Any] = data["data"]
+        return found
+
+    async def check(self) -> Health:
+        """Asks for `__typename`; what a service says of its schema is not relied on."""
+        try:
+            async with asyncio.timeout(_CHECK_S):
+                deadline = asyncio.get_running_loop().time() + _CHECK_S
+                await self._ask({"query": "{ __typename }"}, deadline)
+        except TimeoutError:
+            return Health(ok=False, detail=f"no answer within {_CHECK_S:g} s")
+        except SourceError as error:
+            return Health(ok=False, detail=str(error))
+        return Health(ok=True)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+def _root(table: Table, limits: Mapping[str, int]) -> Root:
+    args = params_from(table, "args", "arg")
+    names = {
+        key: table.text(key, default)
+        for key, default in (("field", None), ("page_info", "pageInfo"), ("first_arg", "first"),
+                             ("after_arg", "after"), ("key", ""))
+    }  # fmt: skip
+    nodes = tuple(table.text("nodes", "edges.node").split("."))
+    for key, name in (*names.items(), *(("nodes", step) for step in nodes)):
+        if name and not _NAME.fullmatch(name):
+            raise table.wrong(key, "a GraphQL name")
+    for arg in args:
+        if not _NAME.fullmatch(arg.name) or not _TYPE.fullmatch(arg.type):
+            raise table.wrong("args", "arguments with a GraphQL name and type each")
+    found = Root(
+        **names,
+        args=args,
+        nodes=nodes,
+        page_size=table.whole("page_size", limits["page_size"]),
+        max_depth=table.whole("max_depth", limits["max_depth"]),
+        max_complexity=table.whole("max_complexity", limits["max_complexity"]),
+        min_criteria=table.whole("min_criteria", 0, least=0),
+        alone=frozenset(table.texts("alone")),
+        ordered=table.flag("ordered", True),
+    )
+    table.done()
+    return found
+
+
+# --- documents
+
+
+def _tree(columns: Iterable[str]) -> dict[str, Any]:
+    """Columns as nested selections: {"names": {"family": {}}}."""
+    tree: dict[str, Any] = {}
+    for column in columns:
+        below = tree
+        for step in bare(column).split("."):
+            if not _NAME.fullmatch(step):
+                raise SourceProtocolError("not a path into a GraphQL object")
+            below = below.setdefault(step, {})
+    return tree
+
+
+def _selection(tree: Mapping[str, Any]) -> str:
+    parts = (name + (f" {_selection(below)}" if below else "") for name, below in tree.items())
+    return f"{{ {' '.join(parts)} }}"
+
+
+def _fields(tree: Mapping[str, Any]) -> int:
+    return sum(1 + _fields(below) for below in tree.values())
+
+
+def _document(root: Root, request: Request, columns: Iterable[str]) -> str:
+    """One query document: field, arguments, the columns of each node, the way to the next page."""
+    selection = _selection(_tree(columns))
+    for step in reversed(root.nodes):
+        selection = f"{{ {step} {selection} }}"
+    if root.page_info:
+        paging = f"{root.page_info} {{ hasNextPage endCursor }}"
+        selection = f"{selection[:-1]}{paging} }}"
+    declared = [f"$v{at}: {param.type}" for at, param in enumerate(request)]
+    given = [f"{param.name}: $v{at}" for at, param in enumerate(request)]
+    if root.first_arg:
+        declared.append("$first: Int")
+        given.append(f"{root.first_arg}: $first")
+    if root.page_info:
+        declared.append("$after: String")
+        given.append(f"{root.after_arg}: $after")
+    head = f"query({', '.join(declared)})" if declared else "query"
+    arguments = f"({', '.join(given)})" if given else ""
+    return f"{head} {{ {root.field}{arguments} {selection} }}"
+
+
+def _groups(root: Root, query: SourceQuery) -> tuple[tuple[str, ...], ...]:
+    """The columns in as few groups as the limits allow, each with the key.
+
+    Complexity is reckoned as services commonly do: every field below the node counts once for
+    each node of a page, every other field once.
+
+    Raises:
+        SourceProtocolError: a column lies deeper than the service lets anyone look.
+    """
+    for column in (*query.columns, query.key):
+        if 1 + len(root.nodes) + len(column.split(".")) > root.max_depth:
+            raise SourceProtocolError(f"{column}: deeper than {root.max_depth} levels")
+    groups: list[tuple[str, ...]] = []
+    group: tuple[str, ...] = (query.key,)
+    for column in dict.fromkeys(query.columns):
+        wider = tuple(dict.fromkeys((*group, column)))
+        if len(group) > 1 and _cost(root, wider, _wanted(root, query)) > root.max_complexity:
+            groups.append(group)
+            wider = tuple(dict.fromkeys((query.key, column)))
+        group = wider
+    return (*groups, group)
+
+
+def _cost(root: Root, columns: Iterable[str], nodes: int) -> int:
+    around = 1 + len(root.nodes) + (3 if root.page_info else 0)
+    return around + nodes * _fields(_tree(columns))
+
+
+def _wanted(root: Root, query: SourceQuery) -> int:
+    """Nodes per page: no more than a page, nor than could be used."""
+    if query.after is None and root.ordered:
+        return min(root.page_size, query.limit + 1)
+    return root.page_size
+
+
+def _first(root: Root, query: SourceQuery, groups: Iterable[tuple[str, ...]]) -> int:
+    """Nodes per page, fewer still where a single column is too complex for a full page."""
+    nodes = _wanted(root, query)
+    while nodes > 1 and any(_cost(root, group, nodes) > root.max_complexity for group in groups):
+        nodes -= 1
+    return nodes
+
+
+def _variable(param: Param, values: tuple[Scalar, ...]) -> object:
+    plain = [v if isinstance(v, str | int | float) else spoken(v) for v in values]
+    return plain if param.many else plain[0]
+
+
+# --- answers
+
+
+def _unfolded(root: Root, data: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
+    """The nodes of a page and the cursor of the next, if there is one."""
+    found = data.get(root.field)
+    if found is None:
+        return [], None  # a field without an answer and without an error: it has none
+    nodes = found
+    for step in root.nodes:
+        nodes = _step(nodes, step)
+    if not isinstance(nodes, list) or not all(isinstance(node, dict) for node in nodes):
+        raise SourceProtocolError("no nodes where they should be")
+    if not root.page_info:
+        return nodes, None
+    info = found.get(root.page_info)
+    if not isinstance(info, dict) or not isinstance(info.get("hasNextPage"), bool):
+        raise SourceProtocolError("no page information where it should be")
+    if not info["hasNextPage"]:
+        return nodes, None
+    if not isinstance(info.get("endCursor"), str):
+        raise SourceProtocolError("a next page without a cursor")
+    return nodes, info["endCursor"]
+
+
+def _step(value: Any, step: str) -> Any:
+    if isinstance(value, list):
+        return [_step(element, step) for element in value]
+    if not isinstance(value, dict) or step not in value:
+        raise SourceProtocolError("no nodes where they should be")
+    return value[step]
+
+
+def _join(node: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Add what another part of the same node holds; lists are joined element by element."""
+    for name, value in more.items():
+        held = node.get(name)
+        if isinstance(held, dict) and isinstance(value, dict):
+            _join(held, value)
+        elif isinstance(held, list) and isinstance(value, list) and len(held) == len(value):
+            for left, right in zip(held, value, strict=True):
+                if isinstance(left, dict) and isinstance(right, dict):
+                    _join(left, right)
+        elif name not in node:
+            node[name] = value
+        elif held != value:
+            raise SourceProtocolError("the records changed between two parts of one page")

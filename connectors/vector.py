@@ -1,0 +1,271 @@
+"""A vector search service: the records nearest to a probe, and plain reading of records.
+
+`POST <search_path>` takes {emb, k, min_score, model, filter, fields} and answers the nearest
+records, each with a score. Records themselves are read as from any REST service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from connectors._config import Table
+from connectors._http import Client, client_for
+from connectors._listing import Listing, explain, listing_from, picker, read
+from connectors._paths import bare, reader
+from connectors._push import spoken
+from connectors.conditions import (
+    ALWAYS,
+    NEVER,
+    And,
+    Compare,
+    Condition,
+    Op,
+    all_of,
+)
+from connectors.spi import (
+    Ability,
+    Capability,
+    Health,
+    Near,
+    Secrets,
+    SourceError,
+    SourceProtocolError,
+    SourceQuery,
+    SourceResult,
+    SourceTimeout,
+)
+
+_CHECK_S = 5.0
+_UNIT = 1e-3  # how far a probe's length may be from 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How one relation is searched by likeness."""
+
+    path: str
+    items: str
+    score: str
+    dimension: int
+    models: frozenset[str]
+    max_k: int
+    filters: frozenset[tuple[str, Op]]  # what the service's filter can say
+
+
+class VectorConnector:
+    """One vector search service."""
+
+    def __init__(
+        self,
+        client: Client,
+        listings: Mapping[str, Listing],
+        searches: Mapping[str, Search],
+        *,
+        max_keys: int,
+        health: str,
+    ) -> None:
+        self._client, self._listings, self._searches = client, listings, searches
+        self._health = health
+        abilities = Ability.LIMIT | Ability.SIMILAR
+        if any(param.many for of in listings.values() for param in of.params):
+            abilities |= Ability.BATCH
+        if all(listing.fields_param for listing in listings.values()):
+            abilities |= Ability.PROJECT
+        self._capability = Capability(abilities=abilities, max_keys=max_keys)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object], secrets: Secrets) -> Self:
+        """Keys: those of `client_for` (`base_url`), `page_size` (100), `max_keys` (200),
+        `health`, and the tables `relations.<name>`: as a REST relation, and a table `search`.
+        """
+        table = Table(config, secrets)
+        client = client_for(table, "base_url")
+        page_size = table.whole("page_size", 100)
+        max_keys = table.whole("max_keys", 200)
+        health = table.text("health", "/")
+        relations = table.table("relations")
+        listings: dict[str, Listing] = {}
+        searches: dict[str, Search] = {}
+        for name in relations.names():
+            relation = relations.table(name)
+            if "search" in relation:
+                searches[name] = _search(relation.table("search"))
+            listings[name] = listing_from(relation, page_size, 0)
+        table.done()
+        return cls(client, listings, searches, max_keys=max_keys, health=health)
+
+    @property
+    def capabilities(self) -> Capability:
+        return self._capability
+
+    def residual(self, query: SourceQuery) -> Condition:
+        """What the service's filter, or its parameters, cannot say."""
+        whole = all_of((query.where, query.guard))
+        if query.relation not in self._listings:
+            return whole
+        if query.near is None:
+            return self._listings[query.relation].pushed(query).residual
+        search = self._searches.get(query.relation)
+        return whole if search is None else _filtered(search, whole)[1]
+
+    def explain(self, query: SourceQuery) -> str:
+        listing = self._listing(query)
+        if query.near is None:
+            return explain(listing, query)
+        search = self._searched(query)
+        filters, _ = _filtered(search, all_of((query.where, query.guard)))
+        shape = {column: dict.fromkeys(said, "?") for column, said in filters.items()}
+        return (
+            f"POST {search.path} emb=? k={_k(search, query)} min_score=? model=?"
+            f" filter={shape} fields={','.join(_fields(query))}"
+        )
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        listing = self._listing(query)
+        if query.near is None:
+            return await read(self._client, listing, query)
+        search = self._searched(query)
+        _refuse(search, query.near)
+        whole = all_of((query.where, query.guard))
+        filters, _ = _filtered(search, whole)
+        if query.after is not None:
+            raise SourceProtocolError("a ranking has no position to go on from")
+        if whole == NEVER:
+            return SourceResult(rows=())
+        body = {
+            "emb": query.near.vector,
+            "k": _k(search, query),
+            "min_score": query.near.min_score,
+            "model": query.near.model,
+            "filter": filters,
+            "fields": _fields(query),
+        }
+        try:
+            async with asyncio.timeout(query.timeout_s):
+                deadline = asyncio.get_running_loop().time() + query.timeout_s
+                answer = await self._client.ask("POST", search.path, deadline, body=body)
+        except TimeoutError as error:
+            raise SourceTimeout(f"no answer within {query.timeout_s:g} s") from error
+        if answer.status >= 400:
+            raise SourceProtocolError(f"status {answer.status}")
+        return _ranked(search, query, query.near, answer.data)
+
+    def _listing(self, query: SourceQuery) -> Listing:
+        try:
+            return self._listings[query.relation]
+        except KeyError as error:
+            raise SourceProtocolError(f"there is no relation {query.relation}") from error
+
+    def _searched(self, query: SourceQuery) -> Search:
+        try:
+            return self._searches[query.relation]
+        except KeyError as error:
+            raise SourceProtocolError(f"{query.relation} is not searched by likeness") from error
+
+    async def check(self) -> Health:
+        """Whether it answers at all and lets us in."""
+        try:
+            async with asyncio.timeout(_CHECK_S):
+                deadline = asyncio.get_running_loop().time() + _CHECK_S
+                await self._client.ask("GET", self._health, deadline)
+        except TimeoutError:
+            return Health(ok=False, detail=f"no answer within {_CHECK_S:g} s")
+        except SourceProtocolError as error:
+            return Health(ok=True, detail=f"it answers, not in JSON: {error}")
+        except SourceError as error:
+            return Health(ok=False, detail=str(error))
+        return Health(ok=True)
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+
+def _search(table: Table) -> Search:
+    filters = []
+    for entry in table.tables("filters"):
+        op = Op(entry.choice("op", [str(op) for op in Op], "eq"))
+        filters.append((entry.text("column"), op))
+        entry.done()
+    path = table.text("path", "/search")
+    if not path.startswith("/") or any(mark in path for mark in "?#{} \\"):
+        raise table.wrong("path", "a path that starts with / and holds no value")
+    found = Search(
+        path=path,
+        items=table.text("items", "items"),
+        score=table.text("score", "score"),
+        dimension=table.whole("dimension", 512, most=65536),
+        models=frozenset(table.texts("models")),
+        max_k=table.whole("max_k", 100),
+        filters=frozenset(filters),
+    )
+    table.done()
+    return found
+
+
+def _refuse(search: Search, near: Near) -> None:
+    """Refuse a probe that is none before anything is sent.
+
+    Raises:
+        SourceProtocolError: its dimension, length, values, model or threshold is wrong.
+    """
+    if len(near.vector) != search.dimension:
+        raise SourceProtocolError(f"a probe has {search.dimension} numbers")
+    if not all(isinstance(part, int | float) and math.isfinite(part) for part in near.vector):
+        raise SourceProtocolError("a probe is of finite numbers")
+    if abs(math.hypot(*near.vector) - 1) > _UNIT:
+        raise SourceProtocolError("a probe is of unit length")
+    if search.models and near.model not in search.models:
+        raise SourceProtocolError("a model that this source does not know")
+    if not 0 <= near.min_score <= 1:  # a NaN is not either
+        raise SourceProtocolError("a score is from 0 to 1")
+
+
+def _filtered(search: Search, whole: Condition) -> tuple[dict[str, dict[str, object]], Condition]:
+    """The service's filter, {column: {op: value}}, and what it cannot say."""
+    filters: dict[str, dict[str, object]] = {}
+    left: list[Condition] = []
+    for part in whole.parts if isinstance(whole, And) else (whole,):
+        if (
+            isinstance(part, Compare)
+            and (part.field, part.op) in search.filters
+            and str(part.op) not in filters.get(part.field, {})
+        ):
+            values = part.value if isinstance(part.value, tuple) else (part.value,)
+            plain = [v if isinstance(v, str | int | float) else spoken(v) for v in values]
+            said = plain if part.op is Op.IN else plain[0]
+            filters.setdefault(part.field, {})[str(part.op)] = said
+        elif part != ALWAYS:
+            left.append(part)
+    return filters, all_of(left)
+
+
+def _k(search: Search, query: SourceQuery) -> int:
+    return min(search.max_k, query.limit + 1)
+
+
+def _fields(query: SourceQuery) -> list[str]:
+    return list(dict.fromkeys(map(bare, (*query.columns, query.key))))
+
+
+def _ranked(search: Search, query: SourceQuery, near: Near, data: Any) -> SourceResult:
+    """Rows best first, each with its score; a score that cannot be one makes the answer useless."""
+    found = reader(search.items)(data)
+    if not isinstance(found, list):
+        raise SourceProtocolError("no list where there should be one")
+    pick, score_of = picker(query), reader(search.score)
+    scored: list[tuple[float, tuple[object, ...]]] = []
+    for record in found:
+        score = score_of(record)
+        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+            raise SourceProtocolError("a score that is none")
+        if score >= near.min_score:
+            scored.append((float(score), pick(record)[:-1]))
+    scored.sort(key=lambda pair: -pair[0])
+    return SourceResult(
+        rows=tuple((*row, score) for score, row in scored[: query.limit]),
+        truncated=len(scored) > query.limit or len(found) >= search.max_k <= query.limit,
+    )
