@@ -1,0 +1,240 @@
+"""Arrivals: landings, encounters, the phone of each boat, and the one hotel."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from deploy.demo.world import identifiers
+from deploy.demo.world.copies import moment
+from deploy.demo.world.places import BEACHES, PORTS
+from deploy.demo.world.truth import (
+    Address,
+    Agency,
+    Birth,
+    Device,
+    Encounter,
+    Immigration,
+    Landing,
+    Occupancy,
+    Person,
+    Site,
+)
+
+HOTEL_GUESTS = 200
+WITHOUT_DEBRIEF = 7  # of the last boat: no debrief, no image, no phone
+GOLD_BOAT_PHONE = "+447700900400"
+_VESSELS = (
+    ("RHIB", "grey RHIB 7m twin engine"),
+    ("INFLATABLE", "black inflatable, plywood floor, 9 m"),
+    ("INFLATABLE", "Inflatable boat approx 10m"),
+    ("YACHT", "sailing yacht, white hull"),
+    ("OTHER", "ex fishing vessel"),
+)
+_LANGUAGES = {
+    "ALBANIAN": "sq",
+    "VIETNAMESE": "vi",
+    "ARABIC": "ar",
+    "KURDISH": "ckb",
+    "ROMANIAN": "ro",
+    "BRITISH": "en",
+}
+_STATUSES = ("LEAVE", "OVERSTAYER", "ASYLUM_PENDING", "REFUSED", "ABSCONDER")
+_CASE_STATES = {
+    "LEAVE": "granted",
+    "OVERSTAYER": "leave expired",
+    "ASYLUM_PENDING": "claim under consideration",
+    "REFUSED": "appeal rights exhausted",
+    "ABSCONDER": "reporting breached",
+    "CITIZEN": "closed",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrivals:
+    """What the border directorate saw."""
+
+    landings: tuple[Landing, ...]
+    encounters: tuple[Encounter, ...]
+
+
+def give_status(
+    rng: random.Random, people: dict[str, Person], as_of: date, kept: Mapping[str, object]
+) -> None:
+    """Everybody whom the directorate holds has a status: their nationality decides, no name."""
+    for person in list(people.values()):
+        if Agency.BID in person.copies and person.truth_id not in kept:
+            status = "CITIZEN" if person.nationality in {"GB", "IE"} else rng.choice(_STATUSES)
+            since = as_of - timedelta(days=rng.randint(20, 1800))
+            held = Immigration(
+                status=status,
+                since=since,
+                case_state=_CASE_STATES[status],
+                conditions="report monthly" if status in {"REFUSED", "ASYLUM_PENDING"} else "",
+                expiry=as_of + timedelta(days=rng.randint(30, 900)) if status == "LEAVE" else None,
+            )
+            people[person.truth_id] = replace(person, immigration=held)
+
+
+def make_arrivals(
+    rng: random.Random,
+    people: dict[str, Person],
+    as_of: date,
+    now: datetime,
+    phones: Iterator[str],
+    hotel: Address,
+    gold: Mapping[str, str],
+) -> Arrivals:
+    """Boats and other encounters; `people` learn their boat's phone and some the hotel."""
+    named = set(gold.values())
+    arrivers = [
+        p.truth_id
+        for p in people.values()
+        if Agency.BID in p.copies and p.nationality not in {"GB", "IE"} and p.truth_id not in named
+    ]
+    rng.shuffle(arrivers)
+    boats = max(4, len(arrivers) // 40)
+    landings: list[Landing] = []
+    encounters: list[Encounter] = []
+    for n in range(boats):
+        party = [arrivers.pop() for _ in range(min(len(arrivers), rng.randint(20, 34)))]
+        if n == 0:
+            party = [gold["GOLD-1"], *party]
+        landing = _landing(rng, n, boats, tuple(party), as_of, now, phones)
+        landings.append(landing)
+        for place, truth in enumerate(party):
+            missed = n == boats - 1 and place < WITHOUT_DEBRIEF
+            device = _device(rng, truth, landing, len(encounters)) if place == 0 else None
+            encounters.append(_from_boat(rng, people[truth], landing, device, missed=missed))
+            people[truth] = _with_boat_phone(people[truth], landing.phone)
+    passengers = [truth for landing in landings for truth in landing.people]
+    _fill_hotel(rng, people, passengers, hotel, as_of, named)
+    for truth in (*arrivers, gold["GOLD-1"], gold["GOLD-4"], gold["GOLD-6"]):
+        if rng.random() < 0.5 or truth in named:
+            encounters.append(_on_land(rng, people[truth], as_of))
+    numbered = (replace(e, ref=f"ENC-{n:06}") for n, e in enumerate(encounters, start=1))
+    return Arrivals(landings=tuple(landings), encounters=tuple(numbered))
+
+
+def _landing(
+    rng: random.Random,
+    number: int,
+    boats: int,
+    party: tuple[str, ...],
+    as_of: date,
+    now: datetime,
+    phones: Iterator[str],
+) -> Landing:
+    kind, vessel = rng.choice(_VESSELS)
+    at = moment(rng, as_of, 700)
+    site = rng.choice(BEACHES)
+    phone = next(phones)
+    if number == 0:  # the boat of GOLD-1
+        at = datetime.combine(as_of - timedelta(days=140), time(4, 40), UTC)
+        site, phone = BEACHES[0], GOLD_BOAT_PHONE
+    elif number == boats - 1:  # the boat of this morning, or of last night
+        at, site = now - timedelta(hours=6), BEACHES[0]
+    return Landing(
+        ref=f"L-{number + 1:04}",
+        at=at.replace(second=0, microsecond=0),
+        site=site,
+        persons_count=len(party) + rng.randint(0, 9),
+        vessel=vessel,
+        vessel_kind=kind,
+        engine_serial=f"OBM{rng.randint(100000, 999999)}{rng.choice('KLMN')}",
+        phone=phone,
+        people=party,
+    )
+
+
+def _device(rng: random.Random, truth: str, landing: Landing, serial: int) -> Device:
+    return Device(
+        imei=identifiers.imei(serial),
+        phone=landing.phone,
+        holder=truth,
+        seized_at=landing.at + timedelta(minutes=rng.randint(20, 90)),
+        extract_state=rng.choice(("NONE", "REQUESTED", "DONE")),
+    )
+
+
+def _from_boat(
+    rng: random.Random,
+    person: Person,
+    landing: Landing,
+    device: Device | None,
+    *,
+    missed: bool,
+) -> Encounter:
+    at = landing.at + timedelta(minutes=rng.randint(5, 180))
+    seen = _encounter(rng, person, at, landing.site, "SMALL_BOAT")
+    seen = replace(seen, landing=landing.ref)
+    if device:
+        seen = replace(seen, devices=(device,), phone_seized=True)
+    if missed:
+        return replace(seen, debrief="NONE", image_taken=False, phone_seized=False, devices=())
+    return seen
+
+
+def _on_land(rng: random.Random, person: Person, as_of: date) -> Encounter:
+    method, sites = rng.choice(
+        (("LORRY", (PORTS[2],)), ("AIR", (PORTS[1],)), ("IN_COUNTRY", (PORTS[3], PORTS[0])))
+    )
+    return _encounter(rng, person, moment(rng, as_of, 600), rng.choice(sites), method)
+
+
+def _encounter(
+    rng: random.Random, person: Person, at: datetime, site: Site, method: str
+) -> Encounter:
+    copy = person.copies[Agency.BID]
+    needs = []
+    if person.born.year + 18 > at.year:
+        needs.append("MINOR_CLAIMED")
+    if any(flag.kind == "NRM" and flag.owner is Agency.BID for flag in person.safeguards):
+        needs.append("NRM")
+    if rng.random() < 0.06:
+        needs.append("MEDICAL")
+    return Encounter(
+        ref="",
+        person=person.truth_id,
+        at=at.replace(microsecond=0),
+        site=site,
+        method=method,
+        landing=None,
+        claimed_name=f"{copy.name.given} {copy.name.family}",
+        claimed_birth=Birth(
+            year=copy.birth.year, month=copy.birth.month, day=copy.birth.day, claimed=True
+        ),
+        languages=(_LANGUAGES[person.culture],),
+        debrief=rng.choices(("NONE", "PARTIAL", "FULL"), (40, 35, 25))[0],
+        image_taken=rng.random() < 0.85,
+        biometrics_taken=rng.random() < 0.9,
+        phone_seized=rng.random() < 0.25,
+        documents=copy.documents if rng.random() < 0.4 else (),
+        needs=tuple(needs),
+    )
+
+
+def _with_boat_phone(person: Person, phone: str) -> Person:
+    copy = person.copies[Agency.BID]
+    known = replace(copy, phones=(*copy.phones, phone))
+    return replace(person, copies={**person.copies, Agency.BID: known})
+
+
+def _fill_hotel(
+    rng: random.Random,
+    people: dict[str, Person],
+    passengers: Sequence[str],
+    hotel: Address,
+    as_of: date,
+    named: set[str],
+) -> None:
+    for truth in [p for p in passengers if p not in named][:HOTEL_GUESTS]:
+        stay = Occupancy(
+            address=hotel,
+            kind="ASYLUM_ACCOMMODATION",
+            since=as_of - timedelta(days=rng.randint(5, 200)),
+        )
+        guest = people[truth]
+        people[truth] = replace(guest, occupancies=(*guest.occupancies, stay))

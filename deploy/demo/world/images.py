@@ -1,0 +1,54 @@
+"""Which custody images the image service holds."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Mapping
+from datetime import date
+
+from deploy.demo.world.copies import moment
+from deploy.demo.world.truth import Image, Person
+
+IMAGES = 4000
+DELETED = 0.06  # the share whose deletion is decided
+_CULTURES = ("ALBANIAN", "VIETNAMESE", "ARABIC", "KURDISH", "ROMANIAN", "BRITISH")
+_COHORTS = dict(zip(_CULTURES, "ABCDEF", strict=True))
+GOLD_IMAGES = ("H", "X")
+
+
+def make_images(
+    rng: random.Random, people: Mapping[str, Person], as_of: date, gold: Mapping[str, str]
+) -> tuple[Image, ...]:
+    """Images of adults who were in custody: nobody is in the gallery as a victim only.
+
+    GOLD-1 has two, one of which is to be deleted.
+    """
+    adults = [
+        p
+        for p in people.values()
+        if p.custody and as_of.year - p.born.year > 18 and p.truth_id not in gold.values()
+    ]
+    count = min(IMAGES, len(people) * 4 // 5)
+    deleted = frozenset(rng.sample(range(2, count), int(count * DELETED) - 1))
+    arben = people[gold["GOLD-1"]]
+    made = [_image(rng, n, arben, as_of, GOLD_IMAGES[n]) for n in (0, 1)]
+    for n in range(2, count):
+        retention = "X" if n in deleted else rng.choices("HRQ", (88, 9, 3))[0]
+        made.append(_image(rng, n, rng.choice(adults), as_of, retention))
+    return tuple(made)
+
+
+def _image(rng: random.Random, number: int, person: Person, as_of: date, retention: str) -> Image:
+    force = person.custody[0].agency
+    return Image(
+        image_id=str(uuid.UUID(int=rng.getrandbits(128), version=4)),
+        person=person.truth_id,
+        subject=f"{force}:{person.copies[force].key}",
+        force=force,
+        taken_on=moment(rng, as_of, 1200).date(),
+        pose=0 if number < 2 else rng.choices((0, 1, 2), (80, 10, 10))[0],
+        quality=round(0.5 + rng.random() * 0.5, 3),
+        retention=retention,
+        cohort=_COHORTS[person.culture],
+    )
