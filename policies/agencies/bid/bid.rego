@@ -1,0 +1,15 @@
+# METADATA
+# title: Border and Immigration Directorate
+# description: May withhold, silence, hide and narrow; never allow.
+package agencies.bid
+
+import data.gateway.lib
+
+consents := true
+
+# METADATA
+# title: The state of an immigration case is for border and crime officers
+hide[id] contains "case_state" if {
+	some id in (lib.of_type("ImmigrationStatus") & lib.of_agency("BID"))
+	input.subject.agency in {"PARTNER", "NMC"}
+}

@@ -1,0 +1,15 @@
+# METADATA
+# title: Saltcoast Police
+# description: May withhold, silence, hide and narrow; never allow.
+package agencies.scp
+
+import data.gateway.lib
+
+consents := true
+
+# METADATA
+# title: Safeguarding flags are not for border work
+silence contains id if {
+	some id in (lib.safeguarding & lib.of_agency("SCP"))
+	lib.border_work
+}

@@ -1,0 +1,26 @@
+# METADATA
+# title: Vehicle Licensing Register
+# description: May withhold, silence, hide and narrow; never allow.
+package agencies.vlr
+
+import data.gateway.lib
+
+consents := true
+
+# METADATA
+# title: Only entries that the register keeps current
+rows[id] := lib.eq("retention", "CURRENT") if {
+	some id in (lib.of_type("Vehicle") & lib.of_agency("VLR"))
+}
+
+# METADATA
+# title: Keepers are not for immigration control
+withhold[id] := {
+	"rule": "vlr.keepers",
+	"text": "The register's keepers are not given for immigration control.",
+	"desk": "vehicles",
+	"action": "refer",
+} if {
+	some id in (lib.of_type("Person") & lib.of_agency("VLR"))
+	input.context.purpose == "IMMIGRATION_CONTROL"
+}

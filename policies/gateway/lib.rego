@@ -1,0 +1,62 @@
+# METADATA
+# title: Words for conditions and questions
+# description: A condition is data (a subset of UCAST) that a source applies and the gateway re-checks.
+package gateway.lib
+
+compare(field, operator, value) := {
+	"type": "field",
+	"field": field,
+	"operator": operator,
+	"value": value,
+}
+
+# METADATA
+# title: The field holds exactly this value
+eq(field, value) := compare(field, "eq", value)
+
+# METADATA
+# title: The field holds one of these values
+one_of(field, values) := compare(field, "in", values)
+
+# METADATA
+# title: The field holds a value before this one
+before(field, value) := compare(field, "lt", value)
+
+# METADATA
+# title: All of the parts hold; of nothing, always
+all_of(parts) := {"type": "compound", "operator": "and", "value": parts}
+
+# METADATA
+# title: Any of the parts holds; of nothing, never
+any_of(parts) := {"type": "compound", "operator": "or", "value": parts}
+
+# METADATA
+# title: Each field holds one of the values listed for it, as parts of a condition
+only_parts(listed) := [among(field, values) | some field, values in listed]
+
+# METADATA
+# title: The same as one condition; of nothing, always
+only(listed) := all_of(only_parts(listed))
+
+among(field, values) := compare(field, "eq", values[0]) if count(values) == 1
+
+among(field, values) := one_of(field, values) if count(values) != 1
+
+# METADATA
+# title: Resources by whose agency's data they are
+of_agency(code) := {id | some id, resource in input.resources; resource.agency == code}
+
+# METADATA
+# title: Resources that tell of safeguarding
+safeguarding := {id | some id, resource in input.resources; resource.entity == "SafeguardFlag"}
+
+# METADATA
+# title: Resources of one entity or component
+of_type(name) := {id | some id, resource in input.resources; resource.entity == name}
+
+# METADATA
+# title: A border or immigration officer asks for border or immigration work
+border_work if {
+	input.subject.agency == "BID"
+	input.context.purpose in {"IMMIGRATION_CONTROL", "BORDER_SECURITY"}
+}

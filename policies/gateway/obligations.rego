@@ -1,0 +1,13 @@
+# METADATA
+# title: What the gateway must do as a condition of what it is allowed
+# description: Only what it can carry out; anything else would refuse the question.
+package gateway.obligations
+
+# METADATA
+# title: A search by face and a break-glass question need their reason in words
+required contains {"type": "require_reason", "attributes": {}} if {
+	some resource in input.resources
+	resource.uses.face
+}
+
+required contains {"type": "require_reason", "attributes": {}} if input.context.reason_code == "R12"

@@ -1,0 +1,73 @@
+# METADATA
+# title: When the whole question is refused
+# description: Words and desks are the table of refusals; the first that applies is said.
+package gateway.refusals
+
+import data.gateway.subject
+
+# METADATA
+# title: The name of the refusal that applies
+name := "question" if {
+	not well_formed
+} else := "agency" if {
+	not data.tables.agencies[input.subject.agency]
+} else := "no_queries" if {
+	subject.barred
+} else := "purpose" if {
+	not subject.acting
+} else := "purpose_basis" if {
+	not based
+} else := "reason_code" if {
+	not data.tables.reasons[input.context.reason_code]
+} else := "reason" if {
+	not reasoned
+} else := "on_behalf" if {
+	subject.role.on_behalf
+	not is_string(input.context.on_behalf_of)
+} else := "necessity" if {
+	asks_by_face
+	input.context.reason_given != true
+}
+
+# METADATA
+# title: The refusal in public words
+refusal := {"rule": concat(".", ["refuse", name]), "text": said.text, "desk": said.desk} if {
+	said := data.tables.refusals[name]
+}
+
+# METADATA
+# title: An officer's question of the version that these rules know
+well_formed if {
+	input.version == 1
+	input.action.name == "query"
+	input.subject.type == "officer"
+	is_object(input.resources)
+	subject.levels[input.subject.clearance]
+}
+
+# METADATA
+# title: A purpose without a basis and a review cannot be used
+based if {
+	subject.purpose.legal_basis != ""
+	subject.purpose.reviewed_on != ""
+}
+
+# METADATA
+# title: Structured context comes before free text
+reasoned if count(data.tables.reasons[input.context.reason_code].any) == 0
+
+reasoned if {
+	some kind in data.tables.reasons[input.context.reason_code].any
+	given[kind] == true
+}
+
+given := {
+	"incident": input.context.incident_given,
+	"case": input.context.case_given,
+	"reason": input.context.reason_given,
+}
+
+asks_by_face if {
+	some resource in input.resources
+	resource.uses.face
+}
