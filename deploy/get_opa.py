@@ -94,12 +94,12 @@ def by_release() -> Path | None:
     address = f"{RELEASES}/v{VERSION}/{name}"
     say(f"Fetching OPA {VERSION}, once: {address}")
     try:
-        wanted = fetched(f"{address}.sha256").decode("ascii").split()[0].lower()
+        published = fetched(f"{address}.sha256")
         content = fetched(address)
-    except (OSError, UnicodeDecodeError, IndexError) as error:
+    except OSError as error:
         say(f"  that did not work: {error}")
         return None
-    if hashlib.sha256(content).hexdigest() != wanted:
+    if not matches(content, published):
         say("  it does not match its published checksum, so it was not kept")
         return None
     program = cache() / f"opa-{VERSION}" / "opa"
@@ -109,6 +109,12 @@ def by_release() -> Path | None:
     draft.chmod(0o755)
     draft.replace(program)
     return program if supported(program) else None
+
+
+def matches(content: bytes, published: bytes) -> bool:
+    """Whether the content has the checksum of a `.sha256` file: "<hex>  <name>"."""
+    first = published.split()[:1]
+    return first == [hashlib.sha256(content).hexdigest().encode()]
 
 
 def release_name(system: str, machine: str) -> str | None:
