@@ -10,8 +10,10 @@ Destroying a month's key makes that month's bodies unreadable for that agency fo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import threading
 from base64 import b64decode, b64encode
 from datetime import datetime
 from hashlib import sha256
@@ -84,6 +86,7 @@ class AuditKeys:
         """
         self._root = directory
         self._read: dict[str, bytes] = {}
+        self._one_at_a_time = threading.Lock()
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if directory.stat().st_mode & 0o077:
@@ -145,7 +148,8 @@ class AuditKeys:
         if (known := self._read.get(name)) is None:
             self._check(name)
             try:
-                known = self._load(self._root / name, make=make)
+                with self._one_at_a_time:
+                    known = self._load(self._root / name, make=make)
             except (OSError, ValueError) as error:
                 raise AuditUnavailable(detail=f"the key {name}: {error}") from error
             if len(known) != 32:
@@ -160,9 +164,11 @@ class AuditKeys:
             for folder in (path.parent.parent, path.parent):
                 if folder != self._root.parent:
                     folder.mkdir(mode=0o700, exist_ok=True)
-            temporary = path.with_name(path.name + ".new")
+            temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
             _write_new(temporary, b64encode(os.urandom(32)) + b"\n")
-            temporary.replace(path)
+            with contextlib.suppress(FileExistsError):  # another process was first: use its key
+                path.hardlink_to(temporary)
+            temporary.unlink()
             for folder in (path.parent, path.parent.parent, self._root):
                 _sync(folder)
         return b64decode(path.read_bytes().strip(), validate=True)

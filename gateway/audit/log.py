@@ -280,7 +280,8 @@ class AuditLog:
         try:
             while not self._stopped.is_set():
                 batch, last = self._gather()
-                self._serve(batch)
+                if batch or not last:
+                    self._serve(batch)
                 if last:
                     break
         finally:  # whatever happened, nobody waits for ever

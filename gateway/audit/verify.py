@@ -280,7 +280,9 @@ class _Tree:
             vouched = self._files.tile(level + 1, parent)[offset : offset + 1]
             whole = [reading for reading in whole if [_root(list(reading))] == vouched] or whole
         readings = whole or [below]
-        if stored and len(readings) == 1:
+        if not (below and stored):
+            return readings  # a missing file is named already
+        if len(readings) == 1:
             self.problems.append(self._verdict(level, number, readings[0], below, stored))
         elif width == WIDTH:  # no root can tell later, as it does for the unfilled ones
             path = _path(level, number, width)
@@ -501,7 +503,7 @@ def verify(
     tree = _Tree(files, content)
     tree.build(before.size if before else 0)
     settled = tree.settle(said.root)
-    faults += content.problems + tree.problems + files.missing
+    faults += files.missing + tree.problems + content.problems  # of one entry, in this order
     if not settled and not faults:
         text = "its root is not that of the entries and tiles, which agree with each other"
         faults.append((-1, Problem(what="checkpoint", name="checkpoint", text=text)))
