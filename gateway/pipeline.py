@@ -1,0 +1,223 @@
+"""The life of one query: read this first.
+
+    receive -> authenticate -> parse -> plan -> ask -> authorise -> record intent
+            -> translate and fan out -> shape -> record outcome -> send
+
+Five promises hold it together: nothing is read that was not allowed; silence means no; stages only
+narrow; no record, no answer; the middle is pure. Only the awaited lines touch the world.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from connectors.spi import Connector
+from gateway.audit.recorder import AuditedResponse, Record, Recorder
+from gateway.catalogue.forms import utc_text
+from gateway.catalogue.mapping import Catalogue
+from gateway.catalogue.vocabulary import Field
+from gateway.errors import GatewayError, Internal, InvalidOperation, MalformedRequest, Refused
+from gateway.identity import Identity
+from gateway.metrics import Metrics
+from gateway.model import AuthorisedPlan, Operation, Plan, Request, Response, Results, Subject
+from gateway.policy.contract import question
+from gateway.policy.enforce import authorise
+from gateway.policy.masks import MASKS, MaskContext
+from gateway.policy.obligations import OBLIGATIONS, carry_out
+from gateway.policy.pdp import Pdp
+from gateway.query.derived import Moment
+from gateway.query.fanout import FanOut, Probe
+from gateway.query.operation import Parser, parse_request
+from gateway.query.plan import Planner, cursor_binding
+from gateway.query.refs import Refs
+from gateway.query.shape import Shaping, shape
+from gateway.settings import Limits
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Everything that answering needs, built once by `app.py`."""
+
+    identity: Identity
+    parser: Parser
+    planner: Planner
+    pdp: Pdp
+    audit: Recorder
+    catalogue: Catalogue
+    sources: Mapping[str, Connector]
+    refs: Refs
+    limits: Limits
+    metrics: Metrics
+    token_key: bytes
+    clock: Callable[[], datetime]
+    monotonic: Callable[[], float]
+    probe: Callable[[str], Probe | None] = lambda _handle: None
+
+
+async def answer(gate: Gate, request: Request) -> AuditedResponse:
+    """Take one query through its life.
+
+    Raises:
+        AuditUnavailable: it could not be recorded, so there is no answer.
+    """
+    started = gate.monotonic()
+    record = gate.audit.begin(request)
+    purpose: str | None = None
+    try:
+        subject = await gate.identity.authenticate(request.authorization)
+        record.known(subject=subject)
+        operation = parse_request(request, gate.parser)
+        record.known(operation=operation)
+        purpose = operation.justification.purpose if operation.justification else None
+        plan = gate.planner.plan_for(operation, subject, request.received_at)
+        agreed = await decided(gate, request, subject, operation, plan, record)
+        results = await fan_out(gate, request, agreed)
+        response = shaped(gate, request, subject, operation, agreed, results)
+    except GatewayError as error:
+        response = failed(error, request)
+    except asyncio.CancelledError:
+        await record.gone(Response(status=499, body={}, code="CLIENT_GONE"))
+        raise
+    except Exception as error:
+        _log.exception("query %s failed", request.id)
+        response = failed(Internal(detail=type(error).__name__), request)
+    audited = await record.outcome(response)  # durable before a byte leaves
+    gate.metrics.query(code=response.code, purpose=purpose, elapsed_s=gate.monotonic() - started)
+    gate.metrics.visited(response.reports)
+    return audited
+
+
+async def refuse(gate: Gate, request: Request, error: GatewayError) -> AuditedResponse:
+    """Record and answer a request that ended before it was read.
+
+    Raises:
+        AuditUnavailable: it could not be recorded.
+    """
+    response = failed(error, request)
+    gate.metrics.query(code=response.code, purpose=None, elapsed_s=0.0)
+    return await gate.audit.begin(request).outcome(response)
+
+
+async def decided(
+    gate: Gate,
+    request: Request,
+    subject: Subject,
+    operation: Operation,
+    plan: Plan,
+    record: Record,
+) -> AuthorisedPlan:
+    """The plan as policy narrowed it, its intent recorded; sources may be visited after this."""
+    if not plan.fetches:
+        return AuthorisedPlan(plan=plan, serial=gate.pdp.serial)
+    asked = question(
+        plan,
+        subject,
+        operation.justification,
+        agencies={s.id: s.agency for s in gate.catalogue.sources.values()},
+        now=request.received_at,
+        query_id=request.id,
+    )
+    started = gate.monotonic()
+    had = False
+    try:
+        decision = await gate.pdp.decide(asked)
+        had = True
+    finally:
+        gate.metrics.decided(elapsed_s=gate.monotonic() - started, had=had)
+    agreed = authorise(
+        plan,
+        decision,
+        masks=MASKS.keys(),
+        duties=OBLIGATIONS.keys(),
+        vocabulary=gate.catalogue.vocabulary,
+    )
+    if plan.cursor_serial is not None and plan.cursor_serial != agreed.serial:
+        raise MalformedRequest("This cursor cannot be used: start again without `after`.")
+    carry_out(agreed.obligations, operation.justification)
+    await record.intent(subject, operation, asked, decision, agreed)  # durable before any visit
+    return agreed
+
+
+async def fan_out(gate: Gate, request: Request, agreed: AuthorisedPlan) -> Results:
+    """What the sources gave for each granted fetch."""
+    visits = FanOut(
+        catalogue=gate.catalogue,
+        sources=gate.sources,
+        moment=_moment(gate, request),
+        query_id=request.id,
+        deadline_s=gate.limits.query_deadline_s,
+        probe=gate.probe,
+    )
+    results = await visits.visit(agreed)
+    for fetch_id, result in results.items():
+        if result.detail or result.alarms:
+            source = agreed.grants[fetch_id].fetch.source
+            _log.warning(
+                "query %s: source %s: %s, %d rows it should not have sent: %s",
+                request.id, source, result.state, result.alarms, result.detail,
+            )  # fmt: skip
+    return results
+
+
+def shaped(
+    gate: Gate,
+    request: Request,
+    subject: Subject,
+    operation: Operation,
+    agreed: AuthorisedPlan,
+    results: Results,
+) -> Response:
+    """The answer, not yet recorded."""
+    if operation.introspection is not None:
+        return Response(status=200, body={"data": operation.introspection})
+    now = request.received_at
+    expires = now + timedelta(seconds=gate.limits.cursor_ttl_s)
+    context = MaskContext(today=now.date(), token_key=gate.token_key)
+
+    def mask(name: str, value: Any, spec: Field) -> tuple[Any, str | None]:
+        about = replace(context, bands=spec.bands, type=spec.type.name, field=spec.name)
+        return MASKS[name](value, about)
+
+    return shape(
+        operation,
+        agreed,
+        results,
+        Shaping(
+            catalogue=gate.catalogue,
+            refs=gate.refs,
+            moment=_moment(gate, request),
+            mask=mask,
+            agency=subject.agency,
+            as_at=utc_text(now),
+            expires_at=int(expires.timestamp()),
+            cursor_binding=lambda selection: cursor_binding(operation, subject, selection),
+        ),
+    )
+
+
+def failed(error: GatewayError, request: Request) -> Response:
+    """The answer to a query that ended with an error: its public text and nothing else."""
+    extensions: dict[str, Any] = {"code": error.code, "queryId": request.id}
+    if isinstance(error, Refused):
+        extensions |= {"rule": error.rule, "contact": error.contact}
+    errors: list[dict[str, Any]] = [{"message": error.said, "extensions": extensions}]
+    if isinstance(error, InvalidOperation) and error.messages:
+        errors = [
+            {"message": text, "extensions": extensions}
+            | ({"locations": [{"line": a, "column": b} for a, b in at]} if at else {})
+            for text, at in error.messages
+        ]
+    return Response(
+        status=error.status, body={"errors": errors}, code=error.code, detail=error.detail
+    )
+
+
+def _moment(gate: Gate, request: Request) -> Moment:
+    return Moment(now=request.received_at, image_link_ttl_s=gate.limits.image_link_ttl_s)
