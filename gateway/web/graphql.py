@@ -15,12 +15,13 @@ import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.types import Receive, Scope, Send
 
+from gateway.audit.recorder import AuditedResponse
 from gateway.errors import AuditUnavailable, GatewayError, MalformedRequest
 from gateway.identifiers import uuid7
 from gateway.model import Request
@@ -28,9 +29,6 @@ from gateway.settings import Limits
 from gateway.web.negotiation import Media, negotiated
 from gateway.web.receiving import check_headers, received
 from gateway.web.sending import Constant, sent
-
-if TYPE_CHECKING:
-    from gateway.audit.recorder import AuditedResponse
 
 _log = logging.getLogger(__name__)
 

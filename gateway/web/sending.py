@@ -9,15 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.responses import Response
 
+from gateway.audit.recorder import AuditedResponse
 from gateway.errors import AuditUnavailable, GatewayError, Internal, InvalidOperation
 from gateway.web.negotiation import Media
-
-if TYPE_CHECKING:
-    from gateway.audit.recorder import AuditedResponse
 
 _NEVER_KEPT = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _BY_STATUS: Mapping[int, Mapping[str, str]] = {
