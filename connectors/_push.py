@@ -6,6 +6,7 @@ for the gateway to apply. Values that a parameter cannot carry unmistakably are 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -38,7 +39,8 @@ class Param:
     many: bool = False  # it takes several values at once
     most: int = 1  # that many
     exact: bool = True  # it compares as `conditions.holds` does; else it only narrows
-    type: str = ""  # GraphQL
+    kind: str = "text"  # of the values it carries: text, number, boolean or date
+    type: str = ""  # GraphQL's name for it
 
 
 Request = Mapping[Param, tuple[Scalar, ...]]
@@ -52,12 +54,17 @@ class Pushed:
     residual: Condition
 
 
+_GRAPHQL_KINDS = {"Int": "number", "Float": "number", "Boolean": "boolean"}
+
+
 def params_from(table: Table, key: str, name_key: str) -> tuple[Param, ...]:
     """The list of parameters under `key`; their own names are under `name_key`."""
     found = []
     for entry in table.tables(key):
         style = entry.choice("style", ("single", "csv", "list"), "single")
         op = Op(entry.choice("op", [str(op) for op in Op], "eq"))
+        graphql_type = entry.text("type", "") if name_key == "arg" else ""
+        kind = _GRAPHQL_KINDS.get(graphql_type.strip("[]!"), "text")
         found.append(
             Param(
                 column=entry.text("column"),
@@ -66,7 +73,8 @@ def params_from(table: Table, key: str, name_key: str) -> tuple[Param, ...]:
                 many=style != "single",
                 most=entry.whole("max", 20) if style != "single" else 1,
                 exact=entry.flag("exact", True),
-                type=entry.text("type", "") if name_key == "arg" else "",
+                kind=entry.choice("kind", ("text", "number", "boolean", "date"), kind),
+                type=graphql_type,
             )
         )
         entry.done()
@@ -132,12 +140,22 @@ def _param_for(part: Condition, params: Sequence[Param], names: set[str]) -> Par
 
 
 def _carries(param: Param, value: Scalar) -> bool:
-    """Whether a parameter can say this value and no other: an empty text reads as no parameter."""
-    if not isinstance(value, str):
-        return not isinstance(value, float) or value == value
-    if not value or (param.many and not param.type and "," in value):
-        return False
-    return not any(0xD800 <= ord(mark) <= 0xDFFF for mark in value)
+    """Whether a parameter can say this value and no other.
+
+    A value of another kind equals nothing there, an empty text reads as no parameter, and a
+    comma divides a list.
+    """
+    if isinstance(value, str):
+        whole = not any(0xD800 <= ord(mark) <= 0xDFFF for mark in value)
+        divided = param.many and not param.type and "," in value
+        return param.kind == "text" and whole and value != "" and not divided
+    if isinstance(value, bool):
+        return param.kind == "boolean"
+    if isinstance(value, date):
+        return param.kind == "date"
+    if "Int" in param.type:
+        return isinstance(value, int) and -(2**31) <= value < 2**31  # GraphQL, section 3.5.1
+    return param.kind == "number" and math.isfinite(value)
 
 
 def _alternatives(

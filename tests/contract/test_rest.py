@@ -1,0 +1,234 @@
+"""A REST service under the contract suite, and what REST services do besides."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from connectors.conditions import ALWAYS, And, Compare, Op, Or
+from connectors.rest import RestConnector
+from connectors.spi import (
+    SourceProtocolError,
+    SourceQuery,
+    SourceRateLimited,
+    SourceTimeout,
+    SourceUnavailable,
+)
+from tests.contract.suite import RICH, ConnectorContract, Rig
+from tests.contract.webworld import Secrets, World, serving
+
+COLUMNS = {name: name for name in (*RICH[0], "handling") if name != "attrs"}
+
+
+def relation(path: str, **more: object) -> dict[str, object]:
+    params = [
+        {"column": "ref", "op": "in", "param": "ref", "style": "csv", "max": 20},
+        {"column": "name", "op": "eq", "param": "name"},
+        {"column": "handling", "op": "eq", "param": "handling"},
+    ]
+    base = {"path": path, "items": "items", "next": "next", "cursor_param": "cursor"}
+    return {**base, "fields_param": "fields", "limit_param": "limit", "params": params, **more}
+
+
+def connector(world: World, more: Mapping[str, object] | None = None) -> RestConnector:
+    names = ("people", "rich", "slow", "broken", "html", "shape", "rows", "nan", "deep", "utf16",
+             "huge", "bomb", "cut", "elsewhere", "failing", "looping")  # fmt: skip
+    config: dict[str, Any] = {
+        "base_url": world.base,
+        "oauth": {
+            "token_url": f"{world.base}/token",
+            "client_id_secret": "ID",
+            "client_secret_secret": "SECRET",
+            "scope": "read",
+        },
+        "page_size": 10,
+        "max_bytes": 1_000_000,
+        "relations": {
+            **{name: relation(f"/v2/{name}") for name in names},
+            "strict": relation(
+                "/v2/rich", min_criteria=2, alone=["ref"], absent_codes=["E4007", "E404"]
+            ),
+        },
+    }
+    return RestConnector.from_config({**config, **(more or {})}, Secrets())
+
+
+@pytest.fixture(name="world")
+def fixture_world() -> Iterator[World]:
+    with serving(World()) as world:
+        yield world
+
+
+@pytest.fixture(name="rig")
+async def fixture_rig(world: World) -> AsyncIterator[Rig]:
+    async def seen(query: SourceQuery) -> str:
+        world.clear()
+        await live.fetch(query)
+        return "\n".join(world.sent)
+
+    async def busy() -> bool:
+        return world.running > 0
+
+    async def write() -> None:
+        # with the connector's own token, at the service itself: there is nothing to write with
+        headers = await live._client._authorization()
+        async with httpx.AsyncClient(headers=headers, trust_env=False) as client:
+            for method in ("POST", "PUT", "PATCH", "DELETE"):
+                answer = await client.request(method, f"{world.base}/v2/people", json={})
+                assert answer.status_code == 405
+
+    async def untouched() -> str:
+        return hashlib.sha256(json.dumps(world.rows).encode()).hexdigest()
+
+    live = connector(world)
+    yield Rig(
+        connector=live,
+        columns=COLUMNS,
+        dead=lambda: connector(World(base="http://127.0.0.1:9")),
+        config=lambda more: connector(world, more),
+        seen=seen,
+        busy=busy,
+        write=write,
+        untouched=untouched,
+    )
+    await live.aclose()
+
+
+class TestRest(ConnectorContract):
+    async def test_values_travel_as_encoded_parameters_only(self, rig: Rig, world: World) -> None:
+        for value in ("../admin", "a/b", "a?x=1&y=2", "a#", "a\r\nX-Evil: 1", "%2e"):
+            world.clear()
+            await rig.refs(rig.query(rig.rich, where=Compare("name", Op.EQ, value)))
+            assert {line.partition("?")[0] for line in world.sent if line.startswith("GET")} == {
+                "GET /v2/rich"
+            }
+            assert "Evil: 1" not in world.sent[0]
+
+    async def test_an_or_at_the_top_is_several_requests(self, rig: Rig, world: World) -> None:
+        names = ("HOXHA", "hoxha", "Höxha")
+        either = Or(tuple(Compare("name", Op.EQ, name) for name in names))
+        query = rig.query(rig.rich, where=either)
+        assert rig.connector.residual(query) == ALWAYS
+        assert len(rig.connector.explain(query).splitlines()) == 3
+        world.clear()
+        assert await rig.refs(query) == {"r00", "r01", "r03"}
+        assert len(world.starts) == 3
+        limited = await rig.connector.fetch(rig.query(rig.rich, where=either, limit=2))
+        assert [row[0] for row in limited.rows] == ["r00", "r01"]
+        assert limited.truncated
+
+    async def test_a_record_found_twice_comes_once(self, rig: Rig) -> None:
+        either = Or((Compare("ref", Op.EQ, "r00"), Compare("name", Op.EQ, "HOXHA")))
+        assert await rig.refs(rig.query(rig.rich, where=either)) == {"r00"}
+
+    async def test_no_page_is_asked_for_beyond_the_limit(self, rig: Rig, world: World) -> None:
+        world.clear()
+        result = await rig.connector.fetch(rig.query(rig.rich, limit=11))
+        assert (len(result.rows), result.truncated) == (11, True)
+        assert len(world.starts) == 2
+
+    async def test_too_few_criteria_are_not_sent(self, rig: Rig, world: World) -> None:
+        one = rig.query("strict", where=Compare("name", Op.EQ, "HOXHA"))
+        assert rig.connector.residual(one) == one.where
+        world.clear()
+        with pytest.raises(SourceProtocolError, match="at least 2 criteria"):
+            await rig.connector.fetch(one)
+        assert world.starts == []
+        two = And((Compare("name", Op.EQ, "HOXHA"), Compare("handling", Op.EQ, "P")))
+        assert rig.connector.residual(rig.query("strict", where=two)) == ALWAYS
+        alone = rig.query("strict", where=Compare("ref", Op.EQ, "r01"))
+        assert await rig.refs(alone) == {"r01"}
+        assert rig.connector.capabilities.min_criteria == 0
+
+    async def test_a_restricted_person_is_exactly_like_none(self, rig: Rig) -> None:
+        async def ask(ref: str) -> object:
+            return await rig.connector.fetch(rig.query("strict", where=Compare("ref", Op.EQ, ref)))
+
+        assert await ask("restricted") == await ask("r99")
+
+    @pytest.mark.parametrize(
+        "name",
+        ["html", "shape", "rows", "nan", "deep", "utf16", "huge", "bomb", "cut", "elsewhere",
+         "looping"],
+    )  # fmt: skip
+    async def test_up_03_sf_03_an_answer_that_cannot_be_used(self, rig: Rig, name: str) -> None:
+        with pytest.raises(SourceProtocolError):
+            await rig.connector.fetch(rig.query(name))
+
+    async def test_a_failing_service_is_unavailable(self, rig: Rig) -> None:
+        with pytest.raises(SourceUnavailable):
+            await rig.connector.fetch(rig.query("failing"))
+
+    async def test_429_is_waited_for_within_the_time(self, rig: Rig, world: World) -> None:
+        world.refuse_next = 1
+        began = time.monotonic()
+        assert await rig.refs(rig.query()) == {"p1", "p2", "p3", "p4"}
+        assert 0.9 < time.monotonic() - began < 2
+        world.refuse_next = 1
+        with pytest.raises(SourceRateLimited):
+            await rig.connector.fetch(rig.query(timeout_s=0.5))
+
+    async def test_the_rate_is_shared_by_all_queries(self, rig: Rig, world: World) -> None:
+        limited = rig.config({"rate_per_s": 20.0, "burst": 4})
+        try:
+            await limited.fetch(rig.query(limit=1))
+            await asyncio.sleep(0.3)
+            world.clear()
+            async with asyncio.TaskGroup() as group:
+                for _ in range(12):
+                    group.create_task(limited.fetch(rig.query(limit=10)))
+            assert len(world.starts) == 12
+            assert world.starts[-1] - world.starts[0] >= 0.35  # 4 at once, 8 at 20 a second
+            hasty = [limited.fetch(rig.query(timeout_s=0.02)) for _ in range(8)]
+            outcomes = await asyncio.gather(*hasty, return_exceptions=True)
+            assert any(isinstance(outcome, SourceRateLimited) for outcome in outcomes)
+        finally:
+            await limited.aclose()
+
+    async def test_a_token_is_kept_and_renewed(self, rig: Rig, world: World) -> None:
+        for _ in range(3):
+            await rig.refs(rig.query())
+        assert len(world.tokens) == 1
+        world.tokens.clear()  # the service forgot it: 401, one renewal, and on
+        assert await rig.refs(rig.query()) == {"p1", "p2", "p3", "p4"}
+
+    async def test_credentials_that_are_refused(self, rig: Rig, world: World) -> None:
+        stranger = rig.config(
+            {
+                "oauth": {
+                    "token_url": f"{world.base}/token",
+                    "client_id_secret": "SECRET",
+                    "client_secret_secret": "ID",
+                }
+            }
+        )
+        with pytest.raises(SourceUnavailable) as caught:
+            await stranger.fetch(rig.query())
+        assert "s3cret" not in str(caught.value)
+        await stranger.aclose()
+
+    async def test_paths_reach_into_objects_and_lists(self, rig: Rig) -> None:
+        query = rig.query(rig.rich, columns=("bio.names[].family", "bio.at", "bio.none"), limit=1)
+        result = await rig.connector.fetch(query)
+        assert result.rows == ((["HOXHA", None], 0, None),)
+
+    async def test_up_08_a_slow_drip_does_not_outlast_the_time(self, rig: Rig) -> None:
+        with pytest.raises(SourceTimeout):
+            await rig.connector.fetch(rig.query(rig.slow, timeout_s=0.2))
+
+    @pytest.mark.parametrize(
+        "url",
+        ["http://169.254.169.254/x", "http://0xA9FEA9FE/", "http://[::ffff:169.254.169.254]/",
+         "file:///etc/passwd", "gopher://host/", "https://user:pass@host/", "https://host/?a=1",
+         "http://[fe80::1]/", "https://"],
+    )  # fmt: skip
+    def test_sf_01_a_url_that_is_no_service(self, world: World, url: str) -> None:
+        with pytest.raises(ValueError, match=r"connection\.base_url"):
+            connector(world, {"base_url": url})

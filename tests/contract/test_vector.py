@@ -1,0 +1,146 @@
+"""A vector search service under the contract suite, and searching by likeness."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from connectors.conditions import ALWAYS, NEVER, Compare, Condition, IsNull, Op
+from connectors.spi import Ability, Near, SourceProtocolError, SourceQuery
+from connectors.vector import VectorConnector
+from tests.contract.suite import RICH, ConnectorContract, Rig
+from tests.contract.webworld import DIMENSION, STATIC_TOKEN, Secrets, World, embedding, serving
+
+COLUMNS = {name: name for name in (*RICH[0], "handling") if name != "attrs"}
+
+
+def connector(world: World, more: Mapping[str, object] | None = None) -> VectorConnector:
+    params = [{"column": "ref", "op": "in", "param": "ref", "style": "csv", "max": 20}]
+
+    def relation(name: str) -> dict[str, object]:
+        return {
+            "path": f"/v2/{name}",
+            "items": "items",
+            "next": "next",
+            "fields_param": "fields",
+            "limit_param": "limit",
+            "params": params,
+            "search": {
+                "dimension": DIMENSION,
+                "models": ["m1"],
+                "filters": [{"column": "code", "op": "in"}],
+            },
+        }
+
+    config: dict[str, Any] = {
+        "base_url": world.base,
+        "token_secret": "TOKEN",
+        "relations": {name: relation(name) for name in ("people", "rich", "slow", "broken")},
+    }
+    return VectorConnector.from_config({**config, **(more or {})}, Secrets())
+
+
+@pytest.fixture(name="world")
+def fixture_world() -> Iterator[World]:
+    with serving(World()) as world:
+        yield world
+
+
+@pytest.fixture(name="rig")
+async def fixture_rig(world: World) -> AsyncIterator[Rig]:
+    async def seen(query: SourceQuery) -> str:
+        world.clear()
+        await live.fetch(query)
+        return "\n".join(world.sent)
+
+    async def busy() -> bool:
+        return world.running > 0
+
+    async def write() -> None:
+        headers = {"Authorization": f"Bearer {STATIC_TOKEN}"}
+        async with httpx.AsyncClient(headers=headers, trust_env=False) as client:
+            for method in ("POST", "PUT", "PATCH", "DELETE"):
+                answer = await client.request(method, f"{world.base}/v2/people", json={})
+                assert answer.status_code == 405
+
+    async def untouched() -> str:
+        return hashlib.sha256(json.dumps(world.rows).encode()).hexdigest()
+
+    live = connector(world)
+    yield Rig(
+        connector=live,
+        columns=COLUMNS,
+        dead=lambda: connector(World(base="http://127.0.0.1:9")),
+        config=lambda more: connector(world, more),
+        seen=seen,
+        busy=busy,
+        write=write,
+        untouched=untouched,
+    )
+    await live.aclose()
+
+
+def near(rig: Rig, probe: Near | None = None, **parts: Any) -> SourceQuery:
+    probe = probe or Near(column="emb", vector=tuple(embedding(0)), model="m1", min_score=0.9)
+    return replace(rig.query(rig.rich, **parts), near=probe)
+
+
+class TestVector(ConnectorContract):
+    async def test_the_nearest_come_best_first_with_their_score(self, rig: Rig) -> None:
+        assert Ability.SIMILAR in rig.connector.capabilities.abilities
+        result = await rig.connector.fetch(near(rig, columns=("ref", "code"), limit=3))
+        assert [row[:2] for row in result.rows] == [("r00", "P"), ("r01", "C"), ("r02", "p")]
+        scores = [row[2] for row in result.rows]
+        assert scores == pytest.approx([1, math.cos(math.pi / 60), math.cos(math.pi / 30)])
+        assert result.truncated
+
+    async def test_a_guard_excludes_before_ranking(self, rig: Rig, world: World) -> None:
+        query = near(rig, guard=Compare("code", Op.IN, ("C",)), limit=1)
+        assert rig.connector.residual(query) == ALWAYS
+        world.clear()
+        assert (await rig.connector.fetch(query)).rows[0][0] == "r01"
+        assert '"filter": {"code": {"in": ["C"]}}' in world.sent[0]
+
+    @pytest.mark.parametrize("guard", [Compare("number", Op.EQ, 5), IsNull("code"), NEVER])
+    async def test_what_the_filter_cannot_say_is_left_over(
+        self, rig: Rig, guard: Condition
+    ) -> None:
+        assert rig.connector.residual(near(rig, guard=guard)) == guard
+
+    @pytest.mark.parametrize(
+        "probe",
+        [
+            {"vector": (math.nan, *embedding(0)[1:])},
+            {"vector": (math.inf, *embedding(0)[1:])},
+            {"vector": tuple(embedding(0)[:-1])},
+            {"vector": (*embedding(0), 0.0)},
+            {"vector": tuple(0.0 for _ in range(DIMENSION))},
+            {"vector": (0.5,) * 1_000_000},
+            {"model": "m9"},
+            {"min_score": math.nan},
+            {"min_score": 1.5},
+        ],
+    )
+    async def test_ij_12_a_probe_that_is_none_is_not_sent(
+        self, rig: Rig, world: World, probe: Mapping[str, Any]
+    ) -> None:
+        good = near(rig).near
+        assert good is not None
+        world.clear()
+        with pytest.raises(SourceProtocolError):
+            await rig.connector.fetch(near(rig, replace(good, **probe)))
+        assert world.sent == []
+
+    async def test_explaining_a_search_shows_no_probe(self, rig: Rig) -> None:
+        query = near(rig, guard=Compare("code", Op.IN, ("SENTINEL",)))
+        text = rig.connector.explain(query)
+        assert "SENTINEL" not in text
+        assert "emb=?" in text
+        assert "'code': {'in': '?'}" in text
