@@ -73,6 +73,8 @@ create view person_phone_v as
 create view person_address_v as
   select l.a as person, t.id as place, t.label as addr, l.start, l.end, l.silent
   from link l join entity t on t.id = l.b and t.kind = 'LOC' where l.rel = 'ASS';
+create view ocg_member_v as
+  select m.ocg || '/' || m.entity as id, m.* from ocg_member m;
 create view intel_person_v as
   select i.urn, i.entity as person from intel_entity i
   join entity p on p.id = i.entity and p.kind = 'PER';

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from deploy.demo.world.copies import draw_governance, moment
 from deploy.demo.world.truth import (
@@ -46,6 +46,13 @@ _WARNINGS = {
     "DRUGS": "used needles found on search",
     "FIREARMS_CERT": "holds a shotgun certificate",
 }
+# what each force's system has a code or a bit for
+KINDS_OF = {
+    Agency.NMC: tuple(kind for kind in _WARNINGS if kind != "SELF_HARM"),
+    Agency.SCP: ("VIOLENT", "WEAPONS", "ESCAPER", "SELF_HARM"),
+}
+# both are half past one on the clocks of the night when they go back
+AMBIGUOUS = (datetime(2025, 10, 26, 0, 30, tzinfo=UTC), datetime(2025, 10, 26, 1, 30, tzinfo=UTC))
 OUTCOMES = ("CONVICTED", "CHARGED", "CAUTIONED", "NO_FURTHER_ACTION", "PENDING")
 DISPOSALS = ("CHARGED", "NO_FURTHER_ACTION", "BAILED", "UNDER_INVESTIGATION", "CAUTIONED")
 DESKS = {
@@ -116,6 +123,9 @@ def make_incidents(
     for role, pool in (("VICTIM", (*victims, *casts.dual)), ("WITNESS", tuple(witnesses))):
         for truth in pool:
             record(_force_of(rng, people[truth]), (truth, role))
+    at_nmc = [n for n, incident in enumerate(made) if incident.agency is Agency.NMC]
+    for n, at in zip(at_nmc, AMBIGUOUS, strict=False):
+        made[n] = replace(made[n], at=at)
     return made
 
 
@@ -218,10 +228,9 @@ def _past(
 
 
 def _warnings(rng: random.Random, person: Person, as_of: date) -> tuple[Warning, ...]:
-    kinds = rng.sample(sorted(_WARNINGS), rng.choices((1, 2), (80, 20))[0])
-    return tuple(
-        warning(kind, _force_of(rng, person), as_of, rng.randint(20, 1500)) for kind in kinds
-    )
+    owner = _force_of(rng, person)
+    kinds = rng.sample(KINDS_OF[owner], rng.choices((1, 2), (80, 20))[0])
+    return tuple(warning(kind, owner, as_of, rng.randint(20, 1500)) for kind in kinds)
 
 
 def warning(kind: str, owner: Agency, as_of: date, days_ago: int) -> Warning:
