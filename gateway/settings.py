@@ -128,16 +128,19 @@ class Settings:
     audit_origin: str = _setting(
         "portcullis.example/audit", "The log's name in its checkpoints; never reuse one."
     )
-    audit_signing_key: Path = _setting(
-        Path("keys/audit-signing.key"), "Signs checkpoints (Ed25519 seed).", within="state_dir"
-    )
-    sealing_key: Path = _setting(
-        Path("keys/sealing.key"), "Seals the details of log entries.", within="state_dir"
+    audit_keys_dir: Path = _setting(
+        Path("keys/audit"),
+        "Signs checkpoints and seals details; kept apart from the log.",
+        within="state_dir",
     )
     ref_key: Path = _setting(
-        Path("keys/ref.key"), "Makes `ref`; the root of one key per agency.", within="state_dir"
+        Path("keys/ref.key"),
+        "Makes `ref` and cursors; the root of one key per agency.",
+        within="state_dir",
     )
-    cursor_key: Path = _setting(Path("keys/cursor.key"), "Seals page cursors.", within="state_dir")
+    token_key: Path = _setting(
+        Path("keys/token.key"), "Makes the tokens of the mask TOKEN.", within="state_dir"
+    )
     introspection: bool = _setting(
         False, "A schema is a map; clients carry persisted documents instead."
     )

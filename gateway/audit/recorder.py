@@ -256,7 +256,9 @@ def _answer(body: Mapping[str, Any]) -> bytes:
 
 
 def _digest(question: Mapping[str, Any], decision: Decision) -> str:
-    granted = {name: [str(r.show), r.limit, sorted(r.read)] for name, r in decision.rulings.items()}
+    granted: dict[str, Json] = {
+        name: [str(r.show), r.limit, *sorted(r.read)] for name, r in decision.rulings.items()
+    }
     return hashlib.sha256(canonical({"question": question, "granted": granted})).hexdigest()
 
 

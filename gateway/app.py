@@ -1,0 +1,162 @@
+"""The composition root: settings in, an ASGI application out. Owns start-up and shutdown."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from urllib.parse import urlsplit
+
+import httpx
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from gateway.audit.keys import AuditKeys
+from gateway.audit.log import AuditLog
+from gateway.audit.recorder import Recorder
+from gateway.catalogue.check import connect, load_catalogue
+from gateway.catalogue.mapping import Catalogue
+from gateway.catalogue.schema import build_schema
+from gateway.errors import ConfigError, Fault
+from gateway.identity import Identity, TrustedIssuer
+from gateway.metrics import Metrics
+from gateway.pipeline import Gate, answer, refuse
+from gateway.policy.pdp import Pdp
+from gateway.query.operation import Parser
+from gateway.query.plan import Planner
+from gateway.query.refs import Refs
+from gateway.secrets import NamedSecrets, own_key
+from gateway.settings import Settings
+from gateway.web.graphql import GraphqlEndpoint
+from gateway.web.health import health_routes
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A gateway that has started."""
+
+    gate: Gate
+    log: AuditLog
+    settings: Settings
+
+    async def ready(self) -> bool:
+        """Whether a query could be answered lawfully now: decided, and recorded."""
+        return self.log.healthy and await self.gate.pdp.ready()
+
+
+def documents_in(directory: Path) -> dict[str, str]:
+    """The persisted documents of a directory, by SHA-256; none where it does not exist.
+
+    Raises:
+        ConfigError: a file is not text.
+    """
+    found: dict[str, str] = {}
+    for file in sorted(directory.glob("*.graphql")) if directory.is_dir() else ():
+        try:
+            text = file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(Fault(file=str(file), key="-", text="cannot be read")) from error
+        found[hashlib.sha256(text.encode()).hexdigest()] = text
+    return found
+
+
+@asynccontextmanager
+async def running(
+    settings: Settings,
+    environment: dict[str, str],
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    catalogue: Catalogue | None = None,
+) -> AsyncIterator[Running]:
+    """Start everything in order, stop it in the other.
+
+    Raises:
+        ConfigError: a fault in a file, by file and key.
+        AuditUnavailable: the log cannot be opened.
+    """
+    catalogue = catalogue or load_catalogue(settings.catalogue_dir)
+    secrets = NamedSecrets(folder=settings.secrets_dir, environment=environment)
+    async with AsyncExitStack() as stack:
+        sources = connect(catalogue, secrets)
+        for connector in sources.values():
+            stack.push_async_callback(connector.aclose)
+        opa = urlsplit(settings.opa_url)
+        pdp = Pdp(
+            host=opa.hostname or "127.0.0.1",
+            port=opa.port or 8181,
+            timeout_s=settings.policy_timeout_s,
+        )
+        await pdp.start()
+        stack.push_async_callback(pdp.aclose)
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=5.0, trust_env=False))
+        audit_keys = AuditKeys(settings.audit_keys_dir)
+        log = await AuditLog.open(
+            settings.audit_dir, keys=audit_keys, origin=settings.audit_origin, clock=clock
+        )
+        stack.push_async_callback(log.aclose)
+        metrics = Metrics(purposes=catalogue.vocabulary.enums["Purpose"], sources=catalogue.sources)
+        refs = Refs(own_key(settings.ref_key, length=32).reveal())
+        gate = Gate(
+            identity=Identity(
+                [
+                    TrustedIssuer(issuer=i.issuer, agency=i.agency, algorithms=i.algorithms)
+                    for i in settings.issuers
+                ],
+                audience=settings.audience,
+                http=http,
+                clock=clock,
+            ),
+            parser=Parser(
+                schema=build_schema(catalogue.vocabulary),
+                limits=settings.limits,
+                documents=documents_in(settings.documents_dir),
+                introspection=settings.introspection,
+            ),
+            planner=Planner(catalogue=catalogue, refs=refs, limits=settings.limits),
+            pdp=pdp,
+            audit=Recorder(
+                log=log,
+                keys=audit_keys,
+                gateway=settings.audit_origin,
+                clock=clock,
+                committed=lambda s, n: metrics.committed(elapsed_s=s, entries=n),
+            ),
+            catalogue=catalogue,
+            sources=sources,
+            refs=refs,
+            limits=settings.limits,
+            metrics=metrics,
+            token_key=own_key(settings.token_key, length=32).reveal(),
+            clock=clock,
+            monotonic=monotonic,
+        )
+        yield Running(gate=gate, log=log, settings=settings)
+
+
+def application(started: Running) -> Starlette:
+    """The ASGI application of a gateway that has started."""
+    gate = started.gate
+    endpoint = GraphqlEndpoint(
+        answer=partial(answer, gate),
+        refuse=partial(refuse, gate),
+        limits=gate.limits,
+        clock=gate.clock,
+    )
+    routes = [
+        Route("/graphql", endpoint),
+        *health_routes(
+            ready=started.ready,
+            metrics=gate.metrics,
+            networks=started.settings.metrics_networks,
+        ),
+    ]
+    return Starlette(routes=routes)
