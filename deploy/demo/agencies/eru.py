@@ -17,7 +17,6 @@ from typing import Any
 
 from deploy.demo.agencies.writing import insert, local, new_file
 from deploy.demo.world.truth import (
-    THEMES,
     Agency,
     Birth,
     Copy,
@@ -27,7 +26,7 @@ from deploy.demo.world.truth import (
     Report,
 )
 
-DDL = f"""
+DDL = """
 create table intel (
   urn text primary key, created text not null, title text, txt text, sanitised text,
   src text, inf text, hnd text, hnd_cond text, prot_mark text,
@@ -48,7 +47,7 @@ create table intel_entity (
 create table ocg (
   ref text primary key, alias text not null, oic int not null, region text, tier text,
   crimes text, a_score real, band text,
-  {", ".join(f"m_{theme[:4]} int" for theme in THEMES)},
+  m_phys int, m_psyc int, m_fina int, m_comm int, m_like int, m_conf int, m_capa int,
   inv_state text not null, lead text, last_rev text, ncb_ref text,
   hnd text, hnd_cond text, prot_mark text,
   silent int not null default 0, retention text not null, review_dt text);

@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import asyncpg
@@ -301,6 +301,7 @@ def _held_vehicles(population: Population) -> Iterator[tuple[int, Vehicle]]:
 
 
 def _vehicles(population: Population) -> Iterator[Row]:
+    written = datetime.combine(population.as_of, time())
     for number, vehicle in _held_vehicles(population):
         stopped = vehicle.stopped_with
         yield (
@@ -314,7 +315,7 @@ def _vehicles(population: Population) -> Iterator[Row]:
             "Y" if vehicle.stolen else "N",
             "Y" if vehicle.false_plate else "N",
             population.key(stopped, Agency.NMC) if stopped else None,
-            *("A", None, 1, "A", "P", "O", local(population.now).replace(microsecond=0)),
+            *("A", population.as_of + timedelta(days=365), 1, "A", "P", "O", written),
         )
 
 
