@@ -48,7 +48,7 @@ class Near:
 
     column: str
     vector: tuple[float, ...] = ()  # in the source's own embedding space, unit length; or
-    ref: str | None = None  # the key of a stored row whose own vector is the probe
+    ref: str | int | None = None  # the key of a stored row whose own vector is the probe
     model: str  # scores of different models are not comparable
     min_score: float  # 0 to 1; rows below it do not leave the source
 

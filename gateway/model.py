@@ -145,7 +145,9 @@ class Part:
 class Near:
     """Rank by likeness to a stored image, or to a probe that the gateway itself issued."""
 
-    ref_key: str | None = None  # native key of the stored image; "" for a ref that does not open
+    ref_key: str | int | None = (
+        None  # native key of the stored image; "" for a ref that does not open
+    )
     handle: str | None = None  # a probe that the gateway issued
 
 
@@ -163,7 +165,7 @@ class Fetch:
     link_from: str = ""  # the parent's field, or "component.field", that holds the keys
     link_by: str = ""  # this entity's field that must equal one of them
     near: Near | None = None
-    after: str | None = None  # position in the source, from a cursor
+    after: str | int | None = None  # position in the source, from a cursor
     selections: tuple[Selection, ...] = ()
     links: Mapping[str, tuple[str, ...]] = EMPTY  # response key -> the fetches that fill it
     root: str = ""  # response key of the root field it belongs to
@@ -341,7 +343,7 @@ class Record:
     given it back.
     """
 
-    key: str  # the source's own key, as text
+    key: str | int  # the source's own key
     values: dict[str, Any]
     links: frozenset[Any] = frozenset()  # which of the parent's link keys it belongs to
 
@@ -400,4 +402,4 @@ class Response:
     reports: tuple[SourceReport, ...] = ()
     code: str | None = None  # of the error that ended the query, if one did
     detail: str = ""  # for the operator's log and the sealed record
-    disclosed: tuple[tuple[str, str, str], ...] = ()  # (source, entity, native key)
+    disclosed: tuple[tuple[str, str, str | int], ...] = ()  # (source, entity, native key)

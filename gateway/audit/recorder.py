@@ -233,7 +233,8 @@ class Record:
     def _disclosed(self, response: Response) -> dict[str, Any]:
         """How many records were shown, and a commitment to which."""
         tokens = sorted(
-            self.recorder.hmac("record", "|".join(record)) for record in response.disclosed
+            self.recorder.hmac("record", "|".join(map(str, record)))
+            for record in response.disclosed
         )
         root = root_of([leaf_hash(token.encode()) for token in tokens])
         return {"records": len(tokens), "root": root.hex()}

@@ -158,7 +158,9 @@ def _plain(
         value = _without(nulls, raw[0])
         if scalar in {"Int", "Float"}:
             return _number(scalar, value)
-        if value is not None and scalar in _TEXTUAL and not isinstance(value, str):
+        # A key keeps its kind: a source that numbers its records is asked for numbers.
+        numbered = scalar == "Key" and isinstance(value, int)
+        if scalar in _TEXTUAL | {"Key"} and value is not None and not numbered:
             value = str(value)
         return settled(scalar, value.rstrip() if isinstance(value, str) else value)
 
@@ -179,7 +181,7 @@ def _plain(
 
 _TEXTUAL = frozenset(
     {"String", "Name", "GivenNames", "Vrm", "E164", "Postcode", "CountryCode"}
-    | {"DocumentNumber", "ContactValue", "Key"}
+    | {"DocumentNumber", "ContactValue"}
 )
 
 

@@ -29,7 +29,7 @@ _WORDS = {
 _WEIGHTS = {"PNCID": 12.0, "CRO": 12.0, "NINO": 11.0, "DRIVER_NO": 11.0}
 _DEFAULT_WEIGHT = 9.0  # bits: a travel document of one issuer
 
-Identity: TypeAlias = tuple[str, str]  # (fetch id, native key)
+Identity: TypeAlias = tuple[str, str | int]  # (fetch id, native key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +150,7 @@ def _groups(linking: Mapping[tuple[str, str], list[Candidate]]) -> tuple[Group, 
         Group(
             band=LINKED,
             reason="share " + " and ".join(f"a {w}" for w in dict.fromkeys(reasons[head])),
-            members=tuple(sorted(group)),
+            members=tuple(sorted(group, key=str)),
         )
         for head, group in sorted(members.items())
     )

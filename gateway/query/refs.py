@@ -32,20 +32,20 @@ class Refs:
 
     master: bytes
 
-    def seal(self, agency: str, source: str, entity: str, key: str) -> str:
+    def seal(self, agency: str, source: str, entity: str, key: str | int) -> str:
         """The ref of one record for one agency; the same each time."""
         plain = json.dumps([source, entity, key], separators=(",", ":")).encode()
         padded = plain + b" " * (-len(plain) % _PAD)
         return _text(_cipher(self.master, f"ref:{agency}").encrypt(padded, None))
 
-    def open(self, agency: str, ref: str) -> tuple[str, str, str] | None:
+    def open(self, agency: str, ref: str) -> tuple[str, str, str | int] | None:
         """(source, entity, native key), or None for anything that is not this agency's ref."""
         try:
             plain = _cipher(self.master, f"ref:{agency}").decrypt(_bytes(ref), None)
             source, entity, key = json.loads(plain)
         except (InvalidTag, ValueError, TypeError):
             return None
-        return str(source), str(entity), str(key)
+        return str(source), str(entity), key if isinstance(key, int) else str(key)
 
     def seal_cursor(self, cursor: Cursor) -> str:
         plain = json.dumps(

@@ -129,7 +129,7 @@ class _Shape:
         self.fetches = {fetch.id: fetch for fetch in agreed.plan.fetches}
         self.explanations: dict[Identity, Explanation] = {}
         self.groups: dict[str, tuple[Group, ...]] = {}
-        self.disclosed: list[tuple[str, str, str]] = []
+        self.disclosed: list[tuple[str, str, str | int]] = []
         self.builders: dict[str, list[tuple[str, _Build]]] = {}
         self.by_key: dict[str, dict[Any, list[Record]]] = {}
 

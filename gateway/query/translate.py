@@ -409,7 +409,7 @@ def _record(row: Sequence[Any], layout: Layout) -> Record:
         values[name] = codec.decode([row[i] for i in where])
     for inline in layout.inlines:
         values.setdefault(inline.part, []).extend(_inline_elements(row, inline))
-    return Record(key=str(values["native_key"]), values=values)
+    return Record(key=values["native_key"], values=values)
 
 
 def _inline_elements(row: Sequence[Any], inline: Inline) -> Iterator[dict[str, Any]]:
