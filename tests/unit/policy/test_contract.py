@@ -1,0 +1,303 @@
+"""The question is exactly the contract's JSON; the answer is read strictly."""
+
+from __future__ import annotations
+
+import copy
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from connectors.conditions import NEVER, Compare, Op
+from gateway.errors import PolicyMisunderstood
+from gateway.model import (
+    Case,
+    Fetch,
+    Justification,
+    Note,
+    Obligation,
+    Part,
+    Plan,
+    Show,
+    Subject,
+    Use,
+)
+from gateway.policy.contract import MAX_ELEMENTS, question, read_decision
+
+NOW = datetime(2025, 3, 1, 10, tzinfo=UTC)
+SUBJECT = Subject(
+    issuer="https://issuer.example",
+    id="u-4711",
+    agency="NMC",
+    roles=("response_officer",),
+    clearance="OS",
+    training=("pnd_basic",),
+    app="stop-and-check",
+    token_id="t-1",  # noqa: S106  # an identifier, not a secret
+    attributes_as_at=datetime(2025, 3, 1, 6, tzinfo=UTC),
+)
+PLAN = Plan(
+    fetches=(
+        Fetch(
+            id="f0",
+            source="nmc",
+            entity="Person",
+            where=Compare("names.family", Op.EQ, "Hodja"),
+            parts=(
+                Part(
+                    path="",
+                    type="Person",
+                    reads=frozenset({"sex", "date_of_birth"}),
+                    uses=frozenset({(Use.FILTER, "names.given"), (Use.FILTER, "names.family")}),
+                ),
+                Part(path="identifiers", type="Identifier", reads=frozenset({"value", "kind"})),
+                Part(path="addresses.location", type="Place", reads=frozenset({"town"})),
+            ),
+        ),
+        Fetch(
+            id="f1",
+            source="eru",
+            entity="IntelligenceReport",
+            parent="f0",
+            limit=5,
+            parts=(
+                Part(
+                    path="",
+                    type="IntelligenceReport",
+                    reads=frozenset({"urn"}),
+                    uses=frozenset({(Use.LINK, "subjects.person_key")}),
+                ),
+            ),
+        ),
+    )
+)
+WHY = Justification(
+    purpose="OFFICER_SAFETY", reason_code="R01", reason_text="a very private reason",
+    incident_ref="INC-77",
+)  # fmt: skip
+
+
+def asked(why: Justification | None = WHY) -> dict[str, Any]:
+    return question(
+        PLAN, SUBJECT, why, agencies={"nmc": "NMC", "eru": "ERU"}, now=NOW, query_id="q1"
+    )
+
+
+def test_the_question_is_the_contracts() -> None:
+    assert asked() == {
+        "version": 1,
+        "action": {"name": "query"},
+        "subject": {
+            "type": "officer",
+            "id": "u-4711",
+            "agency": "NMC",
+            "roles": ["response_officer"],
+            "clearance": "OS",
+            "training": ["pnd_basic"],
+            "attributes_as_at": "2025-03-01T06:00:00Z",
+            "app": "stop-and-check",
+        },
+        "context": {
+            "time": "2025-03-01T10:00:00Z",
+            "query_id": "q1",
+            "purpose": "OFFICER_SAFETY",
+            "reason_code": "R01",
+            "reason_given": True,
+            "case_given": False,
+            "incident_given": True,
+            "on_behalf_of": None,
+            "break_glass": None,
+        },
+        "resources": {
+            "f0": {
+                "source": "nmc",
+                "agency": "NMC",
+                "entity": "Person",
+                "parent": None,
+                "limit": 20,
+                "read": ["date_of_birth", "sex"],
+                "uses": {"filter": ["names.family", "names.given"]},
+            },
+            "f0.identifiers": {
+                "source": "nmc",
+                "agency": "NMC",
+                "entity": "Identifier",
+                "parent": "f0",
+                "limit": MAX_ELEMENTS,
+                "read": ["kind", "value"],
+                "uses": {},
+            },
+            "f0.addresses.location": {
+                "source": "nmc",
+                "agency": "NMC",
+                "entity": "Place",
+                "parent": "f0",
+                "limit": MAX_ELEMENTS,
+                "read": ["town"],
+                "uses": {},
+            },
+            "f1": {
+                "source": "eru",
+                "agency": "ERU",
+                "entity": "IntelligenceReport",
+                "parent": "f0",
+                "limit": 5,
+                "read": ["urn"],
+                "uses": {"link": ["subjects.person_key"]},
+            },
+        },
+    }
+
+
+def test_nothing_searched_for_and_no_free_text_is_in_the_question() -> None:
+    text = json.dumps(asked())
+    for secret in ("Hodja", "private reason", "INC-77", "issuer.example", "t-1"):
+        assert secret not in text
+
+
+def test_a_question_without_a_justification_says_so() -> None:
+    context = asked(None)["context"]
+    assert context["purpose"] is None
+    assert context["reason_given"] is False
+
+
+WHOLE: dict[str, Any] = {
+    "version": 1,
+    "serial": 1043,
+    "cache_s": 2.5,
+    "resources": {
+        "f0": {
+            "show": "records",
+            "limit": 20,
+            "rows": {"type": "field", "field": "handling", "operator": "eq", "value": "P"},
+            "uses": {"filter": ["names.family"], "reveal": ["date_of_birth"]},
+            "read": {
+                "sex": "CLEAR",
+                "value": [
+                    {
+                        "when": {"type": "field", "field": "kind", "operator": "eq", "value": "A"},
+                        "as": "LAST4",
+                    }
+                ],
+            },
+            "notes": {"": {"rule": "r", "text": "t", "desk": "d", "action": "a"}},
+        }
+    },
+    "obligations": [{"type": "require_reason", "attributes": {"why": 1}}],
+}
+
+
+def test_a_whole_answer_is_read() -> None:
+    decision = read_decision(WHOLE)
+    ruling = decision.rulings["f0"]
+    assert (decision.serial, decision.cache_s, decision.refuse) == (1043, 2.5, None)
+    assert decision.obligations == (Obligation(type="require_reason", attributes={"why": 1}),)
+    assert (ruling.show, ruling.limit) == (Show.RECORDS, 20)
+    assert ruling.rows == Compare("handling", Op.EQ, "P")
+    assert ruling.uses == {(Use.FILTER, "names.family"), (Use.REVEAL, "date_of_birth")}
+    assert ruling.read == {"sex": "CLEAR", "value": (Case(Compare("kind", Op.EQ, "A"), "LAST4"),)}
+    assert ruling.notes == {"": Note(rule="r", text="t", desk="d", action="a")}
+
+
+def test_what_is_left_out_denies() -> None:
+    decision = read_decision(
+        {"version": 1, "serial": 1, "resources": {"f0": {}}, "obligations": []}
+    )
+    ruling = decision.rulings["f0"]
+    assert (ruling.show, ruling.limit, ruling.rows) == (None, 0, NEVER)
+    assert not ruling.uses
+    assert not ruling.read
+    assert decision.cache_s == 0
+    assert read_decision({"version": 1, "serial": 1, "obligations": []}).rulings == {}
+
+
+def test_a_refusal_is_read() -> None:
+    refused = read_decision(
+        {"version": 1, "serial": 1, "obligations": [], "refuse": {"rule": "r", "text": "no"}}
+    )
+    assert refused.refuse == Note(rule="r", text="no")
+
+
+def put(path: tuple[str | int, ...], value: Any) -> Any:
+    answer = copy.deepcopy(WHOLE)
+    at: Any = answer
+    for step in path[:-1]:
+        at = at[step]
+    at[path[-1]] = value
+    return answer
+
+
+DEEP: dict[str, Any] = {"type": "compound", "operator": "and", "value": []}
+for _ in range(2000):
+    DEEP = {"type": "compound", "operator": "and", "value": [DEEP]}
+ROWS_BY_BAND = {"type": "field", "field": "match_band", "operator": "eq", "value": "LIKELY"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        {},
+        put(("version",), 2),
+        put(("version",), True),
+        put(("version",), "1"),
+        put(("serial",), True),
+        put(("serial",), -1),
+        put(("serial",), 1.0),
+        put(("surprise",), 1),
+        put(("obligations",), None),
+        put(("obligations",), {}),
+        put(("obligations",), [{}]),
+        put(("obligations",), [{"type": "x", "when": 1}]),
+        put(("obligations",), [{"type": 1}]),
+        put(("obligations",), [{"type": "x", "attributes": []}]),
+        put(("cache_s",), -1),
+        put(("cache_s",), True),
+        put(("cache_s",), float("inf")),
+        put(("cache_s",), "1"),
+        put(("resources",), None),
+        put(("resources", "f0"), None),
+        put(("resources", "f0", "surprise"), 1),
+        put(("resources", "f0", "show"), "everything"),
+        put(("resources", "f0", "show"), None),
+        put(("resources", "f0", "limit"), True),
+        put(("resources", "f0", "limit"), 2.0),
+        put(("resources", "f0", "rows"), None),
+        put(("resources", "f0", "rows"), {}),
+        put(("resources", "f0", "rows"), DEEP),
+        put(("resources", "f0", "rows"), ROWS_BY_BAND),
+        put(("resources", "f0", "rows", "operator"), "like"),
+        put(("resources", "f0", "uses"), ["filter"]),
+        put(("resources", "f0", "uses", "peek"), ["x"]),
+        put(("resources", "f0", "uses", "filter"), "names"),
+        put(("resources", "f0", "uses", "filter"), [1]),
+        put(("resources", "f0", "read", "sex"), None),
+        put(("resources", "f0", "read", "sex"), ""),
+        put(("resources", "f0", "read", "value", 0), {"as": "CLEAR"}),
+        put(("resources", "f0", "read", "value", 0, "as"), 1),
+        put(("resources", "f0", "read", "value", 0, "else"), 1),
+        put(("resources", "f0", "notes"), []),
+        put(("resources", "f0", "notes", ""), "no"),
+        put(("resources", "f0", "notes", "", "text"), 1),
+        put(("resources", "f0", "notes", "", "colour"), "red"),
+        put(("refuse",), None),
+        put(("refuse",), {"text": "no"}),
+        {"version": 1, "serial": 1, "obligations": [], "refuse": {"action": "call"}},
+    ],
+)
+def test_anything_else_is_not_understood(answer: Any) -> None:
+    with pytest.raises(PolicyMisunderstood):
+        read_decision(answer)
+
+
+@pytest.mark.parametrize("key", ["version", "serial", "obligations"])
+def test_what_may_not_be_left_out(key: str) -> None:
+    with pytest.raises(PolicyMisunderstood):
+        read_decision({name: value for name, value in WHOLE.items() if name != key})
+
+
+def test_a_case_may_look_at_the_match_band() -> None:
+    case = {"when": ROWS_BY_BAND, "as": "CLEAR"}
+    assert read_decision(put(("resources", "f0", "read", "sex"), [case]))

@@ -1,0 +1,268 @@
+"""`authorise` narrows a plan to a decision, and never does anything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pytest
+
+from connectors.conditions import ALWAYS, NEVER, And, Compare, Condition, Op, Or
+from gateway.errors import PolicyMisunderstood, Refused
+from gateway.model import (
+    AuthorisedPlan,
+    Case,
+    Decision,
+    Fetch,
+    FieldUse,
+    Note,
+    Obligation,
+    Part,
+    Plan,
+    Ruling,
+    Show,
+    Use,
+)
+from gateway.policy.enforce import authorise
+from gateway.policy.masks import MASKS
+from gateway.policy.obligations import OBLIGATIONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """As much of a vocabulary as enforcing needs."""
+
+    derived: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    reveals: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+
+
+NAME = ("Person", "primary_name")
+DERIVED = Words(derived={NAME: ("names.full", "names.kind", "title"), ("Person", "rank"): ()})
+REVEALS = Words(reveals={("Identifier", "value"): ("date_of_birth", "names")})
+NO = Note(rule="r", text="not here", desk="d", action="a")
+
+
+def part(path: str, type_: str, *reads: str, uses: tuple[FieldUse, ...] = ()) -> Part:
+    return Part(path=path, type=type_, reads=frozenset(reads), uses=frozenset(uses))
+
+
+def fetch(id_: str, *parts: Part, parent: str | None = None, limit: int = 20) -> Fetch:
+    return Fetch(
+        id=id_, source="nmc", entity="Person", parts=parts or (part("", "Person", "sex"),),
+        parent=parent, limit=limit,
+    )  # fmt: skip
+
+
+def shown(
+    *clear: str,
+    show: Show | None = Show.RECORDS,
+    limit: int = 20,
+    rows: Condition = ALWAYS,
+    uses: tuple[FieldUse, ...] = (),
+    note: Note | None = None,
+) -> Ruling:
+    return Ruling(
+        show=show, limit=limit, rows=rows, uses=frozenset(uses),
+        read=dict.fromkeys(clear, "CLEAR"), notes={"": note} if note else {},
+    )  # fmt: skip
+
+
+def agreed(
+    *fetches: Fetch,
+    words: Words | None = None,
+    obligations: tuple[str, ...] = (),
+    refuse: Note | None = None,
+    **rulings: Ruling,
+) -> AuthorisedPlan:
+    decision = Decision(
+        serial=7,
+        rulings={name.replace("_", "."): ruling for name, ruling in rulings.items()},
+        obligations=tuple(Obligation(type=one) for one in obligations),
+        refuse=refuse,
+    )
+    return authorise(
+        Plan(fetches=fetches), decision, masks=MASKS.keys(), duties=OBLIGATIONS.keys(),
+        vocabulary=words or Words(),
+    )  # fmt: skip
+
+
+def test_what_is_planned_and_allowed_is_granted() -> None:
+    plan = agreed(fetch("f0"), f0=shown("sex", "date_of_birth", limit=5))
+    own = plan.grants["f0"].own
+    assert dict(own.read) == {"sex": "CLEAR"}
+    assert (own.limit, own.rows, own.show, plan.serial) == (5, ALWAYS, Show.RECORDS, 7)
+
+
+def test_the_smaller_limit_holds() -> None:
+    assert agreed(fetch("f0", limit=3), f0=shown("sex", limit=9)).grants["f0"].own.limit == 3
+
+
+@pytest.mark.parametrize(
+    "ruling",
+    [
+        shown("sex", show=None, note=NO),
+        shown("sex", limit=0, note=NO),
+        shown("sex", rows=NEVER, note=NO),
+        shown("sex", rows=And((ALWAYS, Or((NEVER, And((NEVER,)))))), note=NO),
+    ],
+)
+def test_a_fetch_without_permission_is_withheld_with_its_children(ruling: Ruling) -> None:
+    plan = agreed(fetch("f0"), fetch("f1", parent="f0"), fetch("f2"),
+                  f0=ruling, f1=shown("sex"), f2=shown("sex"))  # fmt: skip
+    assert plan.withheld == {"f0": NO}
+    assert plan.grants.keys() == {"f2"}
+
+
+def test_silence_takes_the_children_along_and_says_nothing() -> None:
+    plan = agreed(fetch("f0"), fetch("f1", parent="f0"),
+                  f0=Ruling(show=Show.SILENT), f1=shown("sex"))  # fmt: skip
+    assert plan.silent == {"f0"}
+    assert not plan.grants
+    assert not plan.withheld
+
+
+@pytest.mark.parametrize("show", [Show.COUNT, Show.HIT])
+def test_counts_and_hits_have_no_fields_and_no_children(show: Show) -> None:
+    plan = agreed(
+        fetch("f0", part("", "Person", "sex"), part("names", "PersonName", "full")),
+        fetch("f1", parent="f0"),
+        f0=shown("sex", show=show), f0_names=shown("full"), f1=shown("sex"),
+    )  # fmt: skip
+    assert plan.grants.keys() == {"f0"}
+    assert not plan.grants["f0"].own.read
+    assert plan.grants["f0"].parts["names"].show is None
+
+
+def test_a_component_without_a_ruling_is_withheld() -> None:
+    grant = agreed(fetch("f0", part("", "Person"), part("names", "PersonName", "full")),
+                   f0=shown()).grants["f0"]  # fmt: skip
+    assert grant.parts["names"].show is None
+
+
+@pytest.mark.parametrize(("outer", "inner"), [(None, None), (Show.SILENT, Show.SILENT)])
+def test_an_inner_component_is_no_wider_than_the_outer(
+    outer: Show | None, inner: Show | None
+) -> None:
+    parts = (part("addresses.location", "Place", "town"), part("addresses", "Occupancy", "kind"),
+             part("", "Person"))  # fmt: skip
+    grant = agreed(fetch("f0", *parts), f0=shown(), f0_addresses=shown("kind", show=outer),
+                   f0_addresses_location=shown("town")).grants["f0"]  # fmt: skip
+    assert grant.parts["addresses.location"].show is inner
+    assert not grant.parts["addresses.location"].read
+
+
+@pytest.mark.parametrize("use", [Use.FILTER, Use.SORT, Use.LINK, Use.FACE])
+def test_a_denied_use_of_any_part_withholds_the_fetch(use: Use) -> None:
+    for path, type_ in (("", "Person"), ("names", "PersonName")):
+        parts = {"": part("", "Person", "sex"), "names": part("names", "PersonName", "full")}
+        parts[path] = part(path, type_, uses=((use, "x"), (use, "y")))
+        with pytest.raises(Refused):
+            agreed(fetch("f0", *parts.values()),
+                   f0=shown("sex", uses=((use, "x"),)), f0_names=shown("full"))  # fmt: skip
+
+
+def test_a_note_on_the_field_explains_a_denied_use() -> None:
+    ruling = Ruling(show=Show.RECORDS, limit=1, rows=ALWAYS, notes={"x": NO, "": Note(text="z")})
+    with pytest.raises(Refused) as raised:
+        agreed(fetch("f0", part("", "Person", uses=((Use.FILTER, "x"),))), f0=ruling)
+    assert (raised.value.said, raised.value.rule, raised.value.contact) == ("not here", "r", "d")
+
+
+def test_denied_match_and_count_uses_take_only_themselves_away() -> None:
+    uses = ((Use.MATCH, "a"), (Use.MATCH, "b"), (Use.COUNT, "c"), (Use.COUNT, "d"))
+    own = agreed(
+        fetch("f0", part("", "Person", "sex", uses=uses)),
+        f0=shown("sex", uses=((Use.MATCH, "a"), (Use.COUNT, "d"), (Use.MATCH, "other"))),
+    ).grants["f0"].own  # fmt: skip
+    assert own.match == {"a"}
+    assert own.count == {"d"}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "read"),
+    [
+        (("date_of_birth", "names"), {"kind", "value"}),
+        (("names",), {"kind"}),
+        ((), {"kind"}),
+    ],
+)
+def test_what_reveals_something_denied_is_withheld(
+    allowed: tuple[str, ...], read: set[str]
+) -> None:
+    uses = ((Use.REVEAL, "date_of_birth"), (Use.REVEAL, "names"))
+    plan = agreed(
+        fetch("f0", part("", "Person"),
+              part("identifiers", "Identifier", "kind", "value", uses=uses)),
+        words=REVEALS, f0=shown(),
+        f0_identifiers=shown("kind", "value", uses=tuple((Use.REVEAL, name) for name in allowed)),
+    )  # fmt: skip
+    assert plan.grants["f0"].parts["identifiers"].read.keys() == read
+
+
+@pytest.mark.parametrize(
+    ("full", "title", "kept"),
+    [
+        ("CLEAR", "CLEAR", True),
+        ("CLEAR", "REDACT", False),
+        ("REDACT", "CLEAR", False),
+        ((Case(ALWAYS, "CLEAR"),), "CLEAR", False),
+        (None, "CLEAR", False),
+    ],
+)
+def test_a_derived_field_is_shown_only_if_all_it_rests_on_is_clear(
+    full: str | tuple[Case, ...] | None, title: str, kept: bool
+) -> None:
+    names = Ruling(show=Show.RECORDS, limit=9, rows=ALWAYS, read={"full": full} if full else {})
+    own = Ruling(
+        show=Show.RECORDS, limit=9, rows=ALWAYS, read={"primary_name": "CLEAR", "title": title}
+    )
+    parts = (part("", "Person", "primary_name", "title"), part("names", "PersonName", "full"))
+    plan = agreed(fetch("f0", *parts), words=DERIVED, f0=own, f0_names=names)
+    assert ("primary_name" in plan.grants["f0"].own.read) is kept
+
+
+def test_a_derived_field_of_nothing_planned_is_withheld_and_one_of_nothing_is_not() -> None:
+    plan = agreed(fetch("f0", part("", "Person", "primary_name", "rank")), words=DERIVED,
+                  f0=shown("primary_name", "rank"))  # fmt: skip
+    assert plan.grants["f0"].own.read.keys() == {"rank"}
+
+
+def test_a_silent_field_stays_silent_whatever_it_rests_on() -> None:
+    own = Ruling(show=Show.RECORDS, limit=9, rows=ALWAYS, read={"primary_name": "SILENT"})
+    plan = agreed(fetch("f0", part("", "Person", "primary_name")), words=DERIVED, f0=own)
+    assert plan.grants["f0"].own.read == {"primary_name": "SILENT"}
+
+
+def test_no_case_and_no_manner_is_no_reading() -> None:
+    own = Ruling(show=Show.RECORDS, limit=9, rows=ALWAYS, read={"sex": ()})
+    assert not agreed(fetch("f0"), f0=own).grants["f0"].own.read
+
+
+@pytest.mark.parametrize(
+    "manner", ["BLUR", (Case(Compare("a", Op.EQ, 1), "CLEAR"), Case(ALWAYS, "BLUR"))]
+)
+def test_an_unknown_mask_anywhere_is_not_understood(manner: str | tuple[Case, ...]) -> None:
+    other = Ruling(read={"x": manner})
+    with pytest.raises(PolicyMisunderstood, match="BLUR"):
+        agreed(fetch("f0"), f0=shown("sex"), f9=other)
+
+
+def test_an_unknown_obligation_is_not_understood_and_a_known_one_is_passed_on() -> None:
+    with pytest.raises(PolicyMisunderstood, match="notify_owner"):
+        agreed(fetch("f0"), obligations=("notify_owner",), f0=shown("sex"))
+    plan = agreed(fetch("f0"), obligations=("require_reason",), f0=shown("sex"))
+    assert plan.obligations == (Obligation(type="require_reason"),)
+
+
+def test_a_refusal_wins_over_everything() -> None:
+    with pytest.raises(Refused) as raised:
+        agreed(fetch("f0"), refuse=NO, obligations=("unknown",), f0=shown("sex"))
+    assert (raised.value.said, raised.value.rule, raised.value.contact) == ("not here", "r", "d")
+
+
+def test_refused_only_when_nothing_is_granted_and_nothing_silent() -> None:
+    with pytest.raises(Refused) as raised:
+        agreed(fetch("f0"), fetch("f1"), f0=shown(show=None, note=NO), f1=Ruling())
+    assert raised.value.said == "not here"
+    assert agreed().grants == {}
+    assert agreed(fetch("f0"), fetch("f1"), f0=Ruling(show=Show.SILENT)).withheld.keys() == {"f1"}
