@@ -30,8 +30,8 @@ def literal(value: object, *, backslashes: bool = False) -> str:
             return "NULL"
         case bool():
             return "TRUE" if value else "FALSE"
-        case int() | Decimal():
-            return str(value)
+        case int() | float() | Decimal():
+            return repr(value) if isinstance(value, float) else str(value)
         case datetime() | date():
             return f"'{value}'"
         case _:

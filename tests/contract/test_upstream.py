@@ -37,7 +37,7 @@ def connector(world: World, more: Mapping[str, object] | None = None) -> Upstrea
     return UpstreamConnector.from_config({**config, **(more or {})}, Secrets())
 
 
-@pytest.fixture(name="world")
+@pytest.fixture(scope="module", name="world")
 def fixture_world() -> Iterator[World]:
     with serving(World(complexity=100)) as world:
         yield world
@@ -61,6 +61,7 @@ async def fixture_rig(world: World) -> AsyncIterator[Rig]:
     async def untouched() -> str:
         return hashlib.sha256(json.dumps(world.rows).encode()).hexdigest()
 
+    world.clear()
     live = connector(world)
     yield Rig(
         connector=live,

@@ -47,7 +47,7 @@ def connector(world: World, more: Mapping[str, object] | None = None) -> VectorC
     return VectorConnector.from_config({**config, **(more or {})}, Secrets())
 
 
-@pytest.fixture(name="world")
+@pytest.fixture(scope="module", name="world")
 def fixture_world() -> Iterator[World]:
     with serving(World()) as world:
         yield world
@@ -73,6 +73,7 @@ async def fixture_rig(world: World) -> AsyncIterator[Rig]:
     async def untouched() -> str:
         return hashlib.sha256(json.dumps(world.rows).encode()).hexdigest()
 
+    world.clear()
     live = connector(world)
     yield Rig(
         connector=live,

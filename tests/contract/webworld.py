@@ -80,6 +80,7 @@ class World:
         """Forget what happened."""
         self.sent.clear()
         self.starts.clear()
+        self.refuse_next = 0
 
 
 def _bearer(world: World, request: Request) -> bool:

@@ -1,0 +1,108 @@
+"""Which conditions become parameters, and which are left over."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from connectors._push import Param, Pushed, push, spoken
+from connectors.conditions import ALWAYS, NEVER, And, Compare, Condition, IsNull, Op, Or, Scalar
+from connectors.spi import SourceQuery
+
+REF = Param(column="ref", op=Op.IN, name="ref", many=True, most=2)
+NAME = Param(column="name", op=Op.EQ, name="name")
+LOOSE = Param(column="town", op=Op.EQ, name="town", exact=False)
+SINCE = Param(column="day", op=Op.GTE, name="from", kind="date")
+AGE = Param(column="age", op=Op.EQ, name="age", kind="number", type="Int")
+PARAMS = (REF, NAME, LOOSE, SINCE, AGE)
+
+
+def pushed(where: Condition, guard: Condition = ALWAYS, least: int = 0, *alone: str) -> Pushed:
+    query = SourceQuery(
+        query_id="q", relation="r", columns=("ref",), key="ref", where=where, guard=guard
+    )
+    return push(query, PARAMS, min_criteria=least, alone=frozenset(alone))
+
+
+def eq(column: str, value: Scalar) -> Compare:
+    return Compare(column, Op.EQ, value)
+
+
+def test_nothing_asked_is_one_bare_request() -> None:
+    assert pushed(ALWAYS) == Pushed(requests=({},), residual=ALWAYS)
+
+
+def test_never_is_no_request() -> None:
+    assert pushed(eq("name", "x"), NEVER).requests == ()
+    assert pushed(Compare("ref", Op.IN, ())).requests == ()
+
+
+def test_where_and_guard_share_the_parameters() -> None:
+    found = pushed(eq("name", "x"), And((eq("ref", "a"), IsNull("z"))))
+    assert found.requests == ({NAME: ("x",), REF: ("a",)},)
+    assert found.residual == IsNull("z")
+
+
+def test_a_parameter_is_used_once() -> None:
+    found = pushed(eq("name", "x"), eq("name", "y"))
+    assert found.requests == ({NAME: ("x",)},)
+    assert found.residual == eq("name", "y")
+
+
+def test_a_loose_parameter_narrows_and_leaves_its_condition_over() -> None:
+    found = pushed(eq("town", "x"))
+    assert found.requests == ({LOOSE: ("x",)},)
+    assert found.residual == eq("town", "x")
+
+
+def test_more_values_than_a_parameter_takes_are_more_requests() -> None:
+    found = pushed(Compare("ref", Op.IN, ("a", "b", "a", "c")))
+    assert found.requests == ({REF: ("a", "b")}, {REF: ("c",)})
+    found = pushed(Compare("name", Op.IN, ("x", "y")))
+    assert found.requests == ({NAME: ("x",)}, {NAME: ("y",)})
+
+
+def test_an_or_whose_every_branch_can_be_asked_is_split() -> None:
+    either = Or((eq("name", "x"), And((eq("name", "y"), eq("ref", "a")))))
+    found = pushed(either, eq("age", 3))
+    assert found.requests == ({AGE: (3,), NAME: ("x",)}, {AGE: (3,), NAME: ("y",), REF: ("a",)})
+    assert found.residual == ALWAYS
+
+
+def test_an_or_that_can_be_asked_in_part_is_left_over_too() -> None:
+    either = Or((eq("name", "x"), And((eq("name", "y"), IsNull("z")))))
+    found = pushed(either)
+    assert found.requests == ({NAME: ("x",)}, {NAME: ("y",)})
+    assert found.residual == either
+    blind = Or((eq("name", "x"), IsNull("z")))
+    assert pushed(blind) == Pushed(requests=({},), residual=blind)
+
+
+def test_too_few_criteria_leave_everything_over() -> None:
+    where = eq("name", "x")
+    assert pushed(where, ALWAYS, 2) == Pushed(requests=None, residual=where)
+    assert pushed(where, ALWAYS, 2, "name").requests == ({NAME: ("x",)},)
+    assert pushed(And((where, eq("age", 3))), ALWAYS, 2).residual == ALWAYS
+
+
+def test_too_many_requests_are_none() -> None:
+    where = Compare("name", Op.IN, tuple(str(at) for at in range(51)))
+    assert pushed(where) == Pushed(requests=None, residual=where)
+
+
+@pytest.mark.parametrize(
+    ("column", "op", "value"),
+    [("name", Op.EQ, ""), ("name", Op.EQ, 5), ("name", Op.EQ, True), ("name", Op.EQ, "\ud800"),
+     ("name", Op.LT, "x"), ("ref", Op.EQ, "a,b"), ("day", Op.GTE, "2025-01-01"),
+     ("age", Op.EQ, 2**31), ("age", Op.EQ, 1.5), ("age", Op.EQ, "3"), ("other", Op.EQ, "x")],
+)  # fmt: skip
+def test_what_a_parameter_cannot_say_is_left_over(column: str, op: Op, value: Scalar) -> None:
+    where = Compare(column, op, value)
+    assert pushed(where) == Pushed(requests=({},), residual=where)
+
+
+def test_values_as_text() -> None:
+    assert [spoken(v) for v in ("a", 1, True, False, date(2025, 1, 2))] == [
+        "a", "1", "true", "false", "2025-01-02",
+    ]  # fmt: skip
