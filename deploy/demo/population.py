@@ -10,6 +10,27 @@ from deploy.demo.world import identifiers
 from deploy.demo.world.border import give_status, make_arrivals
 from deploy.demo.world.copies import make_copies
 from deploy.demo.world.gold import GOLD, RESERVED_PHONES, golden_incidents, golden_people
+from deploy.demo.world.happenings import (
+    THEMES,
+    Device,
+    Disruption,
+    Encounter,
+    Group,
+    Image,
+    Incident,
+    Landing,
+    Membership,
+    Operation,
+    Pair,
+    Paragraph,
+    Population,
+    Referral,
+    Report,
+    Sighting,
+    Site,
+    Stop,
+    Vehicle,
+)
 from deploy.demo.world.images import make_images
 from deploy.demo.world.intelligence import (
     make_disruptions,
@@ -21,39 +42,20 @@ from deploy.demo.world.people import draw_people, make_pairs, share_documents
 from deploy.demo.world.places import make_addresses
 from deploy.demo.world.records import cast, give_history, make_incidents, make_referrals
 from deploy.demo.world.truth import (
-    THEMES,
     Address,
     Agency,
     Alert,
     Birth,
     Copy,
     Custody,
-    Device,
-    Disruption,
     Document,
-    Encounter,
     Governance,
-    Group,
-    Image,
     Immigration,
-    Incident,
-    Landing,
-    Membership,
     Name,
     Occupancy,
     Offence,
-    Operation,
-    Pair,
-    Paragraph,
     Person,
-    Population,
-    Referral,
-    Report,
     Safeguard,
-    Sighting,
-    Site,
-    Stop,
-    Vehicle,
     Warning,
 )
 from deploy.demo.world.vehicles import GOLD_VRM, make_sightings, make_stops, make_vehicles

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from deploy.demo.agencies.writing import insert, local, new_file
+from deploy.demo.world.happenings import Population, Report
 from deploy.demo.world.truth import (
     Agency,
     Birth,
     Copy,
     Governance,
     Person,
-    Population,
-    Report,
 )
 
 DDL = """

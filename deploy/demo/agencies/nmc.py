@@ -19,14 +19,16 @@ import sqlalchemy as sa
 from deploy.demo.agencies.nmc_schema import finishing_statements, schema_statements
 from deploy.demo.agencies.writing import local
 from deploy.demo.noise import latinised
+from deploy.demo.world.happenings import (
+    Incident,
+    Population,
+    Vehicle,
+)
 from deploy.demo.world.truth import (
     Agency,
     Copy,
     Governance,
-    Incident,
     Name,
-    Population,
-    Vehicle,
 )
 
 UNKNOWN_BIRTH = date(1900, 1, 1)

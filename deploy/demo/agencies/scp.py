@@ -16,74 +16,36 @@ from typing import Any
 import sqlalchemy as sa
 
 from deploy.demo.agencies.scp_schema import BASE, METADATA, READER, VIEWS, view_statements
+from deploy.demo.agencies.scp_words import (
+    ALERTS,
+    COLOURS,
+    FLAGS,
+    GENDERS,
+    INVOLVEMENTS,
+    NATIONALITIES,
+    NEEDS,
+    OCCUPANCIES,
+    RETENTION,
+    STATUSES,
+    TAGS,
+)
 from deploy.demo.agencies.writing import utc
+from deploy.demo.world.happenings import (
+    Incident,
+    Landing,
+    Population,
+    Vehicle,
+)
 from deploy.demo.world.truth import (
     Address,
     Agency,
     Birth,
     Copy,
     Governance,
-    Incident,
-    Landing,
     Name,
     Person,
-    Population,
-    Vehicle,
 )
 
-NATIONALITIES = {
-    "AL": "Albanian",
-    "XK": "Kosovan",
-    "VN": "Vietnamese",
-    "IQ": "Iraqi",
-    "IR": "Iranian",
-    "SY": "Syrian",
-    "SD": "Sudanese",
-    "EG": "Egyptian",
-    "RO": "Romanian",
-    "MD": "Moldovan",
-    "GB": "UK",
-    "IE": "Irish",
-}
-FLAGS = {"VIOLENT": 1, "WEAPONS": 2, "ESCAPER": 4, "SELF_HARM": 8}
-NEEDS = {"DOMESTIC_ABUSE": 16, "NRM": 32}
-_GENDERS = {"MALE": "M", "FEMALE": "F", "OTHER": "X"}
-_RETENTION = {
-    "CURRENT": "Current",
-    "REVIEW_DUE": "Review",
-    "DISPOSE": "Dispose",
-    "RESTRICTED": "Restricted",
-}
-_INVOLVEMENTS = {
-    "SUSPECT": "Suspected",
-    "CONVICTED": "Charged",
-    "VICTIM": "Aggrieved",
-    "WITNESS": "Witness",
-}
-_COLOURS = {
-    "BLUE": "BLU",
-    "BLACK": "BLK",
-    "SILVER": "SIL",
-    "WHITE": "WHI",
-    "RED": "RED",
-    "GREY": "GRY",
-    "GREEN": "GRN",
-}
-_TAGS = {"OIC": "OIC", "MODERN_SLAVERY": "MS", "DOMESTIC": "DA"}
-_ALERTS = {
-    "WANTED": "Wanted",
-    "MISSING": "Missing",
-    "LOCATE": "Locate/Trace",
-    "BORDER_STOP": "Border Stop",
-    "BAIL": "Bail",
-}
-_OCCUPANCIES = {
-    "HOME": "Home",
-    "WORK": "Work",
-    "FREQUENTS": "Frequents",
-    "ASYLUM_ACCOMMODATION": "Asylum",
-}
-_STATUSES = {"OPEN": "Open", "UNDER_INVESTIGATION": "Investigating", "CLOSED": "Filed"}
 Row = tuple[Any, ...]
 
 
@@ -199,7 +161,7 @@ def slashed(on: date | None) -> str | None:
 def _header(held: Governance) -> Row:
     return (
         f"{held.source_grade}/{held.info_grade}/{held.handling}",
-        _RETENTION[held.retention],
+        RETENTION[held.retention],
         slashed(held.review_on),
         held.marking.replace("_", "-"),
         utc(held.recorded_at).replace(microsecond=0),
@@ -227,7 +189,7 @@ def _persons(population: Population) -> Iterator[Row]:
     roles: dict[str, set[str]] = defaultdict(set)
     for incident in _incidents(population):
         for truth, role in incident.participants:
-            roles[truth].add(_INVOLVEMENTS[role])
+            roles[truth].add(INVOLVEMENTS[role])
     for person, copy, number in _ids(population):
         typist = _typist(copy.key)
         doubt = "?" if typist.random() < 0.15 and person.nationality != "GB" else ""
@@ -237,7 +199,7 @@ def _persons(population: Population) -> Iterator[Row]:
             number,
             full_name(copy.name, typist),
             birth.replace("00/", "??/") if golden and birth else birth,
-            _GENDERS.get(copy.sex, typist.choice(("U", ""))),
+            GENDERS.get(copy.sex, typist.choice(("U", ""))),
             f"{NATIONALITIES[person.nationality]}{doubt}",
             person.birth_place if typist.random() < 0.5 else None,
             flags_of(person),
@@ -270,7 +232,7 @@ def _addresses(population: Population) -> Iterator[Row]:
     for person, _copy, number in _ids(population):
         for held in person.occupancies:
             dates = (slashed(held.since), slashed(held.until))
-            yield (number, _OCCUPANCIES[held.kind], *_place(held.address), *dates)
+            yield (number, OCCUPANCIES[held.kind], *_place(held.address), *dates)
 
 
 def _documents(population: Population) -> Iterator[Row]:
@@ -286,7 +248,7 @@ def _alerts(population: Population) -> Iterator[Row]:
         for alert in person.alerts:
             if alert.owner is Agency.SCP:
                 serial += 1
-                texts = (_ALERTS[alert.kind], alert.power, str(alert.owner), alert.contact)
+                texts = (ALERTS[alert.kind], alert.power, str(alert.owner), alert.contact)
                 yield (serial, number, *texts, int(alert.discreet))
 
 
@@ -306,11 +268,11 @@ def _occurrences(population: Population) -> Iterator[Row]:
             incident.title,
             utc(incident.at),
             *_place(incident.address),
-            _STATUSES[incident.status],
+            STATUSES[incident.status],
             _words(incident.outcome),
             incident.narrative,
             incident.sanitised,
-            ";".join(sorted(_TAGS[flag] for flag in incident.flags)) or None,
+            ";".join(sorted(TAGS[flag] for flag in incident.flags)) or None,
             *_header(incident.governance),
         )
 
@@ -320,7 +282,7 @@ def _involvements(population: Population) -> Iterator[Row]:
     for incident in _incidents(population):
         for truth, role in incident.participants:
             serial += 1
-            word = _INVOLVEMENTS[role]
+            word = INVOLVEMENTS[role]
             if word == "Witness" and _typist(incident.ref).random() < 0.4:
                 word = "Reporting"
             yield (serial, incident.ref, int(population.key(truth, Agency.SCP)), word)
@@ -390,7 +352,7 @@ def _vehicles(population: Population) -> Iterator[Row]:
             _reg(vehicle),
             vehicle.make.title(),
             vehicle.model.title(),
-            _COLOURS[vehicle.colour],
+            COLOURS[vehicle.colour],
             vehicle.year,
             int(vehicle.stolen),
             int(vehicle.false_plate),

@@ -6,6 +6,8 @@ the tables lie in the database `niche` and the views in `gw`; in a SQLite file b
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
 
@@ -14,25 +16,25 @@ _COLLATED = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_general_ci"}
 METADATA = sa.MetaData()
 
 
-def _moment() -> sa.types.TypeEngine[object]:
+def _moment() -> sa.types.TypeEngine[Any]:
     kept = sqlite.DATETIME(truncate_microseconds=True)
     return sa.DateTime().with_variant(kept, "sqlite")
 
 
-def _degrees(name: str) -> sa.Column[object]:
+def _degrees(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.Float().with_variant(mysql.DOUBLE(), "mysql", "mariadb"))
 
 
-def _text(name: str, length: int, *, index: bool = False) -> sa.Column[str]:
+def _text(name: str, length: int, *, index: bool = False) -> sa.Column[Any]:
     return sa.Column(name, sa.String(length), index=index)
 
 
-def _number(name: str, *, key: bool = False, index: bool = False) -> sa.Column[int]:
+def _number(name: str, *, key: bool = False, index: bool = False) -> sa.Column[Any]:
     whole = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     return sa.Column(name, whole, primary_key=key, autoincrement=False, index=index)
 
 
-def _header() -> tuple[sa.Column[object], ...]:
+def _header() -> tuple[sa.Column[Any], ...]:
     return (
         sa.Column("Grade", sa.String(8)),  # "2/C/P"
         sa.Column("Retention", sa.String(12), nullable=False),
@@ -42,18 +44,18 @@ def _header() -> tuple[sa.Column[object], ...]:
     )
 
 
-def _table(name: str, *columns: sa.Column[object]) -> sa.Table:
-    return sa.Table(name, METADATA, *columns, **_COLLATED)  # type: ignore[arg-type]
+def _table(name: str, *columns: sa.Column[Any]) -> sa.Table:
+    return sa.Table(name, METADATA, *columns, **_COLLATED)
 
 
-def _place() -> tuple[sa.Column[object], ...]:
+def _place() -> tuple[sa.Column[Any], ...]:
     return (
         _text("Place", 80),
         _text("Town", 40),
         _text("Postcode", 8, index=True),
         _degrees("Lat"),
         _degrees("Lon"),
-    )  # type: ignore[return-value]
+    )
 
 
 def _declare() -> None:
@@ -121,7 +123,7 @@ def _declare_events() -> None:
         _text("Sanitised", 200),
         _text("Tags", 20),  # OIC;MS;DA
         *_header(),
-        sa.PrimaryKeyConstraint("OccNo"),  # type: ignore[arg-type]
+        sa.PrimaryKeyConstraint("OccNo"),
     )
     _table(
         "tblInvolvement",

@@ -12,7 +12,8 @@ from typing import Any
 
 from deploy.demo.agencies.writing import insert, new_file
 from deploy.demo.noise import latinised
-from deploy.demo.world.truth import Agency, Population
+from deploy.demo.world.happenings import Population
+from deploy.demo.world.truth import Agency
 
 DDL = """
 create table veh (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from deploy.demo.world.truth import Population
+from deploy.demo.world.happenings import Population
 
 LOCAL = ZoneInfo("Europe/London")
 Rows = Iterable[Sequence[Any]]

@@ -9,18 +9,20 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from deploy.demo.world import identifiers
 from deploy.demo.world.copies import moment
+from deploy.demo.world.happenings import (
+    Device,
+    Encounter,
+    Landing,
+    Site,
+)
 from deploy.demo.world.places import BEACHES, PORTS
 from deploy.demo.world.truth import (
     Address,
     Agency,
     Birth,
-    Device,
-    Encounter,
     Immigration,
-    Landing,
     Occupancy,
     Person,
-    Site,
 )
 
 HOTEL_GUESTS = 200

@@ -11,7 +11,14 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from deploy.demo.noise import copied, latinised
 from deploy.demo.world import identifiers
-from deploy.demo.world.truth import Agency, Birth, Copy, Governance, Name, Person
+from deploy.demo.world.truth import (
+    Agency,
+    Birth,
+    Copy,
+    Governance,
+    Name,
+    Person,
+)
 
 HELD = {Agency.NMC: 0.45, Agency.SCP: 0.40, Agency.BID: 0.45, Agency.ERU: 0.15, Agency.NCB: 0.15}
 _KNOWS_DOCUMENT = {

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from deploy.demo.noise import exact
 from deploy.demo.world import identifiers
 from deploy.demo.world.copies import key_of
+from deploy.demo.world.happenings import Incident
 from deploy.demo.world.people import truth_id
 from deploy.demo.world.records import DESKS, crime_ref, warning
 from deploy.demo.world.truth import (
@@ -21,7 +22,6 @@ from deploy.demo.world.truth import (
     Document,
     Governance,
     Immigration,
-    Incident,
     Name,
     Occupancy,
     Offence,

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from datetime import date
 
 from deploy.demo.world.copies import moment
-from deploy.demo.world.truth import Image, Person
+from deploy.demo.world.happenings import Image
+from deploy.demo.world.truth import Person
 
 IMAGES = 4000
 DELETED = 0.06  # the share whose deletion is decided

@@ -12,18 +12,20 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from deploy.demo.world.copies import moment
-from deploy.demo.world.records import DESKS
-from deploy.demo.world.truth import (
-    Agency,
+from deploy.demo.world.happenings import (
     Disruption,
-    Governance,
     Group,
     Membership,
     Operation,
     Paragraph,
-    Person,
     Report,
     Vehicle,
+)
+from deploy.demo.world.records import DESKS
+from deploy.demo.world.truth import (
+    Agency,
+    Governance,
+    Person,
 )
 
 GROUPS, OIC, OIC_NONE, OIC_NONE_LOW, TWICE_MAPPED = 120, 48, 30, 17, 9

@@ -10,7 +10,14 @@ from datetime import date, timedelta
 from deploy.demo.names import CULTURES, words
 from deploy.demo.noise import latinised
 from deploy.demo.world import identifiers
-from deploy.demo.world.truth import Address, Document, Name, Occupancy, Pair, Person
+from deploy.demo.world.happenings import Pair
+from deploy.demo.world.truth import (
+    Address,
+    Document,
+    Name,
+    Occupancy,
+    Person,
+)
 
 PAIRS_OF_A_KIND = 20
 SHARED_DOCUMENTS = 40

@@ -6,7 +6,8 @@ import random
 
 from pyproj import Transformer
 
-from deploy.demo.world.truth import Address, Site
+from deploy.demo.world.happenings import Site
+from deploy.demo.world.truth import Address
 
 # town, postcode district, easting and northing of its middle (OSGB36, metres)
 NORTHMARCH = (

@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from deploy.demo.world.copies import draw_governance, moment
+from deploy.demo.world.happenings import Incident, Referral
 from deploy.demo.world.truth import (
     Address,
     Agency,
     Alert,
     Custody,
-    Incident,
     Offence,
     Person,
-    Referral,
     Safeguard,
     Warning,
 )

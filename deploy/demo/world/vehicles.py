@@ -8,14 +8,16 @@ from datetime import date, datetime, timedelta
 
 from deploy.demo.world import identifiers
 from deploy.demo.world.copies import moment
+from deploy.demo.world.happenings import (
+    Sighting,
+    Stop,
+    Vehicle,
+)
 from deploy.demo.world.places import NORTHMARCH
 from deploy.demo.world.truth import (
     Address,
     Agency,
     Person,
-    Sighting,
-    Stop,
-    Vehicle,
     Warning,
 )
 
