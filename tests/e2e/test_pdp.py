@@ -1,0 +1,219 @@
+"""The decision point against a real Open Policy Agent, and against what may stand in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import PolicyMisunderstood, PolicyUnavailable
+from gateway.model import CLEAR, Show
+from gateway.policy.pdp import Pdp, canaries
+from tests.opa import free_port, opa
+
+ALLOWED, DENIED = canaries()
+EMPTY: dict[str, Any] = {"version": 1, "serial": 1, "resources": {}, "obligations": []}
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with opa() as port:
+        yield port
+
+
+@asynccontextmanager
+async def pdp(port: int, **settings: Any) -> AsyncIterator[Pdp]:
+    # a busy machine may take long over one answer; what is about time sets its own
+    client = Pdp(port=port, **{"timeout_s": 5.0, **settings})
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+@asynccontextmanager
+async def standing_in(
+    answer: Callable[[int], bytes | None], *, close: bool = True
+) -> AsyncIterator[tuple[int, list[int]]]:
+    """A server in OPA's place. `answer` gives the body of the nth request; None hangs."""
+    asked: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = next(
+                    int(line.split(b":")[1])
+                    for line in head.lower().splitlines()
+                    if line.startswith(b"content-length")
+                )
+                await reader.readexactly(length)
+                asked.append(len(asked))
+                body = answer(asked[-1])
+                if body is None:
+                    await asyncio.sleep(30)
+                    return
+                header = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+                writer.write(b"HTTP/1.1 200 OK\r\n" + header.encode() + body)
+                await writer.drain()
+                if close:
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], asked
+    finally:
+        server.close()
+
+
+def says(**changes: Any) -> bytes:
+    return json.dumps({"result": {**EMPTY, **changes}}).encode()
+
+
+async def test_a_real_decision_is_read(port: int) -> None:
+    async with pdp(port) as client:
+        allowed, denied = await client.decide(ALLOWED), await client.decide(DENIED)
+    ruling = allowed.rulings["f0"]
+    assert (ruling.show, ruling.read["make"], ruling.limit) == (Show.RECORDS, CLEAR, 1)
+    assert denied.refuse is not None
+    assert denied.refuse.rule == "refuse.purpose"
+    assert client.serial == allowed.serial > 0
+
+
+async def test_ready_with_the_deployed_policies(port: int) -> None:
+    async with pdp(port) as client:
+        assert await client.ready()
+
+
+async def test_not_ready_when_everything_or_nothing_is_allowed(port: int) -> None:
+    async with pdp(port, canary=(ALLOWED, ALLOWED)) as client:
+        assert not await client.ready()
+    async with pdp(port, canary=(DENIED, DENIED)) as client:
+        assert not await client.ready()
+
+
+async def test_gone_is_unavailable_at_once() -> None:
+    async with pdp(free_port(), timeout_s=0.25) as client:
+        begun = time.monotonic()
+        with pytest.raises(PolicyUnavailable):
+            await client.decide(ALLOWED)
+        assert time.monotonic() - begun < 1
+        assert not await client.ready()
+
+
+async def test_hung_is_unavailable_in_time() -> None:
+    async with standing_in(lambda _: None) as (port, asked), pdp(port, timeout_s=0.25) as client:
+        begun = time.monotonic()
+        with pytest.raises(PolicyUnavailable):
+            await client.decide(ALLOWED)
+        assert time.monotonic() - begun < 1
+        assert len(asked) == 1
+
+
+async def test_policies_without_the_decision_are_not_understood(tmp_path: Path) -> None:
+    (tmp_path / "other.rego").write_text("package other\n\nx := 1\n")
+    with opa(tmp_path) as port:
+        async with pdp(port) as client:
+            with pytest.raises(PolicyMisunderstood):
+                await client.decide(ALLOWED)
+            assert not await client.ready()
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        (b"{", PolicyUnavailable),
+        (b"\xff\xfe", PolicyUnavailable),
+        (b"[" * 100_000, PolicyUnavailable),
+        (b"[]", PolicyMisunderstood),
+        (b"{}", PolicyMisunderstood),
+        (b'{"result": null}', PolicyMisunderstood),
+        (says(version=2), PolicyMisunderstood),
+        (says(colour="red"), PolicyMisunderstood),
+    ],
+)
+async def test_what_is_no_decision_is_none(body: bytes, error: type[PolicyUnavailable]) -> None:
+    async with standing_in(lambda _: body) as (port, _), pdp(port) as client:
+        with pytest.raises(error) as raised:
+            await client.decide(ALLOWED)
+        assert type(raised.value) is error
+
+
+async def test_a_kept_alive_connection_that_was_closed_costs_one_more_try() -> None:
+    async with standing_in(lambda _: says()) as (port, asked), pdp(port) as client:
+        for _ in range(5):
+            await client.decide(ALLOWED)
+    assert len(asked) == 5
+
+
+async def test_an_older_policy_than_seen_is_refused() -> None:
+    bodies = [says(serial=5), says(serial=4), says(serial=6)]
+    async with standing_in(lambda n: bodies[n]) as (port, _), pdp(port) as client:
+        assert (await client.decide(ALLOWED)).serial == 5
+        with pytest.raises(PolicyMisunderstood, match="older"):
+            await client.decide(ALLOWED)
+        assert (await client.decide(ALLOWED)).serial == client.serial == 6
+
+
+def asks(**context: Any) -> dict[str, Any]:
+    return {**ALLOWED, "context": {**ALLOWED["context"], **context}}
+
+
+async def test_reused_as_long_as_the_policy_allows_for_the_same_question() -> None:
+    now = [0.0]
+    async with (
+        standing_in(lambda _: says(cache_s=10)) as (port, asked),
+        pdp(port, monotonic=lambda: now[0]) as client,
+    ):
+        await client.decide(asks(query_id="1", time="2025-01-01T00:00:00Z"))
+        await client.decide(asks(query_id="2", time="2025-01-01T00:00:09Z"))
+        assert len(asked) == 1
+        await client.decide(asks(purpose="APPREHEND"))
+        await client.decide({**ALLOWED, "subject": {**ALLOWED["subject"], "id": "other"}})
+        assert len(asked) == 3
+        now[0] = 10.0
+        await client.decide(ALLOWED)
+        assert len(asked) == 4
+
+
+async def test_a_new_serial_ends_reuse_and_the_cache_is_bounded() -> None:
+    bodies = [says(serial=1, cache_s=60), says(serial=2, cache_s=60)]
+    async with (
+        standing_in(lambda n: bodies[min(n, 1)]) as (port, asked),
+        pdp(port, max_cached=1) as client,
+    ):
+        await client.decide(asks(purpose="A"))
+        await client.decide(asks(purpose="B"))
+        assert (await client.decide(asks(purpose="A"))).serial == 2
+        assert len(asked) == 3
+        await client.decide(asks(purpose="B"))
+        assert len(asked) == 4
+
+
+async def test_the_cache_is_never_used_where_the_policy_does_not_say_so() -> None:
+    async with standing_in(lambda _: says()) as (port, asked), pdp(port) as client:
+        await client.decide(ALLOWED)
+        await client.decide(ALLOWED)
+    assert len(asked) == 2
+
+
+async def test_closed_or_never_opened_is_unavailable(port: int) -> None:
+    client = Pdp(port=port)
+    with pytest.raises(PolicyUnavailable):
+        await client.decide(ALLOWED)
+    await client.start()
+    await client.start()
+    await client.aclose()
+    await client.aclose()
+    with pytest.raises(PolicyUnavailable):
+        await client.decide(ALLOWED)

@@ -1,0 +1,60 @@
+"""A real Open Policy Agent for tests: started on a free port, stopped by its own handle."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+
+from deploy.get_opa import candidates, supported
+
+POLICIES = Path(__file__).resolve().parents[1] / "policies"
+_START_S = 30.0
+
+
+def program() -> Path:
+    """An OPA of a supported version.
+
+    Raises:
+        StopIteration: there is none; `python deploy/get_opa.py` gets one.
+    """
+    return next(path for path in candidates() if supported(path))
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def opa(*bundle: Path, port: int | None = None) -> Iterator[int]:
+    """The port of an OPA that serves the bundle; the deployed policies unless told otherwise."""
+    port = port or free_port()
+    paths = [str(path) for path in bundle or (POLICIES,)]
+    command = [str(program()), "run", "--server", "--log-level=error", "--bundle", *paths]
+    command += ["--addr", f"127.0.0.1:{port}", "--disable-telemetry"]
+    with subprocess.Popen(  # noqa: S603  # a fixed command
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            _await_health(port, process)
+            yield port
+        finally:
+            process.terminate()
+
+
+def _await_health(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _START_S
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/health", trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise RuntimeError("the policy engine did not start")
