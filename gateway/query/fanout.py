@@ -112,7 +112,7 @@ class FanOut:
         state, detail = State.FAULT, ""
         try:
             async with asyncio.timeout(allowed_s):
-                visit = _Visit(self, agreed, grant, source, allowed_s)
+                visit = Visit(self, agreed, grant, source, allowed_s)
                 result = await visit.run(keys)
                 return replace(result, elapsed_s=time.monotonic() - started)
         except SourceRateLimited as error:
@@ -137,7 +137,7 @@ def _link_keys(records: Iterable[Record], path: str) -> Iterable[Any]:
         yield from (value for value in held if value is not None)
 
 
-class _Visit:
+class Visit:
     """One fetch's way through its source."""
 
     def __init__(
@@ -160,7 +160,7 @@ class _Visit:
         self.alarms = 0
 
     async def run(self, keys: Sequence[Any]) -> FetchResult:
-        where, links = self._where(keys)
+        where, links = self.where(keys)
         pushing = Pushing(mapping=self.mapping, vocabulary=self.vocabulary)
         guard, guarded = guard_of(self.grant.own.rows, pushing)
         if not guarded and not self.mapping.over_read:
@@ -172,10 +172,10 @@ class _Visit:
         if pushed.condition == NEVER or guard == NEVER:
             return FetchResult(state=State.ANSWERED)
         exact = pushed.exact and self._source_applies(pushed.condition)
-        need = self._need(where, with_where=not exact)
+        need = self.need(where, with_where=not exact)
         guards = {path: part.rows for path, part in self.grant.parts.items() if path}
         layout = layout_of(need, self.mapping, guards)
-        limit = self._limit(exact and guarded, len(keys))
+        limit = self.most(len(keys)) if exact and guarded else self.source.max_rows
         rows, truncated = await self._fetch(layout, pushed.condition, guard, limit)
         records = records_of(rows, layout)
         await self._children(records, rows, need)
@@ -198,7 +198,7 @@ class _Visit:
 
     # --- what to ask ---
 
-    def _where(self, keys: Sequence[Any]) -> tuple[Condition, frozenset[Any]]:
+    def where(self, keys: Sequence[Any]) -> tuple[Condition, frozenset[Any]]:
         if not self.fetch.link_by:
             return self.fetch.where, frozenset()
         by = Compare(self.fetch.link_by, Op.IN, tuple(keys))
@@ -206,15 +206,13 @@ class _Visit:
 
     def _source_applies(self, where: Condition) -> bool:
         """Whether the source applies all of what was asked, and all of what policy imposes."""
-        return self.connector.residual(self._query(("",), where, ALWAYS, 1)) == ALWAYS
+        return self.connector.residual(self.query(("",), where, ALWAYS, 1)) == ALWAYS
 
-    def _limit(self, exact: bool, parents: int) -> int:
-        if not exact:
-            return self.source.max_rows
-        wanted = self.grant.own.limit * max(parents, 1)
-        return min(wanted, self.source.max_rows)
+    def most(self, parents: int = 1) -> int:
+        """The rows to ask for: so many for each parent, never more than the source allows."""
+        return min(self.grant.own.limit * max(parents, 1), self.source.max_rows)
 
-    def _need(self, where: Condition, *, with_where: bool) -> Need:
+    def need(self, where: Condition, *, with_where: bool) -> Need:
         """The fields to read: what may be shown, and what guards, cases and links rest on."""
         needed = set(fields_of(self.grant.own.rows))
         for path, part in self.grant.parts.items():
@@ -250,7 +248,7 @@ class _Visit:
 
     # --- asking ---
 
-    def _query(
+    def query(
         self, columns: tuple[str, ...], where: Condition, guard: Condition, limit: int
     ) -> SourceQuery:
         return SourceQuery(
@@ -283,7 +281,7 @@ class _Visit:
         self, layout: Layout, where: Condition, guard: Condition, limit: int
     ) -> tuple[list[Sequence[Any]], bool]:
         """The rows of the main visit; what the connector left over of our guard is applied here."""
-        query = self._query(layout.columns, where, guard, limit)
+        query = self.query(layout.columns, where, guard, limit)
         left = self.connector.residual(replace(query, where=ALWAYS))
         projects = Ability.PROJECT in self.connector.capabilities.abilities
         if (left != ALWAYS or not projects) and not self.mapping.over_read:
@@ -308,10 +306,10 @@ class _Visit:
 
         return dict(zip(wanted, await _together(map(one, wanted)), strict=True))
 
-    async def _child(
+    def child_query(
         self, entry: Entry, columns: tuple[str, ...], where: Condition, guard: Condition
-    ) -> SourceResult:
-        query = SourceQuery(
+    ) -> SourceQuery:
+        return SourceQuery(
             query_id=self.fan_out.query_id,
             relation=entry.relation or "",
             columns=columns,
@@ -321,6 +319,11 @@ class _Visit:
             limit=self.source.max_rows * 5,
             timeout_s=self.timeout_s,
         )
+
+    async def _child(
+        self, entry: Entry, columns: tuple[str, ...], where: Condition, guard: Condition
+    ) -> SourceResult:
+        query = self.child_query(entry, columns, where, guard)
         if self.connector.residual(query) != ALWAYS:
             raise CannotEnforce("the source cannot select from a child relation")
         return await self.connector.fetch(query)

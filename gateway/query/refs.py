@@ -12,7 +12,8 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping
+import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -23,6 +24,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+_PROBE_HEAD = 64  # bytes for a probe's id and end
 _PAD = 32  # bytes: lengths of native keys do not show
 
 
@@ -65,6 +67,24 @@ class Refs:
         if data["x"] < now.timestamp():
             return None
         return Cursor(positions=data["p"], serial=data["s"], expires_at=data["x"], binding=binding)
+
+    def seal_probe(self, vector: Sequence[float], id_: str, expires_at: int) -> str:
+        """A handle for one face search: the probe itself, its id and its end, readable to us."""
+        head = json.dumps([id_, expires_at]).encode().ljust(_PROBE_HEAD)
+        plain = head + struct.pack(f"<{len(vector)}f", *vector)
+        return _text(_cipher(self.master, "probe").encrypt(plain, None))
+
+    def open_probe(self, handle: str, now: datetime) -> tuple[str, int, tuple[float, ...]] | None:
+        """(id, end in seconds since the epoch, vector), or None if damaged or expired."""
+        try:
+            plain = _cipher(self.master, "probe").decrypt(_bytes(handle), None)
+            id_, expires_at = json.loads(plain[:_PROBE_HEAD])
+        except (InvalidTag, ValueError, TypeError):
+            return None
+        if expires_at < now.timestamp():
+            return None
+        numbers = plain[_PROBE_HEAD:]
+        return str(id_), int(expires_at), struct.unpack(f"<{len(numbers) // 4}f", numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

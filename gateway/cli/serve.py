@@ -1,0 +1,76 @@
+"""`portcullis serve`: the gateway by itself, over the agencies that its configuration names."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from gateway.app import application, running
+from gateway.cli.common import Commands, command
+from gateway.configuration import load
+
+
+def register(commands: Commands) -> None:
+    made = command(
+        commands,
+        "serve",
+        _run,
+        help_text="Serve the gateway with your own configuration.",
+        examples="  portcullis serve --config deploy/gateway.toml\n"
+        "  GATEWAY_PORT=9000 portcullis serve --config deploy/gateway.toml",
+    )
+    made.add_argument("--config", type=Path, required=True, help="gateway.toml; docs/settings.md")
+
+
+def _run(given: argparse.Namespace) -> int:
+    return asyncio.run(_serve(given.config))
+
+
+async def _serve(config: Path) -> int:
+    settings = load(config, os.environ)
+    async with running(settings, dict(os.environ)) as started:
+        listening = bound(settings.host, settings.port)
+        print(f"Portcullis answers on http://{settings.host}:{listening.getsockname()[1]}/graphql")
+        await server(application(started)).serve(sockets=[listening])
+    return 0
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        SystemExit: the port is taken, in words.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(512)
+    except OSError as error:
+        listening.close()
+        raise SystemExit(
+            f"Port {port} on {host} cannot be used ({error.strerror}). "
+            "Choose another, for instance: make demo PORT=8480"
+        ) from None
+    return listening
+
+
+def server(app: object) -> uvicorn.Server:
+    """The server for an application: the recorded peer is the socket's, and nothing names us."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,  # type: ignore[arg-type]  # an ASGI application
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=10,
+            h11_max_incomplete_event_size=32768,
+        )
+    )

@@ -1,0 +1,82 @@
+"""What each source would be asked for a plan, without asking anybody: native requests with
+placeholders for values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from connectors.conditions import ALWAYS, NEVER, Compare, Op, all_of
+from connectors.spi import SourceQuery
+from gateway.errors import CannotEnforce
+from gateway.model import (
+    CLEAR,
+    AuthorisedPlan,
+    Fetch,
+    Grant,
+    Part,
+    PartGrant,
+    Plan,
+    Show,
+    Use,
+)
+from gateway.query.fanout import FanOut, Visit
+from gateway.query.translate import Pushing, child_layout, guard_of, layout_of
+
+
+def everything(plan: Plan) -> AuthorisedPlan:
+    """The plan as if all of it were allowed, every field in clear: for explaining, never for
+    asking."""
+    grants = {
+        fetch.id: Grant(fetch=fetch, parts={part.path: _whole(part, fetch) for part in fetch.parts})
+        for fetch in plan.fetches
+    }
+    return AuthorisedPlan(plan=plan, serial=0, grants=grants)
+
+
+def _whole(part: Part, fetch: Fetch) -> PartGrant:
+    return PartGrant(
+        part=part,
+        show=Show.RECORDS,
+        limit=fetch.limit if not part.path else 100,
+        rows=ALWAYS,
+        read=dict.fromkeys(sorted(part.reads), CLEAR),
+        match=frozenset(field for use, field in part.uses if use is Use.MATCH),
+        count=frozenset(field for use, field in part.uses if use is Use.COUNT),
+    )
+
+
+def explain(fan_out: FanOut, agreed: AuthorisedPlan) -> Mapping[str, list[str]]:
+    """For each granted fetch the requests it would make, in order."""
+    return {fetch_id: _requests(fan_out, agreed, g) for fetch_id, g in agreed.grants.items()}
+
+
+def _requests(fan_out: FanOut, agreed: AuthorisedPlan, grant: Grant) -> list[str]:
+    source = fan_out.catalogue.sources[grant.fetch.source]
+    visit = Visit(fan_out, agreed, grant, source, source.timeout_s)
+    where, _ = visit.where(("?",))
+    pushing = Pushing(mapping=visit.mapping, vocabulary=visit.vocabulary)
+    said: list[str] = []
+    for prefetch in pushing.prefetches(where):
+        entry = visit.mapping.parts[prefetch.part][prefetch.entry]
+        said.append(_said(visit, visit.child_query(entry, (entry.by,), prefetch.where, ALWAYS)))
+    pushed = pushing.push(where)
+    try:
+        guard, _ = guard_of(grant.own.rows, pushing)
+    except CannotEnforce as error:
+        return [f"not visited: {error}"]
+    if NEVER in (pushed.condition, guard):
+        return ["not visited: it holds nothing that could satisfy this"]
+    need = visit.need(where, with_where=not pushed.exact)
+    layout = layout_of(need, visit.mapping, {})
+    said.append(_said(visit, visit.query(layout.columns, pushed.condition, guard, visit.most())))
+    for part, names in need.parts.items():
+        for entry in visit.mapping.parts.get(part, ()):
+            if entry.relation is not None:
+                columns = child_layout(entry, names).columns
+                by = Compare(entry.by, Op.IN, ("?",))
+                said.append(_said(visit, visit.child_query(entry, columns, all_of((by,)), ALWAYS)))
+    return said
+
+
+def _said(visit: Visit, query: SourceQuery) -> str:
+    return visit.connector.explain(query).strip()
