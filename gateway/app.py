@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,12 +21,13 @@ from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.recorder import Recorder
 from gateway.catalogue.check import connect, load_catalogue
-from gateway.catalogue.mapping import Catalogue
+from gateway.catalogue.mapping import Source
 from gateway.catalogue.schema import build_schema
 from gateway.errors import ConfigError, Fault
 from gateway.identity import Identity, TrustedIssuer
 from gateway.metrics import Metrics
-from gateway.pipeline import Gate, answer, refuse
+from gateway.model import Request, Response
+from gateway.pipeline import Gate, Probes, answer, refuse
 from gateway.policy.pdp import Pdp
 from gateway.query.operation import Parser
 from gateway.query.plan import Planner
@@ -34,6 +36,7 @@ from gateway.secrets import NamedSecrets, own_key
 from gateway.settings import Settings
 from gateway.web.graphql import GraphqlEndpoint
 from gateway.web.health import health_routes
+from gateway.web.pages import AboutAgency, AboutPage, AboutPurpose, Tour, page_routes
 
 
 def utc_now() -> datetime:
@@ -75,7 +78,7 @@ async def running(
     environment: dict[str, str],
     *,
     clock: Callable[[], datetime] = utc_now,
-    catalogue: Catalogue | None = None,
+    observed: Callable[[Request, Response], None] = lambda _request, _response: None,
 ) -> AsyncIterator[Running]:
     """Start everything in order, stop it in the other.
 
@@ -83,7 +86,7 @@ async def running(
         ConfigError: a fault in a file, by file and key.
         AuditUnavailable: the log cannot be opened.
     """
-    catalogue = catalogue or load_catalogue(settings.catalogue_dir)
+    catalogue = load_catalogue(settings.catalogue_dir)
     secrets = NamedSecrets(folder=settings.secrets_dir, environment=environment)
     async with AsyncExitStack() as stack:
         sources = connect(catalogue, secrets)
@@ -138,12 +141,14 @@ async def running(
             token_key=own_key(settings.token_key, length=32).reveal(),
             clock=clock,
             monotonic=monotonic,
+            probes=Probes(refs, clock),
+            observed=observed,
         )
         yield Running(gate=gate, log=log, settings=settings)
 
 
-def application(started: Running) -> Starlette:
-    """The ASGI application of a gateway that has started."""
+def application(started: Running, *, tour: Tour | None = None) -> Starlette:
+    """The ASGI application of a gateway that has started; `tour` is the demonstration's page."""
     gate = started.gate
     endpoint = GraphqlEndpoint(
         answer=partial(answer, gate),
@@ -158,5 +163,54 @@ def application(started: Running) -> Starlette:
             metrics=gate.metrics,
             networks=started.settings.metrics_networks,
         ),
+        *page_routes(about=partial(about, started), tour=tour),
     ]
     return Starlette(routes=routes)
+
+
+def about(started: Running) -> AboutPage:
+    """What the public page says: who is asked, what for, and who watches."""
+    settings, catalogue = started.settings, started.gate.catalogue
+    names = _table(settings.tables_dir / "agencies" / "data.json")
+    purposes = _table(settings.tables_dir / "purposes" / "data.json")
+    agencies: dict[str, list[Source]] = {}
+    for source in catalogue.sources.values():
+        agencies.setdefault(source.agency, []).append(source)
+    return AboutPage(
+        operator=settings.about.operator,
+        agencies=tuple(
+            AboutAgency(
+                code=code,
+                name=str(names.get(code, {}).get("name", code)),
+                systems=tuple(source.system for source in sources),
+                holds=tuple(sorted({name for source in sources for name in source.entities})),
+            )
+            for code, sources in sorted(agencies.items())
+        ),
+        purposes=tuple(
+            AboutPurpose(
+                code=code,
+                title=code.replace("_", " ").capitalize(),
+                regime=str(row.get("regime", "")),
+                legal_basis=str(row.get("legal_basis", "")),
+                owner=str(row.get("owner", "")),
+                reviewed_on=str(row.get("reviewed_on", "")),
+            )
+            for code, row in purposes.items()
+        ),
+        oversight=settings.about.oversight,
+        oversight_bodies=settings.about.oversight_bodies,
+        contact=settings.about.contact,
+        log_origin=settings.audit_origin,
+        policy_serial=started.gate.pdp.serial,
+        demo=settings.demo,
+    )
+
+
+def _table(file: Path) -> dict[str, dict[str, object]]:
+    """One of the policy's tables; empty where this machine does not have it."""
+    try:
+        table: dict[str, dict[str, object]] = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return table

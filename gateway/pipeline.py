@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from connectors.spi import Connector
-from gateway.audit.recorder import AuditedResponse, Record, Recorder
+from gateway.audit.recorder import AuditedResponse, Decided, Recorder
 from gateway.catalogue.forms import utc_text
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.vocabulary import Field
@@ -41,6 +41,29 @@ from gateway.settings import Limits
 _log = logging.getLogger(__name__)
 
 
+class Probes:
+    """Face probes that the gateway issued: each opens once."""
+
+    def __init__(self, refs: Refs, clock: Callable[[], datetime]) -> None:
+        self._refs = refs
+        self._clock = clock
+        self._spent: dict[str, int] = {}  # id -> end, in seconds since the epoch
+
+    def open(self, handle: str) -> Probe:
+        """The probe's vector.
+
+        Raises:
+            MalformedRequest: damaged, expired, or opened before.
+        """
+        now = self._clock()
+        opened = self._refs.open_probe(handle, now)
+        self._spent = {i: end for i, end in self._spent.items() if end >= now.timestamp()}
+        if opened is None or opened[0] in self._spent:
+            raise MalformedRequest("This face probe cannot be used: make a new one.")
+        self._spent[opened[0]] = opened[1]
+        return opened[2]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """Everything that answering needs, built once by `app.py`."""
@@ -58,7 +81,8 @@ class Gate:
     token_key: bytes
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]
-    probe: Callable[[str], Probe | None] = lambda _handle: None
+    probes: Probes
+    observed: Callable[[Request, Response], None] = lambda _request, _response: None
 
 
 async def answer(gate: Gate, request: Request) -> AuditedResponse:
@@ -77,8 +101,10 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         record.known(operation=operation)
         purpose = operation.justification.purpose if operation.justification else None
         plan = gate.planner.plan_for(operation, subject, request.received_at)
-        agreed = await decided(gate, request, subject, operation, plan, record)
-        results = await fan_out(gate, request, agreed)
+        decision, agreed = await decided(gate, request, subject, operation, plan)
+        probes = opened(gate, agreed)
+        await record.intent(subject, operation, decision, agreed)  # durable before any visit
+        results = await fan_out(gate, request, agreed, probes)
         response = shaped(gate, request, subject, operation, agreed, results)
     except GatewayError as error:
         response = failed(error, request)
@@ -89,6 +115,7 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         _log.exception("query %s failed", request.id)
         response = failed(Internal(detail=type(error).__name__), request)
     audited = await record.outcome(response)  # durable before a byte leaves
+    gate.observed(request, response)
     gate.metrics.query(code=response.code, purpose=purpose, elapsed_s=gate.monotonic() - started)
     gate.metrics.visited(response.reports)
     return audited
@@ -111,11 +138,10 @@ async def decided(
     subject: Subject,
     operation: Operation,
     plan: Plan,
-    record: Record,
-) -> AuthorisedPlan:
-    """The plan as policy narrowed it, its intent recorded; sources may be visited after this."""
+) -> tuple[Decided | None, AuthorisedPlan]:
+    """What was asked of policy and answered, and the plan as it was narrowed by that."""
     if not plan.fetches:
-        return AuthorisedPlan(plan=plan, serial=gate.pdp.serial)
+        return None, AuthorisedPlan(plan=plan, serial=gate.pdp.serial)
     asked = question(
         plan,
         subject,
@@ -141,11 +167,22 @@ async def decided(
     if plan.cursor_serial is not None and plan.cursor_serial != agreed.serial:
         raise MalformedRequest("This cursor cannot be used: start again without `after`.")
     carry_out(agreed.obligations, operation.justification)
-    await record.intent(subject, operation, asked, decision, agreed)  # durable before any visit
-    return agreed
+    return Decided(question=asked, decision=decision), agreed
 
 
-async def fan_out(gate: Gate, request: Request, agreed: AuthorisedPlan) -> Results:
+def opened(gate: Gate, agreed: AuthorisedPlan) -> dict[str, Probe]:
+    """The vectors of the probes that the granted fetches use, by handle; each opens once."""
+    handles = {
+        grant.fetch.near.handle
+        for grant in agreed.grants.values()
+        if grant.fetch.near is not None and grant.fetch.near.handle
+    }
+    return {handle: gate.probes.open(handle) for handle in handles}
+
+
+async def fan_out(
+    gate: Gate, request: Request, agreed: AuthorisedPlan, probes: Mapping[str, Probe]
+) -> Results:
     """What the sources gave for each granted fetch."""
     visits = FanOut(
         catalogue=gate.catalogue,
@@ -153,7 +190,7 @@ async def fan_out(gate: Gate, request: Request, agreed: AuthorisedPlan) -> Resul
         moment=_moment(gate, request),
         query_id=request.id,
         deadline_s=gate.limits.query_deadline_s,
-        probe=gate.probe,
+        probe=probes.get,
     )
     results = await visits.visit(agreed)
     for fetch_id, result in results.items():

@@ -111,6 +111,9 @@ class Settings:
     catalogue_dir: Path = _setting(
         Path("catalogue"), "The vocabulary and the agencies' mapping files."
     )
+    tables_dir: Path = _setting(
+        Path("policies/tables"), "The policy's tables: what `/about` says of purposes and agencies."
+    )
     documents_dir: Path = _setting(
         Path("documents"), "Persisted documents, one `.graphql` file each; may be absent."
     )

@@ -55,6 +55,14 @@ class AuditedResponse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """One question to policy and its answer, as the intent records them."""
+
+    question: Mapping[str, Any]
+    decision: Decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recorder:
     """Writes the entries of one gateway."""
 
@@ -105,8 +113,7 @@ class Record:
         self,
         subject: Subject,
         operation: Operation,
-        question: Mapping[str, Any],
-        decision: Decision,
+        decided: Decided | None,
         agreed: AuthorisedPlan,
     ) -> None:
         """Write, durably, what will be asked; sources may be visited only after this.
@@ -115,14 +122,14 @@ class Record:
             AuditUnavailable: nothing may be visited.
         """
         self.known(subject=subject, operation=operation)
-        self.serial = decision.serial
-        if not agreed.plan.fetches:
+        if decided is None:
             return  # nothing is visited: the outcome alone says it all
+        self.serial = decided.decision.serial
         leaf = self._leaf(Kind.INTENT, Tag.CONSULTATION) | {
-            "policy": {"serial": decision.serial, "decision": _digest(question, decision)},
+            "policy": {"serial": self.serial, "decision": _digest(decided)},
             "plan": _touched(agreed),
         }
-        detail = self._detail() | {"question": question}
+        detail = self._detail() | {"question": decided.question}
         receipt = await self.recorder.append(leaf, detail, self._agencies())
         self.intent_index = receipt.index
 
@@ -256,7 +263,8 @@ def _answer(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, sort_keys=True, separators=(",", ":"), default=str).encode()
 
 
-def _digest(question: Mapping[str, Any], decision: Decision) -> str:
+def _digest(decided: Decided) -> str:
+    question, decision = decided.question, decided.decision
     granted: dict[str, Json] = {
         name: [str(r.show), r.limit, *sorted(r.read)] for name, r in decision.rulings.items()
     }
