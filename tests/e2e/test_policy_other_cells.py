@@ -1,4 +1,4 @@
-"""What each persona may see of Q4 to Q7 and Q11, cell by cell, asked of a real Open Policy Agent."""
+"""What each persona may see of Q4 to Q7 and Q11, cell by cell, asked of a real policy engine."""
 
 from __future__ import annotations
 
