@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import zlib
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -95,7 +96,7 @@ def credentials(table: Table) -> Credentials | None:
 def client_for(table: Table, url_key: str) -> Client:
     """A client from the keys that every HTTP connector has.
 
-    They are the URL, `oauth` or `token_secret`, `rate_per_s`, `burst`, `max_bytes`, `ca_file`.
+    They are the URL, `oauth` or `token_secret`, `rate_per_s`, `max_bytes`, `ca_file`.
     """
     url, oauth = service_url(table, url_key), credentials(table)
     token = table.secret("token_secret") if "token_secret" in table else ""
@@ -103,8 +104,7 @@ def client_for(table: Table, url_key: str) -> Client:
         raise table.wrong("token_secret", "absent where there is an oauth table")
     rate = None
     if "rate_per_s" in table:
-        rate_per_s = table.number("rate_per_s", 1)
-        rate = Rate(rate_per_s, table.whole("burst", max(1, int(rate_per_s))))
+        rate = Rate(table.number("rate_per_s", 1))
     ca_file = table.text("ca_file", "")
     try:
         verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
@@ -115,28 +115,33 @@ def client_for(table: Table, url_key: str) -> Client:
 
 
 class Rate:
-    """A token bucket shared by all queries of a connector (the generic cell rate algorithm)."""
+    """So many requests in any one second, for all queries of a connector together.
 
-    def __init__(self, per_s: float, burst: int) -> None:
-        self._gap_s = 1 / per_s
-        self._ahead_s = (burst - 1) / per_s
-        self._due = 0.0  # when the bucket will be full again
+    A window rather than a bucket that refills: services that count per second count like this,
+    and a bucket's burst and refill together would exceed what they allow.
+    """
+
+    _MARGIN = 1.05  # requests do not arrive as evenly as they leave
+
+    def __init__(self, per_s: float) -> None:
+        count = max(1, int(per_s))
+        self._window_s = self._MARGIN * count / per_s
+        self._turns: deque[float] = deque([float("-inf")] * count, maxlen=count)
+        self._open = float("-inf")  # the source asked us not to come before
 
     async def turn(self, deadline: float) -> None:
         """Wait for a turn. Raises SourceRateLimited at once if it comes after the deadline."""
         now = asyncio.get_running_loop().time()
-        due = max(self._due, now)
-        wait_s = due - self._ahead_s - now
-        if now + wait_s > deadline:
+        at = max(now, self._turns[0] + self._window_s, self._open)
+        if at > deadline:
             raise SourceRateLimited("no turn within this visit's time")
-        self._due = due + self._gap_s
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
+        self._turns.append(at)
+        if at > now:
+            await asyncio.sleep(at - now)
 
     def pause(self, seconds: float) -> None:
         """The source asks everybody to wait that long."""
-        now = asyncio.get_running_loop().time()
-        self._due = max(self._due, now + seconds + self._ahead_s)
+        self._open = max(self._open, asyncio.get_running_loop().time() + seconds)
 
 
 class Client:
@@ -319,6 +324,8 @@ def _answer(response: httpx.Response, raw: bytes) -> Answer:
         raise SourceUnavailable(f"status {status}")
     if 300 <= status < 400:
         raise SourceProtocolError(f"a redirect: status {status}")
+    if status == 204:
+        return Answer(status=status, data=None)
     if not is_json:
         raise SourceProtocolError(f"not JSON: status {status}")
     return Answer(status=status, data=_json(raw))

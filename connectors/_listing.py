@@ -109,8 +109,7 @@ async def together(
     except TimeoutError as error:
         raise SourceTimeout(f"no answer within {query.timeout_s:g} s") from error
     except BaseExceptionGroup as errors:
-        found = errors.exceptions[0]
-        raise found if isinstance(found, SourceError) else _unusable(found) from errors
+        raise first_error(errors) from errors
     return merged(query, [task.result() for task in tasks])
 
 
@@ -120,8 +119,14 @@ async def _awaited(
     return await ask(deadline)
 
 
-def _unusable(error: BaseException) -> SourceError:
-    return SourceProtocolError(f"an answer that cannot be read: {type(error).__name__}")
+def first_error(errors: BaseExceptionGroup[BaseException]) -> SourceError:
+    """The first error of a group as the contract's own."""
+    found: BaseException = errors
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    if isinstance(found, SourceError):
+        return found
+    return SourceProtocolError(f"an answer that cannot be read: {type(found).__name__}")
 
 
 def merged(query: SourceQuery, answers: Iterable[tuple[list[Row], bool]]) -> SourceResult:

@@ -84,48 +84,80 @@ def params_from(table: Table, key: str, name_key: str) -> tuple[Param, ...]:
 def push(
     query: SourceQuery, params: Sequence[Param], *, min_criteria: int, alone: frozenset[str]
 ) -> Pushed:
-    """Split a query's conditions.
+    """Split a query's conditions. A column in `alone` is a criterion by itself, never with others.
 
-    Where the service would not answer, for too few criteria, everything is left over.
+    The guard is served first, so whatever of it becomes parameters does so whatever is asked
+    besides. Where the service would not answer, for too few criteria, all of `where` is left over.
     """
-    whole = all_of((query.where, query.guard))
-    parts = whole.parts if isinstance(whole, And) else (whole,)
-    if NEVER in parts or whole == NEVER:
+    guard, where = _conjuncts(query.guard), _conjuncts(query.where)
+    if NEVER in guard or NEVER in where:
         return Pushed(requests=(), residual=ALWAYS)
-    base, left = _assign(parts, params, {})
-    alternatives, left = _alternatives(left, params, base)
+    imposed, left_of_guard = _split(guard, params, (), alone)
+    taken = tuple(dict.fromkeys(param for request in imposed for param in request))
+    wanted, left = _split([part for part in where if part not in guard], params, taken, alone)
     requests: list[Request] = []
-    for alternative in alternatives:
-        asked = base | alternative
+    for one, other in product(imposed, wanted):
+        asked = {**one, **other}
         if len(asked) < min_criteria and not any(param.column in alone for param in asked):
-            return Pushed(requests=None, residual=whole)
+            return Pushed(requests=None, residual=all_of((query.where, *left_of_guard)))
         requests.extend(_chunks(asked))
     if len(requests) > _MAX_REQUESTS:
-        return Pushed(requests=None, residual=whole)
-    return Pushed(requests=tuple(requests), residual=all_of(left))
+        return Pushed(requests=None, residual=all_of((query.where, query.guard)))
+    return Pushed(requests=tuple(requests), residual=all_of((*left, *left_of_guard)))
+
+
+def _conjuncts(condition: Condition) -> tuple[Condition, ...]:
+    return condition.parts if isinstance(condition, And) else (condition,)
+
+
+def _split(
+    parts: Iterable[Condition],
+    params: Sequence[Param],
+    taken: Sequence[Param],
+    alone: frozenset[str],
+) -> tuple[list[Request], list[Condition]]:
+    """The alternative requests that parts become, and what is left over of the parts."""
+    base, left = _assign(parts, params, taken, alone)
+    branches, left = _alternatives(left, params, (*taken, *base), alone)
+    return [{**base, **branch} for branch in branches], left
 
 
 def _assign(
-    parts: Iterable[Condition], params: Sequence[Param], taken: Request
+    parts: Iterable[Condition],
+    params: Sequence[Param],
+    taken: Sequence[Param],
+    alone: frozenset[str],
 ) -> tuple[dict[Param, tuple[Scalar, ...]], list[Condition]]:
     """Give each comparison a free parameter; what got none, or a loose one, is left over."""
-    asked: dict[Param, tuple[Scalar, ...]] = {}
+    free = [param for param in params if not (taken and param.column in alone)]
+    if any(param.column in alone for param in taken):
+        free = []
+    given: dict[Param, Compare] = {}
     left: list[Condition] = []
     for part in parts:
-        names = {param.name for param in (*taken, *asked)}
-        found = _param_for(part, params, names)
+        names = {param.name for param in (*taken, *given)}
+        found = _param_for(part, free, names)
         if found is not None and isinstance(part, Compare):
-            values = part.value if isinstance(part.value, tuple) else (part.value,)
-            asked[found] = tuple(dict.fromkeys(values))
-        if found is None or not found.exact:
+            given[found] = part
+        else:
             left.append(part)
-    return asked, left
+    solo = next((param for param in given if param.column in alone), None)
+    if solo is not None:
+        left += [part for param, part in given.items() if param is not solo]
+        given = {solo: given[solo]}
+    left += [part for param, part in given.items() if not param.exact]
+    return {param: _values(part) for param, part in given.items()}, left
+
+
+def _values(part: Compare) -> tuple[Scalar, ...]:
+    values = part.value if isinstance(part.value, tuple) else (part.value,)
+    return tuple(dict.fromkeys(values))
 
 
 def _param_for(part: Condition, params: Sequence[Param], names: set[str]) -> Param | None:
     if not isinstance(part, Compare):
         return None
-    values = part.value if isinstance(part.value, tuple) else (part.value,)
+    values = _values(part)
     ops = (part.op,) if part.op not in (Op.EQ, Op.IN) else (part.op, Op.EQ, Op.IN)
     fitting = [
         param
@@ -159,17 +191,19 @@ def _carries(param: Param, value: Scalar) -> bool:
 
 
 def _alternatives(
-    left: list[Condition], params: Sequence[Param], base: Request
-) -> tuple[list[dict[Param, tuple[Scalar, ...]]], list[Condition]]:
+    left: list[Condition],
+    params: Sequence[Param],
+    taken: Sequence[Param],
+    alone: frozenset[str],
+) -> tuple[list[Request], list[Condition]]:
     """The branches of one `or` as requests of their own, if every branch pushes something."""
     for part in left:
         if not isinstance(part, Or):
             continue
-        branches: list[dict[Param, tuple[Scalar, ...]]] = []
+        branches: list[Request] = []
         complete = True
         for branch in part.parts:
-            parts = branch.parts if isinstance(branch, And) else (branch,)
-            asked, rest = _assign(parts, params, base)
+            asked, rest = _assign(_conjuncts(branch), params, taken, alone)
             complete = complete and not rest
             branches.append(asked)
         if branches and all(branches):

@@ -1,7 +1,8 @@
 """A vector search service: the records nearest to a probe, and plain reading of records.
 
-`POST <search_path>` takes {emb, k, min_score, model, filter, fields} and answers the nearest
-records, each with a score. Records themselves are read as from any REST service.
+`POST <search.path>` takes {emb, k, min_score, model}, or the reference of a stored record for
+`emb`, with whatever filter and sparse fieldset the service is configured to have, and answers the
+nearest records, each with a score. Records themselves are read as from any REST service.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from connectors._listing import Listing, explain, listing_from, picker, read
 from connectors._paths import bare, reader
 from connectors._push import spoken
 from connectors.conditions import (
-    ALWAYS,
     NEVER,
     And,
     Compare,
@@ -53,7 +53,9 @@ class Search:
     dimension: int
     models: frozenset[str]
     max_k: int
-    filters: frozenset[tuple[str, Op]]  # what the service's filter can say
+    ref_param: str  # names a stored record as the probe; "" when the service cannot
+    fields_param: str  # the sparse fieldset; "" when it answers whole records
+    filters: Mapping[tuple[str, Op], str]  # what it can filter by, and the key that says it
 
 
 class VectorConnector:
@@ -73,9 +75,11 @@ class VectorConnector:
         abilities = Ability.LIMIT | Ability.SIMILAR
         if any(param.many for of in listings.values() for param in of.params):
             abilities |= Ability.BATCH
-        if all(listing.fields_param for listing in listings.values()):
+        sparse = all(of.fields_param for of in listings.values())
+        if sparse and all(of.fields_param for of in searches.values()):
             abilities |= Ability.PROJECT
-        self._capability = Capability(abilities=abilities, max_keys=max_keys)
+        least = min((1 if of.alone else of.min_criteria for of in listings.values()), default=0)
+        self._capability = Capability(abilities=abilities, max_keys=max_keys, min_criteria=least)
 
     @classmethod
     def from_config(cls, config: Mapping[str, object], secrets: Secrets) -> Self:
@@ -104,7 +108,7 @@ class VectorConnector:
 
     def residual(self, query: SourceQuery) -> Condition:
         """What the service's filter, or its parameters, cannot say."""
-        whole = all_of((query.where, query.guard))
+        whole = all_of((query.guard, query.where))
         if query.relation not in self._listings:
             return whole
         if query.near is None:
@@ -117,12 +121,11 @@ class VectorConnector:
         if query.near is None:
             return explain(listing, query)
         search = self._searched(query)
-        filters, _ = _filtered(search, all_of((query.where, query.guard)))
-        shape = {column: dict.fromkeys(said, "?") for column, said in filters.items()}
-        return (
-            f"POST {search.path} emb=? k={_k(search, query)} min_score=? model=?"
-            f" filter={shape} fields={','.join(_fields(query))}"
-        )
+        said, _ = _filtered(search, all_of((query.guard, query.where)))
+        body = _body(search, query, query.near, said)
+        shown = [f"{key}={body[key]}" for key in ("k", search.fields_param) if key]
+        hidden = [f"{key}=?" for key in body if key not in ("k", search.fields_param)]
+        return " ".join((f"POST {search.path}", *hidden, *shown))
 
     async def fetch(self, query: SourceQuery) -> SourceResult:
         listing = self._listing(query)
@@ -130,20 +133,12 @@ class VectorConnector:
             return await read(self._client, listing, query)
         search = self._searched(query)
         _refuse(search, query.near)
-        whole = all_of((query.where, query.guard))
-        filters, _ = _filtered(search, whole)
         if query.after is not None:
             raise SourceProtocolError("a ranking has no position to go on from")
+        whole = all_of((query.guard, query.where))
         if whole == NEVER:
             return SourceResult(rows=())
-        body = {
-            "emb": query.near.vector,
-            "k": _k(search, query),
-            "min_score": query.near.min_score,
-            "model": query.near.model,
-            "filter": filters,
-            "fields": _fields(query),
-        }
+        body = _body(search, query, query.near, _filtered(search, whole)[0])
         try:
             async with asyncio.timeout(query.timeout_s):
                 deadline = asyncio.get_running_loop().time() + query.timeout_s
@@ -185,10 +180,10 @@ class VectorConnector:
 
 
 def _search(table: Table) -> Search:
-    filters = []
+    filters = {}
     for entry in table.tables("filters"):
         op = Op(entry.choice("op", [str(op) for op in Op], "eq"))
-        filters.append((entry.text("column"), op))
+        filters[entry.text("column"), op] = entry.text("param")
         entry.done()
     path = table.text("path", "/search")
     if not path.startswith("/") or any(mark in path for mark in "?#{} \\"):
@@ -200,7 +195,9 @@ def _search(table: Table) -> Search:
         dimension=table.whole("dimension", 512, most=65536),
         models=frozenset(table.texts("models")),
         max_k=table.whole("max_k", 100),
-        filters=frozenset(filters),
+        ref_param=table.text("ref_param", ""),
+        fields_param=table.text("fields_param", ""),
+        filters=filters,
     )
     table.done()
     return found
@@ -212,11 +209,14 @@ def _refuse(search: Search, near: Near) -> None:
     Raises:
         SourceProtocolError: its dimension, length, values, model or threshold is wrong.
     """
-    if len(near.vector) != search.dimension:
+    if near.ref is not None:
+        if near.vector or not search.ref_param:
+            raise SourceProtocolError("a stored record cannot be the probe here")
+    elif len(near.vector) != search.dimension:
         raise SourceProtocolError(f"a probe has {search.dimension} numbers")
-    if not all(isinstance(part, int | float) and math.isfinite(part) for part in near.vector):
+    elif not all(isinstance(part, int | float) and math.isfinite(part) for part in near.vector):
         raise SourceProtocolError("a probe is of finite numbers")
-    if abs(math.hypot(*near.vector) - 1) > _UNIT:
+    elif abs(math.hypot(*near.vector) - 1) > _UNIT:
         raise SourceProtocolError("a probe is of unit length")
     if search.models and near.model not in search.models:
         raise SourceProtocolError("a model that this source does not know")
@@ -224,23 +224,29 @@ def _refuse(search: Search, near: Near) -> None:
         raise SourceProtocolError("a score is from 0 to 1")
 
 
-def _filtered(search: Search, whole: Condition) -> tuple[dict[str, dict[str, object]], Condition]:
-    """The service's filter, {column: {op: value}}, and what it cannot say."""
-    filters: dict[str, dict[str, object]] = {}
+def _filtered(search: Search, whole: Condition) -> tuple[dict[str, object], Condition]:
+    """The keys that say what can be said, the guard's part first, and what is left over."""
+    said: dict[str, object] = {}
     left: list[Condition] = []
     for part in whole.parts if isinstance(whole, And) else (whole,):
-        if (
-            isinstance(part, Compare)
-            and (part.field, part.op) in search.filters
-            and str(part.op) not in filters.get(part.field, {})
-        ):
-            values = part.value if isinstance(part.value, tuple) else (part.value,)
-            plain = [v if isinstance(v, str | int | float) else spoken(v) for v in values]
-            said = plain if part.op is Op.IN else plain[0]
-            filters.setdefault(part.field, {})[str(part.op)] = said
-        elif part != ALWAYS:
+        name = search.filters.get((part.field, part.op)) if isinstance(part, Compare) else None
+        if name is None or name in said or not isinstance(part, Compare):
             left.append(part)
-    return filters, all_of(left)
+            continue
+        values = part.value if isinstance(part.value, tuple) else (part.value,)
+        plain = [v if isinstance(v, str | int | float) else spoken(v) for v in values]
+        said[name] = plain if part.op is Op.IN else plain[0]
+    return said, all_of(left)
+
+
+def _body(
+    search: Search, query: SourceQuery, near: Near, said: Mapping[str, object]
+) -> dict[str, object]:
+    """The request; `said` cannot displace what makes it a search."""
+    probe = {"emb": near.vector} if near.ref is None else {search.ref_param: near.ref}
+    fields = {search.fields_param: _fields(query)} if search.fields_param else {}
+    ranking = {"k": _k(search, query), "min_score": near.min_score, "model": near.model}
+    return {**said, **fields, **probe, **ranking}
 
 
 def _k(search: Search, query: SourceQuery) -> int:
@@ -260,10 +266,10 @@ def _ranked(search: Search, query: SourceQuery, near: Near, data: Any) -> Source
     scored: list[tuple[float, tuple[object, ...]]] = []
     for record in found:
         score = score_of(record)
-        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score < 1.001:
             raise SourceProtocolError("a score that is none")
         if score >= near.min_score:
-            scored.append((float(score), pick(record)[:-1]))
+            scored.append((min(1.0, float(score)), pick(record)[:-1]))
     scored.sort(key=lambda pair: -pair[0])
     return SourceResult(
         rows=tuple((*row, score) for score, row in scored[: query.limit]),

@@ -35,7 +35,9 @@ def connector(world: World, more: Mapping[str, object] | None = None) -> VectorC
             "search": {
                 "dimension": DIMENSION,
                 "models": ["m1"],
-                "filters": [{"column": "code", "op": "in"}],
+                "ref_param": "ref",
+                "fields_param": "fields",
+                "filters": [{"column": "code", "op": "in", "param": "codes"}],
             },
         }
 
@@ -107,7 +109,7 @@ class TestVector(ConnectorContract):
         assert rig.connector.residual(query) == ALWAYS
         world.clear()
         assert (await rig.connector.fetch(query)).rows[0][0] == "r01"
-        assert '"filter": {"code": {"in": ["C"]}}' in world.sent[0]
+        assert '"codes": ["C"]' in world.sent[0]
 
     @pytest.mark.parametrize("guard", [Compare("number", Op.EQ, 5), IsNull("code"), NEVER])
     async def test_what_the_filter_cannot_say_is_left_over(
@@ -124,6 +126,8 @@ class TestVector(ConnectorContract):
             {"vector": (*embedding(0), 0.0)},
             {"vector": tuple(0.0 for _ in range(DIMENSION))},
             {"vector": (0.5,) * 1_000_000},
+            {"ref": "r05"},  # and a vector
+            {"vector": ()},
             {"model": "m9"},
             {"min_score": math.nan},
             {"min_score": 1.5},
@@ -139,9 +143,17 @@ class TestVector(ConnectorContract):
             await rig.connector.fetch(near(rig, replace(good, **probe)))
         assert world.sent == []
 
+    async def test_a_stored_record_can_be_the_probe(self, rig: Rig, world: World) -> None:
+        good = near(rig).near
+        assert good is not None
+        world.clear()
+        stored = near(rig, replace(good, vector=(), ref="r05"), limit=1)
+        assert (await rig.connector.fetch(stored)).rows[0][0] == "r05"
+        assert '"ref": "r05"' in world.sent[0]
+
     async def test_explaining_a_search_shows_no_probe(self, rig: Rig) -> None:
         query = near(rig, guard=Compare("code", Op.IN, ("SENTINEL",)))
         text = rig.connector.explain(query)
         assert "SENTINEL" not in text
         assert "emb=?" in text
-        assert "'code': {'in': '?'}" in text
+        assert "codes=?" in text

@@ -232,12 +232,10 @@ def _packed(answer: object) -> Response:
 
 def _nearest(world: World, body: Mapping[str, Any]) -> list[dict[str, Any]]:
     scored = []
+    probe = body.get("emb") or embedding(int(body["ref"].removeprefix("r")))
     for at, row in enumerate(world.rows["rich"]):
-        held = all(
-            (row[column] in said["in"] if "in" in said else row[column] == said["eq"])
-            for column, said in body["filter"].items()
-        )
-        score = sum(a * b for a, b in zip(body["emb"], embedding(at), strict=True))
+        held = row["code"] in body.get("codes", [row["code"]])
+        score = sum(a * b for a, b in zip(probe, embedding(at), strict=True))
         if held and score >= body["min_score"]:
             scored.append({**_thin(row, body["fields"]), "score": min(1.0, score)})
     scored.sort(key=lambda record: -record["score"])

@@ -46,8 +46,8 @@ def test_where_and_guard_share_the_parameters() -> None:
 
 def test_a_parameter_is_used_once() -> None:
     found = pushed(eq("name", "x"), eq("name", "y"))
-    assert found.requests == ({NAME: ("x",)},)
-    assert found.residual == eq("name", "y")
+    assert found.requests == ({NAME: ("y",)},)  # the guard's
+    assert found.residual == eq("name", "x")
 
 
 def test_a_loose_parameter_narrows_and_leaves_its_condition_over() -> None:
@@ -84,6 +84,30 @@ def test_too_few_criteria_leave_everything_over() -> None:
     assert pushed(where, ALWAYS, 2) == Pushed(requests=None, residual=where)
     assert pushed(where, ALWAYS, 2, "name").requests == ({NAME: ("x",)},)
     assert pushed(And((where, eq("age", 3))), ALWAYS, 2).residual == ALWAYS
+
+
+def test_a_column_that_stands_alone_is_asked_by_itself() -> None:
+    where = And((eq("name", "x"), eq("ref", "a")))
+    found = pushed(where, ALWAYS, 2, "ref")
+    assert found == Pushed(requests=({REF: ("a",)},), residual=eq("name", "x"))
+    either = Or((eq("ref", "a"), eq("name", "x")))
+    assert pushed(either, ALWAYS, 1, "ref").requests == ({REF: ("a",)}, {NAME: ("x",)})
+    assert pushed(And((either, eq("age", 3))), ALWAYS, 1, "ref").residual == either
+
+
+def test_what_is_pushed_of_a_guard_does_not_depend_on_what_is_asked() -> None:
+    guard = And((eq("name", "x"), Or((eq("age", 1), eq("age", 2)))))
+    assert pushed(ALWAYS, guard).residual == ALWAYS
+    for where in (
+        eq("name", "y"),
+        eq("ref", "a"),
+        eq("age", 3),
+        Or((eq("ref", "a"), eq("age", 3))),
+    ):
+        found = pushed(where, guard, 0, "ref")
+        assert found.residual == where
+        assert found.requests == pushed(ALWAYS, guard).requests
+    assert pushed(ALWAYS, guard, 3) == Pushed(requests=None, residual=ALWAYS)
 
 
 def test_too_many_requests_are_none() -> None:
