@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
+import signal
 import subprocess
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -211,6 +214,23 @@ class TestPostgresql(SqlContract):
         await rig.refs(rig.query())
         end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'reader'"
         await asyncio.to_thread(server.run, end)
+        assert await rig.refs(rig.query()) == {"p1", "p2", "p3", "p4"}
+
+    async def test_f02_a_server_that_falls_silent_is_left_in_time(
+        self, rig: Rig, server: Postgres
+    ) -> None:
+        """Even closing the connection politely must not wait for it."""
+        pid = "SELECT pid FROM pg_stat_activity WHERE usename = 'reader'"
+        await rig.refs(rig.query())
+        backend = int(await asyncio.to_thread(server.run, pid))
+        os.kill(backend, signal.SIGSTOP)
+        began = time.monotonic()
+        try:
+            with pytest.raises(SourceTimeout):
+                await rig.connector.fetch(rig.query(timeout_s=0.3))
+            assert time.monotonic() - began < 0.6
+        finally:
+            os.kill(backend, signal.SIGCONT)
         assert await rig.refs(rig.query()) == {"p1", "p2", "p3", "p4"}
 
     async def test_ij_07_a_borrowed_session_is_as_it_was_made(self, rig: Rig) -> None:
