@@ -98,6 +98,6 @@ rule(id) := concat(":", [fields.name[id], fields.outcome_name[id]]) if {
 # title: The owner's own desk where the table says "owner"
 desk(said, resource) := data.tables.agencies[resource.agency].desk if {
 	said == "owner"
-} else := "gateway" if {
-	said == "owner"
-} else := said
+} else := said if {
+	said != "owner"
+}

@@ -76,7 +76,7 @@ trained(outcome) if outcome.needs in input.subject.training
 # METADATA
 # title: The outcome of each resource, by name
 outcome_name[id] := settled(word(id)) if {
-	some id, _ in input.resources
+	some id, _ in name
 	reached(id)
 }
 
@@ -143,14 +143,10 @@ agreed_uses[id] := {use: fields |
 # METADATA
 # title: A use is listed for the resource, not taken back by its outcome, and its component is shown
 may_use(id, resource, use, field) if {
-	field in listed(id, resource, use)
+	field in data.tables.uses[resource.entity][use]
 	not field in object.get(object.get(outcome[id], "not_uses", {}), use, [])
 	component_shown(resource, field)
 }
-
-listed(id, resource, use) := fields if {
-	fields := data.tables.uses[name[id]][use]
-} else := data.tables.uses[resource.entity][use]
 
 component_shown(_, field) if not contains(field, ".")
 

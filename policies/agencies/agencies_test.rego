@@ -1,0 +1,92 @@
+package agencies.agencies_test
+
+import data.gateway
+import data.gateway.questions_test as q
+
+ruling(role, agency, purpose, resources, id) := decision.resources[id] if {
+	decision := gateway.decision with input as q.asked(role, agency, purpose, resources)
+}
+
+flags(agency) := q.person(agency, "safeguarding", "SafeguardFlag", ["kind"])
+
+test_an_owner_without_a_policy_has_agreed_to_nothing if {
+	stranger := ruling("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("XYZ", "Vehicle", ["make"], {}), "f0")
+	object.keys(stranger) == {"notes"}
+	stranger.notes[""].desk == "gateway"
+	every agency in ["NMC", "SCP", "BID", "ERU", "NCB", "NIS", "VLR"] {
+		ruling("response_officer", "NMC", "OFFICER_SAFETY", q.fetch(agency, "Vehicle", ["make"], {}), "f0").show == "records"
+	}
+}
+
+test_forces_and_bureau_silence_flags_for_border_work_whatever_the_matrix_says if {
+	every agency in ["NMC", "SCP", "NCB"] {
+		question := q.asked("immigration_enforcement", "BID", "BORDER_SECURITY", flags(agency))
+		decision := gateway.decision with input as question
+			with data.tables.matrix["Person.safeguarding"].immigration_enforcement as {"*": "clear"}
+		decision.resources["f0.safeguarding"] == {"show": "silent"}
+		safety := gateway.decision with input as q.with_context(question, {"purpose": "OFFICER_SAFETY"})
+			with data.tables.matrix["Person.safeguarding"].immigration_enforcement as {"*": "clear"}
+		safety.resources["f0.safeguarding"].show == "records"
+	}
+}
+
+immigration := q.person("BID", "immigration", "ImmigrationStatus", ["status", "case_state"])
+
+test_bid_keeps_the_case_state_from_northmarch if {
+	question := q.asked("response_officer", "NMC", "OFFICER_SAFETY", immigration)
+	decision := gateway.decision with input as question
+		with data.tables.matrix["Person.immigration"].response_officer as {"*": "clear"}
+	decision.resources["f0.immigration"].read == {"status": "CLEAR"}
+	ruling("bureau_officer", "NCB", "OFFICER_SAFETY", immigration, "f0.immigration").read == {"status": "CLEAR", "case_state": "CLEAR"}
+}
+
+test_eru_keeps_names_of_groups_with_the_trained if {
+	question := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("ERU", "OrganisedGroup", ["name", "region"], {}))
+	trained := gateway.decision with input as question
+	trained.resources.f0.read == {"name": "CLEAR", "region": "CLEAR"}
+	untrained := gateway.decision with input as q.with_subject(question, {"training": []})
+	untrained.resources.f0.read == {"region": "CLEAR"}
+}
+
+test_eru_reports_do_not_go_abroad if {
+	question := q.asked("foreign_liaison", "PARTNER", "OIC_INVESTIGATION", q.fetch("ERU", "IntelligenceReport", ["urn"], {}))
+	decision := gateway.decision with input as question
+		with data.tables.matrix.IntelligenceReport.foreign_liaison as {"*": "clear"}
+	decision.resources.f0.notes[""].rule == "eru.partners"
+	not decision.resources.f0.show
+}
+
+test_nis_ranks_faces_for_operators_only if {
+	question := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("NIS", "FaceCandidate", ["rank"], {"face": ["likeness"]}))
+	trained := gateway.decision with input as question
+	trained.resources.f0.read == {"rank": "CLEAR"}
+	untrained := gateway.decision with input as q.with_subject(question, {"training": []})
+	untrained.resources.f0.notes[""].rule == "nis.operators"
+}
+
+test_vlr_gives_current_entries_and_no_keepers_for_immigration_control if {
+	vehicles := ruling("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("VLR", "Vehicle", ["make"], {}), "f0")
+	data.gateway.lib.eq("retention", "CURRENT") in vehicles.rows.value
+	question := q.asked("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", q.fetch("VLR", "Person", ["sex"], {}))
+	control := gateway.decision with input as question
+	control.resources.f0.notes[""].rule == "vlr.keepers"
+	border := gateway.decision with input as q.with_context(question, {"purpose": "BORDER_SECURITY"})
+	border.resources.f0.show == "records"
+}
+
+test_the_requesters_agency_narrows_too if {
+	question := q.asked("rocu_analyst", "ERU", "OIC_INVESTIGATION", q.fetch("NMC", "Vehicle", ["make", "model"], {}))
+	decision := gateway.decision with input as question with data.agencies.eru.hide as {"f0": {"make"}}
+	decision.resources.f0.read == {"model": "CLEAR"}
+	withheld := gateway.decision with input as question
+		with data.agencies.eru.withhold as {"f0": {"rule": "r", "text": "t", "desk": "eru-intel", "action": "call"}}
+	object.keys(withheld.resources.f0) == {"notes"}
+}
+
+test_no_agency_can_widen if {
+	denied := q.asked("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("NMC", "Sighting", ["camera"], {}))
+	decision := gateway.decision with input as denied
+		with data.agencies.nmc.rows as {"f0": data.gateway.lib.all_of([])}
+		with data.agencies.nmc.hide as {"f0": set()}
+	object.keys(decision.resources.f0) == {"notes"}
+}

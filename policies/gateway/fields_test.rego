@@ -1,0 +1,191 @@
+package gateway.fields_test
+
+import data.gateway
+import data.gateway.questions_test as q
+
+ruling(role, agency, purpose, resources, id) := decision.resources[id] if {
+	decision := gateway.decision with input as q.asked(role, agency, purpose, resources)
+}
+
+# --- the tables agree with each other ---
+
+words contains word if {
+	some _, columns in data.tables.matrix
+	some _, cells in columns
+	some _, word in cells
+	is_string(word)
+}
+
+words contains word if {
+	some _, columns in data.tables.matrix
+	some _, cells in columns
+	some _, cell in cells
+	is_object(cell)
+	some side in ["own", "other"]
+	word := cell[side]
+}
+
+test_every_word_of_the_matrix_is_an_outcome if {
+	every word in words {
+		data.tables.outcomes[word]
+	}
+}
+
+test_every_outcome_is_used if {
+	otherwise := {outcome.otherwise | some outcome in data.tables.outcomes}
+	every word, _ in data.tables.outcomes {
+		word in (words | otherwise)
+	}
+}
+
+test_every_column_is_a_role_and_every_purpose_is_one if {
+	columns := {role.column | some role in data.tables.roles} | {"*"}
+	every row in data.tables.matrix {
+		every column, cells in row {
+			column in columns
+			every purpose, _ in cells {
+				purpose in (object.keys(data.tables.purposes) | {"*"})
+			}
+		}
+	}
+}
+
+test_every_place_and_field_that_an_outcome_names_exists if {
+	every place, _ in data.tables.matrix {
+		parts := split(place, ">")
+		type := split(parts[count(parts) - 1], ".")[0]
+		data.tables.fields[type]
+	}
+}
+
+test_no_no_without_a_desk_and_a_next_step if {
+	every outcome in data.tables.outcomes {
+		has_next_step(outcome)
+	}
+}
+
+has_next_step(outcome) if outcome.show in {"records", "silent"}
+
+has_next_step(outcome) if {
+	outcome.note.text != ""
+	outcome.note.action != ""
+	outcome.note.desk in (object.keys(data.tables.desks) | {"owner"})
+}
+
+test_every_desk_is_in_the_table if {
+	every agency in data.tables.agencies {
+		data.tables.desks[agency.desk]
+	}
+	every refusal in data.tables.refusals {
+		data.tables.desks[refusal.desk]
+	}
+}
+
+# A referral number tells that there is a referral, so it is shown only where flags are clear.
+test_referral_numbers_only_where_safeguarding_is_clear if {
+	every name, role in data.tables.roles {
+		every purpose in role.purposes {
+			numbers := q.person("SCP", "identifiers", "Identifier", ["value"])
+			flags := q.person("SCP", "safeguarding", "SafeguardFlag", ["kind"])
+			question := q.asked(name, role.agencies[0], purpose, object.union(numbers, flags))
+			decision := gateway.decision with input as question
+			hides_referrals(decision)
+		}
+	}
+}
+
+hides_referrals(decision) if decision.refuse
+
+hides_referrals(decision) if not decision.resources["f0.identifiers"].show
+
+hides_referrals(decision) if {
+	rows := decision.resources["f0.identifiers"].rows.value
+	not "NRM_REF" in {kind | some row in rows; some kind in row.value}
+}
+
+hides_referrals(decision) if decision.resources["f0.safeguarding"].read.kind == "CLEAR"
+
+# --- the most particular place wins ---
+
+linked(parent) := object.union(q.fetch("NMC", parent, [], {}), {"f1": {
+	"source": "nmc",
+	"agency": "NMC",
+	"entity": "Person",
+	"parent": "f0",
+	"limit": 20,
+	"read": ["sex"],
+	"uses": {},
+}})
+
+test_a_person_reached_over_a_vehicle_is_a_keeper if {
+	not ruling("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", linked("Vehicle"), "f1").show
+	ruling("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", linked("Encounter"), "f1").show == "records"
+}
+
+test_an_unlisted_component_follows_its_type if {
+	ruling("response_officer", "NMC", "OFFICER_SAFETY", q.person("NMC", "names", "PersonName", ["full"]), "f0.names").read == {"full": "CLEAR"}
+}
+
+test_a_component_without_its_record_is_denied if {
+	orphan := object.remove(q.person("NMC", "names", "PersonName", ["full"]), ["f0"])
+	bare := gateway.decision with input as q.asked("response_officer", "NMC", "OFFICER_SAFETY", orphan)
+	not bare.resources["f0.names"].show
+}
+
+# --- the ladder ---
+
+test_a_field_nobody_named_follows_the_ladder if {
+	low := ruling("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("NMC", "Person", ["sex", "mopi_group", "silent", "victim", "subject_roles", "identifiers"], {}), "f0")
+	low.read == {"sex": "CLEAR", "identifiers": "CLEAR"}
+	high := ruling("bureau_officer", "NCB", "OFFICER_SAFETY", q.fetch("NMC", "Person", ["sex", "mopi_group", "silent", "victim", "subject_roles"], {}), "f0")
+	high.read == {"sex": "CLEAR", "mopi_group": "CLEAR"}
+	named := ruling("bureau_officer", "NCB", "PROTECT_VULNERABLE", q.fetch("NMC", "Person", ["subject_roles"], {}), "f0")
+	named.read == {"subject_roles": "CLEAR"}
+}
+
+test_the_ladder_never_reaches_intelligence_or_safeguarding if {
+	every class in ["S4", "S5"] {
+		ranks := data.tables.ladder.ranks
+		ranks[class] > ranks[data.tables.ladder.highest]
+	}
+}
+
+test_an_empty_word_denies_the_rest if {
+	team := ruling("criminal_team", "BID", "OIC_INVESTIGATION", q.fetch("ERU", "OrganisedGroup", ["name", "region", "thematic_total"], {}), "f0")
+	team.read == {"region": "CLEAR", "thematic_total": "BAND"}
+}
+
+# --- uses ---
+
+test_a_use_of_a_component_needs_the_component if {
+	uses := {"filter": ["names.family", "identifiers.value", "date_of_birth", "sex"]}
+	officer := ruling("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("NMC", "Person", [], uses), "f0")
+	officer.uses.filter == ["names.family", "identifiers.value", "date_of_birth"]
+	liaison := ruling("foreign_liaison", "PARTNER", "OIC_INVESTIGATION", q.fetch("NMC", "Person", [], uses), "f0")
+	liaison.uses.filter == ["names.family", "date_of_birth"]
+}
+
+test_an_outcome_takes_uses_back if {
+	uses := {"filter": ["oic", "thematic_total"], "sort": ["thematic_total"]}
+	team := ruling("criminal_team", "BID", "OIC_INVESTIGATION", q.fetch("ERU", "OrganisedGroup", [], uses), "f0")
+	team.uses == {"filter": ["oic"]}
+}
+
+# --- training ---
+
+test_without_training_intelligence_is_a_hit if {
+	question := q.asked("rocu_analyst", "ERU", "OIC_INVESTIGATION", q.fetch("ERU", "IntelligenceReport", ["urn"], {}))
+	trained := gateway.decision with input as question
+	trained.resources.f0.read == {"urn": "CLEAR"}
+	untrained := gateway.decision with input as q.with_subject(question, {"training": []})
+	untrained.resources.f0.show == "hit"
+	untrained.resources.f0.limit == 1
+	untrained.resources.f0.notes[""].desk == "eru-intel"
+}
+
+test_a_component_has_uses_of_its_own if {
+	numbers := q.person("NMC", "identifiers", "Identifier", ["value"])
+	asked := object.union(numbers, {"f0.identifiers": {"uses": {"reveal": ["names", "sex"], "match": ["value"]}}})
+	officer := ruling("response_officer", "NMC", "OFFICER_SAFETY", asked, "f0.identifiers")
+	officer.uses == {"reveal": ["names"], "match": ["value"]}
+}

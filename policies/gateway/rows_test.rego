@@ -1,0 +1,83 @@
+package gateway.rows_test
+
+import data.gateway
+import data.gateway.lib
+import data.gateway.questions_test as q
+
+conditions(question) := decision.resources.f0.rows.value if {
+	decision := gateway.decision with input as question
+}
+
+officer(agency, purpose) := q.asked("response_officer", "NMC", purpose, q.fetch(agency, "Person", [], {}))
+
+bureau(agency) := q.asked("bureau_officer", "NCB", "OFFICER_SAFETY", q.fetch(agency, "Person", [], {}))
+
+enforcement(purpose) := q.asked("immigration_enforcement", "BID", purpose, q.fetch("NMC", "Person", [], {}))
+
+test_overdue_is_searchable_and_disposal_is_not if {
+	lib.one_of("retention", ["CURRENT", "REVIEW_DUE"]) in conditions(officer("NMC", "OFFICER_SAFETY"))
+}
+
+test_the_lower_clearance_holds if {
+	open := lib.one_of("marking", ["OFFICIAL"])
+	both := lib.one_of("marking", ["OFFICIAL", "OFFICIAL_SENSITIVE"])
+	question := officer("NMC", "OFFICER_SAFETY")
+	both in conditions(question)
+	open in conditions(q.with_subject(question, {"clearance": "O"}))
+	liaison := q.asked("foreign_liaison", "PARTNER", "OIC_INVESTIGATION", q.fetch("NMC", "Person", [], {}))
+	open in conditions(liaison)
+}
+
+test_sensitive_fields_need_the_clearance if {
+	question := q.asked("response_officer", "NMC", "OFFICER_SAFETY", q.person("NMC", "offending", "Offence", ["date"]))
+	high := gateway.decision with input as question
+	high.resources["f0.offending"].read == {"date": "CLEAR"}
+	low := gateway.decision with input as q.with_subject(question, {"clearance": "O"})
+	low.resources["f0.offending"].read == {}
+}
+
+test_silent_records_are_for_their_owners_covert_readers if {
+	overt := lib.eq("silent", false)
+	overt in conditions(bureau("NMC"))
+	not overt in conditions(bureau("NCB"))
+	overt in conditions(q.with_subject(bureau("NCB"), {"training": []}))
+}
+
+test_the_firewall_hides_victims_from_immigration_control if {
+	no_victims := lib.eq("victim", false)
+	no_victims in conditions(enforcement("IMMIGRATION_CONTROL"))
+	not no_victims in conditions(enforcement("BORDER_SECURITY"))
+}
+
+test_a_setting_without_rules_of_its_own_keeps_the_firewall_up if {
+	every setting in {"firewall", "protocol", "notify"} {
+		decision := gateway.decision with input as enforcement("IMMIGRATION_CONTROL")
+			with data.tables.switches.firewall as setting
+		lib.eq("victim", false) in decision.resources.f0.rows.value
+	}
+}
+
+test_the_firewall_holds_whatever_the_matrix_says if {
+	question := q.asked("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", q.person("BID", "safeguarding", "SafeguardFlag", ["kind"]))
+	decision := gateway.decision with input as question
+		with data.tables.matrix["Person.safeguarding"].immigration_enforcement as {"*": "clear"}
+	decision.resources["f0.safeguarding"] == {"show": "silent"}
+}
+
+test_no_children_for_partners_abroad if {
+	liaison := q.asked("foreign_liaison", "PARTNER", "OIC_INVESTIGATION", q.fetch("NMC", "Person", [], {}))
+	lib.before("date_of_birth", "2007-01-01") in conditions(liaison)
+	lib.eq("victim", false) in conditions(liaison)
+}
+
+test_components_have_rows_of_their_own if {
+	question := q.asked("response_officer", "NMC", "OFFICER_SAFETY", q.person("NMC", "alerts", "Alert", ["kind", "discreet"]))
+	decision := gateway.decision with input as question
+	decision.resources["f0.alerts"].rows == lib.all_of([lib.eq("discreet", false)])
+	decision.resources["f0.alerts"].read == {"kind": "CLEAR", "discreet": "CLEAR"}
+}
+
+test_words_for_conditions if {
+	lib.any_of([]) == {"type": "compound", "operator": "or", "value": []}
+	lib.only({"a": [1], "b": [1, 2]}) == lib.all_of([lib.eq("a", 1), lib.one_of("b", [1, 2])])
+}
