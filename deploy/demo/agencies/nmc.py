@@ -359,7 +359,8 @@ def _stops(population: Population) -> Iterator[Row]:
 
 
 def _disruptions(population: Population) -> Iterator[Row]:
+    groups = {group.ref: next(iter(group.refs.values())) for group in population.groups}
     for held in population.disruptions:
         if Agency.NMC in held.claimed_by:
             kind = (held.strand, _GRADES[held.grade], str(held.lead), ",".join(held.claimed_by))
-            yield (held.ref, held.event_key, held.on, *kind, held.summary, held.group)
+            yield (held.ref, held.event_key, held.on, *kind, held.summary, groups[held.group])

@@ -10,14 +10,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.schema import SchemaItem
 
 BASE, VIEWS, READER = "niche", "gw", "gateway_reader"
-_COLLATED = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_general_ci"}
 METADATA = sa.MetaData()
 
 
 def _moment() -> sa.types.TypeEngine[Any]:
-    kept = sqlite.DATETIME(truncate_microseconds=True)
+    kept = sqlite.DATETIME(truncate_microseconds=True)  # type: ignore[no-untyped-call]  # untyped there
     return sa.DateTime().with_variant(kept, "sqlite")
 
 
@@ -25,8 +25,8 @@ def _degrees(name: str) -> sa.Column[Any]:
     return sa.Column(name, sa.Float().with_variant(mysql.DOUBLE(), "mysql", "mariadb"))
 
 
-def _text(name: str, length: int, *, index: bool = False) -> sa.Column[Any]:
-    return sa.Column(name, sa.String(length), index=index)
+def _text(name: str, length: int, *, key: bool = False, index: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, sa.String(length), primary_key=key, index=index)
 
 
 def _number(name: str, *, key: bool = False, index: bool = False) -> sa.Column[Any]:
@@ -44,8 +44,9 @@ def _header() -> tuple[sa.Column[Any], ...]:
     )
 
 
-def _table(name: str, *columns: sa.Column[Any]) -> sa.Table:
-    return sa.Table(name, METADATA, *columns, **_COLLATED)
+def _table(name: str, *columns: SchemaItem) -> None:
+    collation = "utf8mb4_general_ci"
+    sa.Table(name, METADATA, *columns, mysql_charset="utf8mb4", mysql_collate=collation)
 
 
 def _place() -> tuple[sa.Column[Any], ...]:
@@ -112,7 +113,7 @@ def _declare() -> None:
 def _declare_events() -> None:
     _table(
         "tblOccurrence",
-        _text("OccNo", 16),
+        _text("OccNo", 16, key=True),
         _text("OffenceCode", 8),
         _text("Title", 60),
         sa.Column("OccurredFromUTC", _moment(), index=True),
@@ -123,7 +124,6 @@ def _declare_events() -> None:
         _text("Sanitised", 200),
         _text("Tags", 20),  # OIC;MS;DA
         *_header(),
-        sa.PrimaryKeyConstraint("OccNo"),
     )
     _table(
         "tblInvolvement",

@@ -294,12 +294,13 @@ def make_disruptions(
     """Two years of disruptions; the second has 1.36 times as many as the first."""
     total = DISRUPTIONS_YEAR_1 + DISRUPTIONS_YEAR_2
     twice = frozenset(rng.sample(range(total), CLAIMED_TWICE))
-    makers = (Agency.ERU, Agency.NCB, Agency.NMC)
     made = []
     for n in range(total):
         days = rng.randint(366, 730) if n < DISRUPTIONS_YEAR_1 else rng.randint(1, 365)
         group = rng.choice(groups)
-        claimed = tuple(rng.sample(makers, rng.choice((2, 3)) if n in twice else 1))
+        # nobody claims what was done to a group that they have not mapped, but for the force
+        able = (*group.refs, Agency.NMC)
+        claimed = tuple(rng.sample(able, rng.randint(2, len(able)) if n in twice else 1))
         strand = rng.choice(_STRANDS)
         made.append(
             Disruption(

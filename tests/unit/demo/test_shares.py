@@ -1,0 +1,185 @@
+"""Each agency writes in its own way, with every trap that a mapping must survive."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.demo.agencies import nmc, scp, vlr
+from deploy.demo.agencies.eru import conditions_text, write_eru
+from deploy.demo.agencies.nmc_schema import TABLES
+from deploy.demo.agencies.scp_schema import METADATA
+from deploy.demo.population import Agency, Birth, Name, Population
+from deploy.demo.world.vehicles import GOLD_VRM
+
+
+def rows(path: Path, query: str, *values: Any) -> list[Any]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(query, values).fetchall()
+
+
+@pytest.fixture(scope="module")
+def eru(world: Population, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("eru") / "eru.sqlite"
+    write_eru(path, world)
+    return path
+
+
+@pytest.fixture(scope="module")
+def at_scp(world: Population, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("scp") / "scp.sqlite"
+    scp.write_scp_sqlite(path, world)
+    return path
+
+
+def test_eru_knows_arben_as_beni(world: Population, eru: Path) -> None:
+    key = int(world.key("T-000417", Agency.ERU))
+    [(label, attrs, silent)] = rows(eru, "select label, attrs, silent from entity where id=?", key)
+    assert (label, json.loads(attrs)["born"], silent) == ("BENI", "17-Apr-91", 0)
+    assert rows(eru, "select num from person_phone_v where person=?", key) == [("+447700900417",)]
+    reports = rows(
+        eru,
+        "select hnd, silent from intel join intel_person_v using (urn) where person=? order by 1,2",
+        key,
+    )
+    assert reports == [("C", 0), ("C", 1), ("P", 0)]
+    assert len(rows(eru, "select * from ocg_member where entity=?", key)) == 1
+
+
+def test_eru_keys_drift_and_dates_have_many_forms(eru: Path) -> None:
+    held = [json.loads(a) for (a,) in rows(eru, "select attrs from entity where kind='PER'")]
+    keys = Counter(key for attrs in held for key in ("dob", "DoB", "born") if key in attrs)
+    assert set(keys) == {"dob", "DoB", "born"}
+    born = [attrs[k] for attrs in held for k in ("dob", "DoB", "born") if k in attrs]
+    for form in (r"\d\d-[A-Z][a-z]{2}-\d\d", r"\d\d/\d\d/\d{4}", r"\d{4}-\d\d-\d\d", r"\d{8}"):
+        assert any(re.fullmatch(form, text) for text in born), form
+
+
+def test_eru_conditions() -> None:
+    held = ("NO_ONWARD", "NAMED_UNIT_ONLY:ERU-INTEL", "EXPIRES:2026-01-31")
+    assert conditions_text(held) == "NO,NU:ERU-INTEL,EX:2026-01-31"
+    assert conditions_text(()) is None
+
+
+def test_eru_replaces_a_file_and_writes_the_same_again(
+    world: Population, eru: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again.sqlite"
+    again.write_text("something else")
+    write_eru(again, world)
+    for table in ("entity", "link", "intel", "intel_para", "ocg", "ocg_member", "disr"):
+        query = f"select * from {table} order by 1, 2"  # noqa: S608
+        assert rows(again, query) == rows(eru, query)
+
+
+def test_nmc_rows_fit_their_columns(world: Population) -> None:
+    held = nmc.shares(world)
+    assert set(held) == set(TABLES)
+    assert all(held.values())
+
+
+def test_nmc_has_its_traps(world: Population) -> None:
+    held = nmc.shares(world)
+    births = [row[4] for row in held["nominal"]]
+    assert nmc.UNKNOWN_BIRTH in births
+    assert all("'" not in row[1] and row[1] == row[1].upper() for row in held["nominal"])
+    assert {row[1] for row in held["nom_warning"]} == {*nmc.WARNINGS.values(), "QX"}
+    assert {row[2] for row in held["crime_person"]} == {"S", "D", "V", "W", "I"}
+    plates = {" " in row[1] for row in held["vehicle"]}
+    assert plates == {True, False}
+    starts = {row[1][:2] for row in held["phone"]}
+    assert {"+4", "00", "07"} <= starts
+    half_past_one = datetime(2025, 10, 26, 1, 30)  # noqa: DTZ001 - of which there were two
+    assert [row[4] for row in held["crime"]].count(half_past_one) >= 2
+
+
+def test_nmc_spells_in_its_own_way() -> None:
+    assert nmc.upper("O'Neill") == "ONEILL"
+    assert nmc.upper("Featherstonehaugh-Cholmondeley") == "FEATHERSTONEHAUGH-CHOLMON"
+    assert nmc.pnc_short("01/0123456A") == "01/123456A"
+    assert nmc.slashed(Name(given="Ali", family="Çela")) == "CELA/Ali"
+
+
+def test_nmc_holds_arben(world: Population) -> None:
+    held = nmc.shares(world)
+    key = world.key("T-000417", Agency.NMC)
+    [nominal] = [row for row in held["nominal"] if row[0] == key]
+    assert nominal[1:5] == ("HOXHA", "ARBEN", None, date(1991, 4, 17))
+    documents = {row[1]: row[2] for row in held["nom_document"] if row[0] == key}
+    assert documents["PASSPORT"] == "BA4417093"
+    assert set(documents) == {"PASSPORT", "NINO", "DRIVER_NO", "CRO"}
+    assert [row for row in held["vehicle"] if row[9] == key]
+    markers = [row for row in held["vehicle_marker"] if row[0].replace(" ", "") == GOLD_VRM]
+    assert [(row[1], row[5], row[6]) for row in markers] == [
+        ("DR", "NMC", False),
+        ("WE", "NCB", True),
+    ]
+
+
+def test_scp_holds_arben(world: Population, at_scp: Path) -> None:
+    key = int(world.key("T-000417", Agency.SCP))
+    query = "select FullName, BirthDate, Gender, Flags, SubjectRef from vwPerson where PersonID=?"
+    assert rows(at_scp, query, key) == [("Arben Hodja", "??/04/1991", "M", 32, f"SCP:{key}")]
+    query = "select Involvement, Tags from vwInvolvement where PersonID=?"
+    assert rows(at_scp, query, key) == [("Aggrieved", "MS")]
+
+
+def test_scp_has_its_traps(at_scp: Path) -> None:
+    births = {b for (b,) in rows(at_scp, "select BirthDate from vwPerson") if b}
+    assert any(b.startswith("??/??/") for b in births)
+    assert any(b.startswith("00/") for b in births)
+    names = [n for (n,) in rows(at_scp, "select FullName from vwPerson")]
+    assert {"," in name for name in names} == {True, False}
+    assert {g for (g,) in rows(at_scp, "select distinct Gender from vwPerson")} == {*"MFU", ""}
+    doubts = rows(at_scp, "select 1 from vwPerson where NationalityText like '%?'")
+    assert doubts
+    [(bits,)] = rows(at_scp, "select max(Flags & 1)+max(Flags & 2)+max(Flags & 4)+"
+                     "max(Flags & 8)+max(Flags & 16)+max(Flags & 32) from vwPerson")  # fmt: skip
+    assert bits == 63
+    assert {len(c) for (c,) in rows(at_scp, "select Colour from vwVehicle")} == {3}
+    words = {w for (w,) in rows(at_scp, "select distinct Involvement from vwInvolvement")}
+    assert words == {"Suspected", "Charged", "Aggrieved", "Witness", "Reporting"}
+
+
+def test_scp_has_a_view_for_every_table(at_scp: Path) -> None:
+    views = {n for (n,) in rows(at_scp, "select name from sqlite_master where type='view'")}
+    assert views == {f"vw{name.removeprefix('tbl')}" for name in METADATA.tables}
+
+
+@pytest.mark.parametrize(
+    ("birth", "texts"),
+    [
+        (Birth(), {None}),
+        (Birth(year=1991), {"??/??/1991", "00/00/1991"}),
+        (Birth(year=1991, month=4), {"??/04/1991", "00/04/1991"}),
+        (Birth(year=1991, month=4, day=7), {"07/04/1991"}),
+    ],
+)
+def test_scp_writes_what_it_knows_of_a_birth(birth: Birth, texts: set[str | None]) -> None:
+    rng = random.Random(3)  # noqa: S311
+    assert {scp.birth_text(birth, rng) for _ in range(40)} == texts
+
+
+def test_vlr_alone_knows_the_keeper(world: Population, at_scp: Path, tmp_path: Path) -> None:
+    path = tmp_path / "vlr.sqlite"
+    vlr.write_vlr(path, world)
+    query = "select mk, first_reg, kpr_nm, tax_due, ins, scrapped from veh where mark=?"
+    [(make, first, keeper, tax, insured, scrapped)] = rows(path, query, GOLD_VRM)
+    assert (make, first, keeper, insured, scrapped) == (
+        *("MERCEDES", "2018277", "WHITLOCK GRAHAM"),
+        *(1, 0),
+    )
+    assert re.fullmatch(r"\d{7}", tax)
+    assert len(rows(path, "select 1 from veh where scrapped=1")) > 5
+    words = (*TABLES["vehicle"].split(), *(c.name for c in METADATA.tables["tblVehicle"].columns))
+    told = " ".join(words).lower()
+    assert not any(word in told for word in ("kpr", "keeper", "tax", "mot_", "insur"))
