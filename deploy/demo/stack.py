@@ -113,6 +113,9 @@ async def _eru(_stack: AsyncExitStack, home: Path, population: Population) -> di
 
 _STARTERS = {"eru": _eru}
 
+AGENCIES = tuple(_STARTERS)
+"""Those that the demonstration starts."""
+
 
 def environment(stack: Stack) -> dict[str, str]:
     """The environment in which the gateway finds its secrets."""

@@ -1,7 +1,226 @@
-"""`portcullis demo`: put in its place below."""
+"""`portcullis demo`: six agencies, OPA and the gateway on this machine, and one story told by real
+requests."""
 
-from gateway.cli.common import Commands
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+from rich.console import Console
+
+from deploy.demo.issuer import ALGORITHMS, DEFAULT_AUDIENCE
+from deploy.demo.personas import ISSUERS, PERSONAS, mint
+from deploy.demo.population import Population, make_population
+from deploy.demo.stack import AGENCIES, Stack, environment, running_stack
+from deploy.demo.story import DOCUMENTS
+from gateway.app import Running, application, running
+from gateway.cli.common import ROOT, Commands, command, demo_file, home
+from gateway.cli.serve import bound, server
+from gateway.cli.story import tell
+from gateway.cli.tour import Watch, tour_of
+from gateway.settings import AboutSetting, IssuerSetting, Settings
+
+_SHOWN_PERSONAS = ("AO", "RO", "IE", "RA", "NO", "PP", "BF")
 
 
 def register(commands: Commands) -> None:
-    return None
+    made = command(
+        commands,
+        "demo",
+        _run,
+        help_text="Run six agencies, OPA and the gateway here, and tell the story.",
+        examples="  portcullis demo\n  portcullis demo --once\n  portcullis demo --port 8480",
+    )
+    made.add_argument("--port", type=int, default=8470, help="the gateway's (default: 8470)")
+    made.add_argument("--people", type=int, default=5000, help="of the synthetic world")
+    made.add_argument("--once", action="store_true", help="end after the story: 0 if all went well")
+
+
+def _run(given: argparse.Namespace) -> int:
+    # Ctrl-C ends the children by their own pid, in order; a second one does not cut that short.
+    return asyncio.run(_demo(given.port, given.people, once=given.once))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """A demonstration that runs: the agencies, and the gateway over them."""
+
+    stack: Stack
+    started: Running
+    watch: Watch
+    url: str  # of the gateway, without a path
+
+    @property
+    def graphql(self) -> str:
+        return f"{self.url}/graphql"
+
+    def token(self, persona: str) -> str:
+        return mint(persona, self.stack.issuer_url)
+
+
+@asynccontextmanager
+async def running_demo(
+    state: Path,
+    population: Population,
+    opa: Path,
+    *,
+    port: int = 0,
+    agencies: Sequence[str] = AGENCIES,
+    bid_rate: bool = True,
+    catalogue: Path = ROOT / "deploy" / "catalogue",
+    policies: Path = ROOT / "policies",
+    console: Console | None = None,
+) -> AsyncIterator[Demo]:
+    """The whole demonstration, served on a loopback port (0: any free one)."""
+    say = console.print if console else lambda _text: None
+    listening = bound("127.0.0.1", port)
+    async with AsyncExitStack() as exits:
+        exits.callback(listening.close)
+        stack = await exits.enter_async_context(
+            running_stack(
+                state / "agencies",
+                population,
+                opa,
+                agencies=agencies,
+                bid_rate=bid_rate,
+                policies=policies,
+                say=say,
+            )
+        )
+        watch = Watch()
+        started = await exits.enter_async_context(
+            running(
+                demo_settings(state, stack, catalogue, policies),
+                environment(stack),
+                observed=watch.saw,
+            )
+        )
+        app = application(started, tour=tour_of(started, watch, stack.issuer_url))
+        serving = server(app)
+        task = asyncio.create_task(serving.serve(sockets=[listening]))
+        exits.push_async_callback(_stopped, serving, task)
+        address = listening.getsockname()[1]
+        yield Demo(stack=stack, started=started, watch=watch, url=f"http://127.0.0.1:{address}")
+
+
+async def _stopped(serving: object, task: asyncio.Task[None]) -> None:
+    serving.should_exit = True  # type: ignore[attr-defined]  # a uvicorn.Server
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def demo_settings(state: Path, stack: Stack, catalogue: Path, policies: Path) -> Settings:
+    """The settings of a demonstration whose state lies in one directory."""
+    return Settings(
+        audience=DEFAULT_AUDIENCE,
+        issuers=tuple(
+            IssuerSetting(
+                issuer=f"{stack.issuer_url}/{name}", agency=agency, algorithms=(ALGORITHMS[name],)
+            )
+            for name, agency in ISSUERS.items()
+        ),
+        catalogue_dir=catalogue,
+        documents_dir=DOCUMENTS,
+        tables_dir=policies / "tables",
+        state_dir=state,
+        secrets_dir=state / "secrets",
+        audit_dir=state / "audit",
+        audit_keys_dir=state / "keys" / "audit",
+        ref_key=state / "keys" / "ref.key",
+        token_key=state / "keys" / "token.key",
+        audit_origin="portcullis.example/demo",
+        opa_url=stack.opa_url,
+        introspection=True,
+        demo=True,
+        about=AboutSetting(
+            operator="A demonstration on one machine. Every person and record in it is invented.",
+            oversight="Every question is written to a tamper-evident record before it is answered.",
+            oversight_bodies=("Oversight body (invented)",),
+            contact="",
+        ),
+    )
+
+
+async def _demo(port: int, people: int, *, once: bool) -> int:
+    console = Console(highlight=False)
+    began = monotonic()
+    state = home()
+    state.mkdir(parents=True, exist_ok=True)
+    with console.status("Looking for Open Policy Agent"):
+        opa = await asyncio.to_thread(find_opa)
+    if opa is None:
+        return 1
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    with console.status(f"Making a world of {people} people"):
+        population = await asyncio.to_thread(make_population, people, now=now)
+    with console.status("Starting six agencies"):
+        demo_stack = running_demo(state, population, opa, port=port)
+        demo = await demo_stack.__aenter__()
+    try:
+        demo_file().write_text(
+            json.dumps({"graphql": demo.graphql, "issuer": demo.stack.issuer_url})
+        )
+        for note in demo.stack.notes:
+            console.print(note)
+        console.print(
+            f"Six agencies, {people} invented people, ready in {monotonic() - began:.1f} s.\n"
+        )
+        told = await tell(demo, population, console)
+        if once:
+            return 0 if told else 1
+        await _serve(demo, console)
+        return 0
+    finally:
+        demo_file().unlink(missing_ok=True)
+        with console.status("Stopping"):
+            await demo_stack.__aexit__(None, None, None)
+
+
+async def _serve(demo: Demo, console: Console) -> None:
+    """Say how to go on, and serve until Ctrl-C."""
+    console.print(f"\nOpen {demo.url}/ for the tour. Ask as one of them (tokens hold an hour):")
+    for code in _SHOWN_PERSONAS:
+        persona = PERSONAS[code]
+        console.print(f"  {code:<3} {persona.title}, {persona.agency}: portcullis token {code}")
+    body = json.dumps(
+        {
+            "query": "query($v: Vrm!) { vehicle(vrm: $v) { owner make colour stolen } }",
+            "variables": {"v": "SN68BTX"},
+            "extensions": {
+                "justification": {
+                    "purpose": "OFFICER_SAFETY", "reasonCode": "R02", "incidentRef": "NM-26-1"
+                }
+            },
+        }
+    )  # fmt: skip
+    print(
+        f"\ncurl -s {demo.graphql} -H 'Content-Type: application/json' \\\n"
+        f"  -H 'Authorization: Bearer {demo.token('RO')}' \\\n  -d '{body}'\n\nCtrl-C stops it all."
+    )
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def find_opa() -> Path | None:
+    """The OPA program, installed if need be; None if it cannot be had, which was said."""
+    if named := os.environ.get("PORTCULLIS_OPA"):
+        return Path(named)
+    found = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, str(ROOT / "deploy" / "get_opa.py")], stdout=subprocess.PIPE, check=False
+    )
+    return Path(found.stdout.decode().strip()) if found.returncode == 0 else None
