@@ -30,6 +30,7 @@ decision := {
 	"obligations": [one | some one in obligations.required],
 } if {
 	not refusals.name
+	rows.switched
 	subject.acting
 }
 
@@ -42,7 +43,7 @@ ruling(id) := {"show": "silent"} if {
 } else := {
 	"show": fields.outcome[id].show,
 	"limit": limit(fields.outcome[id], input.resources[id]),
-	"rows": lib.all_of(array.concat(rows.rows[id].value, owners.narrowed[id])),
+	"rows": lib.all_of(array.concat(rows.rows[id], owners.narrowed[id])),
 	"uses": fields.agreed_uses[id],
 	"read": object.remove(object.get(fields.manners, id, {}), owners.hidden[id]),
 	"notes": notes(id),

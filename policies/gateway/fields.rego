@@ -17,20 +17,45 @@ name[id] := concat("", [input.resources[fetch].entity, substring(id, count(fetch
 }
 
 # METADATA
-# title: The same as reached over a link, such as "Vehicle>Person"
-linked_name[id] := concat(">", [input.resources[parent].entity, name[id]]) if {
-	some id, fetch in root
-	parent := input.resources[fetch].parent
-	is_string(parent)
+# title: The entity over whose link a resource's record is reached; "" for a question's own fetch
+via[fetch] := entity if {
+	some fetch in {fetch | some fetch in root}
+	entity := object.get(input.resources, [object.get(input.resources, [fetch, "parent"], null), "entity"], "")
 }
 
 # METADATA
-# title: The outcome that the matrix names for a resource, the most particular place first
-word(id) := found if {
-	found := placed(linked_name[id], input.resources[id])
+# title: Whether a resource is the subject's own agency's
+side[id] := "own" if {
+	some id, resource in input.resources
+	subject.owns(resource)
+}
+
+side[id] := "other" if {
+	some id, resource in input.resources
+	not subject.owns(resource)
+}
+
+# Functions of names, not of resources, because OPA remembers what a function gave for its
+# arguments: five agencies asked the same cost little more than one.
+
+# METADATA
+# title: The outcome that the matrix names, the most particular place first
+# description: First "Vehicle>Person", then "Person", then a component's own type.
+word(link, place, type, whose) := found if {
+	link != ""
+	found := placed(concat(">", [link, place]), whose)
 } else := found if {
-	found := placed(name[id], input.resources[id])
-} else := placed(input.resources[id].entity, input.resources[id])
+	found := placed(place, whose)
+} else := placed(type, whose)
+
+# METADATA
+# title: A cell is a word, or one for the subject's own agency's data and one for others'
+placed(place, _) := found if {
+	found := cell(place)
+	is_string(found)
+}
+
+placed(place, whose) := cell(place)[whose]
 
 # METADATA
 # title: The cell of a place for the role and the purpose; "*" stands for all the others
@@ -39,22 +64,6 @@ cell(place) := found if {
 } else := found if {
 	found := data.tables.matrix[place][subject.column]["*"]
 } else := data.tables.matrix[place]["*"]["*"]
-
-placed(place, resource) := chosen(cell(place), resource)
-
-# METADATA
-# title: A cell may tell the subject's own agency's data from others'
-chosen(found, _) := found if is_string(found)
-
-chosen(found, resource) := found.own if {
-	is_object(found)
-	subject.owns(resource)
-}
-
-chosen(found, resource) := found.other if {
-	is_object(found)
-	not subject.owns(resource)
-}
 
 # METADATA
 # title: A purpose may reach some entities only
@@ -75,8 +84,8 @@ trained(outcome) if outcome.needs in input.subject.training
 
 # METADATA
 # title: The outcome of each resource, by name
-outcome_name[id] := settled(word(id)) if {
-	some id, _ in name
+outcome_name[id] := settled(word(via[root[id]], place, input.resources[id].entity, side[id])) if {
+	some id, place in name
 	reached(id)
 }
 
@@ -86,26 +95,29 @@ outcome[id] := data.tables.outcomes[named] if some id, named in outcome_name
 # title: How each field asked for is shown; what is not here is denied
 manners[id] := {field: manner |
 	some field in resource.read
-	known := data.tables.fields[resource.entity][field]
-	known[1] in subject.field_markings
-	manner := stated(choice(said, field, known))
+	manner := manner_of(named, resource.entity, field)
 } if {
-	some id, resource in input.resources
-	outcome[id].show == "records"
-	said := object.get(outcome[id], "read", {})
+	some id, named in outcome_name
+	data.tables.outcomes[named].show == "records"
+	resource := input.resources[id]
+}
+
+manner_of(named, type, field) := stated(chosen(data.tables.outcomes[named], field, known)) if {
+	known := data.tables.fields[type][field]
+	known[1] in subject.field_markings
 }
 
 # METADATA
 # title: A field by its own name, else as all the others, else by the ladder of sensitivity
 # description: A field that holds a component has no value of its own; its component is decided.
-choice(said, field, known) := "CLEAR" if {
+chosen(outcome, field, known) := "CLEAR" if {
 	known[2]
-} else := said[field] if {
-	said[field]
+} else := outcome.read[field] if {
+	outcome.read[field]
 } else := "" if {
 	field in data.tables.ladder.explicit
-} else := said["*"] if {
-	said["*"]
+} else := outcome.read["*"] if {
+	outcome.read["*"]
 } else := "CLEAR" if {
 	on_ladder(known[0])
 }
@@ -133,29 +145,27 @@ stated(manner) := [{"when": lib.only(object.get(one, "only", {})), "as": one.as}
 # title: The permission to look at each field in other ways than showing it
 agreed_uses[id] := {use: fields |
 	some use, asked in resource.uses
-	fields := [field | some field in asked; may_use(id, resource, use, field)]
+	fields := [field | some field in asked; may_use(named, resource.entity, side[id], use, field)]
 	count(fields) > 0
 } if {
-	some id, resource in input.resources
-	outcome[id].show
+	some id, named in outcome_name
+	data.tables.outcomes[named].show
+	resource := input.resources[id]
 }
 
 # METADATA
-# title: A use is listed for the resource, not taken back by its outcome, and its component is shown
-may_use(id, resource, use, field) if {
-	field in data.tables.uses[resource.entity][use]
-	not field in object.get(object.get(outcome[id], "not_uses", {}), use, [])
-	component_shown(resource, field)
+# title: A use is listed for the type, not taken back by the outcome, and its component is shown
+may_use(named, type, whose, use, field) if {
+	field in data.tables.uses[type][use]
+	not field in object.get(data.tables.outcomes[named], ["not_uses", use], [])
+	component_shown(type, whose, field)
 }
 
-component_shown(_, field) if not contains(field, ".")
+component_shown(_, _, field) if not contains(field, ".")
 
-component_shown(resource, field) if {
-	parts := split(field, ".")
-	show := data.tables.outcomes[settled(component_word(resource, parts[0]))].show
-	show != "silent"
+component_shown(type, whose, field) if {
+	component := split(field, ".")[0]
+	holds := data.tables.fields[type][component][2]
+	inner := settled(word("", concat(".", [type, component]), holds, whose))
+	data.tables.outcomes[inner].show != "silent"
 }
-
-component_word(resource, component) := found if {
-	found := placed(concat(".", [resource.entity, component]), resource)
-} else := placed(data.tables.fields[resource.entity][component][2], resource)

@@ -18,19 +18,27 @@ cleared := lib.one_of("marking", subject.markings)
 
 # METADATA
 # title: A silent record is seen by its owner's covert readers only
-overt(resource) := [] if {
-	subject.owns(resource)
+overt(whose) := [] if {
+	whose == "own"
 	"covert_read" in input.subject.training
 } else := [lib.eq("silent", false)]
 
 # METADATA
 # title: The victim firewall is up for this purpose
 # description: >-
-#   The switch belongs to the agencies together, not to the gateway. Only `firewall` has rules today;
-#   any other setting keeps the firewall up until its own rules exist.
+#   The switch belongs to the agencies together, not to the gateway. Only a setting that is listed
+#   in `firewall_lowered_by` lowers it; none is before rules of its own are written.
 firewalled if {
-	data.tables.switches.firewall in {"firewall", "protocol", "notify"}
 	input.context.purpose in data.tables.switches.firewall_purposes
+	not data.tables.switches.firewall in data.tables.switches.firewall_lowered_by
+}
+
+# METADATA
+# title: Without a whole switch nothing is decided
+switched if {
+	is_string(data.tables.switches.firewall)
+	is_array(data.tables.switches.firewall_purposes)
+	is_array(data.tables.switches.firewall_silent)
 }
 
 # METADATA
@@ -47,15 +55,24 @@ adults(outcome) := [lib.before("date_of_birth", sprintf("%d-01-01", [year - 18])
 } else := []
 
 # METADATA
-# title: The guard of every record, whatever its kind
-guard(id, resource) := [] if {
-	fields.root[id] != id
-} else := array.concat([retained, cleared], array.concat(overt(resource), no_victims))
+# title: The guard of every record, whatever its kind; a component stands behind its record's
+guard("record", whose) := array.concat([retained, cleared], array.concat(overt(whose), no_victims))
+
+guard("component", _) := []
+
+kind(id) := "record" if {
+	fields.root[id] == id
+} else := "component"
 
 # METADATA
-# title: The rows of each resource that may be seen
-rows[id] := lib.all_of(array.concat(guard(id, resource), array.concat(own, adults(outcome)))) if {
-	some id, outcome in fields.outcome
-	resource := input.resources[id]
+# title: The conditions of an outcome on rows of a kind
+conditions(named, form, whose) := array.concat(guard(form, whose), array.concat(own, adults(outcome))) if {
+	outcome := data.tables.outcomes[named]
 	own := lib.only_parts(object.get(outcome, "only", {}))
+}
+
+# METADATA
+# title: The rows of each resource that may be seen, as conditions that must all hold
+rows[id] := conditions(named, kind(id), fields.side[id]) if {
+	some id, named in fields.outcome_name
 }

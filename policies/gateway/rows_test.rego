@@ -50,10 +50,27 @@ test_the_firewall_hides_victims_from_immigration_control if {
 }
 
 test_a_setting_without_rules_of_its_own_keeps_the_firewall_up if {
-	every setting in {"firewall", "protocol", "notify"} {
+	every setting in {"firewall", "protocol", "notify", "off", ""} {
 		decision := gateway.decision with input as enforcement("IMMIGRATION_CONTROL")
 			with data.tables.switches.firewall as setting
 		lib.eq("victim", false) in decision.resources.f0.rows.value
+	}
+}
+
+test_a_setting_that_lowers_it_lowers_it if {
+	decision := gateway.decision with input as enforcement("IMMIGRATION_CONTROL")
+		with data.tables.switches.firewall as "protocol"
+		with data.tables.switches.firewall_lowered_by as ["protocol"]
+	not lib.eq("victim", false) in decision.resources.f0.rows.value
+}
+
+test_without_a_whole_switch_nothing_is_decided if {
+	every broken in [
+		{"firewall_purposes": [], "firewall_silent": []},
+		{"firewall": "firewall", "firewall_silent": []},
+		{"firewall": "firewall", "firewall_purposes": []},
+	] {
+		not gateway.decision with input as enforcement("IMMIGRATION_CONTROL") with data.tables.switches as broken
 	}
 }
 

@@ -10,6 +10,6 @@ consents := true
 # METADATA
 # title: Referrals as a possible victim of trafficking are not for border work
 silence contains id if {
-	some id in (lib.safeguarding & lib.of_agency("NCB"))
 	lib.border_work
+	some id in (lib.safeguarding & lib.of_agency("NCB"))
 }

@@ -10,6 +10,6 @@ consents := true
 # METADATA
 # title: Safeguarding flags are not for border work
 silence contains id if {
-	some id in (lib.safeguarding & lib.of_agency("SCP"))
 	lib.border_work
+	some id in (lib.safeguarding & lib.of_agency("SCP"))
 }
