@@ -147,13 +147,21 @@ class PostgreSQL:
 
 
 def postgres_data(state: Path) -> Path:
-    """Where PostgreSQL's data lie for this state directory."""
+    """Where PostgreSQL's data lie for this state directory.
+
+    Raises:
+        RuntimeError: the place in the temporary directory was taken by another user.
+    """
     state.mkdir(parents=True, exist_ok=True)
     usual = state.absolute() / "postgres"
     if os.geteuid() != 0 or _reachable(state.absolute()):
         return usual
     name = hashlib.sha256(str(usual).encode()).hexdigest()[:16]
     elsewhere = Path(tempfile.gettempdir()) / f"portcullis-{name}" / "postgres"
+    if elsewhere.parent.is_symlink() or (
+        elsewhere.parent.exists() and elsewhere.parent.stat().st_uid != 0
+    ):
+        raise RuntimeError(f"{elsewhere.parent} is somebody else's: remove it, or move the state")
     (state / _ELSEWHERE).write_text(f"{elsewhere}\n", encoding="utf-8")
     return elsewhere
 
@@ -169,7 +177,9 @@ def _check_programs(programs: Path) -> None:
 
 def remove_postgres_data(state: Path) -> None:
     """Remove PostgreSQL's data, wherever they lie. The server must have stopped."""
-    shutil.rmtree(postgres_data(state), ignore_errors=True)
+    data = postgres_data(state)
+    here = data.is_relative_to(state.absolute())
+    shutil.rmtree(data if here else data.parent, ignore_errors=True)
     (state / _ELSEWHERE).unlink(missing_ok=True)
 
 

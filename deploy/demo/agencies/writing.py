@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from deploy.demo.world.happenings import Population
-
 LOCAL = ZoneInfo("Europe/London")
 Rows = Iterable[Sequence[Any]]
 
@@ -39,12 +37,3 @@ def insert(connection: sqlite3.Connection, table: str, rows: Rows) -> None:
     if listed:
         marks = ", ".join("?" * len(listed[0]))
         connection.executemany(f"insert into {table} values ({marks})", listed)  # noqa: S608
-
-
-def written(population: Population) -> dict[str, str]:
-    """What identifies the world a share was written from."""
-    return {
-        "seed": str(population.seed),
-        "people": str(len(population.people)),
-        "as_of": population.as_of.isoformat(),
-    }

@@ -35,6 +35,12 @@ _VESSELS = (
     ("YACHT", "sailing yacht, white hull"),
     ("OTHER", "ex fishing vessel"),
 )
+# who was met at the reporting centre, how many days before, and with which needs
+_GOLD_MET = (
+    ("GOLD-1", 95, ()),
+    ("GOLD-4", 62, ()),
+    ("GOLD-6", 190, ("MINOR_CLAIMED",)),
+)
 _LANGUAGES = {
     "ALBANIAN": "sq",
     "VIETNAMESE": "vi",
@@ -113,9 +119,10 @@ def make_arrivals(
             people[truth] = _with_boat_phone(people[truth], landing.phone)
     passengers = [truth for landing in landings for truth in landing.people]
     _fill_hotel(rng, people, passengers, hotel, as_of, named)
-    for truth in (*arrivers, gold["GOLD-1"], gold["GOLD-4"], gold["GOLD-6"]):
-        if rng.random() < 0.5 or truth in named:
-            encounters.append(_on_land(rng, people[truth], as_of))
+    encounters += [_on_land(rng, people[t], as_of) for t in arrivers if rng.random() < 0.5]
+    encounters += [
+        _of_gold(rng, people[gold[name]], as_of, days, needs) for name, days, needs in _GOLD_MET
+    ]
     numbered = (replace(e, ref=f"ENC-{n:06}") for n, e in enumerate(encounters, start=1))
     return Arrivals(landings=tuple(landings), encounters=tuple(numbered))
 
@@ -176,7 +183,9 @@ def _from_boat(
         seen = replace(seen, devices=(device,), phone_seized=True)
     if missed:
         return replace(seen, debrief="NONE", image_taken=False, phone_seized=False, devices=())
-    return seen
+    if landing.phone == GOLD_BOAT_PHONE and device:  # who sits first in this boat is GOLD-1
+        return replace(seen, debrief="PARTIAL", image_taken=True, needs=("MEDICAL",))
+    return replace(seen, image_taken=seen.image_taken or seen.debrief == "NONE")
 
 
 def _on_land(rng: random.Random, person: Person, as_of: date) -> Encounter:
@@ -184,6 +193,22 @@ def _on_land(rng: random.Random, person: Person, as_of: date) -> Encounter:
         (("LORRY", (PORTS[2],)), ("AIR", (PORTS[1],)), ("IN_COUNTRY", (PORTS[3], PORTS[0])))
     )
     return _encounter(rng, person, moment(rng, as_of, 600), rng.choice(sites), method)
+
+
+def _of_gold(
+    rng: random.Random, person: Person, as_of: date, days: int, needs: tuple[str, ...]
+) -> Encounter:
+    at = datetime.combine(as_of - timedelta(days=days), time(10, 15), UTC)
+    seen = _encounter(rng, person, at, PORTS[3], "IN_COUNTRY")
+    return replace(
+        seen,
+        debrief="FULL",
+        image_taken=True,
+        biometrics_taken=True,
+        phone_seized=False,
+        documents=person.copies[Agency.BID].documents,
+        needs=needs,
+    )
 
 
 def _encounter(

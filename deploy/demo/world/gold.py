@@ -342,13 +342,13 @@ def _both_sides(as_of: date, addresses: Sequence[Address]) -> Person:
 
 
 def golden_incidents(as_of: date, addresses: Sequence[Address]) -> tuple[Incident, ...]:
-    """Each of the two who stand on both sides: suspect at NMC, victim at SCP; and a witness."""
+    """Each of the two who stand on both sides: suspect at NMC, victim at SCP."""
     document = (79, 2, "Possession of false identity documents", frozenset[str]())
     cannabis = (92, 10, "Possession with intent to supply", frozenset[str]())
     servitude = (106, 1, "Holding a person in servitude", frozenset({"MODERN_SLAVERY"}))
-    one, three, six = GOLD["GOLD-1"], GOLD["GOLD-3"], GOLD["GOLD-6"]
+    one, six = GOLD["GOLD-1"], GOLD["GOLD-6"]
     rows = (
-        (Agency.NMC, 900_417, document, ((one, "SUSPECT"), (three, "WITNESS"))),
+        (Agency.NMC, 900_417, document, ((one, "SUSPECT"),)),
         (Agency.SCP, 900_417, servitude, ((one, "VICTIM"),)),
         (Agency.NMC, 900_421, cannabis, ((six, "SUSPECT"),)),
         (Agency.SCP, 900_421, servitude, ((six, "VICTIM"),)),

@@ -49,6 +49,15 @@ _CONDITIONS = (
     "NO_COURT_USE",
     "NOTIFY_ORIGINATOR",
 )
+# whom, at which agency, with which handling, silent or not, about what
+_GOLD_REPORTS = (
+    ("GOLD-1", Agency.ERU, "P", False, "Weapons"),
+    ("GOLD-1", Agency.ERU, "C", False, "Recruitment"),
+    ("GOLD-1", Agency.ERU, "C", True, "Cash collection"),
+    ("GOLD-2", Agency.ERU, "P", False, "Boat supply"),
+    ("GOLD-2", Agency.NCB, "P", False, "Boat supply"),
+    ("GOLD-5", Agency.NCB, "C", True, "Weapons"),
+)
 _SUBJECTS = (
     ("Boat supply", "arranged engines and hulls for crossings", "linked to boat supply"),
     ("Drivers", "met drivers at a lorry park at night", "seen near a lorry park"),
@@ -213,16 +222,8 @@ def make_reports(
 
 def _about_gold(made: list[Report], gold: Mapping[str, str]) -> frozenset[int]:
     """Give the golden people their reports; the numbers of those given."""
-    wishes = (
-        ("GOLD-1", Agency.ERU, "P", False),
-        ("GOLD-1", Agency.ERU, "C", False),
-        ("GOLD-1", Agency.ERU, "C", True),
-        ("GOLD-2", Agency.ERU, "P", False),
-        ("GOLD-2", Agency.NCB, "P", False),
-        ("GOLD-5", Agency.NCB, "C", True),
-    )
     told: set[int] = set()
-    for name, agency, handling, silent in wishes:
+    for name, agency, handling, silent, topic in _GOLD_REPORTS:
         number = next(
             n
             for n, report in enumerate(made)
@@ -232,10 +233,33 @@ def _about_gold(made: list[Report], gold: Mapping[str, str]) -> frozenset[int]:
             and report.sanitised
             and all(p.handling == handling for p in report.paragraphs)
         )
-        current = replace(made[number].governance, retention="CURRENT")
-        made[number] = replace(made[number], subjects=(gold[name],), governance=current)
+        made[number] = _retold(made[number], gold[name], topic)
         told.add(number)
     return frozenset(told)
+
+
+def _retold(report: Report, subject: str, topic: str) -> Report:
+    """The report about this subject: its words, its grading of 2/B and its conditions fixed."""
+    title, text, line = next(told for told in _SUBJECTS if told[0] == topic)
+    conditions = ("NO_ONWARD", "SANITISED_ONLY") if report.governance.handling == "C" else ()
+    graded = replace(report.paragraphs[0], source_grade=2, info_grade="B", conditions=conditions)
+    paragraph = replace(graded, text=f"The subject {text}.")
+    governance = replace(
+        report.governance,
+        retention="CURRENT",
+        source_grade=2,
+        info_grade="B",
+        conditions=conditions,
+    )
+    return replace(
+        report,
+        title=title,
+        text=paragraph.text,
+        sanitised=f"Subject {line}.",
+        paragraphs=(paragraph,),
+        subjects=(subject,),
+        governance=governance,
+    )
 
 
 def _report(

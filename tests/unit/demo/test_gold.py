@@ -59,7 +59,11 @@ def test_arben_has_what_the_queries_ask_for(world: Population) -> None:
     }
     assert all(r.governance.retention == "CURRENT" and r.sanitised for r in about)
     assert arben.truth_id in {m.person for m in world.groups[0].members}
-    assert len([e for e in world.encounters if e.person == arben.truth_id]) == 2
+    met = [e for e in world.encounters if e.person == arben.truth_id]
+    assert [(e.method, e.debrief, e.needs) for e in met] == [
+        ("SMALL_BOAT", "PARTIAL", ("MEDICAL",)),
+        ("IN_COUNTRY", "FULL", ()),
+    ]
 
 
 def test_the_supplier(world: Population) -> None:
