@@ -39,7 +39,7 @@ class Capability:
 
     abilities: Ability
     max_keys: int = 1000  # join keys per visit
-    min_criteria: int = 0  # criteria that a visit must carry before the source answers
+    min_criteria: int = 0  # the fewest criteria that any of its relations answers to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,8 @@ class SourceResult:
 class Column:
     """What a source says of one of its columns."""
 
-    type: str  # "text", "integer", "number", "boolean", "date", "datetime", "json", "vector"
+    # "text", "integer", "number", "boolean", "date", "datetime", "json", "vector", "binary"
+    type: str
     nullable: bool = True
 
 

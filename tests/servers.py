@@ -51,11 +51,17 @@ class Postgres:
 
     def restart(self) -> None:
         """Stop at once, as a crash would, and start again."""
-        command = [str(self.program / "pg_ctl"), "-w", "-D", str(self.data), "-m", "immediate"]
-        command += ["-l", str(self.data / "log"), "restart"]
+        self._control("-m", "immediate", "-l", str(self.data / "log"), "restart")
+
+    def stop(self) -> None:
+        """Stop it, whichever process it has become by restarting."""
+        self._control("-m", "fast", "stop")
+
+    def _control(self, *arguments: str) -> None:
+        command = [str(self.program / "pg_ctl"), "-w", "-D", str(self.data), *arguments]
         if self.user is not None:
-            command = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups",
-                       *command]  # fmt: skip
+            as_user = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"]
+            command = [*as_user, *command]
         subprocess.run(  # noqa: S603  # a fixed command
             command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/"
         )
@@ -67,15 +73,16 @@ def postgres(directory: Path) -> Iterator[Postgres]:
     directory.mkdir(parents=True, exist_ok=True)
     open_parents(directory)
     server = get_server(directory, cleanup_mode="stop")
+    running = Postgres(
+        data=directory,
+        socket=Path(str(server.get_postmaster_info().socket_dir)),
+        program=Path(server.bin_path),
+        user=server.system_user,
+    )
     try:
-        info = server.get_postmaster_info()
-        yield Postgres(
-            data=directory,
-            socket=Path(str(info.socket_dir)),
-            program=Path(server.bin_path),
-            user=server.system_user,
-        )
+        yield running
     finally:
+        running.stop()
         server.cleanup()
 
 
