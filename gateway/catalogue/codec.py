@@ -36,6 +36,7 @@ class Codec:
     encode: Encode
     constant: bool = False
     value: Any = None  # the constant
+    cut: int | None = None  # names are held no longer than this
 
 
 def constant(value: Any) -> Codec:

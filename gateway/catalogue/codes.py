@@ -1,11 +1,11 @@
-"""Code lists and lists of codes: one value, many values, or whether a value is among them."""
+"""Code lists and lists of codes: one value, or many."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from connectors.conditions import NEVER, Compare, Condition, Op, Scalar
+from connectors.conditions import NEVER, Compare, Condition, IsNull, Op, Scalar, any_of
 from gateway.catalogue.codec import Codec, Pushed, without
 
 
@@ -20,20 +20,25 @@ def _code(table: Mapping[str, Any], text: str) -> Scalar:
 def value_list(
     table: Mapping[str, Any], column: str, enum: tuple[str, ...] | None, nulls: Sequence[Any]
 ) -> Codec:
-    """A code list. A code that is not in it reads as `other`, or null."""
-    meanings = {_code(table, str(code)): value for code, value in table["values"].items()}
+    """A code list. A code that is not in it reads as `other`, or null; "" is for nothing held."""
+    listed = dict(table["values"])
+    blank = listed.pop("", None)
+    meanings = {_code(table, str(code)): value for code, value in listed.items()}
     other = table.get("other")
-    for meaning in (*meanings.values(), *(() if other is None else (other,))):
+    for meaning in (*meanings.values(), *(m for m in (other, blank) if m is not None)):
         if enum is not None and meaning not in enum:
             raise ValueError(f"{meaning!r} is not among {', '.join(enum)}")
 
     def decode(raw: Sequence[Any]) -> Any:
         value = without(nulls, raw[0])
-        return None if value is None else meanings.get(value, other)
+        return blank if value is None else meanings.get(value, other)
 
     def codes(wanted: Callable[[Any], bool]) -> Condition:
         kept = tuple(code for code, meaning in meanings.items() if wanted(meaning))
-        return Compare(column, Op.IN, kept) if kept else NEVER
+        asked = Compare(column, Op.IN, kept) if kept else NEVER
+        if blank is None or not wanted(blank):
+            return asked
+        return any_of((asked, IsNull(column), Compare(column, Op.EQ, "")))
 
     def encode(op: Op, asked: Any) -> Pushed | None:
         if other is not None:
@@ -64,15 +69,5 @@ def token_list(table: Mapping[str, Any], column: str, enum: tuple[str, ...] | No
         names = [str(token).strip().split(":")[0] for token in tokens if token is not None]
         found = [name if meanings is None else meanings.get(name) for name in names if name]
         return [name for name in found if name is not None]
-
-    return Codec(columns=(column,), decode=decode, encode=lambda _op, _asked: None)
-
-
-def contains(column: str, token: str) -> Codec:
-    """True where a list, or a text of codes, holds the token. Only we can tell."""
-
-    def decode(raw: Sequence[Any]) -> Any:
-        tokens = raw[0] if isinstance(raw[0], list) else str(raw[0] or "").split(",")
-        return token in {str(item).strip().split(":")[0] for item in tokens}
 
     return Codec(columns=(column,), decode=decode, encode=lambda _op, _asked: None)

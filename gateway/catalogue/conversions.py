@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from connectors.conditions import NEVER, Compare, Op, any_of
+from gateway.catalogue.booleans import any_true, bits, contains, names_of_true
 from gateway.catalogue.codec import Codec, Pushed, constant, number, without
-from gateway.catalogue.codes import contains, token_list, value_list
+from gateway.catalogue.codes import token_list, value_list
 from gateway.catalogue.dates import date_codec, moment_codec, partial_codec
-from gateway.catalogue.forms import fold_name, settled
+from gateway.catalogue.forms import fold_name, interval, settled
 from gateway.catalogue.named import named_codec
 
 __all__ = ["KNOWN_KEYS", "Codec", "Pushed", "codec", "constant"]
@@ -22,7 +24,8 @@ __all__ = ["KNOWN_KEYS", "Codec", "Pushed", "codec", "constant"]
 KNOWN_KEYS = frozenset(
     {"column", "columns", "first_of", "constant", "values", "code", "other", "null", "stored"}
     | {"format", "formats", "zone", "epoch", "partial", "split", "take", "join", "list", "prefix"}
-    | {"variants", "function", "ask", "cut", "contains"}
+    | {"variants", "function", "ask", "cut", "contains", "bits", "of", "any", "flags", "known"}
+    | {"unheld", "ask_by", "default"}
 )
 
 
@@ -37,13 +40,20 @@ def codec(spec: Mapping[str, Any] | str, scalar: str, *, enum: tuple[str, ...] |
         raise ValueError(f"unknown key {min(unknown)!r}; known are {', '.join(sorted(KNOWN_KEYS))}")
     if "constant" in table:
         return _constant(table["constant"], enum)
+    if table.get("unheld"):
+        return constant(None)
+    if options := table.get("any"):
+        return any_true([codec(option, scalar, enum=enum) for option in options])
+    if "flags" in table:
+        return names_of_true(table["flags"], enum)
     if alternatives := table.get("first_of"):
         rest = {k: v for k, v in table.items() if k != "first_of"}
         return _first_of([codec({**rest, "column": c}, scalar, enum=enum) for c in alternatives])
     built = _build(table, scalar, enum)
-    if ask := table.get("ask"):
-        return _asked_as(built, ask)
-    return built
+    ask = table.get("ask", "")
+    if ask is False:
+        return replace(built, encode=lambda _op, _asked: None)  # shown there, never searched by
+    return _asked_as(built, str(ask), table.get("ask_by")) if ask else built
 
 
 def _constant(value: Any, enum: tuple[str, ...] | None) -> Codec:
@@ -69,10 +79,12 @@ def _build(table: Mapping[str, Any], scalar: str, enum: tuple[str, ...] | None) 
         return token_list(table, columns[0], enum)
     if "values" in table:
         return value_list(table, columns[0], enum, nulls)
-    if enum is not None and "contains" not in table:
-        return _plain(columns[0], scalar, nulls, "exact", None)
     if "contains" in table:
-        return contains(columns[0], str(table["contains"]))
+        return contains(table, columns[0])
+    if "bits" in table:
+        return bits(table, columns[0])
+    if enum is not None:
+        return _plain(columns[0], scalar, nulls, "exact", None)
     if scalar == "PartialDate" or "partial" in table:
         return partial_codec(table, columns, nulls)
     if scalar == "Date":
@@ -84,7 +96,9 @@ def _build(table: Mapping[str, Any], scalar: str, enum: tuple[str, ...] | None) 
     if len(columns) > 1:
         return _joined(columns, str(table.get("join", " ")), table.get("stored"))
     if "prefix" in table:
-        return _prefixed(columns[0], str(table["prefix"]))
+        return _prefixed(columns[0], str(table["prefix"]), table.get("stored"))
+    if "known" in table:
+        return _known(columns[0], table["known"])
     if variants := table.get("variants"):
         return _variants(columns[0], scalar, str(variants), nulls)
     return _plain(columns[0], scalar, nulls, table.get("stored"), table.get("cut"))
@@ -113,11 +127,24 @@ def _first_of(options: Sequence[Codec]) -> Codec:
     )
 
 
-def _asked_as(built: Codec, ask: str) -> Codec:
-    """The source has a search word of its own for this field; we check what it gives."""
+def _asked_as(built: Codec, ask: str, by: str | None) -> Codec:
+    """The source has a search word of its own for this field; we check what it gives.
+
+    `by` is "year" where the word compares dates part by part: it would miss a record of which
+    only the year is known, so it is given the years and we compare the rest.
+    """
+    if by not in {None, "year"}:
+        raise ValueError("'ask_by' is year")
 
     def encode(op: Op, asked: Any) -> Pushed | None:
-        return Pushed(Compare(ask, op, asked), exact=False) if op in {Op.EQ, Op.IN} else None
+        if op not in {Op.EQ, Op.IN}:
+            return None
+        if by is None:
+            return Pushed(Compare(ask, op, asked), exact=False)
+        spans = [interval(v) for v in (asked if isinstance(asked, tuple) else (asked,))]
+        years = [y for low, high in spans for y in range(int(low[:4]), int(high[:4]) + 1)]
+        spelt = tuple(f"{year:04}" for year in dict.fromkeys(years))
+        return Pushed(Compare(ask, Op.IN, spelt), exact=False)
 
     return Codec(columns=built.columns, decode=built.decode, encode=encode)
 
@@ -141,6 +168,8 @@ def _plain(
     def encode(op: Op, asked: Any) -> Pushed | None:
         if scalar in {"Name", "GivenNames"}:
             return _name_condition(column, op, asked, stored, cut)
+        if stored == "number":
+            return _numbered(column, op, asked)
         if scalar in _TEXTUAL and op is Op.STARTSWITH and stored not in {None, "exact"}:
             return Pushed(Compare(column, op, _styled(asked, stored)))
         value = (
@@ -150,7 +179,7 @@ def _plain(
         )
         return Pushed(Compare(column, op, value))
 
-    return Codec(columns=(column,), decode=decode, encode=encode)
+    return Codec(columns=(column,), decode=decode, encode=encode, cut=cut)
 
 
 _TEXTUAL = frozenset(
@@ -184,8 +213,17 @@ def _name_condition(
         return Pushed(Compare(column, op, folded[:cut]))
     if op is not Op.EQ:
         return None
-    spellings = dict.fromkeys((folded[:cut], folded.replace(" ", "-")[:cut]))
-    return Pushed(Compare(column, Op.IN, tuple(spellings)))
+    spellings = (folded[:cut], folded[:cut].rstrip(), folded.replace(" ", "-")[:cut])
+    return Pushed(Compare(column, Op.IN, tuple(dict.fromkeys(spellings))))
+
+
+def _numbered(column: str, op: Op, asked: Any) -> Pushed | None:
+    """A number there, a text everywhere else; text that is no number stands for no row."""
+    if op not in {Op.EQ, Op.IN}:
+        return None
+    texts = [str(v) for v in (asked if isinstance(asked, tuple) else (asked,))]
+    numbers = tuple(int(text) for text in texts if re.fullmatch(r"[1-9][0-9]{0,17}", text))
+    return Pushed(Compare(column, Op.IN, numbers) if numbers else NEVER)
 
 
 def _joined(columns: tuple[str, ...], glue: str, stored: str | None) -> Codec:
@@ -196,6 +234,11 @@ def _joined(columns: tuple[str, ...], glue: str, stored: str | None) -> Codec:
         parts = [_name_condition(column, op, asked, stored, None) for column in columns]
         if any(part is None for part in parts):
             return None
+        words = fold_name(asked).split()
+        if op is Op.EQ and len(words) > 1:
+            # all of them were asked: the first stands in one of the columns, we see to the others
+            first = [Compare(column, Op.STARTSWITH, words[0]) for column in columns]
+            return Pushed(any_of(first), exact=False)
         return Pushed(any_of(part.condition for part in parts if part))
 
     return Codec(columns=columns, decode=decode, encode=encode)
@@ -205,6 +248,7 @@ def _split(table: Mapping[str, Any], column: str, scalar: str) -> Codec:
     """One column that holds several parts; the first separator that occurs decides."""
     separators = table["split"] if isinstance(table["split"], list) else [table["split"]]
     takes = table["take"] if isinstance(table["take"], list) else [table["take"]]
+    cut = table.get("cut")
     if len(separators) != len(takes):
         raise ValueError("'take' says one position for each separator of 'split'")
 
@@ -219,15 +263,17 @@ def _split(table: Mapping[str, Any], column: str, scalar: str) -> Codec:
     def encode(op: Op, asked: Any) -> Pushed | None:
         if len(separators) > 1 or takes[0] != 0 or table.get("stored") != "upper":
             return None
-        folded = fold_name(asked) if isinstance(asked, str) else ""
-        if op is Op.EQ:
-            return Pushed(Compare(column, Op.STARTSWITH, folded + separators[0]))
-        return Pushed(Compare(column, op, folded)) if op is Op.STARTSWITH else None
+        if op not in {Op.EQ, Op.STARTSWITH} or not isinstance(asked, str):
+            return None
+        folded = fold_name(asked)[:cut]
+        after = separators[0] if op is Op.EQ else ""
+        spellings = dict.fromkeys((folded, folded.replace(" ", "-")))
+        return Pushed(any_of(Compare(column, Op.STARTSWITH, s + after) for s in spellings))
 
-    return Codec(columns=(column,), decode=decode, encode=encode)
+    return Codec(columns=(column,), decode=decode, encode=encode, cut=cut)
 
 
-def _prefixed(column: str, prefix: str) -> Codec:
+def _prefixed(column: str, prefix: str, stored: str | None) -> Codec:
     """The canonical value is the stored one behind a fixed prefix."""
 
     def strip(value: Any) -> str | None:
@@ -238,12 +284,28 @@ def _prefixed(column: str, prefix: str) -> Codec:
             return None
         keys = [strip(v) for v in (asked if isinstance(asked, tuple) else (asked,))]
         kept = tuple(key for key in keys if key is not None)
+        if stored == "number":
+            return _numbered(column, Op.IN, kept)
         return Pushed(Compare(column, Op.IN, kept) if kept else NEVER)
 
     def decode(raw: Sequence[Any]) -> Any:
         return None if without((), raw[0]) is None else f"{prefix}{str(raw[0]).strip()}"
 
     return Codec(columns=(column,), decode=decode, encode=encode)
+
+
+def _known(column: str, names: Sequence[str]) -> Codec:
+    """Free text in which one of these names stands: that name, else the text as it is."""
+    folded = {fold_name(name): name for name in names}
+
+    def decode(raw: Sequence[Any]) -> Any:
+        text = without((), raw[0])
+        if text is None:
+            return None
+        words = f" {re.sub(r'[()/]', ' ', fold_name(str(text)))} "
+        return next((name for key, name in folded.items() if f" {key} " in words), str(text))
+
+    return Codec(columns=(column,), decode=decode, encode=lambda _op, _asked: None)
 
 
 def _spellings(style: str, value: str) -> tuple[str, ...]:
@@ -256,7 +318,14 @@ def _spellings(style: str, value: str) -> tuple[str, ...]:
             national = "0" + value[3:] if value.startswith("+44") else value
             return tuple(
                 dict.fromkeys(
-                    (value, "00" + value[1:], value[1:], national, f"{national[:5]} {national[5:]}")
+                    (
+                        value,
+                        "00" + value[1:],
+                        value[1:],
+                        national,
+                        f"{national[:5]} {national[5:]}",
+                        f"{value[:3]} {value[3:]}",
+                    )
                 )
             )
         case "pncid":

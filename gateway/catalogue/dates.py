@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.conditions import Compare, Condition, Op, Scalar, all_of
+from connectors.conditions import Compare, Condition, Op, Scalar, all_of, any_of
 from gateway.catalogue.codec import Codec, Pushed, number, without
 from gateway.catalogue.forms import interval, partial_of, settled, utc_text
 
@@ -66,7 +66,10 @@ def _day(text: str) -> date:
 
 
 def moment_codec(table: Mapping[str, Any], column: str, nulls: Sequence[Any]) -> Codec:
-    """A point in time. A local clock repeats an hour each autumn: there, only we can compare."""
+    """A point in time. A local clock repeats an hour each autumn: there, only we can compare.
+
+    With `formats` it may also be text in one of them, as in databases without a type for times.
+    """
     zone = ZoneInfo(str(table.get("zone", "UTC")))
     pattern, epoch = table.get("format"), table.get("epoch")
     if epoch not in {None, "ms", "s"}:
@@ -99,17 +102,23 @@ def moment_codec(table: Mapping[str, Any], column: str, nulls: Sequence[Any]) ->
             return wall
         return wall.strftime(pattern) if pattern else wall.replace(tzinfo=None)
 
+    def compared(op: Op, value: Scalar) -> Condition:
+        spelt: list[Condition] = []
+        if isinstance(value, datetime):
+            spelt = [Compare(column, op, value.strftime(t)) for t in table.get("formats", ())]
+        return any_of((Compare(column, op, value), *spelt))
+
     def encode(op: Op, asked: Any) -> Pushed | None:
         if isinstance(asked, tuple) or (pattern and pattern not in _SORTED_FORMATS):
             return None
         if not local:
-            return Pushed(Compare(column, op, native(asked, timedelta())))
+            return Pushed(compared(op, native(asked, timedelta())))
         hour = timedelta(hours=1)
         match op:
             case Op.GT | Op.GTE:
-                return Pushed(Compare(column, Op.GTE, native(asked, -hour)), exact=False)
+                return Pushed(compared(Op.GTE, native(asked, -hour)), exact=False)
             case Op.LT | Op.LTE:
-                return Pushed(Compare(column, Op.LTE, native(asked, hour)), exact=False)
+                return Pushed(compared(Op.LTE, native(asked, hour)), exact=False)
             case _:
                 return None
 
@@ -132,7 +141,7 @@ def partial_codec(
         case "dmy":
             return _partial_dmy(columns[0], nulls)
         case "parts" if len(columns) == 3:
-            return _partial_parts(columns)
+            return _partial_parts(columns, str(table.get("default", "-")))
         case "range" if len(columns) == 2:
             return _partial_range(columns)
         case "text":
@@ -147,9 +156,13 @@ def _partial_native(table: Mapping[str, Any], column: str, nulls: Sequence[Any])
     days = date_codec(table, column, nulls)
 
     def encode(op: Op, asked: Any) -> Pushed | None:
-        if op is not Op.EQ:
+        if not isinstance(asked, str):
             return None
         low, high = interval(asked)
+        if op in {Op.LT, Op.LTE, Op.GT, Op.GTE} and low == high:
+            return days.encode(op, low)
+        if op is not Op.EQ:
+            return None
         parts = [days.encode(Op.GTE, low), days.encode(Op.LTE, high)]
         if any(part is None for part in parts):
             return None
@@ -194,13 +207,17 @@ def _partial_dmy(column: str, nulls: Sequence[Any]) -> Codec:
     return Codec(columns=(column,), decode=decode, encode=encode)
 
 
-def _partial_parts(columns: tuple[str, ...]) -> Codec:
+def _partial_parts(columns: tuple[str, ...], default: str) -> Codec:
+    """Year, month and day apart; `default` is the day of a year that stands for none: "01-01"."""
+
     def decode(raw: Sequence[Any]) -> Any:
         known: list[str] = []
         for value, width in zip(raw, (4, 2, 2), strict=True):
             if not isinstance(value, int) or isinstance(value, bool):
                 break
             known.append(f"{value:0{width}}")
+        if "-".join(known[1:]) == default:
+            del known[1:]
         return settled("PartialDate", "-".join(known)) if known else None
 
     return Codec(columns=columns, decode=decode, encode=lambda _op, _asked: None)

@@ -53,6 +53,12 @@ class EntityMapping:
     def key(self) -> Codec:
         return self.columns["native_key"]
 
+    def cut(self, dotted: str) -> int | None:
+        """The length at which some place cuts the names it holds at `component.field`, if any."""
+        first, _, rest = dotted.partition(".")
+        found = [entry.columns.get(rest) for entry in self.parts.get(first, ())]
+        return min((c.cut for c in found if c is not None and c.cut is not None), default=None)
+
     def holds_field(self, dotted: str) -> bool:
         """Whether the source has anything at `field` or `component.field`."""
         first, _, rest = dotted.partition(".")

@@ -35,7 +35,8 @@ def _iso3(raw: Sequence[Any]) -> str | None:
 _DEMONYMS = {
     "ALBANIAN": "AL", "VIETNAMESE": "VN", "IRAQI": "IQ", "IRANIAN": "IR", "SYRIAN": "SY",
     "ROMANIAN": "RO", "BRITISH": "GB", "UK": "GB", "AFGHAN": "AF", "TURKISH": "TR",
-    "ERITREAN": "ER", "SUDANESE": "SD", "EGYPTIAN": "EG", "KURDISH": "IQ",
+    "ERITREAN": "ER", "SUDANESE": "SD", "EGYPTIAN": "EG", "KURDISH": "IQ", "IRISH": "IE",
+    "MOLDOVAN": "MD", "KOSOVAN": "XK",
 }  # fmt: skip
 
 

@@ -13,7 +13,18 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypeVar
 
-from connectors.conditions import ALWAYS, NEVER, Compare, Condition, Op, all_of, fields_of, holds
+from connectors.conditions import (
+    ALWAYS,
+    NEVER,
+    And,
+    Compare,
+    Condition,
+    Op,
+    Or,
+    all_of,
+    fields_of,
+    holds,
+)
 from connectors.spi import (
     Ability,
     Connector,
@@ -24,6 +35,7 @@ from connectors.spi import (
     SourceRateLimited,
     SourceResult,
     SourceTimeout,
+    SourceTooBroad,
 )
 from gateway.catalogue.mapping import Catalogue, EntityMapping, Entry, Source
 from gateway.errors import CannotEnforce
@@ -119,11 +131,18 @@ class FanOut:
             state, detail = State.RATE_LIMITED, str(error)
         except (SourceTimeout, TimeoutError) as error:
             state, detail = State.TIMED_OUT, str(error)
+        except SourceTooBroad as error:
+            state, detail = State.NOT_ASKED, str(error)
         except (SourceProtocolError, CannotEnforce) as error:
             state, detail = State.FAULT, str(error)
         except SourceError as error:
             state, detail = State.UNAVAILABLE, str(error)
-        return FetchResult(state=state, detail=detail, elapsed_s=time.monotonic() - started)
+        return FetchResult(
+            state=state,
+            truncated=state is State.NOT_ASKED,  # what it holds is unknown, so not all is known
+            detail=detail,
+            elapsed_s=time.monotonic() - started,
+        )
 
 
 def _link_keys(records: Iterable[Record], path: str) -> Iterable[Any]:
@@ -290,11 +309,51 @@ class Visit:
             )
         extra = tuple(sorted(fields_of(left) - set(layout.columns)))
         query = replace(query, columns=layout.columns + extra)
-        result = await self.connector.fetch(query)
+        result = await self._visits(query)
         rows: list[Sequence[Any]] = list(result.rows)
         if left != ALWAYS:
             rows = [r for r in rows if holds(left, dict(zip(query.columns, r, strict=False)))]
         return rows, result.truncated
+
+    async def _visits(self, query: SourceQuery) -> SourceResult:
+        """One query, as visits of no more keys than the source takes at once.
+
+        Alternatives that a source does not answer, being too broad, are left out where others are
+        not: the answer then is not the whole.
+        """
+        if query.near is not None:
+            return await self.connector.fetch(query)
+        most = self.connector.capabilities.max_keys
+        visits = [replace(query, where=where) for where in portions(query.where, most)]
+        if len(visits) > 1:
+            return _merged(query, await _together(map(self.connector.fetch, visits)))
+        try:
+            return await self.connector.fetch(query)
+        except SourceTooBroad:
+            if not isinstance(query.where, Or):
+                raise
+            return await self._narrow_ones(query, query.where.parts)
+
+    async def _narrow_ones(
+        self, query: SourceQuery, alternatives: Sequence[Condition]
+    ) -> SourceResult:
+        """Those alternatives that the source answers; the answer is then not the whole.
+
+        Raises:
+            SourceTooBroad: it answers none of them.
+        """
+
+        async def one(where: Condition) -> SourceResult | SourceTooBroad:
+            try:
+                return await self.connector.fetch(replace(query, where=where))
+            except SourceTooBroad as error:
+                return error
+
+        outcomes = await _together(map(one, alternatives))
+        found = [outcome for outcome in outcomes if isinstance(outcome, SourceResult)]
+        if not found:
+            raise next(outcome for outcome in outcomes if isinstance(outcome, SourceTooBroad))
+        return replace(_merged(query, found), truncated=True)
 
     async def _prefetch(self, wanted: tuple[Prefetch, ...]) -> Mapping[Prefetch, tuple[Any, ...]]:
         """The owners' keys for each criterion on a child relation."""
@@ -326,7 +385,14 @@ class Visit:
         query = self.child_query(entry, columns, where, guard)
         if self.connector.residual(query) != ALWAYS:
             raise CannotEnforce("the source cannot select from a child relation")
-        return await self.connector.fetch(query)
+        # The portions are by owner, so no element comes twice and their order within one is kept.
+        most = self.connector.capabilities.max_keys
+        visits = [replace(query, where=where) for where in portions(query.where, most)]
+        found = await _together(map(self.connector.fetch, visits))
+        return SourceResult(
+            rows=tuple(row for result in found for row in result.rows),
+            truncated=any(result.truncated for result in found),
+        )
 
     async def _children(
         self, records: list[Record], rows: Sequence[Sequence[Any]], need: Need
@@ -372,7 +438,7 @@ class Visit:
         return kept
 
     def _meets(self, where: Condition, record: Record) -> bool:
-        return satisfies(where, record.values, self.vocabulary, self.fetch.entity)
+        return satisfies(where, record.values, self.vocabulary, self.mapping)
 
     def _rank(self, records: list[Record], rows: Sequence[Sequence[Any]]) -> None:
         gallery = self.source.gallery
@@ -380,6 +446,39 @@ class Visit:
             record.values["\0rank"] = rank
             record.values["\0score"] = float(row[-1])
             record.values["\0threshold"] = gallery.threshold if gallery else None
+
+
+def portions(where: Condition, most: int) -> list[Condition]:
+    """Conditions that together hold where `where` does, none with more than `most` keys to find."""
+    match where:
+        case Compare(field, Op.IN, tuple(values)) if len(values) > most:
+            return [
+                Compare(field, Op.IN, values[at : at + most]) for at in range(0, len(values), most)
+            ]
+        case And(parts):
+            for number, part in enumerate(parts):
+                cut = portions(part, most)
+                if len(cut) > 1:
+                    rest = (*parts[:number], *parts[number + 1 :])
+                    return [p for one in cut for p in portions(all_of((one, *rest)), most)]
+        case Or(parts):
+            cuts = [portions(part, most) for part in parts]
+            if any(len(cut) > 1 for cut in cuts):
+                return [one for cut in cuts for one in cut]
+        case _:
+            pass
+    return [where]
+
+
+def _merged(query: SourceQuery, results: Iterable[SourceResult]) -> SourceResult:
+    """Several visits' rows as one: each record once (its key stands first), in the key's order."""
+    found = list(results)
+    rows = {row[0]: row for result in found for row in result.rows}
+    ordered = sorted(rows.values(), key=lambda row: (isinstance(row[0], str), row[0]))
+    return SourceResult(
+        rows=tuple(ordered[: query.limit]),
+        truncated=any(result.truncated for result in found) or len(ordered) > query.limit,
+    )
 
 
 async def _together(visits: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:

@@ -193,24 +193,24 @@ def guard_of(rows: Condition, pushing: Pushing) -> tuple[Condition, bool]:
 
 
 def satisfies(
-    where: Condition, values: Mapping[str, Any], vocabulary: Vocabulary, entity: str
+    where: Condition, values: Mapping[str, Any], vocabulary: Vocabulary, mapping: EntityMapping
 ) -> bool:
     """Whether a record meets a caller's condition, by the vocabulary's own way of comparing."""
     match where:
         case And(parts):
             return all(
-                any(_matches(g, e, vocabulary, entity) for e in _elements(values, name))
+                any(_matches(g, e, vocabulary, mapping) for e in _elements(values, name))
                 if name
-                else all(satisfies(c, values, vocabulary, entity) for c in g)
+                else all(satisfies(c, values, vocabulary, mapping) for c in g)
                 for name, g in _groups(parts)
             )
         case Or(parts):
-            return any(satisfies(part, values, vocabulary, entity) for part in parts)
+            return any(satisfies(part, values, vocabulary, mapping) for part in parts)
         case Compare(field) | IsNull(field):
             if "." not in field:
-                return _matches([where], values, vocabulary, entity)
+                return _matches([where], values, vocabulary, mapping)
             elements = _elements(values, field.partition(".")[0])
-            return any(_matches([where], element, vocabulary, entity) for element in elements)
+            return any(_matches([where], element, vocabulary, mapping) for element in elements)
 
 
 def _elements(values: Mapping[str, Any], part: str) -> Iterator[Mapping[str, Any]]:
@@ -219,14 +219,17 @@ def _elements(values: Mapping[str, Any], part: str) -> Iterator[Mapping[str, Any
 
 
 def _matches(
-    conditions: Iterable[Condition], values: Mapping[str, Any], vocabulary: Vocabulary, entity: str
+    conditions: Iterable[Condition],
+    values: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    mapping: EntityMapping,
 ) -> bool:
     for condition in conditions:
         if not isinstance(condition, Compare):
             if not holds(condition, values):
                 return False
             continue
-        scalar = vocabulary.field_at(entity, condition.field).type.name
+        scalar = vocabulary.field_at(mapping.entity, condition.field).type.name
         held = values.get(condition.field)
         if scalar == "PartialDate" and condition.op is Op.EQ:
             if not _overlaps(held, condition.value):
@@ -236,6 +239,9 @@ def _matches(
         compared = comparable(scalar, asked) if isinstance(asked, str) else asked
         if isinstance(compared, list):
             compared = compared[0]
+        cut = mapping.cut(condition.field) if scalar == "Name" else None
+        if cut is not None and isinstance(compared, str):
+            compared = compared[:cut].rstrip()  # a name held cut answers for the whole
         row = {condition.field: comparable(scalar, held)}
         if not holds(Compare(condition.field, condition.op, compared), row):
             return False
@@ -320,6 +326,8 @@ def layout_of(need: Need, mapping: EntityMapping, guards: Mapping[str, Condition
 def _inline(part: str, entry: Entry, names: frozenset[str], columns: _Columns) -> Inline:
     slots: list[Slot] = []
     witnesses: list[int] = []
+    # What a bit means is read even if nobody asked: a bit that means nothing here is no element.
+    names |= {name for name, codec in entry.columns.items() if codec.columns == (BIT,)}
     for name in sorted(names):
         codec = entry.columns.get(name)
         if codec is None:
