@@ -38,7 +38,7 @@ def opa(*bundle: Path, port: int | None = None) -> Iterator[int]:
     port = port or free_port()
     paths = [str(path) for path in bundle or (POLICIES,)]
     command = [str(program()), "run", "--server", "--log-level=error", "--bundle", *paths]
-    command += ["--addr", f"127.0.0.1:{port}", "--disable-telemetry"]
+    command += ["--addr", f"127.0.0.1:{port}", "--skip-version-check"]
     with subprocess.Popen(  # noqa: S603  # a fixed command
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:

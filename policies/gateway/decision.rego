@@ -40,19 +40,14 @@ ruling(id) := {"show": "silent"} if {
 	silenced(id)
 } else := {"notes": {"": owners.withheld[id]}} if {
 	owners.withheld[id]
-} else := {
-	"show": fields.outcome[id].show,
-	"limit": limit(fields.outcome[id], input.resources[id]),
-	"rows": lib.all_of(array.concat(rows.rows[id], owners.narrowed[id])),
-	"uses": fields.agreed_uses[id],
-	"read": object.remove(object.get(fields.manners, id, {}), owners.hidden[id]),
-	"notes": notes(id),
-} if {
-	fields.outcome[id].show
-	owners.consents[id]
-} else := {"notes": withheld_notes(id)}
+} else := narrowed(id, object.union(shown(id), {"notes": notes(fields.outcome_name[id], fields.name[id], agency)})) if {
+	agency := input.resources[id].agency
+	agency in owners.consenting
+} else := {"notes": {"": note(data.tables.release.default_note, rule, input.resources[id].agency)}} if {
+	rule := concat(":", [fields.name[id], "unlisted"])
+}
 
-silenced(id) if fields.outcome[id].show == "silent"
+silenced(id) if data.tables.outcomes[fields.outcome_name[id]].show == "silent"
 
 silenced(id) if id in owners.silent
 
@@ -64,40 +59,64 @@ silenced(id) if {
 }
 
 # METADATA
-# title: As many as asked for, within the table's limit; of a hit one
-limit(outcome, _) := data.tables.limits.hit if outcome.show == "hit"
-
-limit(outcome, resource) := min([resource.limit, data.tables.limits.records]) if {
-	outcome.show != "hit"
+# title: What the common rules show of a resource
+shown(id) := shape(fields.outcome_name[id], form, side, resource.entity, resource.limit, resource.read, resource.uses) if {
+	resource := input.resources[id]
+	side := fields.side(resource.agency)
+	form := {true: "record", false: "component"}[fields.root[id] == id]
 }
 
 # METADATA
-# title: The standing note of a resource, if its outcome has one
-notes(id) := {"": note(id, fields.outcome[id].note)} if {
-	fields.outcome[id].note
+# title: The same for every agency that is asked the same, so that it is worked out once
+shape(named, form, side, type, limit, read, uses) := {
+	"show": outcome.show,
+	"limit": capped(outcome, limit),
+	"rows": lib.all_of(rows.conditions(named, form, side)),
+	"uses": fields.agreed_uses(named, type, side, uses),
+	"read": fields.manners(named, type, read),
+} if {
+	outcome := data.tables.outcomes[named]
+	outcome.show
+} else := {} if {
+	data.tables.outcomes[named]
+}
+
+# METADATA
+# title: As many as asked for, within the table's limit; of a hit one
+capped(outcome, _) := data.tables.limits.hit if outcome.show == "hit"
+
+capped(outcome, asked) := min([asked, data.tables.limits.records]) if outcome.show != "hit"
+
+# METADATA
+# title: Without the fields an agency keeps back, and with the conditions it adds
+narrowed(id, ruling) := ruling if {
+	not owners.hidden[id]
+	not owners.narrowed[id]
+} else := object.union(object.remove(ruling, ["read"]), {
+	"rows": lib.all_of(array.concat(ruling.rows.value, [one | some one in owners.narrowed[id]])),
+	"read": object.remove(ruling.read, object.get(owners.hidden, id, set())),
+}) if {
+	ruling.show
+} else := ruling
+
+# METADATA
+# title: The standing note of an outcome, if it has one
+notes(named, place, agency) := {"": note(said, concat(":", [place, named]), agency)} if {
+	said := data.tables.outcomes[named].note
 } else := {}
 
 # METADATA
 # title: No "no" without a desk and a next step
-withheld_notes(id) := {"": note(id, fields.outcome[id].note)} if {
-	fields.outcome[id].note
-	owners.consents[id]
-} else := {"": note(id, data.tables.release.default_note)}
-
-note(id, said) := {
-	"rule": rule(id),
+note(said, rule, agency) := {
+	"rule": rule,
 	"text": said.text,
-	"desk": desk(said.desk, input.resources[id]),
+	"desk": desk(said.desk, agency),
 	"action": said.action,
 }
 
-rule(id) := concat(":", [fields.name[id], fields.outcome_name[id]]) if {
-	fields.outcome_name[id]
-} else := concat(":", [fields.name[id], "unlisted"])
-
 # METADATA
 # title: The owner's own desk where the table says "owner"
-desk(said, resource) := data.tables.agencies[resource.agency].desk if {
+desk(said, agency) := data.tables.agencies[agency].desk if {
 	said == "owner"
 } else := said if {
 	said != "owner"

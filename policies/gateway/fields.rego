@@ -24,16 +24,10 @@ via[fetch] := entity if {
 }
 
 # METADATA
-# title: Whether a resource is the subject's own agency's
-side[id] := "own" if {
-	some id, resource in input.resources
-	subject.owns(resource)
-}
-
-side[id] := "other" if {
-	some id, resource in input.resources
-	not subject.owns(resource)
-}
+# title: Whether data are the subject's own agency's
+side(agency) := "own" if {
+	agency == input.subject.agency
+} else := "other"
 
 # Functions of names, not of resources, because OPA remembers what a function gave for its
 # arguments: five agencies asked the same cost little more than one.
@@ -84,22 +78,18 @@ trained(outcome) if outcome.needs in input.subject.training
 
 # METADATA
 # title: The outcome of each resource, by name
-outcome_name[id] := settled(word(via[root[id]], place, input.resources[id].entity, side[id])) if {
+outcome_name[id] := settled(word(via[root[id]], place, resource.entity, side(resource.agency))) if {
 	some id, place in name
 	reached(id)
+	resource := input.resources[id]
 }
-
-outcome[id] := data.tables.outcomes[named] if some id, named in outcome_name
 
 # METADATA
 # title: How each field asked for is shown; what is not here is denied
-manners[id] := {field: manner |
-	some field in resource.read
-	manner := manner_of(named, resource.entity, field)
-} if {
-	some id, named in outcome_name
+manners(named, type, asked) := {field: manner |
 	data.tables.outcomes[named].show == "records"
-	resource := input.resources[id]
+	some field in asked
+	manner := manner_of(named, type, field)
 }
 
 manner_of(named, type, field) := stated(chosen(data.tables.outcomes[named], field, known)) if {
@@ -143,14 +133,10 @@ stated(manner) := [{"when": lib.only(object.get(one, "only", {})), "as": one.as}
 
 # METADATA
 # title: The permission to look at each field in other ways than showing it
-agreed_uses[id] := {use: fields |
-	some use, asked in resource.uses
-	fields := [field | some field in asked; may_use(named, resource.entity, side[id], use, field)]
+agreed_uses(named, type, whose, uses) := {use: fields |
+	some use, asked in uses
+	fields := [field | some field in asked; may_use(named, type, whose, use, field)]
 	count(fields) > 0
-} if {
-	some id, named in outcome_name
-	data.tables.outcomes[named].show
-	resource := input.resources[id]
 }
 
 # METADATA

@@ -3,7 +3,6 @@
 # description: Conditions written out as data, sent to the source and re-checked on every row.
 package gateway.rows
 
-import data.gateway.fields
 import data.gateway.lib
 import data.gateway.subject
 
@@ -60,19 +59,9 @@ guard("record", whose) := array.concat([retained, cleared], array.concat(overt(w
 
 guard("component", _) := []
 
-kind(id) := "record" if {
-	fields.root[id] == id
-} else := "component"
-
 # METADATA
-# title: The conditions of an outcome on rows of a kind
+# title: The conditions of an outcome on the rows of a record or of a component, all of which hold
 conditions(named, form, whose) := array.concat(guard(form, whose), array.concat(own, adults(outcome))) if {
 	outcome := data.tables.outcomes[named]
 	own := lib.only_parts(object.get(outcome, "only", {}))
-}
-
-# METADATA
-# title: The rows of each resource that may be seen, as conditions that must all hold
-rows[id] := conditions(named, kind(id), fields.side[id]) if {
-	some id, named in fields.outcome_name
 }

@@ -44,7 +44,3 @@ clearance := input.subject.clearance if {
 markings := levels[clearance].markings
 
 field_markings := levels[clearance].fields
-
-# METADATA
-# title: The subject belongs to the agency that owns the resource
-owns(resource) if input.subject.agency == resource.agency
