@@ -1,0 +1,176 @@
+"""How a component of a record is shown: its elements, that some exist, how many, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from connectors.conditions import holds
+from gateway.catalogue.vocabulary import Field
+from gateway.model import Fetch, Grant, Note, Outcome, PartGrant, Selection, Show
+from gateway.query.fields import (
+    DROP,
+    Build,
+    Builds,
+    Fields,
+    Owner,
+    Values,
+    constant,
+    nothing,
+    object_of,
+)
+from gateway.query.match import Explanation, Identity
+from gateway.query.plan import applicable
+from gateway.query.said import Event, Place
+
+
+@dataclass(slots=True, kw_only=True)
+class Components(Fields):
+    """One answer in the making, with the components of its records."""
+
+    explanations: dict[Identity, Explanation] = field(default_factory=dict)
+
+    def component(
+        self, grant: Grant, path: str, selection: Selection, spec: Field, pattern: str
+    ) -> Build:
+        """A component at `path` of its record: its elements, or what may be said of them."""
+        fetch, key, many = grant.fetch, selection.key, spec.type.many
+        part = grant.parts.get(path)
+        if part is None or part.show is Show.SILENT:
+            return nothing(many)
+        if part.show is None:
+            return self.withheld(fetch, part, pattern, key, many)
+        elements = self.elements(grant, path, spec)
+        if part.show is not Show.RECORDS:
+            return self.told(fetch, part, pattern, key, many, elements)
+        builds = self.element(grant, path, selection, spec, pattern + (".*" if many else ""))
+        note = part.note()
+        standing = self.event(fetch, Outcome.WITHHELD, note) if note != Note() else None
+        hit_event = self.event(fetch, Outcome.HIT, note)
+        limit = part.limit
+
+        def build(values: Values, at: Place, owner: Owner) -> Any:
+            place = (at, key)
+            made: list[Any] = []
+            hit = False
+            for element in elements(values, owner)[:limit]:
+                where = (place, len(made)) if many else place
+                value = object_of(builds, element, where, owner)
+                if value is DROP:
+                    hit = True
+                else:
+                    made.append(value)
+            if hit or standing is not None:
+                self.say(fetch, pattern, place, hit_event if hit else standing)
+            return made if many else (made[0] if made else None)
+
+        return build
+
+    def elements(
+        self, grant: Grant, path: str, spec: Field
+    ) -> Callable[[Values, Owner], Sequence[Values]]:
+        """Where the elements of the component at `path` stand, as policy's rows leave them."""
+        if path == "match":
+            return lambda _values, owner: [self.explanation(grant.fetch, owner)]
+        if "." not in path:
+            return lambda values, _owner: values.get(path) or ()
+        # A component in a component stands in the same element, under dotted names.
+        rows, inside = grant.parts[path].rows, f"{spec.name}."
+
+        def inner(values: Values, _owner: Owner) -> Sequence[Values]:
+            own = {n[len(inside) :]: v for n, v in values.items() if n.startswith(inside)}
+            held = any(v is not None for v in own.values())
+            return (own,) if held and holds(rows, own) else ()
+
+        return inner
+
+    def element(
+        self, grant: Grant, path: str, selection: Selection, spec: Field, pattern: str
+    ) -> Builds:
+        """The functions that make one element of the component at `path`."""
+        vocabulary = self.shaping.catalogue.vocabulary
+        component = vocabulary.components[spec.type.name]
+        part = grant.parts[path]
+        made: Builds = []
+        for inner in applicable(selection.selections, component.name):
+            if inner.name == "__typename":
+                made.append((inner.key, constant(component.name)))
+                continue
+            inner_spec = component.fields[inner.name]
+            at = f"{pattern}.{inner.key}"
+            if inner_spec.type.name == "MatchFeature":
+                build = self.features(part, grant.fetch, inner, inner_spec, at)
+            elif inner_spec.type.name in vocabulary.components:
+                build = self.component(grant, f"{path}.{inner.name}", inner, inner_spec, at)
+            else:
+                build = self.scalar(part, grant.fetch, inner, inner_spec, at)
+            made.append((inner.key, build))
+        return made
+
+    def withheld(self, fetch: Fetch, part: PartGrant, pattern: str, key: str, many: bool) -> Build:
+        event = self.event(fetch, Outcome.WITHHELD, part.note())
+
+        def build(_values: Values, at: Place, _owner: Owner) -> Any:
+            self.say(fetch, pattern, (at, key), event)
+            return [] if many else None
+
+        return build
+
+    def told(
+        self,
+        fetch: Fetch,
+        part: PartGrant,
+        pattern: str,
+        key: str,
+        many: bool,
+        elements: Callable[[Values, Owner], Sequence[Values]],
+    ) -> Build:
+        """Only that something exists, or how many: the elements stay here."""
+
+        def build(values: Values, at: Place, owner: Owner) -> Any:
+            found = elements(values, owner)
+            self.say(fetch, pattern, (at, key), self.counted(fetch, part, found) if found else None)
+            return [] if many else None
+
+        return build
+
+    # --- how a record stands to the others ---
+
+    def explanation(self, fetch: Fetch, owner: Owner) -> Values:
+        found = self.explanations.get((fetch.id, owner.record.key), Explanation())
+        return {
+            "score": found.score,
+            "band": found.band,
+            "reason": found.reason,
+            "features": [
+                {"name": f.name, "weight": f.weight, "used": f.used, "withheld": f.withheld}
+                for f in found.features
+            ],
+        }
+
+    def features(
+        self, part: PartGrant, fetch: Fetch, selection: Selection, spec: Field, path: str
+    ) -> Build:
+        """What spoke for and against, decided as one field."""
+        whole = self.scalar(part, fetch, selection, spec, path)
+        chosen = applicable(selection.selections, "MatchFeature")
+
+        def build(values: Values, at: Place, owner: Owner) -> Any:
+            found = whole(values, at, owner)
+            if found is DROP:
+                return DROP
+            return [
+                {s.key: "MatchFeature" if s.name == "__typename" else f[s.name] for s in chosen}
+                for f in found or ()
+            ]
+
+        return build
+
+    def counted(self, fetch: Fetch, part: PartGrant, found: Sequence[Values]) -> Event:
+        """That something exists, or how many there are."""
+        if part.show is Show.HIT:
+            return self.event(fetch, Outcome.HIT, part.note())
+        counts = [str(len(found))]
+        counts += [f"{n} {sum(1 for e in found if e.get(n) is True)}" for n in sorted(part.count)]
+        return self.event(fetch, Outcome.MASKED, part.note(), "COUNT_ONLY", ", ".join(counts))

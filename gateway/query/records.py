@@ -1,0 +1,194 @@
+"""From one fetch's records to their part of the answer, links included.
+
+For each fetch one list of functions is put together, one for each response key; they turn a record
+into its object. Fields are in `fields.py`, components in `components.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from gateway.model import (
+    CLEAR,
+    Fetch,
+    FetchResult,
+    Grant,
+    Note,
+    Outcome,
+    Record,
+    Selection,
+    Show,
+    State,
+)
+from gateway.query.components import Components
+from gateway.query.fields import DROP, Build, Builds, Owner, Values, constant, object_of
+from gateway.query.said import Event, Place
+
+FAILED: Final = frozenset({State.RATE_LIMITED, State.TIMED_OUT, State.UNAVAILABLE, State.FAULT})
+
+
+@dataclass(slots=True, kw_only=True)
+class Records(Components):
+    """One answer in the making, with the records of its fetches."""
+
+    disclosed: list[tuple[str, str, str | int]] = field(default_factory=list)
+    fetches: dict[str, Fetch] = field(default_factory=dict)
+    builders: dict[str, Builds] = field(default_factory=dict)
+    by_key: dict[str, dict[Any, list[Record]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.fetches = {fetch.id: fetch for fetch in self.agreed.plan.fetches}
+
+    def visible(
+        self,
+        fetch: Fetch,
+        path: str,
+        at: Place,
+        *,
+        found: Sequence[Record],
+        before: int = 0,
+        many: bool = True,
+        band: str | None = None,
+    ) -> list[Any]:
+        """The visible records of one fetch, at the list `path` (a pattern) and `at` (a place).
+
+        `before` are already in that list, from other agencies; `band` is that of the person whom
+        linked records belong to.
+        """
+        builds = self.builder(fetch)
+        made: list[Any] = []
+        for record in found:
+            explanation = self.explanations.get((fetch.id, record.key))
+            owner = Owner(record, explanation.band if explanation else band)
+            place = (at, before + len(made)) if many else at
+            value = object_of(builds, record.values, place, owner)
+            if value is DROP:
+                note = self.agreed.grants[fetch.id].own.note()
+                self.say(fetch, path, at, self.event(fetch, Outcome.HIT, note))
+                continue
+            self.disclosed.append((fetch.source, fetch.entity, record.key))
+            made.append(value)
+        self.said.tally(fetch.source).rows += len(made)
+        return made
+
+    # --- one function for each field ---
+
+    def builder(self, fetch: Fetch) -> Builds:
+        """The functions that make one record of a fetch, put together once."""
+        made = self.builders.get(fetch.id)
+        if made is None:
+            grant = self.agreed.grants[fetch.id]
+            made = [(s.key, self.own_field(grant, s)) for s in fetch.selections if s.key[0] != "\0"]
+            self.builders[fetch.id] = made
+        return made
+
+    def own_field(self, grant: Grant, selection: Selection) -> Build:
+        fetch, name = grant.fetch, selection.name
+        vocabulary = self.shaping.catalogue.vocabulary
+        entity = vocabulary.entities[fetch.entity]
+        given = self.given(fetch, name)
+        if given is not None:
+            return constant(given)
+        if name == "ref":
+            return self.ref(grant)
+        if name in entity.links:
+            return self.link(grant, selection)
+        spec = entity.fields[name]
+        pattern = f"{fetch.path}.{selection.key}"
+        if spec.type.name in vocabulary.components:
+            return self.component(grant, name, selection, spec, pattern)
+        return self.scalar(grant.own, fetch, selection, spec, pattern)
+
+    def given(self, fetch: Fetch, name: str) -> str | None:
+        """What the gateway itself says of each record of a fetch."""
+        source = self.shaping.catalogue.sources[fetch.source]
+        match name:
+            case "__typename":
+                return fetch.entity
+            case "owner":
+                return source.agency
+            case "system":
+                return source.system
+            case "as_at":
+                return self.shaping.as_at
+        return None
+
+    def ref(self, grant: Grant) -> Build:
+        """The record's ref; without leave to name it, the record is a hit."""
+        seal, agency = self.shaping.refs.seal, self.shaping.agency
+        source, entity = grant.fetch.source, grant.fetch.entity
+        manner = grant.own.read.get("ref")
+        fields = self.shaping.catalogue.vocabulary.fields_of(entity)
+
+        def build(values: Values, _at: Place, owner: Owner) -> Any:
+            shown = self.manner_of(manner, values, owner, fields)
+            return seal(agency, source, entity, owner.record.key) if shown == CLEAR else DROP
+
+        return build
+
+    # --- links ---
+
+    def link(self, grant: Grant, selection: Selection) -> Build:
+        fetch, key = grant.fetch, selection.key
+        link = self.shaping.catalogue.vocabulary.entities[fetch.entity].links[selection.name]
+        pattern, many, from_ = f"{fetch.path}.{key}", link.to.many, link.from_
+        children = [self.fetches[i] for i in fetch.links.get(key, ())]
+
+        def build(_values: Values, at: Place, owner: Owner) -> Any:
+            made: list[Any] = []
+            for child in children:
+                found = self.follow(child, owner, from_, pattern, (at, key), many, len(made))
+                made.extend(found)
+            return made if many else (made[0] if made else None)
+
+        return build
+
+    def follow(
+        self,
+        child: Fetch,
+        owner: Owner,
+        from_: str,
+        pattern: str,
+        place: Place,
+        many: bool,
+        before: int,
+    ) -> list[Any]:
+        """What one linked fetch gives beneath one record."""
+        grant = self.agreed.grants.get(child.id)
+        if grant is None:
+            if (note := self.agreed.withheld.get(child.id)) is not None:
+                self.say(child, pattern, place, self.event(child, Outcome.WITHHELD, note))
+            return []
+        result = self.results.get(child.id, FetchResult(state=State.ANSWERED))
+        if result.state in FAILED:
+            event = Event(self.agency(child), Outcome.SOURCE_UNAVAILABLE)
+            self.say(child, pattern, place, event)
+            return []
+        found = self.linked(child, owner.record, from_)[: grant.own.limit]
+        if grant.own.show is not Show.RECORDS:
+            told = self.counted(child, grant.own, [r.values for r in found]) if found else None
+            self.say(child, pattern, place, told)
+            return []
+        if (note := grant.own.note()) != Note():
+            self.say(child, pattern, place, self.event(child, Outcome.WITHHELD, note))
+        return self.visible(
+            child, pattern, place, found=found, before=before, many=many, band=owner.band
+        )
+
+    def linked(self, child: Fetch, record: Record, from_: str) -> list[Record]:
+        """The child's records that belong to this parent, in the child's order."""
+        index = self.by_key.get(child.id)
+        if index is None:
+            index = {}
+            for found in self.results[child.id].records if child.id in self.results else ():
+                for key in found.links:
+                    index.setdefault(key, []).append(found)
+            self.by_key[child.id] = index
+        part, _, name = from_.rpartition(".")
+        if not part:
+            return index.get(record.values.get(name), [])
+        keys = dict.fromkeys(e.get(name) for e in record.values.get(part) or ())
+        found_all = {id(r): r for key in keys for r in index.get(key, ())}
+        return list(found_all.values())
