@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 _PROBE_HEAD = 64  # bytes for a probe's id and end
+_COMPACT = json.JSONEncoder(separators=(",", ":"))  # made once: an answer may hold a thousand refs
 _PAD = 32  # bytes: lengths of native keys do not show
 
 
@@ -36,7 +37,7 @@ class Refs:
 
     def seal(self, agency: str, source: str, entity: str, key: str | int) -> str:
         """The ref of one record for one agency; the same each time."""
-        plain = json.dumps([source, entity, key], separators=(",", ":")).encode()
+        plain = _COMPACT.encode([source, entity, key]).encode()
         padded = plain + b" " * (-len(plain) % _PAD)
         return _text(_cipher(self.master, f"ref:{agency}").encrypt(padded, None))
 
@@ -114,6 +115,9 @@ def _text(data: bytes) -> str:
 
 def _bytes(text: str) -> bytes:
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError("not base64url") from error
+    if _text(data) != text:  # bits that decoding ignores: a second spelling of the same ref
+        raise ValueError("not base64url")
+    return data
