@@ -239,6 +239,8 @@ class Visit:
                 continue
             prefix = f"{path}." if path else ""
             for name in _part_fields(part):
+                if name == "ref" and not path:
+                    continue  # the gateway's own; a component's is a field like others
                 needed.add(f"{prefix}{name}")
                 needed.update(self._derived_from(name) if not path else ())
         if with_where:
@@ -494,7 +496,7 @@ async def _together(visits: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
 def _part_fields(part: PartGrant) -> Iterable[str]:
     """Fields that showing this part rests on: what is read, and what its rules look at."""
     if part.show is Show.RECORDS:
-        yield from (name for name in part.read if name != "ref")
+        yield from part.read
         for manner in part.read.values():
             if not isinstance(manner, str):
                 yield from _case_fields(manner)
