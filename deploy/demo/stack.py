@@ -12,17 +12,27 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
 
+from deploy.demo.databases import (
+    PostgreSQL,
+    forget_written,
+    identity,
+    is_written,
+    mark_written,
+)
 from deploy.demo.population import Population
+from deploy.demo.services.oauth import DEFAULT_CLIENT, DEFAULT_SECRET
 from deploy.demo.services.process import running
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = ROOT / "policies"
 
 Progress = Callable[[str], None]
+Writer = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +58,7 @@ async def running_stack(
     say: Progress = lambda _text: None,
 ) -> AsyncIterator[Stack]:
     """Start the named agencies, the issuer and OPA; stop them when the block ends."""
-    home.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     async with AsyncExitStack() as stack:
         issuer = await stack.enter_async_context(
             running("deploy.demo.issuer", "--state", str(home / "issuer"))
@@ -57,7 +67,8 @@ async def running_stack(
         secrets: dict[str, str] = {}
         for agency in agencies:
             say(agency)
-            secrets |= await _STARTERS[agency](stack, home, population)
+            start = partial(_bid, rate=bid_rate) if agency == "bid" else _STARTERS[agency]
+            secrets |= await start(stack, home, population)
         yield Stack(home=home, issuer_url=issuer, opa_url=opa_url, secrets=secrets)
 
 
@@ -111,7 +122,85 @@ async def _eru(_stack: AsyncExitStack, home: Path, population: Population) -> di
     return {"ERU_DB_URL": f"sqlite+aiosqlite:///{path}"}
 
 
-_STARTERS = {"eru": _eru}
+_servers: dict[Path, PostgreSQL] = {}  # by state directory, while it runs
+
+
+async def postgresql(stack: AsyncExitStack, home: Path) -> PostgreSQL:
+    """The one PostgreSQL of this state directory, started by whoever needs it first."""
+    server = _servers.get(home)
+    if server is None:
+        server = _servers[home] = await asyncio.to_thread(PostgreSQL.start, home)
+
+        async def stop() -> None:
+            await asyncio.to_thread(_servers.pop(home).stop)
+
+        stack.push_async_callback(stop)
+    return server
+
+
+def _world(population: Population) -> str:
+    return identity(
+        people=len(population.people),
+        seed=population.seed,
+        as_of=population.as_of,
+        now=population.now,
+    )
+
+
+async def _written(home: Path, share: str, population: Population, write: Writer) -> None:
+    """Write a share unless this state directory holds it already, complete and of this world."""
+    world = _world(population)
+    if not await asyncio.to_thread(is_written, home, share, world):
+        await asyncio.to_thread(forget_written, home, share)
+        await asyncio.to_thread(write)
+        await asyncio.to_thread(mark_written, home, share, world)
+
+
+async def _nmc(stack: AsyncExitStack, home: Path, population: Population) -> dict[str, str]:
+    from deploy.demo.agencies.nmc import write_nmc
+    from deploy.demo.agencies.nmc_schema import READER
+
+    server = await postgresql(stack, home)
+    await asyncio.to_thread(server.create_database, "nmc")
+    url = server.url(database="nmc")
+    await _written(home, "nmc", population, lambda: write_nmc(url, population))
+    return {"NMC_DB_URL": server.url(role=READER, database="nmc")}
+
+
+async def _bid(
+    stack: AsyncExitStack, home: Path, population: Population, *, rate: bool = True
+) -> dict[str, str]:
+    from deploy.demo.agencies.bid import write_bid
+
+    path = home / "bid.json"
+    await asyncio.to_thread(write_bid, path, population)
+    limit = () if rate else ("--no-rate",)
+    url = await stack.enter_async_context(
+        running("deploy.demo.services.bid", "--data", str(path), *limit)
+    )
+    return _service("BID", url)
+
+
+async def _ncb(stack: AsyncExitStack, home: Path, population: Population) -> dict[str, str]:
+    from deploy.demo.agencies.ncb import write_ncb
+
+    path = home / "ncb.json"
+    await asyncio.to_thread(write_ncb, path, population)
+    url = await stack.enter_async_context(running("deploy.demo.services.ncb", "--data", str(path)))
+    return {**_service("NCB", url), "NCB_URL": f"{url}/graphql"}
+
+
+def _service(agency: str, url: str) -> dict[str, str]:
+    """What the mapping file of a service with client credentials names."""
+    return {
+        f"{agency}_URL": url,
+        f"{agency}_TOKEN_URL": f"{url}/oauth/token",
+        f"{agency}_CLIENT_ID": DEFAULT_CLIENT,
+        f"{agency}_CLIENT_SECRET": DEFAULT_SECRET,
+    }
+
+
+_STARTERS = {"eru": _eru, "nmc": _nmc, "bid": _bid, "ncb": _ncb}
 
 AGENCIES = tuple(_STARTERS)
 """Those that the demonstration starts."""

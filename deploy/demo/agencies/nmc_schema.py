@@ -83,13 +83,21 @@ INDEXES = {
     "stop": ("nom_ref",),
 }
 
-# one view for each relation; those named here are joined or have a column more
+# one view for each table; those named here are joined, have a column more, or gather rows: a phone
+# and a place that many people share are each one
+PLACE = "line || ', ' || postcode as place_ref"
 VIEWS = {
     "nominal": "select n.*, 'NMC:' || n.nom_ref as subj_ref from rms.nominal n",
     "crime_person": """
   select p.nom_ref, p.role_cd, c.* from rms.crime_person p join rms.crime c using (crime_no)""",
     "vehicle_marker": """
   select v.veh_id, m.* from rms.vehicle_marker m join rms.vehicle v on v.vrm = m.vrm""",
+    "address": f"select a.*, {PLACE} from rms.address a",  # noqa: S608 - our own names
+    "place": f"""
+  select distinct {PLACE}, line, town, postcode, easting, northing from rms.address""",  # noqa: S608
+    "contact": """
+  select num, min(first_dt) as first_dt, max(coalesce(last_dt, first_dt)) as last_dt
+  from rms.phone group by num""",
 }
 
 
@@ -110,7 +118,7 @@ def finishing_statements(database: str) -> list[str]:
     ]
     made += [
         f"create view gw.{table} as {VIEWS.get(table, f'select * from rms.{table}')}"  # noqa: S608
-        for table in TABLES
+        for table in dict.fromkeys((*TABLES, *VIEWS))
     ]
     return [
         *made,
