@@ -88,6 +88,16 @@ class Table:
             raise self.wrong(key, "a list of texts")
         return tuple(value)
 
+    def lists(self, key: str) -> tuple[tuple[str, ...], ...]:
+        """A list of lists of texts; absent is empty."""
+        self._seen.add(key)
+        value = self._config.get(key, [])
+        if not isinstance(value, list | tuple) or not all(
+            isinstance(v, list | tuple) and all(isinstance(w, str) for w in v) for v in value
+        ):
+            raise self.wrong(key, "a list of lists of texts")
+        return tuple(tuple(v) for v in value)
+
     def table(self, key: str) -> Table:
         """A table within this one."""
         self._seen.add(key)

@@ -11,7 +11,16 @@ from typing import Any
 from connectors._config import Table
 from connectors._http import Client
 from connectors._paths import bare, reader
-from connectors._push import Param, Pushed, Request, params_from, push, spoken
+from connectors._push import (
+    Param,
+    Pushed,
+    Request,
+    combinations_from,
+    params_from,
+    push,
+    spoken,
+    too_broad,
+)
 from connectors.spi import (
     SourceError,
     SourceProtocolError,
@@ -40,11 +49,18 @@ class Listing:
     ordered: bool  # it answers in the order of the key
     params: tuple[Param, ...]
     alone: frozenset[str]
+    combinations: tuple[frozenset[str], ...]  # the sets of parameters that it answers to
     absent_codes: frozenset[str]
 
     def pushed(self, query: SourceQuery) -> Pushed:
         """What of a query becomes requests."""
-        return push(query, self.params, min_criteria=self.min_criteria, alone=self.alone)
+        return push(
+            query,
+            self.params,
+            min_criteria=self.min_criteria,
+            alone=self.alone,
+            combinations=self.combinations,
+        )
 
 
 def listing_from(table: Table, page_size: int, min_criteria: int) -> Listing:
@@ -52,6 +68,7 @@ def listing_from(table: Table, page_size: int, min_criteria: int) -> Listing:
     path = table.text("path")
     if not path.startswith("/") or any(mark in path for mark in "?#{} \\") or "/.." in path:
         raise table.wrong("path", "a path that starts with / and holds no value")
+    params = params_from(table, "params", "param")
     found = Listing(
         path=path,
         items=table.text("items", ""),
@@ -63,8 +80,9 @@ def listing_from(table: Table, page_size: int, min_criteria: int) -> Listing:
         page_size=table.whole("page_size", page_size),
         min_criteria=table.whole("min_criteria", min_criteria, least=0),
         ordered=table.flag("ordered", True),
-        params=params_from(table, "params", "param"),
+        params=params,
         alone=frozenset(table.texts("alone")),
+        combinations=combinations_from(table, params),
         absent_codes=frozenset(table.texts("absent_codes")),
     )
     table.done()
@@ -75,7 +93,7 @@ def explain(listing: Listing, query: SourceQuery) -> str:
     """The requests, one per line, with ? for every value."""
     requests = listing.pushed(query).requests
     if requests is None:
-        return f"none: {listing.path} needs at least {listing.min_criteria} criteria"
+        return f"none: {listing.path} {too_broad(listing.min_criteria)}"
     lines = []
     for request in requests:
         values = [f"{param.name}={','.join('?' * len(request[param]))}" for param in request]
@@ -88,7 +106,7 @@ async def read(client: Client, listing: Listing, query: SourceQuery) -> SourceRe
     """All requests of a visit at once, within the rate; their rows as one, in the key's order."""
     requests = listing.pushed(query).requests
     if requests is None:
-        raise SourceProtocolError(f"needs at least {listing.min_criteria} criteria")
+        raise too_broad(listing.min_criteria)
     return await together(
         query, [partial(_pages, client, listing, query, request) for request in requests]
     )

@@ -24,7 +24,7 @@ from connectors.conditions import (
     Scalar,
     all_of,
 )
-from connectors.spi import SourceQuery
+from connectors.spi import SourceQuery, SourceTooBroad
 
 _MAX_REQUESTS = 50  # of one visit
 
@@ -81,13 +81,35 @@ def params_from(table: Table, key: str, name_key: str) -> tuple[Param, ...]:
     return tuple(found)
 
 
+def combinations_from(table: Table, params: Iterable[Param]) -> tuple[frozenset[str], ...]:
+    """The sets of parameters under `combinations`, by their own names."""
+    known = {param.name for param in params}
+    found = [frozenset(entry) for entry in table.lists("combinations")]
+    if any(not entry or entry - known for entry in found):
+        raise table.wrong("combinations", "lists of the relation's parameters")
+    return tuple(found)
+
+
+def too_broad(min_criteria: int) -> SourceTooBroad:
+    """The error for a question that the service would refuse."""
+    if min_criteria:
+        return SourceTooBroad(f"needs at least {min_criteria} criteria")
+    return SourceTooBroad("needs one of its combinations of criteria")
+
+
 def push(
-    query: SourceQuery, params: Sequence[Param], *, min_criteria: int, alone: frozenset[str]
+    query: SourceQuery,
+    params: Sequence[Param],
+    *,
+    min_criteria: int,
+    alone: frozenset[str],
+    combinations: Sequence[frozenset[str]] = (),
 ) -> Pushed:
     """Split a query's conditions. A column in `alone` is a criterion by itself, never with others.
 
     The guard is served first, so whatever of it becomes parameters does so whatever is asked
-    besides. Where the service would not answer, for too few criteria, all of `where` is left over.
+    besides. Of `combinations` the first that the question fills is asked; its other criteria are
+    left over. Where the service would not answer, for too few criteria, all of `where` is.
     """
     guard, where = _conjuncts(query.guard), _conjuncts(query.where)
     if NEVER in guard or NEVER in where:
@@ -100,6 +122,15 @@ def push(
         asked = {**one, **other}
         if len(asked) < min_criteria and not any(param.column in alone for param in asked):
             return Pushed(requests=None, residual=all_of((query.where, *left_of_guard)))
+        if combinations:
+            names = {param.name for param in asked}
+            must = {param.name for param in one}
+            fitting = next((c for c in combinations if must <= c <= names), None)
+            if fitting is None:
+                return Pushed(requests=None, residual=all_of((query.where, *left_of_guard)))
+            if fitting != names:
+                left = [query.where]
+            asked = {param: values for param, values in asked.items() if param.name in fitting}
         requests.extend(_chunks(asked))
     if len(requests) > _MAX_REQUESTS:
         return Pushed(requests=None, residual=all_of((query.where, query.guard)))

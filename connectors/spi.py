@@ -7,6 +7,7 @@ The errors, and whose fault each is:
     |   +-- SourceRateLimited    it is there, and asks us to come back later than we can wait
     +-- SourceTimeout            it did not answer in `timeout_s`
     +-- SourceProtocolError      it answered something that cannot be used
+        +-- SourceTooBroad       it was not asked: it answers narrower questions only
 
 A *column* is a source's own name for one value of a row. Two forms reach inside a value that
 the source holds as JSON: `attrs:dob` is the key `dob` of the SQL column `attrs`; for sources that
@@ -120,6 +121,10 @@ class SourceTimeout(SourceError):
 
 class SourceProtocolError(SourceError):
     """The source's answer cannot be used."""
+
+
+class SourceTooBroad(SourceProtocolError):
+    """The question has too few criteria for this source. Nothing was sent."""
 
 
 class Secrets(Protocol):

@@ -18,7 +18,7 @@ from connectors._config import Table
 from connectors._http import Client, client_for
 from connectors._listing import Row, is_after, picker, together
 from connectors._paths import bare, reader
-from connectors._push import Param, Pushed, Request, params_from, push, spoken
+from connectors._push import Param, Pushed, Request, params_from, push, spoken, too_broad
 from connectors.conditions import Condition, Scalar, all_of
 from connectors.spi import (
     Ability,
@@ -118,7 +118,7 @@ class UpstreamConnector:
         root = self._root(query)
         requests = root.pushed(query).requests
         if requests is None:
-            raise SourceProtocolError(f"needs at least {root.min_criteria} criteria")
+            raise too_broad(root.min_criteria)
         groups = _groups(root, query)
         return await together(
             query, [partial(self._pages, root, query, groups, request) for request in requests]
