@@ -122,14 +122,12 @@ class Record:
             AuditUnavailable: nothing may be visited.
         """
         self.known(subject=subject, operation=operation)
-        if decided is None:
-            return  # nothing is visited: the outcome alone says it all
-        self.serial = decided.decision.serial
-        leaf = self._leaf(Kind.INTENT, Tag.CONSULTATION) | {
-            "policy": {"serial": self.serial, "decision": _digest(decided)},
-            "plan": _touched(agreed),
-        }
-        detail = self._detail() | {"question": decided.question}
+        leaf = self._leaf(Kind.INTENT, Tag.CONSULTATION) | {"plan": _touched(agreed)}
+        detail = self._detail()
+        if decided is not None:
+            self.serial = decided.decision.serial
+            leaf["policy"] = {"serial": self.serial, "decision": _digest(decided)}
+            detail["question"] = decided.question
         receipt = await self.recorder.append(leaf, detail, self._agencies())
         self.intent_index = receipt.index
 

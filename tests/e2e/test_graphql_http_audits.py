@@ -5,6 +5,7 @@ They are a Node package; its locked version is installed once into the user's ca
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -50,12 +51,12 @@ def run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def test_all_audits_of_graphql_http_pass(
+async def test_all_audits_of_graphql_http_pass(
     audits_folder: Path, gateway_url: str, officer_token: str
 ) -> None:
-    told: list[dict[str, Any]] = json.loads(
-        run(["node", "run.mjs", gateway_url, officer_token], audits_folder)
-    )
+    command = ["node", "run.mjs", gateway_url, officer_token]
+    # In a thread: the gateway that they ask runs in this one.
+    told: list[dict[str, Any]] = json.loads(await asyncio.to_thread(run, command, audits_folder))
     assert len(told) == HOW_MANY
     failed = [one for one in told if one["status"] != "ok"]
     assert not failed, json.dumps(failed, indent=1)

@@ -1,0 +1,102 @@
+"""Asking the gateway as a persona, and reading what came."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from gateway.cli.demo import Demo
+
+REASON = {
+    "reasonText": "A reason in words for the test",
+    "incidentRef": "NM-26-0000001",
+    "caseRef": "NM/2026/000001",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Answer:
+    """One answer, with the ways in which tests look at it."""
+
+    status: int
+    body: Mapping[str, Any]
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        assert self.body.get("data") is not None, self.body
+        data: Mapping[str, Any] = self.body["data"]
+        return data
+
+    @property
+    def code(self) -> str:
+        return str(self.body["errors"][0]["extensions"]["code"])
+
+    def hits(self, root: str = "personSearch", *, owner: str | None = None) -> list[dict[str, Any]]:
+        found = self.data[root]
+        rows = found["hits"] if isinstance(found, dict) else found
+        return [row for row in rows if owner in (None, row.get("owner"))]
+
+    def said(self, suffix: str, *, agency: str | None = None) -> list[dict[str, Any]]:
+        """Disclosure entries whose path ends so, without list indexes."""
+        return [
+            entry
+            for entry in self.body["extensions"]["disclosure"]
+            if _plain(entry["path"]).endswith(suffix) and agency in (None, entry.get("agency"))
+        ]
+
+    def outcomes(self, suffix: str, *, agency: str | None = None) -> set[str]:
+        return {entry["outcome"] for entry in self.said(suffix, agency=agency)}
+
+    def state(self, agency: str) -> str:
+        states = [s["state"] for s in self.body["extensions"]["sources"] if s["agency"] == agency]
+        assert len(states) == 1, states
+        return str(states[0])
+
+
+def _plain(path: str) -> str:
+    return ".".join(part for part in path.split(".") if part != "*" and not part.isdigit())
+
+
+@dataclass(slots=True, kw_only=True)
+class Asker:
+    """Asks over HTTP; tokens are fetched once for each persona."""
+
+    demo: Demo
+    client: httpx.AsyncClient
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    async def token(self, persona: str) -> str:
+        if persona not in self.tokens:
+            self.tokens[persona] = await asyncio.to_thread(self.demo.token, persona)
+        return self.tokens[persona]
+
+    async def post(self, persona: str, body: Any, **headers: str) -> httpx.Response:
+        token = await self.token(persona)
+        return await self.client.post(
+            self.demo.graphql, json=body, headers={"Authorization": f"Bearer {token}", **headers}
+        )
+
+    async def ask(
+        self,
+        persona: str,
+        document: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        purpose: str,
+        reason: str = "R06",
+        **justification: Any,
+    ) -> Answer:
+        why = {"purpose": purpose, "reasonCode": reason, **REASON, **justification}
+        reply = await self.post(
+            persona,
+            {
+                "query": document,
+                "variables": dict(variables or {}),
+                "extensions": {"justification": {k: v for k, v in why.items() if v is not None}},
+            },
+        )
+        return Answer(status=reply.status_code, body=reply.json())

@@ -1,0 +1,60 @@
+"""One running demonstration for all end-to-end tests: real agencies, OPA, issuer and gateway."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy.demo.population import Population, make_population
+from gateway.cli.demo import Demo, running_demo
+from tests.e2e.asking import Asker
+
+
+@pytest.fixture(scope="session")
+def opa_program() -> Path:
+    program = os.environ.get("PORTCULLIS_OPA", "")
+    if not program or not Path(program).is_file():
+        pytest.fail("run the tests by `make test`, or set PORTCULLIS_OPA to an OPA program")
+    return Path(program)
+
+
+@pytest.fixture(scope="session")
+def population() -> Population:
+    return make_population(1000, now=datetime.now(UTC).replace(minute=0, second=0, microsecond=0))
+
+
+@pytest.fixture(scope="session")
+def state() -> Iterator[Path]:
+    """A state directory whose parents another user may enter: PostgreSQL does not run as root."""
+    with tempfile.TemporaryDirectory(prefix="portcullis-") as made:
+        yield Path(made)
+
+
+@pytest.fixture(scope="session")
+async def demo(state: Path, population: Population, opa_program: Path) -> AsyncIterator[Demo]:
+    """The whole demonstration. BID's rate limit is lifted: tests ask more than officers do."""
+    async with running_demo(state, population, opa_program, bid_rate=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def asker(demo: Demo) -> AsyncIterator[Asker]:
+    """Asks the running gateway over HTTP as any persona."""
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        yield Asker(demo=demo, client=client)
+
+
+@pytest.fixture(scope="session")
+def gateway_url(demo: Demo) -> str:
+    return demo.graphql
+
+
+@pytest.fixture(scope="session")
+def officer_token(demo: Demo) -> str:
+    return demo.token("RO")
