@@ -1,0 +1,109 @@
+"""The policy tables name what the vocabulary has, so that no field is silently forgotten."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.demo.personas import PERSONAS
+from gateway.policy.masks import MASKS
+from gateway.policy.obligations import OBLIGATIONS
+
+ROOT = Path(__file__).resolve().parents[3]
+VOCABULARY: dict[str, Any] = tomllib.loads(
+    (ROOT / "deploy/catalogue/entities.toml").read_text(encoding="utf-8")
+)
+
+
+def table(name: str) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(
+        (ROOT / "policies/tables" / name / "data.json").read_text(encoding="utf-8")
+    )
+    return data
+
+
+def row(field: dict[str, Any]) -> list[str]:
+    """Class, marking and, for a field that holds a component, that component."""
+    type_ = field["type"].strip("[]!")
+    return [field["class"], field["marking"], *([type_] if type_ in components() else [])]
+
+
+def components() -> dict[str, Any]:
+    found: dict[str, Any] = VOCABULARY["component"]
+    return found
+
+
+def expected_fields() -> dict[str, dict[str, list[str]]]:
+    """The table of fields as the vocabulary has it; `ref` is the gateway's own."""
+    header = VOCABULARY["header"]["fields"]
+    bodies = {
+        **{name: body["fields"] for name, body in components().items()},
+        **{
+            name: {"ref": {"type": "String", "class": "S0", "marking": "O"}}
+            | header
+            | body["fields"]
+            for name, body in VOCABULARY["entity"].items()
+        },
+    }
+    return {
+        name: {field: row(data) for field, data in body.items()} for name, body in bodies.items()
+    }
+
+
+def test_the_table_of_fields_is_the_vocabularys() -> None:
+    assert table("fields") == expected_fields()
+
+
+def test_every_use_in_the_table_is_offered_or_needed_by_a_link() -> None:
+    known = expected_fields()
+    for type_, uses in table("uses").items():
+        for fields in uses.values():
+            for name in fields:
+                first, _, inner = name.partition(".")
+                if type_ == "Identifier" and name in known["Person"]:
+                    continue  # what a number reveals is the person's
+                assert first in known[type_], (type_, name)
+                assert not inner or inner in known[known[type_][first][2]], (type_, name)
+
+
+def test_every_searchable_field_has_its_use_in_the_table() -> None:
+    uses = table("uses")
+    bodies = {**components(), **VOCABULARY["entity"]}
+    for type_, body in bodies.items():
+        for name, field in body["fields"].items():
+            for use in set(field.get("uses", ())) - {"match"}:
+                assert name in uses[type_].get(use, ()), (type_, name, use)
+
+
+def test_every_mask_in_the_table_of_outcomes_is_one() -> None:
+    named = set()
+    for outcome in table("outcomes").values():
+        for manner in outcome.get("read", {}).values():
+            named |= {manner} if isinstance(manner, str) else {case["as"] for case in manner}
+    assert named <= MASKS.keys() | {"CLEAR", ""}
+
+
+@pytest.mark.parametrize("code", sorted(PERSONAS))
+def test_every_persona_has_roles_that_its_agency_may_give(code: str) -> None:
+    roles = table("roles")
+    persona = PERSONAS[code]
+    assert all(persona.agency in roles[name]["agencies"] for name in persona.roles)
+    assert persona.clearance in table("clearances")
+
+
+def test_purposes_and_handling_codes_are_the_vocabularys() -> None:
+    enums = VOCABULARY["enum"]
+    assert set(table("purposes")) == set(enums["Purpose"])
+    assert set(table("handling")) == set(enums["Handling"])
+    for purpose in table("purposes").values():
+        assert purpose["regime"]
+        assert purpose["owner"] in table("agencies")
+
+
+def test_every_mask_and_obligation_is_documented() -> None:
+    text = (ROOT / "docs/policy.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in text for name in (*MASKS, *OBLIGATIONS))
