@@ -104,8 +104,8 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         decision, agreed = await decided(gate, request, subject, operation, plan)
         probes = opened(gate, agreed)
         await record.intent(subject, operation, decision, agreed)  # durable before any visit
-        results = await fan_out(gate, request, agreed, probes)
-        response = shaped(gate, request, subject, operation, agreed, results)
+        found = await fan_out(gate, request, agreed, probes)
+        response = shaped(gate, request, subject, operation, agreed, found)
     except GatewayError as error:
         response = failed(error, request)
     except asyncio.CancelledError:
@@ -182,8 +182,8 @@ def opened(gate: Gate, agreed: AuthorisedPlan) -> dict[str, Probe]:
 
 async def fan_out(
     gate: Gate, request: Request, agreed: AuthorisedPlan, probes: Mapping[str, Probe]
-) -> Results:
-    """What the sources gave for each granted fetch."""
+) -> tuple[Results, frozenset[tuple[str, str]]]:
+    """What the sources gave for each granted fetch, and identifiers that several persons bear."""
     visits = FanOut(
         catalogue=gate.catalogue,
         sources=gate.sources,
@@ -200,7 +200,7 @@ async def fan_out(
                 "query %s: source %s: %s, %d rows it should not have sent: %s",
                 request.id, source, result.state, result.alarms, result.detail,
             )  # fmt: skip
-    return results
+    return results, await visits.shared_identifiers(agreed, results)
 
 
 def shaped(
@@ -209,7 +209,7 @@ def shaped(
     subject: Subject,
     operation: Operation,
     agreed: AuthorisedPlan,
-    results: Results,
+    found: tuple[Results, frozenset[tuple[str, str]]],
 ) -> Response:
     """The answer, not yet recorded."""
     if operation.introspection is not None:
@@ -225,7 +225,7 @@ def shaped(
     return shape(
         operation,
         agreed,
-        results,
+        found[0],
         Shaping(
             catalogue=gate.catalogue,
             refs=gate.refs,
@@ -234,6 +234,7 @@ def shaped(
             agency=subject.agency,
             as_at=utc_text(now),
             expires_at=int(expires.timestamp()),
+            shared=found[1],
             cursor_binding=lambda selection: cursor_binding(operation, subject, selection),
         ),
     )

@@ -51,6 +51,7 @@ from gateway.model import (
     State,
 )
 from gateway.query.derived import Moment
+from gateway.query.match import candidates_of, would_link
 from gateway.query.translate import (
     Layout,
     Need,
@@ -93,6 +94,39 @@ class FanOut:
             for grant in roots:
                 group.create_task(self._branch(agreed, grant, (), results, ends_at))
         return results
+
+    async def shared_identifiers(
+        self, agreed: AuthorisedPlan, results: Results
+    ) -> frozenset[tuple[str, str]]:
+        """Those identifiers, of the ones that would link the found records, that more than one
+        person of some source bears; and all of them where a source could not say.
+
+        Matching may look at them (the use `match`), so it may ask who else bears them. Rows that
+        policy hides take no part.
+        """
+        roots = [
+            g
+            for g in agreed.grants.values()
+            if g.fetch.parent is None and (part := g.parts.get("identifiers")) and part.match
+        ]
+        candidates = candidates_of(agreed, results, (g.fetch.id for g in roots))
+        asked = would_link(candidates)
+        if not asked:
+            return frozenset()
+        where = any_of(
+            Compare("identifiers.value", Op.EQ, value) for value in sorted({v for _, v in asked})
+        )
+        ends_at = time.monotonic() + self.deadline_s
+        looks = [replace(g, fetch=replace(g.fetch, where=where, after=None)) for g in roots]
+        found = await _together(self._timed(agreed, look, (), ends_at) for look in looks)
+        shared: set[tuple[str, str]] = set()
+        for look, result in zip(looks, found, strict=True):
+            if result.state not in {State.ANSWERED, State.NOT_ASKED}:
+                return asked
+            bearers = candidates_of(agreed, {look.fetch.id: result}, (look.fetch.id,))
+            held = [i for bearer in bearers for i in bearer.identifiers]
+            shared.update(identifier for identifier in asked if held.count(identifier) > 1)
+        return frozenset(shared)
 
     async def _branch(
         self,

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from gateway.model import AuthorisedPlan, Results, Show
+
 LINKED = "LINKED_BY_IDENTIFIER"
 
 # Kinds that name one person if they are borne by one; a source's own key for a person names nobody
@@ -153,6 +155,41 @@ def _groups(linking: Mapping[tuple[str, str], list[Candidate]]) -> tuple[Group, 
             members=tuple(sorted(group, key=str)),
         )
         for head, group in sorted(members.items())
+    )
+
+
+def candidates_of(
+    agreed: AuthorisedPlan, results: Results, fetch_ids: Iterable[str]
+) -> list[Candidate]:
+    """The records of these fetches that matching was asked about, with what it may look at."""
+    made: list[Candidate] = []
+    for fetch_id in fetch_ids:
+        grant = agreed.grants.get(fetch_id)
+        if grant is None or grant.own.show is not Show.RECORDS or "match" not in grant.parts:
+            continue
+        identifiers = grant.parts.get("identifiers")
+        permitted = identifiers.match if identifiers else frozenset()
+        for record in results[fetch_id].records if fetch_id in results else ():
+            made.append(
+                Candidate(
+                    id=(fetch_id, record.key),
+                    source=grant.fetch.source,
+                    identifiers=features_of(record.values.get("identifiers") or (), permitted),
+                    withheld=identifiers is not None and not permitted,
+                )
+            )
+    return made
+
+
+def would_link(candidates: Iterable[Candidate]) -> frozenset[tuple[str, str]]:
+    """The identifiers that link records of several sources, if nobody else bears them."""
+    bearers: dict[tuple[str, str], list[Candidate]] = {}
+    for candidate in candidates:
+        for identifier in candidate.identifiers:
+            if identifier[0] in _LINKING:
+                bearers.setdefault(identifier, []).append(candidate)
+    return frozenset(
+        i for i, found in bearers.items() if len(found) > 1 and not _borne_by_several(found)
     )
 
 

@@ -24,7 +24,7 @@ from gateway.model import (
     State,
 )
 from gateway.query.fields import MaskBy, Shaping
-from gateway.query.match import Candidate, Group, explain, features_of
+from gateway.query.match import Group, candidates_of, explain
 from gateway.query.plan import applicable
 from gateway.query.records import FAILED, Records
 from gateway.query.refs import Cursor
@@ -185,22 +185,7 @@ class _Root:
 
     def explain(self) -> None:
         """Work out bands and groups among the visible persons, from permitted features."""
-        candidates: list[Candidate] = []
-        for fetch in self.fetches:
-            grant = self.agreed.grants.get(fetch.id)
-            if grant is None or grant.own.show is not Show.RECORDS or "match" not in grant.parts:
-                continue
-            identifiers = grant.parts.get("identifiers")
-            permitted = identifiers.match if identifiers else frozenset()
-            for record in self.results[fetch.id].records if fetch.id in self.results else ():
-                candidates.append(
-                    Candidate(
-                        id=(fetch.id, record.key),
-                        source=fetch.source,
-                        identifiers=features_of(record.values.get("identifiers") or (), permitted),
-                        withheld=identifiers is not None and not permitted,
-                    )
-                )
+        candidates = candidates_of(self.agreed, self.results, (f.id for f in self.fetches))
         explanations, self.groups = explain(candidates, self.shaping.shared)
         self.records.explanations.update(explanations)
 
