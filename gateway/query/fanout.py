@@ -22,6 +22,7 @@ from connectors.conditions import (
     Op,
     Or,
     all_of,
+    any_of,
     fields_of,
     holds,
 )
