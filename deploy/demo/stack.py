@@ -14,10 +14,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from secrets import token_urlsafe
 
 import httpx
 
 from deploy.demo.databases import (
+    MariaDB,
     PostgreSQL,
     forget_written,
     identity,
@@ -69,7 +71,13 @@ async def running_stack(
             say(agency)
             start = partial(_bid, rate=bid_rate) if agency == "bid" else _STARTERS[agency]
             secrets |= await start(stack, home, population)
-        yield Stack(home=home, issuer_url=issuer, opa_url=opa_url, secrets=secrets)
+        yield Stack(
+            home=home,
+            issuer_url=issuer,
+            opa_url=opa_url,
+            secrets=secrets,
+            notes=_notes(agencies),
+        )
 
 
 @asynccontextmanager
@@ -200,10 +208,46 @@ def _service(agency: str, url: str) -> dict[str, str]:
     }
 
 
-_STARTERS = {"eru": _eru, "nmc": _nmc, "bid": _bid, "ncb": _ncb}
+async def _scp(stack: AsyncExitStack, home: Path, population: Population) -> dict[str, str]:
+    from deploy.demo.agencies import scp
+    from deploy.demo.agencies.scp_schema import READER, VIEWS
 
-AGENCIES = tuple(_STARTERS)
-"""Those that the demonstration starts."""
+    if not MariaDB.installed():
+        path = home / "scp.sqlite"
+        await _written(home, "scp", population, lambda: scp.write_scp_sqlite(path, population))
+        return {"SCP_DB_URL": f"sqlite+aiosqlite:///{path}"}
+    server = await asyncio.to_thread(MariaDB.start, home)
+    stack.push_async_callback(asyncio.to_thread, server.stop)
+    url, password = server.url(), token_urlsafe()
+
+    def write() -> None:
+        scp.write_scp_mariadb(url, population, reader_password=password)
+
+    await _written(home, "scp-mariadb", population, write)
+    # a new password at each start, so that none is kept
+    renew = f"alter user '{READER}'@'localhost' identified by '{password}'"
+    await asyncio.to_thread(server.run, renew)
+    return {"SCP_DB_URL": server.url(role=READER, database=VIEWS, password=password)}
+
+
+async def _vlr(_stack: AsyncExitStack, home: Path, population: Population) -> dict[str, str]:
+    from deploy.demo.agencies.vlr import write_vlr
+
+    path = home / "vlr.sqlite"
+    await _written(home, "vlr", population, lambda: write_vlr(path, population))
+    return {"VLR_DB_URL": f"sqlite+aiosqlite:///{path}"}
+
+
+def _notes(agencies: Sequence[str]) -> tuple[str, ...]:
+    if "scp" in agencies and not MariaDB.installed():
+        return ("SCP runs on SQLite, with the same schema: MariaDB is not installed here.",)
+    return ()
+
+
+_STARTERS = {"eru": _eru, "nmc": _nmc, "scp": _scp, "bid": _bid, "ncb": _ncb, "vlr": _vlr}
+
+AGENCIES = tuple(agency for agency in _STARTERS if agency != "vlr")
+"""Those that the demonstration starts. The licensing register joins later: docs/onboarding.md."""
 
 
 def environment(stack: Stack) -> dict[str, str]:

@@ -206,9 +206,13 @@ _declare()
 
 
 def view_statements(base: str = "", views: str = "") -> list[str]:
-    """The views, one for each table; involvements come joined with their occurrence."""
+    """The views, one for each table; involvements come joined with their occurrence.
+
+    Two more gather rows: a phone or a place that many people share is one there.
+    """
     source = f"{base}." if base else ""
     target = f"{views}." if views else ""
+    place = "concat(Place, ', ', Postcode)" if base else "Place || ', ' || Postcode"
     made = []
     for table in METADATA.sorted_tables:
         query = f"select * from {source}{table.name}"  # noqa: S608 - our own names
@@ -220,5 +224,14 @@ def view_statements(base: str = "", views: str = "") -> list[str]:
                 f"select i.InvolvementID, i.PersonID, i.Involvement, o.* "  # noqa: S608
                 f"from {source}tblInvolvement i join {source}tblOccurrence o on o.OccNo = i.OccNo"
             )
+        if table.name == "tblPersonAddress":
+            query = f"select a.*, {place} as PlaceRef from {source}tblPersonAddress a"  # noqa: S608
         made.append(f"create view {target}vw{table.name.removeprefix('tbl')} as {query}")
+    made.append(
+        f"create view {target}vwContact as select distinct Number from {source}tblPersonPhone"  # noqa: S608
+    )
+    made.append(
+        f"create view {target}vwPlace as select distinct {place} as PlaceRef, Place, Town, "  # noqa: S608
+        f"Postcode, Lat, Lon from {source}tblPersonAddress"
+    )
     return made
