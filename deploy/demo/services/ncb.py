@@ -114,21 +114,24 @@ class Measure:
         self._variables = variables
         self._measured: dict[str, tuple[int, int]] = {}
         self._fragments = {
-            node.name.value: node.selection_set
+            node.name.value: node
             for node in document.definitions
             if isinstance(node, FragmentDefinitionNode)
         }
 
-    def of(self, selections: SelectionSetNode | None) -> tuple[int, int]:
-        """(depth, cost) of a selection set; validation has excluded circular fragments."""
+    def of(self, selections: SelectionSetNode | None, *, top: bool = False) -> tuple[int, int]:
+        """(depth, cost) of a selection set; validation has excluded circular fragments.
+
+        At the top are the connections; a nominal's own `referrals` is a list like any other.
+        """
         depth = cost = 0
         for node in selections.selections if selections else ():
             match node:
                 case FieldNode():
                     below, inner = self.of(node.selection_set)
-                    level, price = below + 1, 1 + self._page(node) * inner
+                    level, price = below + 1, 1 + (self._page(node) if top else 1) * inner
                 case InlineFragmentNode():
-                    level, price = self.of(node.selection_set)
+                    level, price = self.of(node.selection_set, top=top)
                 case FragmentSpreadNode():
                     level, price = self._fragment(node.name.value)
                 case _:
@@ -138,7 +141,9 @@ class Measure:
 
     def _fragment(self, name: str) -> tuple[int, int]:
         if name not in self._measured:  # once each: fragments that spread fragments double
-            self._measured[name] = self.of(self._fragments[name])
+            fragment = self._fragments[name]
+            top = fragment.type_condition.name.value == "Query"
+            self._measured[name] = self.of(fragment.selection_set, top=top)
         return self._measured[name]
 
     def _page(self, node: FieldNode) -> int:
@@ -184,7 +189,7 @@ def _too_much(document: DocumentNode, variables: Mapping[str, Any]) -> GraphQLEr
     measure = Measure(document, variables)
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
-            depth, cost = measure.of(node.selection_set)
+            depth, cost = measure.of(node.selection_set, top=True)
             if depth > MAX_DEPTH:
                 return _error("DEPTH_LIMIT", f"depth {depth}, at most {MAX_DEPTH}")
             if cost > MAX_COMPLEXITY:
