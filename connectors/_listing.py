@@ -10,7 +10,7 @@ from typing import Any
 
 from connectors._config import Table
 from connectors._http import Client
-from connectors._paths import bare, reader
+from connectors._paths import at, bare, reader
 from connectors._push import (
     Param,
     Pushed,
@@ -190,6 +190,28 @@ def picker(query: SourceQuery) -> Callable[[Any], Row]:
     return pick
 
 
+def rows_of(query: SourceQuery, each: str) -> Callable[[Any], list[Row]]:
+    """The function from a record to its rows: one, or one for each element of its list `each`."""
+    if not each:
+        pick = picker(query)
+        return lambda record: [pick(record)]
+    columns = (*query.columns, query.key)
+    readers = [reader(column) for column in columns]
+    within = [any(p.startswith(f"{each}[]") for p in column.split("+")) for column in columns]
+
+    def rows(record: Any) -> list[Row]:
+        if not isinstance(record, dict):
+            raise SourceProtocolError("a record that is not an object")
+        held = [read_one(record) for read_one in readers]
+        sizes = [len(v) for v, own in zip(held, within, strict=True) if own and v is not None]
+        return [
+            tuple(at(v, n) if own else v for v, own in zip(held, within, strict=True))
+            for n in range(max(sizes, default=0))
+        ]
+
+    return rows
+
+
 async def _pages(
     client: Client, listing: Listing, query: SourceQuery, request: Request, deadline: float
 ) -> tuple[list[Row], bool]:
@@ -220,7 +242,7 @@ def _fixed(listing: Listing, query: SourceQuery) -> list[tuple[str, str]]:
     """The parameters that carry no value of the question."""
     fixed = []
     if listing.fields_param:
-        names = (bare(column) for column in (*query.columns, query.key))
+        names = [name for column in (*query.columns, query.key) for name in bare(column)]
         tops = (name.partition(".")[0] if listing.whole_fields else name for name in names)
         fixed.append((listing.fields_param, ",".join(dict.fromkeys(tops))))
     if listing.limit_param:

@@ -1,4 +1,4 @@
-"""Columns of sources that answer JSON: `a.b` and `names[].family` (see `spi`)."""
+"""Columns of sources that answer JSON: `a.b`, `names[].family` and `a+b` (see `spi`)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ def reader(path: str) -> Callable[[Any], Any]:
     Raises:
         SourceProtocolError: the path is not one; or, when called, the record has another shape.
     """
+    if "+" in path:
+        readers = [reader(part) for part in path.split("+")]
+        return lambda record: _joined([read_one(record) for read_one in readers])
     steps = path.split(".")
     if not all(_STEP.fullmatch(step) for step in steps):
         raise SourceProtocolError("not a path into a JSON record")
@@ -39,6 +42,21 @@ def _read(value: Any, steps: tuple[str, ...]) -> Any:
     return value
 
 
-def bare(path: str) -> str:
-    """The path without its list marks, as sparse fieldsets and GraphQL write it."""
-    return path.replace("[]", "")
+def _joined(values: list[Any]) -> Any:
+    """One key of several values; one for each element where some of them are lists."""
+    if lists := [value for value in values if isinstance(value, list)]:
+        size = max(map(len, lists))
+        return [_joined([at(value, n) for value in values]) for n in range(size)]
+    return None if any(value is None for value in values) else ":".join(map(str, values))
+
+
+def at(value: Any, n: int) -> Any:
+    """What a value means for the n-th element of a list: its own n-th, or the value itself."""
+    if isinstance(value, list):
+        return value[n] if n < len(value) else None
+    return value
+
+
+def bare(path: str) -> tuple[str, ...]:
+    """The paths without their list marks, as sparse fieldsets and GraphQL write them."""
+    return tuple(path.replace("[]", "").split("+"))

@@ -12,7 +12,8 @@ The errors, and whose fault each is:
 A *column* is a source's own name for one value of a row. Two forms reach inside a value that
 the source holds as JSON: `attrs:dob` is the key `dob` of the SQL column `attrs`; for sources that
 answer JSON, `a.b` is the key `b` of the object `a`, and `names[].family` is the list, one entry
-for each element of the list `names`, of the elements' key `family` (null where it is absent).
+for each element of the list `names`, of the elements' key `family` (null where it is absent);
+`a+b` is both, joined by a colon, for records that have a key of several parts only.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from connectors._config import Table
 from connectors._http import Client, client_for
-from connectors._listing import Row, is_after, picker, together
+from connectors._listing import Row, is_after, rows_of, together
 from connectors._paths import bare, reader
 from connectors._push import Param, Pushed, Request, params_from, push, spoken, too_broad
 from connectors.conditions import Condition, Scalar, all_of
@@ -33,6 +33,7 @@ from connectors.spi import (
 
 _CHECK_S = 5.0
 _MAX_PAGES = 100
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{0,40}")
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")  # GraphQL specification, section 2.1.9
 _TYPE = re.compile(r"\[?[_A-Za-z][_0-9A-Za-z]*!?\]?!?")
 
@@ -47,6 +48,7 @@ class Root:
     page_info: str  # "" when the field knows no pages
     first_arg: str
     after_arg: str
+    each: str  # the list of a node whose elements are the rows; "" when the nodes are
     key: str  # the field of a node that holds its key; "" when each query names it
     page_size: int
     max_depth: int
@@ -140,7 +142,7 @@ class UpstreamConnector:
         request: Request,
         deadline: float,
     ) -> tuple[list[Row], bool]:
-        pick, rows = picker(query), list[Row]()
+        pick, rows = rows_of(query, root.each), list[Row]()
         variables: dict[str, object] = {
             f"v{at}": _variable(param, values) for at, (param, values) in enumerate(request.items())
         }
@@ -148,7 +150,7 @@ class UpstreamConnector:
             variables["first"] = _first(root, query, groups)
         for _ in range(_MAX_PAGES):
             nodes, cursor = await self._page(root, query, groups, request, variables, deadline)
-            rows += [row for row in map(pick, nodes) if is_after(row[-1], query.after)]
+            rows += [row for n in nodes for row in pick(n) if is_after(row[-1], query.after)]
             if cursor is None:
                 return rows, False
             if variables.get("after") == cursor:
@@ -189,7 +191,7 @@ class UpstreamConnector:
         if answer.status >= 400 or not isinstance(data, dict):
             raise SourceProtocolError(f"status {answer.status}")
         if data.get("errors") or not isinstance(data.get("data"), dict):
-            raise SourceProtocolError("it answered with errors")
+            raise SourceProtocolError(f"it answered with errors{_codes(data.get('errors'))}")
         found: dict[str, Any] = data["data"]
         return found
 
@@ -214,7 +216,7 @@ def _root(table: Table, limits: Mapping[str, int]) -> Root:
     names = {
         key: table.text(key, default)
         for key, default in (("field", None), ("page_info", "pageInfo"), ("first_arg", "first"),
-                             ("after_arg", "after"), ("key", ""))
+                             ("after_arg", "after"), ("each", ""), ("key", ""))
     }  # fmt: skip
     nodes = tuple(table.text("nodes", "edges.node").split("."))
     for key, name in (*names.items(), *(("nodes", step) for step in nodes)):
@@ -238,15 +240,26 @@ def _root(table: Table, limits: Mapping[str, int]) -> Root:
     return found
 
 
+def _codes(errors: Any) -> str:
+    """The errors' codes for an operator; their messages could repeat a value."""
+    found = [
+        error["extensions"].get("code")
+        for error in (errors if isinstance(errors, list) else ())
+        if isinstance(error, dict) and isinstance(error.get("extensions"), dict)
+    ]
+    codes = sorted({code for code in found if isinstance(code, str) and _CODE.fullmatch(code)})
+    return f": {', '.join(codes)}" if codes else ""
+
+
 # --- documents
 
 
 def _tree(columns: Iterable[str]) -> dict[str, Any]:
     """Columns as nested selections: {"names": {"family": {}}}."""
     tree: dict[str, Any] = {}
-    for column in columns:
+    for path in (path for column in columns for path in bare(column)):
         below = tree
-        for step in bare(column).split("."):
+        for step in path.split("."):
             if not _NAME.fullmatch(step):
                 raise SourceProtocolError("not a path into a GraphQL object")
             below = below.setdefault(step, {})
@@ -298,9 +311,9 @@ def _groups(root: Root, query: SourceQuery) -> tuple[tuple[str, ...], ...]:
     Raises:
         SourceProtocolError: a column lies deeper than the service lets anyone look.
     """
-    for column in (*query.columns, query.key):
-        if 1 + len(root.nodes) + len(column.split(".")) > root.max_depth:
-            raise SourceProtocolError(f"{column}: deeper than {root.max_depth} levels")
+    for path in (path for column in (*query.columns, query.key) for path in bare(column)):
+        if 1 + len(root.nodes) + len(path.split(".")) > root.max_depth:
+            raise SourceProtocolError(f"{path}: deeper than {root.max_depth} levels")
     groups: list[tuple[str, ...]] = []
     group: tuple[str, ...] = (query.key,)
     for column in dict.fromkeys(query.columns):

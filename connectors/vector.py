@@ -254,7 +254,8 @@ def _k(search: Search, query: SourceQuery) -> int:
 
 
 def _fields(query: SourceQuery) -> list[str]:
-    return list(dict.fromkeys(map(bare, (*query.columns, query.key))))
+    names = (name for column in (*query.columns, query.key) for name in bare(column))
+    return list(dict.fromkeys(names))
 
 
 def _ranked(search: Search, query: SourceQuery, near: Near, data: Any) -> SourceResult:

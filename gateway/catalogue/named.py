@@ -62,6 +62,19 @@ def _grade(raw: Sequence[Any], position: int) -> str | None:
     return pieces[position].strip() if len(pieces) == 3 else None
 
 
+def _given_first(raw: Sequence[Any]) -> str | None:
+    """A name written `FAMILY, Given Middle` in the order in which it is said."""
+    family, _, given = str(raw[0] or "").partition(",")
+    return " ".join(part for part in (given.strip(), family.strip()) if part) or None
+
+
+def _greatest(raw: Sequence[Any]) -> Any:
+    """The element of a list whose number, in a second list, is the greatest."""
+    names, numbers = (value if isinstance(value, list) else [] for value in raw[:2])
+    ranked = [(n, name) for name, n in zip(names, numbers, strict=False) if n is not None]
+    return max(ranked, key=lambda pair: pair[0])[1] if ranked else None
+
+
 _SOURCE_GRADES = {"1": "RELIABLE", "2": "UNTESTED", "3": "NOT_RELIABLE"}
 
 FUNCTIONS: Mapping[str, Decode] = {
@@ -75,6 +88,8 @@ FUNCTIONS: Mapping[str, Decode] = {
     "grade_handling": lambda raw: _grade(raw, 2),
     "present": lambda raw: raw[0] not in (None, "", []),
     "absent": lambda raw: raw[0] in (None, "", []),
+    "given_first": _given_first,
+    "greatest": _greatest,
     "sum": lambda raw: sum(v for v in raw if isinstance(v, int)),
 }
 """Conversions that a mapping names because it cannot express them. None can be searched by."""
