@@ -272,12 +272,12 @@ class Visit:
         for path, part in self.grant.parts.items():
             if part.show is None or part.show is Show.SILENT:
                 continue
-            prefix = f"{path}." if path else ""
+            fields = self.vocabulary.fields_of(part.part.type)
             for name in _part_fields(part):
-                if name == "ref" and not path:
-                    continue  # the gateway's own; a component's is a field like others
-                needed.add(f"{prefix}{name}")
-                needed.update(self._derived_from(name) if not path else ())
+                if path and name in fields:
+                    needed.add(f"{path}.{name}")
+                elif path or name != "ref":  # a record's ref is the gateway's own
+                    needed.update((name, *self._derived_from(name)))
         if with_where:
             needed |= fields_of(where)
         if self.fetch.link_by:
