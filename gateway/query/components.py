@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.conditions import holds
+from connectors.conditions import ALWAYS, holds
 from gateway.catalogue.vocabulary import Field
 from gateway.model import Fetch, Grant, Note, Outcome, PartGrant, Selection, Show
 from gateway.query.fields import (
@@ -46,7 +46,9 @@ class Components(Fields):
             return self.told(fetch, part, pattern, key, many, elements)
         builds = self.element(grant, path, selection, spec, pattern + (".*" if many else ""))
         note = part.note()
-        standing = self.event(fetch, Outcome.WITHHELD, note) if note != Note() else None
+        # Where rows are chosen, elements may be missing: said in every such answer, whatever is held.
+        chosen = note != Note() and part.rows != ALWAYS
+        standing = self.event(fetch, Outcome.WITHHELD, note) if chosen else None
         hit_event = self.event(fetch, Outcome.HIT, note)
         limit = part.limit
 

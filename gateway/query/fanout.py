@@ -235,7 +235,7 @@ class Visit:
         await self._children(records, rows, need)
         if self.fetch.near is not None:
             self._rank(records, rows)
-        records = self._permitted(records)
+        records = self._permitted(records, guarded=guarded)
         if not exact:
             records = [r for r in records if self._meets(where, r)]
         if links:
@@ -461,10 +461,13 @@ class Visit:
 
     # --- checking what came ---
 
-    def _permitted(self, records: list[Record]) -> list[Record]:
-        """Every row against its guard again, every element against its component's."""
+    def _permitted(self, records: list[Record], *, guarded: bool) -> list[Record]:
+        """Every row against its guard again, every element against its component's.
+
+        A row that fails a guard which the source was to apply (`guarded`) is an alarm.
+        """
         kept = [r for r in records if holds(self.grant.own.rows, r.values)]
-        self.alarms += len(records) - len(kept)
+        self.alarms += len(records) - len(kept) if guarded else 0
         for path, part in self.grant.parts.items():
             if not path or "." in path or path == "match":
                 continue
