@@ -53,6 +53,7 @@ Document: TypeAlias = Mapping[str, str]  # SHA-256 -> text of a persisted docume
 
 INTROSPECTION = frozenset({"__schema", "__type"})
 _REPEATS = 20  # of one response name in one selection set; screens repeat none
+_UNKNOWN = "is not defined by type"
 _KEPT = 512  # prepared documents
 
 
@@ -141,7 +142,7 @@ def prepare(text: str, digest: str, parser: Parser) -> Prepared:
             max_source_length=limits.body_bytes,
         )
     except GraphQLSyntaxError as error:
-        if "tokens" in error.message or "comments" in error.message or "length" in error.message:
+        if error.message.endswith("Parsing aborted."):
             raise LimitExceeded.of("tokens", limits.tokens, "more") from error
         raise _invalid([error]) from error
     except RecursionError as error:  # graphql-core caps nesting; this is the belt to its braces
@@ -311,6 +312,7 @@ def _variables(
     """Coerced variables. Messages say where and what is expected, never the value that came."""
     values: dict[str, Any] = {}
     messages: list[tuple[str, tuple[tuple[int, int], ...]]] = []
+    unknown: list[str] = []
     for definition in operation.variable_definitions or ():
         name = definition.variable.name.value
         kind = cast("GraphQLInputType", type_from_ast(parser.schema.graphql, definition.type))
@@ -326,9 +328,14 @@ def _variables(
         def wrong(
             path: list[str | int], _value: Any, error: GraphQLError, name: str = name
         ) -> None:
+            if len(messages) >= parser.limits.validation_errors:
+                return
+            if _UNKNOWN in error.message:
+                if unknown:
+                    return  # one unknown key is named, however many came
+                unknown.append(name)
             at = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
-            if len(messages) < parser.limits.validation_errors:
-                messages.append((f"Variable '${name}{at}': {_expected(error.message)}", ()))
+            messages.append((f"Variable '${name}{at}': {_expected(error.message)}", ()))
 
         values[name] = coerce_input_value(given[name], kind, wrong, hide_suggestions=True)
     if messages:
@@ -338,12 +345,8 @@ def _variables(
 
 def _expected(message: str) -> str:
     """graphql-core quotes the value in some messages; the part after it says what is expected."""
-    if message.startswith("Value ") and "enum" in message:
-        return (
-            "this is not a value of the"
-            + message.split("in", 1)[1].rsplit(" enum", 1)[0]
-            + " enum."
-        )
+    if message.startswith("Value ") and message.endswith(" enum."):
+        return f"this is not a value of the {message.rsplit(' exist in ', 1)[-1]}"
     if "cannot represent" in message:
         return message.split(":", 1)[0] + "."
     return message
@@ -371,9 +374,6 @@ def _introspect(
     return result.data or {}
 
 
-_Set: TypeAlias = tuple[frozenset[str] | None, SelectionSetNode]
-
-
 class _Walker:
     """Turns the syntax tree of one operation into a plain tree of selections."""
 
@@ -386,22 +386,34 @@ class _Walker:
         query = self.schema.graphql.query_type
         if query is None:
             raise InvalidOperation
-        return self.selections([(None, operation.selection_set)], query)
+        return self.selections([operation.selection_set], query)
 
-    def selections(self, sets: list[_Set], parent: Any) -> tuple[Selection, ...]:
+    def selections(self, sets: list[SelectionSetNode], parent: Any) -> tuple[Selection, ...]:
         """The merged selections of several sets on one parent type, in the order of the text."""
-        merged: dict[tuple[str, frozenset[str] | None], list[FieldNode]] = {}
-        for on, selection_set in sets:
-            for limited, node in self.flat(selection_set, on):
+        possible = self.possible(parent)
+        merged: dict[tuple[str, frozenset[str]], list[FieldNode]] = {}
+        for selection_set in sets:
+            for on, node in self.flat(selection_set, possible):
                 key = node.alias.value if node.alias else node.name.value
-                merged.setdefault((key, limited), []).append(node)
-        return tuple(self.selection(key, on, nodes, parent) for (key, on), nodes in merged.items())
+                merged.setdefault((key, on), []).append(node)
+        return tuple(
+            self.selection(key, None if on == possible else on, nodes, min(on))
+            for (key, on), nodes in merged.items()
+        )
+
+    def possible(self, kind: Any) -> frozenset[str]:
+        """The concrete types that a type stands for."""
+        if isinstance(kind, GraphQLInterfaceType):
+            members = self.schema.graphql.get_implementations(kind).objects
+            return frozenset(member.name for member in members)
+        return frozenset({kind.name})
 
     def flat(
-        self, selection_set: SelectionSetNode, on: frozenset[str] | None
-    ) -> Iterator[tuple[frozenset[str] | None, FieldNode]]:
+        self, selection_set: SelectionSetNode, on: frozenset[str]
+    ) -> Iterator[tuple[frozenset[str], FieldNode]]:
+        """Each field with the concrete types that it applies to; none that applies to no type."""
         for node in selection_set.selections:
-            if not self.included(node):
+            if not on or not self.included(node):
                 continue
             match node:
                 case FieldNode():
@@ -414,33 +426,30 @@ class _Walker:
                     name = fragment.type_condition.name.value
                     yield from self.flat(fragment.selection_set, self.narrowed(on, name))
 
-    def narrowed(self, on: frozenset[str] | None, type_name: str | None) -> frozenset[str] | None:
-        """The concrete types that both conditions leave; None for no condition."""
+    def narrowed(self, on: frozenset[str], type_name: str | None) -> frozenset[str]:
+        """The concrete types that a fragment's condition leaves."""
         if type_name is None:
             return on
-        kind = self.schema.graphql.get_type(type_name)
-        if isinstance(kind, GraphQLInterfaceType):
-            members = self.schema.graphql.get_implementations(kind).objects
-            concrete = frozenset(member.name for member in members)
-        else:
-            concrete = frozenset({type_name})
-        return concrete if on is None else on & concrete
+        return on & self.possible(self.schema.graphql.get_type(type_name))
 
     def included(self, node: Any) -> bool:
-        skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
-        include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
+        try:
+            skip = get_directive_values(GraphQLSkipDirective, node, self.variables)
+            include = get_directive_values(GraphQLIncludeDirective, node, self.variables)
+        except GraphQLError as error:  # a variable that may be null, and is
+            raise InvalidOperation("@skip and @include need 'if' to be true or false.") from error
         return not (skip and skip["if"]) and not (include and not include["if"])
 
     def selection(
-        self, key: str, on: frozenset[str] | None, nodes: list[FieldNode], parent: Any
+        self, key: str, on: frozenset[str] | None, nodes: list[FieldNode], owner: str
     ) -> Selection:
+        """One selection; `owner` is a concrete type that has the field."""
         node = nodes[0]
         graphql_name = node.name.value
         if graphql_name.startswith("__"):
             return Selection(key=key, name=graphql_name, on=on)
-        definition = self.definition(parent, on, graphql_name)
-        owner = self.owner(parent, on)
-        sets: list[_Set] = [(None, n.selection_set) for n in nodes if n.selection_set]
+        definition = self.definition(owner, graphql_name)
+        sets = [n.selection_set for n in nodes if n.selection_set]
         return Selection(
             key=key,
             name=self.schema.names[owner, graphql_name],
@@ -449,19 +458,11 @@ class _Walker:
             selections=self.selections(sets, get_named_type(definition.type)) if sets else (),
         )
 
-    def owner(self, parent: Any, on: frozenset[str] | None) -> str:
-        """The type under whose name the field's own name is known."""
-        if on is not None and parent.name not in on and len(on) == 1:
-            return next(iter(on))
-        if on is None or isinstance(parent, GraphQLObjectType):
-            return str(parent.name)
-        return next(iter(sorted(on)))
-
-    def definition(self, parent: Any, on: frozenset[str] | None, name: str) -> GraphQLField:
-        owner = self.schema.graphql.get_type(self.owner(parent, on))
-        if not isinstance(owner, GraphQLObjectType | GraphQLInterfaceType):
+    def definition(self, owner: str, name: str) -> GraphQLField:
+        kind = self.schema.graphql.get_type(owner)
+        if not isinstance(kind, GraphQLObjectType):
             raise InvalidOperation
-        definition: GraphQLField = owner.fields[name]
+        definition: GraphQLField = kind.fields[name]
         return definition
 
     def arguments(self, definition: GraphQLField, node: FieldNode) -> dict[str, Any]:

@@ -197,6 +197,8 @@ class _Planning:
             case _:
                 return selection.selections, selection.key
         keys = [s.key for s in selection.selections if s.name == wrapper]
+        if len(keys) > 1:  # one list of records, one selection: else one would show the other's
+            raise InvalidOperation(f"Select '{wrapper}' once: ask again for another view of it.")
         return inner, f"{selection.key}.{keys[0] if keys else wrapper}.*"
 
     def entities(self, root: Root, selection: Selection) -> tuple[str, ...]:
