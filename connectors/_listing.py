@@ -10,7 +10,7 @@ from typing import Any
 
 from connectors._config import Table
 from connectors._http import Client
-from connectors._paths import at, bare, reader
+from connectors._paths import at, bare_parts, reader
 from connectors._push import (
     Param,
     Pushed,
@@ -242,7 +242,7 @@ def _fixed(listing: Listing, query: SourceQuery) -> list[tuple[str, str]]:
     """The parameters that carry no value of the question."""
     fixed = []
     if listing.fields_param:
-        names = [name for column in (*query.columns, query.key) for name in bare(column)]
+        names = [name for column in (*query.columns, query.key) for name in bare_parts(column)]
         tops = (name.partition(".")[0] if listing.whole_fields else name for name in names)
         fixed.append((listing.fields_param, ",".join(dict.fromkeys(tops))))
     if listing.limit_param:

@@ -57,6 +57,11 @@ def at(value: Any, n: int) -> Any:
     return value
 
 
-def bare(path: str) -> tuple[str, ...]:
-    """The paths without their list marks, as sparse fieldsets and GraphQL write them."""
-    return tuple(path.replace("[]", "").split("+"))
+def bare(path: str) -> str:
+    """The path without its list marks, as sparse fieldsets and GraphQL write it."""
+    return path.replace("[]", "")
+
+
+def bare_parts(column: str) -> tuple[str, ...]:
+    """The paths that a column is read from, without their list marks."""
+    return tuple(bare(column).split("+"))

@@ -17,7 +17,7 @@ from typing import Any, Self
 from connectors._config import Table
 from connectors._http import Client, client_for
 from connectors._listing import Row, is_after, rows_of, together
-from connectors._paths import bare, reader
+from connectors._paths import bare_parts, reader
 from connectors._push import Param, Pushed, Request, params_from, push, spoken, too_broad
 from connectors.conditions import Condition, Scalar, all_of
 from connectors.spi import (
@@ -257,7 +257,7 @@ def _codes(errors: Any) -> str:
 def _tree(columns: Iterable[str]) -> dict[str, Any]:
     """Columns as nested selections: {"names": {"family": {}}}."""
     tree: dict[str, Any] = {}
-    for path in (path for column in columns for path in bare(column)):
+    for path in (path for column in columns for path in bare_parts(column)):
         below = tree
         for step in path.split("."):
             if not _NAME.fullmatch(step):
@@ -311,7 +311,7 @@ def _groups(root: Root, query: SourceQuery) -> tuple[tuple[str, ...], ...]:
     Raises:
         SourceProtocolError: a column lies deeper than the service lets anyone look.
     """
-    for path in (path for column in (*query.columns, query.key) for path in bare(column)):
+    for path in (path for column in (*query.columns, query.key) for path in bare_parts(column)):
         if 1 + len(root.nodes) + len(path.split(".")) > root.max_depth:
             raise SourceProtocolError(f"{path}: deeper than {root.max_depth} levels")
     groups: list[tuple[str, ...]] = []

@@ -16,7 +16,7 @@ from typing import Any, Self
 from connectors._config import Table
 from connectors._http import Client, client_for
 from connectors._listing import Listing, explain, listing_from, picker, read
-from connectors._paths import bare, reader
+from connectors._paths import bare_parts, reader
 from connectors._push import spoken
 from connectors.conditions import (
     NEVER,
@@ -254,7 +254,7 @@ def _k(search: Search, query: SourceQuery) -> int:
 
 
 def _fields(query: SourceQuery) -> list[str]:
-    names = (name for column in (*query.columns, query.key) for name in bare(column))
+    names = (name for column in (*query.columns, query.key) for name in bare_parts(column))
     return list(dict.fromkeys(names))
 
 

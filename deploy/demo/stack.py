@@ -198,6 +198,18 @@ async def _ncb(stack: AsyncExitStack, home: Path, population: Population) -> dic
     return {**_service("NCB", url), "NCB_URL": f"{url}/graphql"}
 
 
+async def _nis(stack: AsyncExitStack, home: Path, population: Population) -> dict[str, str]:
+    from deploy.demo.agencies.nis import SERVICE_ROLE, write_nis
+
+    server = await postgresql(stack, home)
+    await asyncio.to_thread(server.create_database, "nis")
+    owner = server.url(database="nis")
+    await _written(home, "nis", population, lambda: asyncio.run(write_nis(owner, population)))
+    dsn = server.url(role=SERVICE_ROLE, database="nis")
+    url = await stack.enter_async_context(running("deploy.demo.services.nis", "--dsn", dsn))
+    return _service("NIS", url)
+
+
 def _service(agency: str, url: str) -> dict[str, str]:
     """What the mapping file of a service with client credentials names."""
     return {
@@ -244,7 +256,15 @@ def _notes(agencies: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
-_STARTERS = {"eru": _eru, "nmc": _nmc, "scp": _scp, "bid": _bid, "ncb": _ncb, "vlr": _vlr}
+_STARTERS = {
+    "eru": _eru,
+    "nmc": _nmc,
+    "scp": _scp,
+    "bid": _bid,
+    "ncb": _ncb,
+    "nis": _nis,
+    "vlr": _vlr,
+}
 
 AGENCIES = tuple(agency for agency in _STARTERS if agency != "vlr")
 """Those that the demonstration starts. The licensing register joins later: docs/onboarding.md."""
