@@ -13,7 +13,7 @@ test_an_owner_without_a_policy_has_agreed_to_nothing if {
 	stranger := ruling("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("XYZ", "Vehicle", ["make"], {}), "f0")
 	object.keys(stranger) == {"notes"}
 	stranger.notes[""].desk == "gateway"
-	every agency in ["NMC", "SCP", "BID", "ERU", "NCB", "NIS", "VLR"] {
+	every agency in ["NMC", "SCP", "BID", "ERU", "NCB", "NIS"] {
 		ruling("response_officer", "NMC", "OFFICER_SAFETY", q.fetch(agency, "Vehicle", ["make"], {}), "f0").show == "records"
 	}
 }
@@ -62,16 +62,6 @@ test_nis_ranks_faces_for_operators_only if {
 	trained.resources.f0.read == {"rank": "CLEAR"}
 	untrained := gateway.decision with input as q.with_subject(question, {"training": []})
 	untrained.resources.f0.notes[""].rule == "nis.operators"
-}
-
-test_vlr_gives_current_entries_and_no_keepers_for_immigration_control if {
-	vehicles := ruling("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("VLR", "Vehicle", ["make"], {}), "f0")
-	data.gateway.lib.eq("retention", "CURRENT") in vehicles.rows.value
-	question := q.asked("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", q.fetch("VLR", "Person", ["sex"], {}))
-	control := gateway.decision with input as question
-	control.resources.f0.notes[""].rule == "vlr.keepers"
-	border := gateway.decision with input as q.with_context(question, {"purpose": "BORDER_SECURITY"})
-	border.resources.f0.show == "records"
 }
 
 test_the_requesters_agency_narrows_too if {

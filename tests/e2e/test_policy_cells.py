@@ -195,7 +195,7 @@ async def test_q1_arrival_officer_is_answered_by_all_six(ask: Ask) -> None:
 async def test_q2_everybody_sees_the_vehicle_and_overt_markers(
     ask: Ask, code: str, purpose: str
 ) -> None:
-    for agency in ("NMC", "NCB", "VLR"):
+    for agency in ("NMC", "NCB", "SCP"):
         rulings = (await ask(code, purpose, "R02", q2(agency))).rulings
         assert clear(rulings["f0"], "make", "colour", "stolen", "false_plate_suspected", "insured")
         assert clear(rulings["f0.markers"], "kind")
