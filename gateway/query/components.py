@@ -46,7 +46,7 @@ class Components(Fields):
             return self.told(fetch, part, pattern, key, many, elements)
         builds = self.element(grant, path, selection, spec, pattern + (".*" if many else ""))
         note = part.note()
-        # Where rows are chosen, elements may be missing: said in every such answer, whatever is held.
+        # Where rows are chosen elements may be missing: said in every answer, whatever is held.
         chosen = note != Note() and part.rows != ALWAYS
         standing = self.event(fetch, Outcome.WITHHELD, note) if chosen else None
         hit_event = self.event(fetch, Outcome.HIT, note)

@@ -431,7 +431,12 @@ class _Reading:
         if path not in self.types:
             self.types[path] = type_name
             self.reads[path] = set()
-            self.uses[path] = set()
+            # Where a number is all that may be told, these may be counted beside the total.
+            self.uses[path] = {
+                (Use.COUNT, field.name)
+                for field in self.vocabulary.fields_of(type_name).values()
+                if "count" in field.uses and self.mapping.holds_field(f"{path}.{field.name}")
+            }
 
     def field(self, path: str, field: Field, selection: Selection) -> None:
         dotted = f"{path}.{field.name}" if path else field.name
