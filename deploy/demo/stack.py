@@ -82,7 +82,8 @@ async def running_stack(
 
 @asynccontextmanager
 async def running_opa(program: Path, policies: Path) -> AsyncIterator[str]:
-    """A real Open Policy Agent with the policies as a bundle; gives its address.
+    """A real Open Policy Agent with the policies as a bundle; gives its address. It watches the
+    directory, so that a policy file dropped in, or changed, counts at once.
 
     Raises:
         RuntimeError: it did not start, for instance because the policies do not compile.
@@ -91,7 +92,7 @@ async def running_opa(program: Path, policies: Path) -> AsyncIterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = await asyncio.create_subprocess_exec(
-        *(str(program), "run", "--server", "--bundle", str(policies)),
+        *(str(program), "run", "--server", "--watch", "--bundle", str(policies)),
         *("--addr", f"127.0.0.1:{port}", "--log-level", "error", "--disable-telemetry"),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
