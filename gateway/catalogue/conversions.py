@@ -166,7 +166,9 @@ def _plain(
         return settled(scalar, value.rstrip() if isinstance(value, str) else value)
 
     def encode(op: Op, asked: Any) -> Pushed | None:
-        if scalar in {"Name", "GivenNames"}:
+        if scalar == "GivenNames":
+            return None  # any of the names in it may be meant, and a source finds the first alone
+        if scalar == "Name":
             return _name_condition(column, op, asked, stored, cut)
         if stored == "number":
             return _numbered(column, op, asked)
@@ -210,7 +212,8 @@ def _name_condition(
         return None
     folded = fold_name(asked)
     if op is Op.STARTSWITH:
-        return Pushed(Compare(column, op, folded[:cut]))
+        starts = dict.fromkeys((folded[:cut], folded.replace(" ", "-")[:cut]))
+        return Pushed(any_of(Compare(column, op, start) for start in starts))
     if op is not Op.EQ:
         return None
     spellings = (folded[:cut], folded[:cut].rstrip(), folded.replace(" ", "-")[:cut])
@@ -267,8 +270,11 @@ def _split(table: Mapping[str, Any], column: str, scalar: str) -> Codec:
             return None
         folded = fold_name(asked)[:cut]
         after = separators[0] if op is Op.EQ else ""
-        spellings = dict.fromkeys((folded, folded.replace(" ", "-")))
-        return Pushed(any_of(Compare(column, Op.STARTSWITH, s + after) for s in spellings))
+        spellings = tuple(dict.fromkeys((folded, folded.replace(" ", "-"))))
+        asked_for = [Compare(column, Op.STARTSWITH, s + after) for s in spellings]
+        if op is Op.EQ and scalar == "Name":  # a text without the separator is a name as well
+            asked_for.append(Compare(column, Op.IN, spellings))
+        return Pushed(any_of(asked_for))
 
     return Codec(columns=(column,), decode=decode, encode=encode, cut=cut)
 

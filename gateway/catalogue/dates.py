@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from connectors.conditions import Compare, Condition, Op, Scalar, all_of, any_of
+from connectors.conditions import NEVER, Compare, Condition, Op, Scalar, all_of, any_of
 from gateway.catalogue.codec import Codec, Pushed, number, without
 from gateway.catalogue.forms import interval, partial_of, settled, utc_text
 
@@ -48,7 +48,8 @@ def date_codec(table: Mapping[str, Any], column: str, nulls: Sequence[Any]) -> C
             return day.strftime(pattern) if pattern else day
 
         value = tuple(native(v) for v in asked) if isinstance(asked, tuple) else native(asked)
-        return Pushed(all_of((Compare(column, op, value), *_not_null(column, nulls, pattern))))
+        unknown = (*nulls, "") if pattern and op in {Op.LT, Op.LTE} else nulls
+        return Pushed(all_of((Compare(column, op, value), *_not_null(column, unknown, pattern))))
 
     return Codec(columns=(column,), decode=decode, encode=encode)
 
@@ -108,11 +109,44 @@ def moment_codec(table: Mapping[str, Any], column: str, nulls: Sequence[Any]) ->
             spelt = [Compare(column, op, value.strftime(t)) for t in table.get("formats", ())]
         return any_of((Compare(column, op, value), *spelt))
 
+    def by_second(op: Op, asked: str) -> Condition | None:
+        """What is held may be finer than a second; it is read, and so compared, to the second."""
+        at, after = native(asked, timedelta()), native(asked, timedelta(seconds=1))
+        match op:
+            case Op.GTE | Op.LT:
+                return compared(op, at)
+            case Op.GT:
+                return compared(Op.GTE, after)
+            case Op.LTE:
+                return compared(Op.LT, after)
+            case Op.EQ:
+                return all_of((compared(Op.GTE, at), compared(Op.LT, after)))
+            case _:
+                return None
+
+    def by_pattern(op: Op, asked: str) -> Condition | None:
+        """What is held may be coarser than a second: what was asked can lie between two texts."""
+        text = native(asked, timedelta())
+        moment = _parsed(str(text), str(pattern))
+        if moment is not None and utc_text(moment.replace(tzinfo=zone)) == asked:
+            blank = _not_null(column, ("",), pattern) if op in {Op.LT, Op.LTE} else []
+            return all_of((compared(op, text), *blank))
+        match op:
+            case Op.GTE | Op.GT:
+                return compared(Op.GT, text)
+            case Op.LTE | Op.LT:
+                return all_of((compared(Op.LTE, text), *_not_null(column, ("",), pattern)))
+            case Op.EQ:
+                return NEVER
+            case _:
+                return None
+
     def encode(op: Op, asked: Any) -> Pushed | None:
         if isinstance(asked, tuple) or (pattern and pattern not in _SORTED_FORMATS):
             return None
         if not local:
-            return Pushed(compared(op, native(asked, timedelta())))
+            condition = by_pattern(op, asked) if pattern else by_second(op, asked)
+            return None if condition is None else Pushed(condition, exact=not nulls)
         hour = timedelta(hours=1)
         match op:
             case Op.GT | Op.GTE:
@@ -201,7 +235,10 @@ def _partial_dmy(column: str, nulls: Sequence[Any]) -> Codec:
         unknown = ("??", "00")
         spelt = [day.strftime("%d/%m/%Y") for day in days]
         spelt += [f"{u}/{day:%m/%Y}" for day in days for u in unknown]
-        spelt += [f"{u}/{u}/{day:%Y}" for day in days for u in unknown]
+        # of a month that is not known, no day says anything
+        years = dict.fromkeys(f"{day:%Y}" for day in days)
+        any_day = (*unknown, *(f"{n:02}" for n in range(1, 32)))
+        spelt += [f"{d}/{u}/{year}" for year in years for d in any_day for u in unknown]
         return Pushed(Compare(column, Op.IN, tuple(dict.fromkeys(spelt))))
 
     return Codec(columns=(column,), decode=decode, encode=encode)

@@ -103,8 +103,8 @@ class Pushing:
         codec = self.mapping.columns.get(field)
         if codec is None or (codec.constant and codec.value is None):
             return Pushed(ALWAYS)
-        if codec.constant:
-            return Pushed(NEVER)
+        if codec.constant or codec.decode([None] * len(codec.columns)) is not None:
+            return Pushed(NEVER)  # nothing held there reads as something
         return Pushed(all_of(IsNull(column) for column in codec.columns))
 
     def _group(self, part: str, conditions: Sequence[Condition]) -> Pushed:
@@ -239,11 +239,12 @@ def _matches(
         compared = comparable(scalar, asked) if isinstance(asked, str) else asked
         if isinstance(compared, list):
             compared = compared[0]
+        asked_as = [compared]
         cut = mapping.cut(condition.field) if scalar == "Name" else None
         if cut is not None and isinstance(compared, str):
-            compared = compared[:cut].rstrip()  # a name held cut answers for the whole
+            asked_as.append(compared[:cut].rstrip())  # a name held cut answers for the whole
         row = {condition.field: comparable(scalar, held)}
-        if not holds(Compare(condition.field, condition.op, compared), row):
+        if not any(holds(Compare(condition.field, condition.op, a), row) for a in asked_as):
             return False
     return True
 
@@ -401,6 +402,8 @@ def _push_element(columns: Mapping[str, Codec], condition: Condition) -> Pushed:
             codec = columns[field.partition(".")[2]]
             if codec.constant:
                 return Pushed(ALWAYS if codec.value is None else NEVER)
+            if codec.decode([None] * len(codec.columns)) is not None:
+                return Pushed(NEVER)  # nothing held there reads as something
             return Pushed(all_of(IsNull(column) for column in codec.columns))
         case _:
             return _element(columns, [condition])
