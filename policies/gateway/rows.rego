@@ -63,5 +63,12 @@ guard("component", _) := []
 # title: The conditions of an outcome on the rows of a record or of a component, all of which hold
 conditions(named, form, whose) := array.concat(guard(form, whose), array.concat(own, adults(outcome))) if {
 	outcome := data.tables.outcomes[named]
-	own := lib.only_parts(object.get(outcome, "only", {}))
+	own := only(outcome)
 }
+
+# METADATA
+# title: The conditions that an outcome itself sets; some outcomes show also what was placed for us
+only(outcome) := [lib.any_of(array.concat(parts, [lib.eq("placed_by", input.subject.agency)]))] if {
+	outcome.or_placed_by_us
+	parts := lib.only_parts(outcome.only)
+} else := lib.only_parts(object.get(outcome, "only", {}))

@@ -43,6 +43,25 @@ test_silent_records_are_for_their_owners_covert_readers if {
 	overt in conditions(q.with_subject(bureau("NCB"), {"training": []}))
 }
 
+markers(question) := decision.resources["f0.markers"].rows.value if {
+	decision := gateway.decision with input as question
+}
+
+test_a_discreet_marker_is_seen_by_whom_it_was_placed_for if {
+	resources := {
+		"f0": object.union(q.fetch("NMC", "Vehicle", ["make"], {}).f0, {}),
+		"f0.markers": object.union(
+			q.fetch("NMC", "Warning", ["kind"], {}).f0,
+			{"parent": "f0", "limit": 100},
+		),
+	}
+	question := q.asked("bureau_officer", "NCB", "OFFICER_SAFETY", resources)
+	ours := lib.any_of([lib.eq("discreet", false), lib.eq("placed_by", "NCB")])
+	[ours] == markers(question)
+	[lib.eq("discreet", false)] == markers(q.with_subject(question, {"training": []}))
+	[lib.eq("discreet", false)] == markers(q.asked("rocu_analyst", "ERU", "PREVENT_DETECT_CRIME", resources))
+}
+
 test_the_firewall_hides_victims_from_immigration_control if {
 	no_victims := lib.eq("victim", false)
 	no_victims in conditions(enforcement("IMMIGRATION_CONTROL"))
