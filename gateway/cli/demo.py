@@ -190,10 +190,11 @@ async def _demo(port: int, people: int, *, once: bool) -> int:
 
 async def _serve(demo: Demo, console: Console) -> None:
     """Say how to go on, and serve until Ctrl-C."""
-    console.print(f"\nOpen {demo.url}/ for the tour. Ask as one of them (tokens hold an hour):")
+    console.print(f"\nOpen {demo.url}/ for the tour. Ask as one of them; a token holds an hour:")
     for code in _SHOWN_PERSONAS:
         persona = PERSONAS[code]
-        console.print(f"  {code:<3} {persona.title}, {persona.agency}: portcullis token {code}")
+        console.print(f"\n{persona.title}, {persona.agency} (portcullis token {code})")
+        print(f"{code}={demo.token(code)}")
     body = json.dumps(
         {
             "query": "query($v: Vrm!) { vehicle(vrm: $v) { owner make colour stolen } }",
@@ -207,7 +208,8 @@ async def _serve(demo: Demo, console: Console) -> None:
     )  # fmt: skip
     print(
         f"\ncurl -s {demo.graphql} -H 'Content-Type: application/json' \\\n"
-        f"  -H 'Authorization: Bearer {demo.token('RO')}' \\\n  -d '{body}'\n\nCtrl-C stops it all."
+        f'  -H "Authorization: Bearer $RO" \\\n'
+        f"  -d '{body}'\n\nCtrl-C stops it all."
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
