@@ -179,7 +179,7 @@ def partial_codec(
         case "range" if len(columns) == 2:
             return _partial_range(columns)
         case "text":
-            return _partial_text(columns[0], tuple(table.get("formats", ())))
+            return _partial_text(table, columns[0])
         case None:
             return _partial_native(table, columns[0], nulls)
     raise ValueError("'partial' is dmy, parts (three columns), range (two columns) or text")
@@ -280,15 +280,25 @@ def _partial_range(columns: tuple[str, ...]) -> Codec:
     return Codec(columns=columns, decode=decode, encode=encode)
 
 
-def _partial_text(column: str, formats: tuple[str, ...]) -> Codec:
-    """Dates in several spellings. The formats say which, most telling first."""
+def _partial_text(table: Mapping[str, Any], column: str) -> Codec:
+    """Dates in several spellings. The formats say which, most telling first.
+
+    A year of two digits is the first such year that is not before `years_from`.
+    """
+    formats = tuple(table.get("formats", ()))
+    first_year = int(table.get("years_from", 0))
     if not formats:
         raise ValueError("partial = 'text' needs 'formats'")
+    if not first_year and any("%y" in pattern for pattern in formats):
+        raise ValueError("years of two digits need 'years_from', the first year that they can mean")
 
     def decode(raw: Sequence[Any]) -> Any:
         text = str(raw[0] or "")
         for pattern in formats:
             if moment := _parsed(text, pattern):
+                if "%y" in pattern:
+                    years = (moment.year - first_year) % 100
+                    moment = moment.replace(year=first_year + years)
                 if "%d" in pattern:
                     return moment.date().isoformat()
                 return f"{moment:%Y-%m}" if "%m" in pattern or "%b" in pattern else f"{moment:%Y}"
@@ -301,7 +311,12 @@ def _partial_text(column: str, formats: tuple[str, ...]) -> Codec:
         if high - low > timedelta(days=31):
             return None
         days = [low + timedelta(days=n) for n in range((high - low).days + 1)]
-        spelt = tuple(dict.fromkeys(day.strftime(p) for p in formats for day in days))
-        return Pushed(Compare(column, Op.IN, spelt))
+        spelt = [
+            day.strftime(pattern)
+            for pattern in formats
+            for day in days
+            if "%y" not in pattern or first_year <= day.year < first_year + 100
+        ]
+        return Pushed(Compare(column, Op.IN, tuple(dict.fromkeys(spelt))))
 
     return Codec(columns=(column,), decode=decode, encode=encode)
