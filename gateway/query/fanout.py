@@ -214,6 +214,8 @@ class Visit:
         self.alarms = 0
 
     async def run(self, keys: Sequence[Any]) -> FetchResult:
+        if self.fetch.near is not None and self.fetch.near.ref_key == "":
+            return FetchResult(state=State.ANSWERED)  # a ref that opens nothing is like no image
         where, links = self.where(keys)
         pushing = Pushing(mapping=self.mapping, vocabulary=self.vocabulary)
         guard, guarded = guard_of(self.grant.own.rows, pushing)
