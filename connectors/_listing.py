@@ -52,6 +52,11 @@ class Listing:
     combinations: tuple[frozenset[str], ...]  # the sets of parameters that it answers to
     absent_codes: frozenset[str]
 
+    @property
+    def least(self) -> int:
+        """The fewest criteria that it answers to."""
+        return 1 if self.alone or self.combinations else self.min_criteria
+
     def pushed(self, query: SourceQuery) -> Pushed:
         """What of a query becomes requests."""
         return push(

@@ -39,9 +39,7 @@ class RestConnector:
             abilities |= Ability.PROJECT
         if all(listing.limit_param or listing.next for listing in listings):
             abilities |= Ability.LIMIT
-        least = min(
-            (1 if of.alone or of.combinations else of.min_criteria for of in listings), default=0
-        )
+        least = min((of.least for of in listings), default=0)
         self._capability = Capability(abilities=abilities, max_keys=max_keys, min_criteria=least)
 
     @classmethod

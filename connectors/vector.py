@@ -78,7 +78,7 @@ class VectorConnector:
         sparse = all(of.fields_param for of in listings.values())
         if sparse and all(of.fields_param for of in searches.values()):
             abilities |= Ability.PROJECT
-        least = min((1 if of.alone else of.min_criteria for of in listings.values()), default=0)
+        least = min((of.least for of in listings.values()), default=0)
         self._capability = Capability(abilities=abilities, max_keys=max_keys, min_criteria=least)
 
     @classmethod
