@@ -1,0 +1,64 @@
+"""Every command of the README is run: here, or by the named place that runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.demo import Demo
+
+ROOT = Path(__file__).parents[2]
+# Who runs these: the suite is `make test`, CI runs it and `make check`, and the demonstration has
+# a test of its own.
+ELSEWHERE = {
+    "make demo": ROOT / "tests" / "e2e" / "test_demo_command.py",
+    "make test": ROOT / ".ci" / "run",
+}
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_the_readme_has_commands() -> None:
+    assert len(commands()) >= 8
+    for command, place in ELSEWHERE.items():
+        assert command in commands()
+        assert command.split()[1] in place.read_text("utf-8")
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if c not in ELSEWHERE])
+async def test_a_command_of_the_readme_works(command: str, demo: Demo) -> None:
+    state = demo.started.settings.state_dir
+    (state / "demo.json").write_text(
+        json.dumps({"graphql": demo.graphql, "issuer": demo.stack.issuer_url})
+    )
+    program = Path(sys.executable).parent / "portcullis"
+    here = command.replace("http://127.0.0.1:8470", demo.url)
+    here = here.replace(".venv/bin/portcullis", str(program))
+
+    def run() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S602 - the README's own commands
+            here,
+            shell=True,
+            cwd=ROOT,
+            env={**os.environ, "PORTCULLIS_HOME": str(state), "NO_PROXY": "127.0.0.1"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    done = await asyncio.to_thread(run)  # the gateway that it asks runs in this thread
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip()
+    if command.startswith("curl"):
+        assert json.loads(done.stdout)["data"]["vehicle"], done.stdout
