@@ -25,7 +25,7 @@ KNOWN_KEYS = frozenset(
     {"column", "columns", "first_of", "constant", "values", "code", "other", "null", "stored"}
     | {"format", "formats", "zone", "epoch", "partial", "split", "take", "join", "list", "prefix"}
     | {"variants", "function", "ask", "cut", "contains", "bits", "of", "any", "flags", "known"}
-    | {"unheld", "ask_by", "default"}
+    | {"unheld", "ask_by", "default", "years_from"}
 )
 
 
