@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import httpx
 
 from deploy.demo.personas import PERSONAS, mint
 from deploy.demo.story import STEPS, Step
-from gateway.app import Running
-from gateway.model import Request, Response, SourceReport
-from gateway.pipeline import answer, decided
-from gateway.query.operation import parse_request
-from gateway.web.pages import (
+from gateway.app import (
     AgencyRow,
     DisclosureRow,
+    Running,
     Tour,
     TourPage,
     TourReceipt,
     TourStep,
 )
+from gateway.identifiers import uuid7
+from gateway.model import Request, Response, SourceReport
+from gateway.pipeline import answer, decided
+from gateway.query.operation import parse_request
 
 _KEPT = 256
 
@@ -98,11 +101,8 @@ async def run_step(started: Running, watch: Watch, issuer_url: str, step: Step) 
     )
 
 
-def request_of(step: Step, token: str, now: Any) -> Request:
-    import secrets
-
-    from gateway.identifiers import uuid7
-
+def request_of(step: Step, token: str, now: datetime) -> Request:
+    """The step's question as the endpoint would hand it on."""
     return Request(
         id=uuid7(int(now.timestamp() * 1000), secrets.token_bytes(10)),
         received_at=now,
