@@ -70,6 +70,7 @@ from gateway.query.translate import (
 
 Probe: TypeAlias = tuple[float, ...]
 _T = TypeVar("_T")
+_SAID = frozenset({State.ANSWERED, State.TRUNCATED, State.NOT_ASKED})  # not a failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,8 @@ class FanOut:
         asked = would_link(candidates)
         if not asked:
             return frozenset()
+        if any(results[g.fetch.id].state not in _SAID for g in roots):
+            return asked  # a source that has just failed is not waited for again
         where = any_of(
             Compare("identifiers.value", Op.EQ, value) for value in sorted({v for _, v in asked})
         )
@@ -227,7 +230,10 @@ class Visit:
         pushed = replace(pushing, found=found).push(where)
         if pushed.condition == NEVER or guard == NEVER:
             return FetchResult(state=State.ANSWERED)
-        exact = pushed.exact and self._source_applies(pushed.condition)
+        # A link by an element holds only while that element may be seen: it is checked after those
+        # that may not be are gone.
+        by_element = "." in self.fetch.link_by
+        exact = pushed.exact and self._source_applies(pushed.condition) and not by_element
         need = self.need(where, with_where=not exact)
         guards = {path: part.rows for path, part in self.grant.parts.items() if path}
         layout = layout_of(need, self.mapping, guards)
@@ -470,6 +476,8 @@ class Visit:
         """
         kept = [r for r in records if holds(self.grant.own.rows, r.values)]
         self.alarms += len(records) - len(kept) if guarded else 0
+        if self.grant.own.show is not Show.RECORDS:
+            return kept  # of a hit or a count no element is told
         for path, part in self.grant.parts.items():
             if not path or "." in path or path == "match":
                 continue
