@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,6 +86,8 @@ async def running_demo(
 ) -> AsyncIterator[Demo]:
     """The whole demonstration, served on a loopback port (0: any free one)."""
     say = console.print if console else lambda _text: None
+    if not bid_rate:
+        catalogue = await asyncio.to_thread(_unhurried, catalogue, state / "catalogue")
     listening = bound("127.0.0.1", port)
     async with AsyncExitStack() as exits:
         exits.callback(listening.close)
@@ -113,6 +116,18 @@ async def running_demo(
         exits.push_async_callback(_stopped, serving, task)
         address = listening.getsockname()[1]
         yield Demo(stack=stack, started=started, watch=watch, url=f"http://127.0.0.1:{address}")
+
+
+def _unhurried(catalogue: Path, copy: Path) -> Path:
+    """A copy of the catalogue whose BID may be asked as often as one likes."""
+    shutil.copytree(catalogue, copy, dirs_exist_ok=True)
+    bid = copy / "sources" / "bid.toml"
+    if bid.exists():
+        lines = bid.read_text("utf-8").splitlines(keepends=True)
+        bid.write_text(
+            "".join(line for line in lines if not line.startswith("rate_per_s")), "utf-8"
+        )
+    return copy
 
 
 async def _stopped(serving: object, task: asyncio.Task[None]) -> None:

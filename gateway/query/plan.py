@@ -188,7 +188,11 @@ class _Planning:
         match root.shape:
             case "hits":
                 inner, wrapper = child(selection.selections, "hits"), "hits"
-                if any(s.name == "matches" for s in selection.selections):
+                # What hangs on a person may depend on how surely it is that person, so records
+                # are matched whether or not the match itself was asked for.
+                links = self.vocabulary.entities[root.entity].links if root.matches else {}
+                asked = {"matches", *links} & {s.name for s in (*selection.selections, *inner)}
+                if asked:
                     inner = (*inner, Selection(key="\0matches", name="match"))
             case "face":
                 inner, wrapper = child(selection.selections, "candidates"), "candidates"
@@ -336,6 +340,8 @@ class _Planning:
                     reading.use("", (Use.LINK, link.from_))
         for use in uses:
             reading.use("", use)
+        if "." in template.link_by:
+            reading.link_by(template.link_by)
         self.fetches[position] = replace(fetch, parts=reading.parts(), links=links)
         if len(self.fetches) > self.limits.fetches * 2:
             raise LimitExceeded.of("fetches", self.limits.fetches, "many more")
@@ -482,6 +488,11 @@ class _Reading:
             if self.mapping.holds_field(dotted):
                 self.part(owner, self.vocabulary.field_at(self.entity, owner).type.name)
                 self.use(owner, (Use.MATCH, name))
+
+    def link_by(self, dotted: str) -> None:
+        """A record is linked by those of its elements that may be seen: policy is asked of them."""
+        owner = dotted.rpartition(".")[0]
+        self.part(owner, self.vocabulary.field_at(self.entity, owner).type.name)
 
     def parts(self) -> tuple[Part, ...]:
         return tuple(
