@@ -168,7 +168,7 @@ class FanOut:
         except SourceRateLimited as error:
             state, detail = State.RATE_LIMITED, str(error)
         except (SourceTimeout, TimeoutError) as error:
-            state, detail = State.TIMED_OUT, str(error)
+            state, detail = State.TIMED_OUT, str(error) or f"no answer within {allowed_s:g} s"
         except SourceTooBroad as error:
             state, detail = State.NOT_ASKED, str(error)
         except (SourceProtocolError, CannotEnforce) as error:
