@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Mapping
@@ -19,6 +20,8 @@ from deploy.demo.stack import Stack, environment, running_stack
 from deploy.demo.world.vehicles import GOLD_VRM
 from gateway.app import application, running
 from gateway.catalogue.check import check_sources, connect, load_catalogue
+from gateway.catalogue.conversions import KNOWN_KEYS
+from gateway.catalogue.named import FUNCTIONS
 from gateway.cli.demo import demo_settings
 
 ROOT = Path(__file__).parents[2]
@@ -176,3 +179,9 @@ class Environment:
 
     def get(self, name: str) -> str:
         return self.stack.secrets[name]
+
+
+def test_every_key_of_the_mapping_language_is_explained() -> None:
+    text = (ROOT / "docs" / "onboarding.md").read_text("utf-8")
+    assert sorted(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == sorted(KNOWN_KEYS)
+    assert all(f"`{name}`" in text for name in FUNCTIONS)
