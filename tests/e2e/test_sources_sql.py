@@ -442,3 +442,20 @@ async def test_drifting_keys_are_one_field(sql: Asker, population: Population) -
         hits = answer.hits(owner="ERU")
         assert all(hit["dateOfBirth"] == born for hit in hits)
         assert hits, copy
+
+
+async def test_an_event_is_linked_by_the_parts_that_may_be_seen(
+    sql: Asker, population: Population
+) -> None:
+    golden = population.golden("GOLD-1")  # a suspect at NMC, a victim at SCP
+    document = """query E($n: [PersonCriteria!]!) { personSearch(anyOf: $n) { hits { owner
+      events { eventRef } } } }"""
+    asked = {"n": [nominal(golden.copies[a].key) for a in (Agency.NMC, Agency.SCP)]}
+    linked: dict[str, dict[str, list[str]]] = {}
+    for persona, purpose in (("RO", "OFFICER_SAFETY"), ("PP", "PROTECT_VULNERABLE")):
+        answer = await sql.ask(persona, document, asked, purpose=purpose, reason="R07")
+        linked[persona] = {
+            hit["owner"]: [event["eventRef"] for event in hit["events"]] for hit in answer.hits()
+        }
+    assert linked["RO"] == {"NMC": ["NM/2026/900417"], "SCP": []}
+    assert linked["PP"] == {"NMC": ["NM/2026/900417"], "SCP": ["SC-26-0900417"]}

@@ -65,7 +65,12 @@ HABITS: Mapping[str, tuple[str, Any, list[Any]]] = {
     ),
     "text": (
         "date_of_birth",
-        {"column": "c2", "partial": "text", "formats": ["%d-%b-%y", "%d/%m/%Y", "%Y-%m-%d", "%Y"]},
+        {
+            "column": "c2",
+            "partial": "text",
+            "years_from": 1926,
+            "formats": ["%d-%b-%y", "%d/%m/%Y", "%Y-%m-%d", "%Y"],
+        },
         ["17-Apr-91", "17/04/1991", "1991-04-17", "1991", "next week", None],
     ),
     "range": (
