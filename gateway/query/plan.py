@@ -39,6 +39,8 @@ from gateway.settings import Limits
 MATCHED_ON = ("identifiers.kind", "identifiers.value")
 """What matching looks at: only an identifier that two records share links them."""
 
+_LINKED, _MOST_LINKED = 20, 50  # linked records beneath one, unasked and at most
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
@@ -352,9 +354,10 @@ class _Planning:
         own = self.catalogue.mapping(parent.source, parent.entity)
         if not own.holds_field(link.from_):
             return ()
-        limit = selection.args.get("first", 20) if link.to.many else 1
-        if not 1 <= limit <= 50:
-            raise LimitExceeded.of("first", 50, limit)
+        given = selection.args.get("first")  # a null is no number of records
+        limit = 1 if not link.to.many else _LINKED if given is None else given
+        if not 1 <= limit <= _MOST_LINKED:
+            raise LimitExceeded.of("first", _MOST_LINKED, limit)
         made: list[str] = []
         for entity in self.vocabulary.concrete(link.to.name):
             inner = applicable(selection.selections, entity)

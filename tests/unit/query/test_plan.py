@@ -1,0 +1,357 @@
+"""Everything that an operation would touch, and what it may not ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from connectors.conditions import And, Compare, Op, Or
+from gateway.catalogue.mapping import read_catalogue
+from gateway.errors import InvalidOperation, LimitExceeded, MalformedRequest
+from gateway.model import Near, Plan, Use
+from gateway.query.plan import cursor_binding
+from gateway.query.refs import Cursor
+from tests.unit.query.world import (
+    HEADER,
+    LIMITS,
+    NOW,
+    REFS,
+    SUBJECT,
+    operation,
+    plan_of,
+    planned,
+    vocabulary,
+)
+
+
+def visits(plan: Plan) -> list[tuple[str, str, str, str | None]]:
+    return [(f.id, f.source, f.entity, f.parent) for f in plan.fetches]
+
+
+def search(inner: str, criteria: str = '{identifier: "A1234567"}') -> str:
+    return f"{{ personSearch(anyOf: [{criteria}]) {{ hits {{ {inner} }} }} }}"
+
+
+# --- visits --------------------------------------------------------------------------------------
+
+
+def test_a_root_is_one_visit_of_each_holder_that_can_apply_its_criteria() -> None:
+    plan = planned(search("sex"))
+    assert visits(plan) == [("f0", "east", "Person", None), ("f1", "north", "Person", None)]
+    assert plan.roots[0].fetches == ("f0", "f1")
+    family = planned(search("sex", '{family: "Hodja"}'))
+    assert visits(family) == [("f0", "north", "Person", None)]  # east holds only whole names
+    assert family.roots[0].not_held == ("east",)
+
+
+def test_a_link_is_one_visit_beneath_its_parent_never_one_for_each_row() -> None:
+    plan = planned(search("vehicles(first: 3) { keeper { sex } }", '{family: "Hodja"}'))
+    assert visits(plan) == [
+        ("f0", "north", "Person", None),
+        ("f1", "north", "Vehicle", "f0"),
+        ("f2", "north", "Person", "f1"),
+    ]
+    vehicles, keeper = plan.fetches[1:]
+    assert (vehicles.link_from, vehicles.link_by, vehicles.limit) == ("native_key", "person_key", 3)
+    assert (keeper.link_from, keeper.link_by, keeper.limit) == ("keeper_key", "native_key", 1)
+    assert vehicles.path == "personSearch.hits.*.vehicles.*"
+    assert keeper.path == "personSearch.hits.*.vehicles.*.keeper"
+    assert plan.fetches[0].links == {"vehicles": ("f1",)}
+
+
+def test_a_shared_key_is_asked_of_every_source_that_maps_it() -> None:
+    plan = planned('{ vehicle(vrm: "AB12CDE") { sightings(last: "PT1H") { camera } } }')
+    assert visits(plan) == [
+        ("f0", "north", "Vehicle", None),
+        ("f1", "east", "Sighting", "f0"),
+    ]
+    assert plan.fetches[1].where == Compare("when", Op.GTE, "2026-11-01T05:00:00Z")
+
+
+def test_az_04_an_interface_is_expanded_to_what_it_stands_for() -> None:
+    inner = "when ... on Encounter { debrief } ... on Incident { offenceCode }"
+    plan = planned(f'{{ eventSearch(by: {{ref: "E1"}}) {{ hits {{ {inner} }} }} }}')
+    assert visits(plan) == [
+        ("f0", "north", "Incident", None),
+        ("f1", "east", "Encounter", None),
+    ]
+    assert plan.fetches[0].part("").reads == {"when", "offence_code"}
+    assert plan.fetches[1].part("").reads == {"when", "debrief"}
+    assert {part.type for f in plan.fetches for part in f.parts}.isdisjoint({"Event", "Record"})
+
+
+def test_kinds_choose_among_the_members_of_an_interface() -> None:
+    document = '{ eventSearch(by: {ref: "E1", kinds: [ENCOUNTER]}) { hits { when } } }'
+    assert visits(planned(document)) == [("f0", "east", "Encounter", None)]
+
+
+def test_what_no_source_holds_is_noted() -> None:
+    plan = planned(search("sex birthPlace custody { ref } groups { role }"))
+    assert plan.not_held == (
+        ("personSearch.hits.*.birthPlace", "birth_place"),
+        ("personSearch.hits.*.custody", "custody"),
+        ("personSearch.hits.*.groups", "groups"),
+    )
+
+
+def test_only_the_schema_or_the_sources_are_no_visit() -> None:
+    assert planned("{ __typename sources { agency } }").fetches == ()
+
+
+def test_hits_are_selected_once() -> None:
+    document = '{ personSearch(anyOf: [{family: "x"}]) { a: hits { sex } b: hits { owner } } }'
+    with pytest.raises(InvalidOperation, match="Select 'hits' once"):
+        planned(document)
+
+
+# --- parts: what is read, what rows depend on ----------------------------------------------------
+
+
+def parts(plan: Plan, at: int = 0) -> dict[str, tuple[set[str], set[tuple[str, str]]]]:
+    return {
+        part.path: (set(part.reads), {(str(use), name) for use, name in part.uses})
+        for part in plan.fetches[at].parts
+    }
+
+
+def test_filters_are_uses_wherever_they_look() -> None:
+    criteria = '{family: "Hodja", given: "Arben", dob: "1991"}, {identifier: "A1234567"}'
+    assert parts(planned(search("sex", criteria)), 1)[""] == (
+        {"sex"},
+        {
+            ("filter", "names.family"),
+            ("filter", "names.given"),
+            ("filter", "date_of_birth"),
+            ("filter", "identifiers.value"),
+        },
+    )
+
+
+def test_links_are_uses_of_both_ends() -> None:
+    document = search("vehicles { make }", '{family: "Hodja"}')
+    plan = planned(document)
+    assert ("link", "native_key") in parts(plan)[""][1]
+    assert parts(plan, 1)[""] == ({"make"}, {("link", "person_key")})
+    dated = planned('{ vehicle(vrm: "AB12CDE") { sightings(last: "P1D") { camera } } }')
+    assert parts(dated, 1)[""][1] == {("link", "vrm"), ("filter", "when")}
+
+
+def test_a_component_is_a_part_of_its_own_and_one_within_it_too() -> None:
+    inner = "addresses { kind location { postcode point { lat } } }"
+    made = parts(planned(search(inner, '{family: "Hodja"}')))
+    assert made["addresses"][0] == {"kind"}
+    assert made["addresses.location"][0] == {"postcode"}
+    assert made["addresses.location.point"][0] == {"lat"}
+
+
+def test_a_field_that_tells_another_is_a_use_of_it() -> None:
+    made = parts(planned(search("identifiers { kind value }")))
+    reveals = {("reveal", "date_of_birth"), ("reveal", "names"), ("reveal", "safeguarding")}
+    assert made["identifiers"] == ({"kind", "value"}, reveals)
+
+
+def test_a_derived_field_is_read_with_all_it_rests_on() -> None:
+    made = parts(planned(search("primaryName ageState", '{family: "Hodja"}')))
+    assert made[""][0] == {"primary_name", "age_state", "date_of_birth", "dob_claimed"}
+    assert made["names"][0] == {"given", "family", "kind"}  # north holds no whole names
+
+
+def test_matching_is_a_use_of_the_identifiers() -> None:
+    for document in (
+        search("match { band }"),
+        '{ personSearch(anyOf: [{identifier: "A1234567"}]) { matches { band } hits { sex } } }',
+    ):
+        made = parts(planned(document))
+        assert made["identifiers"] == (set(), {("match", "kind"), ("match", "value")})
+        assert "match" in made
+
+
+def test_faces_are_a_use_of_the_likeness_alone() -> None:
+    ref = REFS.seal("NORTH", "north", "ImageRef", 7)
+    document = "query ($r: OpaqueRef!) { faceSearch(probe: {ref: $r}) { candidates { rank } } }"
+    assert plan_of(operation(document, {"r": ref})).fetches == ()  # nobody here has a gallery
+
+
+# --- criteria ------------------------------------------------------------------------------------
+
+
+def test_criteria_inside_one_are_joined_by_and_alternatives_by_or() -> None:
+    criteria = '{family: "Hodja", dob: "1991"}, {identifier: "a 1234567"}'
+    assert planned(search("sex", criteria)).fetches[0].where == Or(
+        (
+            And(
+                (
+                    Compare("names.family", Op.EQ, "Hodja"),
+                    Compare("date_of_birth", Op.EQ, "1991"),
+                )
+            ),
+            Compare("identifiers.value", Op.EQ, "A1234567"),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("criteria", "said"),
+    [
+        ("", "at least one alternative"),
+        ("{}", "name at least one of family, given"),
+        ("{identifierKind: PNCID}", "name at least one of"),
+        ('{familyPrefix: "Ho"}', "familyPrefix: give at least 3 characters"),
+        ('{givenPrefix: "A"}', "givenPrefix: give at least 2 characters"),
+        ('{family: "  \' "}', "family: a name has one to 120"),
+        ('{identifier: "91/0004417N"}', "check letter"),
+        ('{identifier: "%a%a%"}', "3 to 32 letters and digits"),
+    ],
+)
+def test_criteria_that_cannot_be_used_are_refused_and_not_quoted(criteria: str, said: str) -> None:
+    with pytest.raises(InvalidOperation) as caught:
+        planned(search("sex", criteria))
+    assert said in caught.value.said
+    assert "4417N" not in caught.value.said
+    assert "%a" not in caught.value.said
+
+
+def test_a_criterion_that_is_null_is_none() -> None:
+    given = {"n": [{"family": "Hodja", "dob": None}]}
+    document = "query ($n: [PersonCriteria!]!) { personSearch(anyOf: $n) { total } }"
+    assert plan_of(operation(document, given)).fetches[0].where == Compare(
+        "names.family", Op.EQ, "Hodja"
+    )
+
+
+def test_ij_02_a_wildcard_is_a_character_like_any_other() -> None:
+    where = planned(search("sex", '{familyPrefix: "%_\\\\"}')).fetches[0].where
+    assert where == Compare("names.family", Op.STARTSWITH, "%_\\")
+
+
+# --- limits --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [0, -1, 51, 99_999_999])
+def test_gd_16_pages_have_a_size(first: int) -> None:
+    document = f'{{ personSearch(anyOf: [{{family: "x"}}], first: {first}) {{ total }} }}'
+    with pytest.raises(LimitExceeded) as caught:
+        planned(document)
+    assert caught.value.said == f"The limit 'first' is 50; the request has {first}."
+    with pytest.raises(LimitExceeded):
+        planned(search(f"vehicles(first: {first}) {{ make }}"))
+
+
+def test_gd_16_a_page_of_no_stated_size_has_the_usual_one() -> None:
+    assert planned(search("sex")).fetches[0].limit == 20
+    null = 'query ($f: Int) { personSearch(anyOf: [{family: "x"}], first: $f) { total } }'
+    assert plan_of(operation(null, {"f": None})).fetches[0].limit == 20
+
+
+def test_a_linked_page_of_no_stated_size_has_the_usual_one() -> None:
+    null = f"query ($f: Int) {search('vehicles(first: $f) { make }')}"
+    made = plan_of(operation(null, {"f": None}))
+    assert [f.limit for f in made.fetches if f.entity == "Vehicle"] == [20]
+
+
+def test_gd_22_visits_waves_and_sources_are_limited() -> None:
+    roots = " ".join(f'a{n}: vehicle(vrm: "AB12CDE") {{ make }}' for n in range(5))
+    assert len(planned(f"{{ {roots} }}", limits=replace(LIMITS, fetches=5)).fetches) == 5
+    for limits, said in (
+        (replace(LIMITS, fetches=4), "'fetches' is 4; the request has 5"),
+        (replace(LIMITS, fetches=2), "'fetches' is 2; the request has many more"),
+    ):
+        with pytest.raises(LimitExceeded, match=said):
+            planned(f"{{ {roots} }}", limits=limits)
+    deep = search("vehicles { keeper { vehicles { make } } }", '{family: "Hodja"}')
+    with pytest.raises(LimitExceeded, match="'waves' is 3; the request has 4"):
+        planned(deep, limits=replace(LIMITS, waves=3))
+    with pytest.raises(LimitExceeded, match="'sources' is 1; the request has 2"):
+        planned(search("sex"), limits=replace(LIMITS, sources=1))
+
+
+# --- refs, cursors, probes -----------------------------------------------------------------------
+
+
+def by_ref(ref: str) -> Plan:
+    return plan_of(operation("query ($r: OpaqueRef!) { person(ref: $r) { sex } }", {"r": ref}))
+
+
+def test_a_ref_is_one_visit_of_its_own_source() -> None:
+    plan = by_ref(REFS.seal("NORTH", "north", "Person", 17))
+    assert visits(plan) == [("f0", "north", "Person", None)]
+    assert plan.fetches[0].where == Compare("native_key", Op.EQ, 17)
+    assert plan.fetches[0].limit == 1
+
+
+def test_az_11_a_ref_that_is_not_the_callers_plans_nothing() -> None:
+    for ref in (
+        "nonsense",
+        REFS.seal("EAST", "north", "Person", 17),
+        REFS.seal("NORTH", "north", "Vehicle", 17),
+        REFS.seal("NORTH", "nowhere", "Person", 17),
+    ):
+        assert by_ref(ref).fetches == ()
+
+
+def page(after: str, *, first: int = 20, subject: Any = SUBJECT) -> Plan:
+    document = (
+        'query ($a: String) { personSearch(anyOf: [{identifier: "A1234567"}], '
+        f"first: {first}, after: $a) {{ next }} }}"
+    )
+    return plan_of(operation(document, {"a": after}), subject=subject)
+
+
+def cursor(**positions: Any) -> str:
+    asked = operation('{ personSearch(anyOf: [{identifier: "A1234567"}]) { next } }')
+    bound = cursor_binding(asked, SUBJECT, asked.roots[0])
+    ends = int(NOW.timestamp()) + 900
+    named = {f"{source}/Person": key for source, key in positions.items()}
+    return REFS.seal_cursor(Cursor(positions=named, serial=7, expires_at=ends, binding=bound))
+
+
+def test_a_cursor_goes_on_where_each_source_stands() -> None:
+    plan = page(cursor(north="p9"))
+    assert visits(plan) == [("f0", "north", "Person", None)]  # east has given everything
+    assert plan.fetches[0].after == "p9"
+    assert plan.cursor_serial == 7
+
+
+def test_in_13_a_cursor_for_another_question_is_refused_in_the_same_words() -> None:
+    said = set()
+    good = cursor(north="p9")
+    changed = good[:-1] + ("A" if good[-1] != "A" else "B")
+    asks: list[Callable[[], Plan]] = [
+        lambda: page(changed),
+        lambda: page("x"),
+        lambda: page(good, first=19),
+        lambda: page(good, subject=replace(SUBJECT, id="u-2")),
+        lambda: page(good, subject=replace(SUBJECT, issuer="https://other.example")),
+    ]
+    for ask in asks:
+        with pytest.raises(MalformedRequest) as caught:
+            ask()
+        said.add(caught.value.said)
+    assert said == {"This cursor cannot be used: start again without `after`."}
+
+
+def test_in_18_a_face_probe_is_a_ref_or_a_handle_and_never_both() -> None:
+    document = "query ($p: FaceProbe!) { faceSearch(probe: $p) { threshold } }"
+    for wrong in ({}, {"ref": "r", "handle": "h"}):
+        with pytest.raises(InvalidOperation, match="either a stored image's ref or a handle"):
+            plan_with_gallery(document, wrong)
+    ref = REFS.seal("NORTH", "north", "ImageRef", 7)
+    assert plan_with_gallery(document, {"ref": ref}).fetches[0].near == Near(ref_key=7)
+    assert plan_with_gallery(document, {"ref": "x"}).fetches[0].near == Near(ref_key="")
+    made = plan_with_gallery(document, {"handle": "h"})
+    assert made.fetches[0].near == Near(handle="h")
+    assert (Use.FACE, "likeness") in made.fetches[0].part("").uses
+    assert made.fetches[0].limit == 10
+
+
+def plan_with_gallery(document: str, probe: dict[str, Any]) -> Plan:
+    source = {
+        "version": 1, "id": "north", "agency": "NORTH", "connector": "vector", "header": HEADER,
+        "gallery": {"model": "m1", "threshold": 0.6, "notice": "Leads."},
+        "entity": {"FaceCandidate": {"relation": "face", "columns": {"likeness": "v"}}},
+    }  # fmt: skip
+    held = read_catalogue(vocabulary(), [("n.toml", source)])
+    return plan_of(operation(document, {"p": probe}), held=held)
