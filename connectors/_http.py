@@ -8,15 +8,16 @@ import json
 import socket
 import ssl
 import zlib
+from base64 import b64encode
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
-import httpx
+import aiohttp
 
 from connectors._config import Table
 from connectors.spi import (
@@ -26,6 +27,8 @@ from connectors.spi import (
     SourceTimeout,
     SourceUnavailable,
 )
+
+_CONNECTIONS = 32  # to one service
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,18 +164,29 @@ class Client:
         self._oauth, self._rate, self._max_bytes = oauth, rate, max_bytes
         self._token, self._token_until = token, float("inf") if token else 0.0
         self._renewing: asyncio.Lock | None = None
-        self._http = httpx.AsyncClient(
-            follow_redirects=False,
-            timeout=None,  # noqa: S113  # every visit runs under its own deadline
-            trust_env=False,
-            verify=verify,
-            limits=httpx.Limits(max_connections=32, keepalive_expiry=30),
-            headers={"Accept": "application/json", "Accept-Encoding": "gzip"},
-        )
+        self._verify = verify
+        self._session: aiohttp.ClientSession | None = None
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._http.aclose()
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def _http(self) -> aiohttp.ClientSession:
+        """The connections, opened by whoever asks first: they belong to a running loop."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=_CONNECTIONS, keepalive_timeout=30, ssl=self._verify
+                ),
+                timeout=aiohttp.ClientTimeout(),  # every visit runs under its own deadline
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"Accept": "application/json", "Accept-Encoding": "gzip"},
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
 
     async def ask(
         self,
@@ -202,14 +216,14 @@ class Client:
                     raise
                 reconnected = True  # an idle connection may have died with a restart
                 continue
-            if response.status_code == 429:
+            if response.status == 429:
                 await self._come_back(response, deadline)
-            elif response.status_code == 401 and self._oauth is not None and not renewed:
+            elif response.status == 401 and self._oauth is not None and not renewed:
                 renewed, self._token_until = True, 0.0
             else:
                 return _answer(response, raw)
 
-    async def _come_back(self, response: httpx.Response, deadline: float) -> None:
+    async def _come_back(self, response: aiohttp.ClientResponse, deadline: float) -> None:
         wait_s = _retry_after_s(response.headers.get("retry-after", ""))
         loop = asyncio.get_running_loop()
         if wait_s is None or loop.time() + wait_s > deadline:
@@ -233,13 +247,17 @@ class Client:
         form = {"grant_type": "client_credentials"}
         if oauth.scope:
             form["scope"] = oauth.scope
-        basic = httpx.BasicAuth(quote_plus(oauth.client_id), quote_plus(oauth.client_secret))
-        request = self._http.build_request("POST", oauth.token_url, data=form)
-        request = next(basic.auth_flow(request))
+        pair = f"{quote_plus(oauth.client_id)}:{quote_plus(oauth.client_secret)}"
+        headers = {
+            "Authorization": f"Basic {b64encode(pair.encode()).decode()}",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
         began = asyncio.get_running_loop().time()
-        response, raw = await self._exchange(request)
-        if response.status_code != 200:
-            raise SourceUnavailable(f"no token: status {response.status_code}")
+        response, raw = await self._exchange(
+            "POST", oauth.token_url, headers, (), urlencode(form).encode()
+        )
+        if response.status != 200:
+            raise SourceUnavailable(f"no token: status {response.status}")
         data = _json(raw)
         token = data.get("access_token") if isinstance(data, dict) else None
         kind = data.get("token_type") if isinstance(data, dict) else None
@@ -257,39 +275,46 @@ class Client:
         headers: Mapping[str, str],
         params: Sequence[tuple[str, str]],
         body: object,
-    ) -> tuple[httpx.Response, bytes]:
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
         try:
-            request = self._http.build_request(
+            content = None if body is None else json.dumps(body, allow_nan=False).encode()
+        except ValueError as error:
+            raise SourceProtocolError("the request cannot be written") from error
+        if content is not None:
+            headers = {**headers, "Content-Type": "application/json"}
+        return await self._exchange(method, url, headers, params, content)
+
+    async def _exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        params: Sequence[tuple[str, str]],
+        content: bytes | None,
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        try:
+            async with self._http.request(
                 method,
                 url,
-                params=list(params) or None,
-                headers=dict(headers),
-                content=None if body is None else json.dumps(body, allow_nan=False).encode(),
-            )
-        except (httpx.InvalidURL, ValueError) as error:
-            raise SourceProtocolError("the request cannot be written") from error
-        if body is not None:
-            request.headers["Content-Type"] = "application/json"
-        return await self._exchange(request)
-
-    async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
-        try:
-            response = await self._http.send(request, stream=True)
-            try:
+                params=params,
+                headers=headers,
+                data=content,
+                allow_redirects=False,
+            ) as response:
                 return response, await self._body(response)
-            finally:
-                await response.aclose()
-        except httpx.HTTPError as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise _source_error(error) from error
+        except ValueError as error:
+            raise SourceProtocolError("the request cannot be written") from error
 
-    async def _body(self, response: httpx.Response) -> bytes:
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
         """The body, unpacked; neither it nor what it unpacks to grows beyond the bound."""
         encoding = response.headers.get("content-encoding", "identity").lower()
         if encoding not in ("identity", "gzip"):
             raise SourceProtocolError("an encoding that was not asked for")
         unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
         body = bytearray()
-        async for chunk in response.aiter_raw():
+        async for chunk in response.content.iter_any():
             room = self._max_bytes - len(body) + 1
             try:
                 body += chunk if unpack is None else unpack.decompress(chunk, room)
@@ -302,20 +327,20 @@ class Client:
         return bytes(body)
 
 
-def _source_error(error: httpx.HTTPError) -> SourceError:
+def _source_error(error: aiohttp.ClientError | OSError) -> SourceError:
     match error:
-        case httpx.TimeoutException():
-            return SourceTimeout(type(error).__name__)
-        case httpx.RemoteProtocolError() if "disconnected" in str(error):
+        case aiohttp.ServerDisconnectedError():
             return SourceUnavailable("it hung up")
-        case httpx.ProtocolError() | httpx.DecodingError() | httpx.UnsupportedProtocol():
+        case TimeoutError():
+            return SourceTimeout(type(error).__name__)
+        case aiohttp.ClientResponseError() | aiohttp.ClientPayloadError() | aiohttp.InvalidURL():
             return SourceProtocolError(type(error).__name__)
         case _:
             return SourceUnavailable(type(error).__name__)
 
 
-def _answer(response: httpx.Response, raw: bytes) -> Answer:
-    status = response.status_code
+def _answer(response: aiohttp.ClientResponse, raw: bytes) -> Answer:
+    status = response.status
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     is_json = kind == "application/json" or kind.endswith("+json")
     if status == 401 or (status == 403 and not is_json):
