@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,56 +115,104 @@ def _declared(source: Source, relations: Mapping[str, Mapping[str, Column]]) -> 
             for number, entry in enumerate(entries):
                 named = list(_named(entry.columns))
                 if entry.relation is None:
-                    own.extend((f"parts.{part}.{number}.{n}", c) for n, c in named)
+                    own.extend((f"parts.{part}.{number}.{n}", c, w) for n, c, w in named)
                 else:
                     at = f"{key}.parts.{part}.{number}"
-                    places.append((entry.relation, at, [*named, ("by", entry.by)]))
-        own.extend((f"only.{field}", field) for field in fields_of(entity.only))
+                    places.append((entry.relation, at, [*named, ("by", entry.by, _ANY)]))
+        own.extend((f"only.{field}", field, _ANY) for field in fields_of(entity.only))
         for relation, at, columns in places:
             held = relations.get(relation)
             if held is None:
                 text = f"the source has no {relation!r}"
                 yield Fault(file=source.file, key=f"{at}.relation", text=text)
                 continue
-            for name, column in columns:
-                if column != BIT and column.partition(":")[0] not in held:
+            for name, column, wants in columns:
+                if column == BIT:
+                    continue
+                if (found := held.get(column.partition(":")[0])) is None:
                     text = f"{relation!r} has no column {column!r}"
+                    yield Fault(file=source.file, key=f"{at}.{name}", text=text)
+                elif wants and ":" not in column and found.type not in wants:
+                    text = f"{column!r} is {found.type}; this conversion reads {_either(wants)}"
                     yield Fault(file=source.file, key=f"{at}.{name}", text=text)
 
 
-def _named(columns: Mapping[str, Codec]) -> Iterator[tuple[str, str]]:
+_ANY: frozenset[str] = frozenset()
+
+
+def _either(kinds: Iterable[str]) -> str:
+    return " or ".join(sorted(kinds))
+
+
+def _named(columns: Mapping[str, Codec]) -> Iterator[tuple[str, str, frozenset[str]]]:
+    """(key, column, types that can be read) for each column that an entry names."""
     for name, codec in columns.items():
         for column in codec.columns:
-            yield f"columns.{name}", column
+            yield f"columns.{name}", column, codec.wants
 
 
 async def _try(source: Source, entity: EntityMapping, connector: Connector) -> list[Fault]:
-    """Read a few rows with every mapped column: what cannot be decoded is a fault of the file."""
+    """Read some rows of each relation: what cannot be read is a fault of the file.
+
+    What the rows hold is counted, never quoted.
+    """
+    if connector.capabilities.min_criteria:
+        return []  # it gives nothing without criteria; its columns were checked by description
     key = f"entity.{entity.entity}"
+    own = await _read(source, entity.relation, entity.key.columns[0], entity.columns, connector)
+    faults = [own] if isinstance(own, str) else []
+    found = [Fault(file=source.file, key=key, text=text) for text in faults]
+    if not isinstance(own, str):
+        found += [Fault(file=source.file, key=f"{key}.columns.{n}", text=t) for n, t in own]
+    for part, entries in entity.parts.items():
+        for number, entry in enumerate(entries):
+            at = f"{key}.parts.{part}.{number}"
+            if entry.relation is None:
+                continue
+            read = await _read(source, entry.relation, entry.key, entry.columns, connector)
+            if isinstance(read, str):
+                found.append(Fault(file=source.file, key=at, text=read))
+            else:
+                found += [Fault(file=source.file, key=f"{at}.{n}", text=t) for n, t in read]
+    return found
+
+
+async def _read(
+    source: Source,
+    relation: str,
+    key: str,
+    codecs: Mapping[str, Codec],
+    connector: Connector,
+) -> str | list[tuple[str, str]]:
+    """(field, what is wrong with its conversion) for each, or why nothing could be read."""
     columns = tuple(
-        dict.fromkeys([entity.key.columns[0], *(c for _, c in _named(entity.columns) if c != BIT)])
+        dict.fromkeys([key, *(c for _, c, _ in _named(codecs) if c != BIT and "[" not in c)])
     )
     query = SourceQuery(
         query_id="check-config",
-        relation=entity.relation,
+        relation=relation,
         columns=columns,
-        key=entity.key.columns[0],
-        where=entity.only,
-        limit=50,
+        key=key,
+        limit=source.max_rows,
         timeout_s=source.timeout_s,
     )
-    if connector.capabilities.min_criteria:
-        return []  # it gives nothing without criteria; its columns were checked by description
     try:
         result = await connector.fetch(query)
     except SourceError as error:
-        return [Fault(file=source.file, key=key, text=f"cannot be read: {error}")]
+        return f"cannot be read: {error}"
     index = {column: n for n, column in enumerate(columns)}
-    faults: list[Fault] = []
-    for name, codec in entity.columns.items():
-        raw = [[row[index[c]] for c in codec.columns] for row in result.rows if codec.columns]
+    wrong: list[tuple[str, str]] = []
+    for name, codec in codecs.items():
+        if not codec.columns or any(c not in index for c in codec.columns):
+            continue
+        raw = [[row[index[c]] for c in codec.columns] for row in result.rows]
         held = [values for values in raw if any(v not in (None, "") for v in values)]
-        if held and not any(codec.decode(values) is not None for values in held):
+        if codec.codes is not None:
+            unknown = sum(1 for (value,) in held if value not in codec.codes)
+            if unknown:
+                text = f"{unknown} of {len(held)} rows hold a code that 'values' does not list"
+                wrong.append((name, text))
+        elif held and not any(codec.decode(values) is not None for values in held):
             text = f"none of {len(held)} values could be read; is the conversion right?"
-            faults.append(Fault(file=source.file, key=f"{key}.columns.{name}", text=text))
-    return faults
+            wrong.append((name, text))
+    return wrong

@@ -37,13 +37,14 @@ class Codec:
     constant: bool = False
     value: Any = None  # the constant
     cut: int | None = None  # names are held no longer than this
+    codes: frozenset[Any] | None = None  # of a code list without `other`: all that can be read
+    wants: frozenset[str] = frozenset()  # types of column it can read; empty for any
 
 
 def constant(value: Any) -> Codec:
     """A field that has one value in the whole source."""
 
     def encode(op: Op, asked: Any) -> Pushed | None:
-
         return Pushed(ALWAYS if holds(Compare("v", op, asked), {"v": value}) else NEVER)
 
     return Codec(columns=(), decode=lambda _: value, encode=encode, constant=True, value=value)

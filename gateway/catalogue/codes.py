@@ -53,7 +53,16 @@ def value_list(
             case _:
                 return None
 
-    return Codec(columns=(column,), decode=decode, encode=encode)
+    return Codec(
+        columns=(column,),
+        decode=decode,
+        encode=encode,
+        codes=None if other is not None else frozenset((*meanings, *nulls)),
+        wants=_NUMBERS if table.get("code") == "int" else frozenset(),
+    )
+
+
+_NUMBERS = frozenset({"integer", "number", "boolean"})
 
 
 def token_list(table: Mapping[str, Any], column: str, enum: tuple[str, ...] | None) -> Codec:

@@ -51,7 +51,8 @@ def date_codec(table: Mapping[str, Any], column: str, nulls: Sequence[Any]) -> C
         unknown = (*nulls, "") if pattern and op in {Op.LT, Op.LTE} else nulls
         return Pushed(all_of((Compare(column, op, value), *_not_null(column, unknown, pattern))))
 
-    return Codec(columns=(column,), decode=decode, encode=encode)
+    wants = frozenset({"text"}) if pattern else frozenset({"date", "datetime"})
+    return Codec(columns=(column,), decode=decode, encode=encode, wants=wants)
 
 
 def _not_null(column: str, nulls: Sequence[Any], pattern: str | None) -> list[Condition]:
@@ -208,7 +209,7 @@ def _partial_native(table: Mapping[str, Any], column: str, nulls: Sequence[Any])
             return settled("PartialDate", value[:10])
         return days.decode(raw)
 
-    return Codec(columns=(column,), decode=decode, encode=encode)
+    return Codec(columns=(column,), decode=decode, encode=encode, wants=days.wants)
 
 
 def _partial_dmy(column: str, nulls: Sequence[Any]) -> Codec:
