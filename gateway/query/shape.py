@@ -140,8 +140,9 @@ class _Root:
         return found, not result.truncated
 
     def all_answered(self) -> bool:
-        states = [self.results[f.id].state for f in self.fetches if f.id in self.results]
-        return not any(state in FAILED for state in states)
+        """Whether no source that was to be visited failed."""
+        granted = [fetch.id for fetch in self.fetches if fetch.id in self.agreed.grants]
+        return all(i in self.results and self.results[i].state not in FAILED for i in granted)
 
     # --- hits ---
 
