@@ -19,8 +19,9 @@ from gateway.model import (
     Show,
     Use,
 )
-from gateway.query.fanout import FanOut, Visit
+from gateway.query.fanout import FanOut
 from gateway.query.translate import Pushing, child_layout, guard_of, layout_of
+from gateway.query.visit import Visit
 
 
 def everything(plan: Plan) -> AuthorisedPlan:

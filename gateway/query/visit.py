@@ -1,0 +1,443 @@
+"""One fetch's way through its source: what to ask, asking it, checking what came.
+
+What is read is what the grant shows and what guards, cases and links rest on, never more; what a
+source cannot apply itself is applied here before anything else happens, or the source is not asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from connectors.conditions import (
+    ALWAYS,
+    NEVER,
+    And,
+    Compare,
+    Condition,
+    Op,
+    Or,
+    all_of,
+    fields_of,
+    holds,
+)
+from connectors.spi import (
+    Ability,
+    Near,
+    SourceQuery,
+    SourceResult,
+    SourceTooBroad,
+)
+from gateway.catalogue.mapping import EntityMapping, Entry, Source
+from gateway.errors import CannotEnforce
+from gateway.model import (
+    AuthorisedPlan,
+    Case,
+    FetchResult,
+    Grant,
+    PartGrant,
+    Record,
+    Show,
+    State,
+)
+from gateway.query.translate import (
+    Layout,
+    Need,
+    Prefetch,
+    Pushing,
+    child_guard,
+    child_layout,
+    elements_of,
+    guard_of,
+    kept_elements,
+    layout_of,
+    records_of,
+    satisfies,
+)
+
+if TYPE_CHECKING:
+    from gateway.query.fanout import FanOut
+
+_T = TypeVar("_T")
+
+
+def link_keys(records: Iterable[Record], path: str) -> Iterable[Any]:
+    """The values at a record's field, or at a field of its component's elements."""
+    part, _, field = path.rpartition(".")
+    for record in records:
+        if not part:
+            held = [record.values.get(field)]
+        else:
+            held = [element.get(field) for element in record.values.get(part) or ()]
+        yield from (value for value in held if value is not None)
+
+
+class Visit:
+    """One fetch's way through its source."""
+
+    def __init__(
+        self,
+        fan_out: FanOut,
+        agreed: AuthorisedPlan,
+        grant: Grant,
+        source: Source,
+        timeout_s: float,
+    ) -> None:
+        self.fan_out = fan_out
+        self.agreed = agreed
+        self.grant = grant
+        self.fetch = grant.fetch
+        self.source = source
+        self.timeout_s = timeout_s
+        self.connector = fan_out.sources[source.id]
+        self.vocabulary = fan_out.catalogue.vocabulary
+        self.mapping: EntityMapping = source.entities[grant.fetch.entity]
+        self.alarms = 0
+
+    async def run(self, keys: Sequence[Any]) -> FetchResult:
+        if self.fetch.near is not None and self.fetch.near.ref_key == "":
+            return FetchResult(state=State.ANSWERED)  # a ref that opens nothing is like no image
+        where, links = self.where(keys)
+        pushing = Pushing(mapping=self.mapping, vocabulary=self.vocabulary)
+        guard, guarded = guard_of(self.grant.own.rows, pushing)
+        if not guarded and not self.mapping.over_read:
+            raise CannotEnforce(
+                "the source cannot apply a rule, and its owner forbids over-reading"
+            )
+        found = await self._prefetch(pushing.prefetches(where))
+        pushed = replace(pushing, found=found).push(where)
+        if pushed.condition == NEVER or guard == NEVER:
+            return FetchResult(state=State.ANSWERED)
+        # A link by an element holds only while that element may be seen: it is checked after those
+        # that may not be are gone.
+        by_element = "." in self.fetch.link_by
+        exact = pushed.exact and self._source_applies(pushed.condition) and not by_element
+        need = self.need(where, with_where=not exact)
+        guards = {path: part.rows for path, part in self.grant.parts.items() if path}
+        layout = layout_of(need, self.mapping, guards)
+        limit = self.most(len(keys)) if exact and guarded else self.source.max_rows
+        rows, truncated = await self._fetch(layout, pushed.condition, guard, limit)
+        records = records_of(rows, layout)
+        await self._children(records, rows, need)
+        if self.fetch.near is not None:
+            self._rank(records, rows)
+        records = self._permitted(records, guarded=guarded)
+        if not exact:
+            records = [r for r in records if self._meets(where, r)]
+        if links:
+            records = [_linked(r, self.fetch.link_by, links) for r in records]
+        else:
+            truncated = truncated or len(records) > self.grant.own.limit
+            records = records[: self.grant.own.limit]
+        return FetchResult(
+            state=State.TRUNCATED if truncated else State.ANSWERED,
+            records=tuple(records),
+            truncated=truncated,
+            alarms=self.alarms,
+        )
+
+    # --- what to ask ---
+
+    def where(self, keys: Sequence[Any]) -> tuple[Condition, frozenset[Any]]:
+        if not self.fetch.link_by:
+            return self.fetch.where, frozenset()
+        by = Compare(self.fetch.link_by, Op.IN, tuple(keys))
+        return all_of((self.fetch.where, by)), frozenset(keys)
+
+    def _source_applies(self, where: Condition) -> bool:
+        """Whether the source applies all of what was asked, and all of what policy imposes."""
+        return self.connector.residual(self.query(("",), where, ALWAYS, 1)) == ALWAYS
+
+    def most(self, parents: int = 1) -> int:
+        """The rows to ask for: so many for each parent, never more than the source allows."""
+        return min(self.grant.own.limit * max(parents, 1), self.source.max_rows)
+
+    def need(self, where: Condition, *, with_where: bool) -> Need:
+        """The fields to read: what may be shown, and what guards, cases and links rest on."""
+        needed = set(fields_of(self.grant.own.rows))
+        for path, part in self.grant.parts.items():
+            if part.show is None or part.show is Show.SILENT:
+                continue
+            fields = self.vocabulary.fields_of(part.part.type)
+            for name in _part_fields(part):
+                if path and name in fields:
+                    needed.add(f"{path}.{name}")
+                elif path or name != "ref":  # a record's ref is the gateway's own
+                    needed.update((name, *self._derived_from(name)))
+        if with_where:
+            needed |= fields_of(where)
+        if self.fetch.link_by:
+            needed.add(self.fetch.link_by)
+        for child in self.agreed.grants.values():
+            if child.fetch.parent == self.fetch.id:
+                needed.add(child.fetch.link_from)
+        parts: dict[str, set[str]] = {}
+        own: set[str] = set()
+        for dotted in needed:
+            first, _, rest = dotted.partition(".")
+            if rest:
+                parts.setdefault(first, set()).add(rest)
+            else:
+                own.add(first)
+        for path, part in self.grant.parts.items():
+            if path and part.show not in {None, Show.SILENT}:
+                parts.setdefault(path.partition(".")[0], set())
+        return Need(own=frozenset(own), parts={p: frozenset(n) for p, n in parts.items()})
+
+    def _derived_from(self, name: str) -> Iterable[str]:
+        field = self.vocabulary.entities[self.fetch.entity].fields.get(name)
+        return field.from_ if field is not None and field.derived else ()
+
+    # --- asking ---
+
+    def query(
+        self, columns: tuple[str, ...], where: Condition, guard: Condition, limit: int
+    ) -> SourceQuery:
+        return SourceQuery(
+            query_id=self.fan_out.query_id,
+            relation=self.mapping.relation,
+            columns=columns,
+            key=self.mapping.key.columns[0],
+            where=all_of((where, self.mapping.only)),
+            guard=guard,
+            near=self._near(),
+            limit=limit,
+            after=self.fetch.after,
+            timeout_s=self.timeout_s,
+        )
+
+    def _near(self) -> Near | None:
+        near, gallery = self.fetch.near, self.source.gallery
+        if near is None or gallery is None:
+            return None
+        vector = self.fan_out.probe(near.handle) if near.handle else None
+        return Near(
+            column=self.mapping.columns["likeness"].columns[0],
+            vector=vector or (),
+            ref=near.ref_key,
+            model=gallery.model,
+            min_score=gallery.threshold,
+        )
+
+    async def _fetch(
+        self, layout: Layout, where: Condition, guard: Condition, limit: int
+    ) -> tuple[list[Sequence[Any]], bool]:
+        """The rows of the main visit; what the connector left over of our guard is applied here."""
+        query = self.query(layout.columns, where, guard, limit)
+        left = self.connector.residual(replace(query, where=ALWAYS))
+        projects = Ability.PROJECT in self.connector.capabilities.abilities
+        if (left != ALWAYS or not projects) and not self.mapping.over_read:
+            raise CannotEnforce(
+                "the source cannot apply a rule, and its owner forbids over-reading"
+            )
+        extra = tuple(sorted(fields_of(left) - set(layout.columns)))
+        query = replace(query, columns=layout.columns + extra)
+        result = await self._visits(query)
+        rows: list[Sequence[Any]] = list(result.rows)
+        if left != ALWAYS:
+            rows = [r for r in rows if holds(left, dict(zip(query.columns, r, strict=False)))]
+        return rows, result.truncated
+
+    async def _visits(self, query: SourceQuery) -> SourceResult:
+        """One query, as visits of no more keys than the source takes at once.
+
+        Alternatives that a source does not answer, being too broad, are left out where others are
+        not: the answer then is not the whole.
+        """
+        if query.near is not None:
+            return await self.connector.fetch(query)
+        most = self.connector.capabilities.max_keys
+        visits = [replace(query, where=where) for where in portions(query.where, most)]
+        if len(visits) > 1:
+            return _merged(query, await together(map(self.connector.fetch, visits)))
+        try:
+            return await self.connector.fetch(query)
+        except SourceTooBroad:
+            if not isinstance(query.where, Or):
+                raise
+            return await self._narrow_ones(query, query.where.parts)
+
+    async def _narrow_ones(
+        self, query: SourceQuery, alternatives: Sequence[Condition]
+    ) -> SourceResult:
+        """Those alternatives that the source answers; the answer is then not the whole.
+
+        Raises:
+            SourceTooBroad: it answers none of them.
+        """
+
+        async def one(where: Condition) -> SourceResult | SourceTooBroad:
+            try:
+                return await self.connector.fetch(replace(query, where=where))
+            except SourceTooBroad as error:
+                return error
+
+        outcomes = await together(map(one, alternatives))
+        found = [outcome for outcome in outcomes if isinstance(outcome, SourceResult)]
+        if not found:
+            raise next(outcome for outcome in outcomes if isinstance(outcome, SourceTooBroad))
+        return replace(_merged(query, found), truncated=True)
+
+    async def _prefetch(self, wanted: tuple[Prefetch, ...]) -> Mapping[Prefetch, tuple[Any, ...]]:
+        """The owners' keys for each criterion on a child relation."""
+
+        async def one(prefetch: Prefetch) -> tuple[Any, ...]:
+            entry = self.mapping.parts[prefetch.part][prefetch.entry]
+            result = await self._child(entry, (entry.by,), prefetch.where, ALWAYS)
+            return tuple(dict.fromkeys(row[0] for row in result.rows if row[0] is not None))
+
+        return dict(zip(wanted, await together(map(one, wanted)), strict=True))
+
+    def child_query(
+        self, entry: Entry, columns: tuple[str, ...], where: Condition, guard: Condition
+    ) -> SourceQuery:
+        return SourceQuery(
+            query_id=self.fan_out.query_id,
+            relation=entry.relation or "",
+            columns=columns,
+            key=entry.key,
+            where=all_of((where, entry.only)),
+            guard=guard,
+            limit=self.source.max_rows * 5,
+            timeout_s=self.timeout_s,
+        )
+
+    async def _child(
+        self, entry: Entry, columns: tuple[str, ...], where: Condition, guard: Condition
+    ) -> SourceResult:
+        query = self.child_query(entry, columns, where, guard)
+        if self.connector.residual(query) != ALWAYS:
+            raise CannotEnforce("the source cannot select from a child relation")
+        # The portions are by owner, so no element comes twice and their order within one is kept.
+        most = self.connector.capabilities.max_keys
+        visits = [replace(query, where=where) for where in portions(query.where, most)]
+        found = await together(map(self.connector.fetch, visits))
+        return SourceResult(
+            rows=tuple(row for result in found for row in result.rows),
+            truncated=any(result.truncated for result in found),
+        )
+
+    async def _children(
+        self, records: list[Record], rows: Sequence[Sequence[Any]], need: Need
+    ) -> None:
+        """Load the components that live in child relations, for all records at once."""
+        owners: dict[Any, list[Record]] = {}
+        for record, row in zip(records, rows, strict=True):
+            owners.setdefault(row[0], []).append(record)
+
+        async def load(part: str, entry: Entry, names: frozenset[str]) -> None:
+            path_rows = self.grant.parts.get(part)
+            guard = child_guard(entry, path_rows.rows if path_rows else ALWAYS)
+            if guard is None or guard == NEVER:
+                return
+            layout = child_layout(entry, names)
+            where = Compare(entry.by, Op.IN, tuple(owners))
+            result = await self._child(entry, layout.columns, where, guard)
+            for owner, element in elements_of(result.rows, layout):
+                for record in owners.get(owner, ()):
+                    record.values.setdefault(part, []).append(element)
+
+        if owners:
+            await together(
+                load(part, entry, names)
+                for part, names in need.parts.items()
+                for entry in self.mapping.parts.get(part, ())
+                if entry.relation is not None
+            )
+
+    # --- checking what came ---
+
+    def _permitted(self, records: list[Record], *, guarded: bool) -> list[Record]:
+        """Every row against its guard again, every element against its component's.
+
+        A row that fails a guard which the source was to apply (`guarded`) is an alarm.
+        """
+        kept = [r for r in records if holds(self.grant.own.rows, r.values)]
+        self.alarms += len(records) - len(kept) if guarded else 0
+        if self.grant.own.show is not Show.RECORDS:
+            return kept  # of a hit or a count no element is told
+        for path, part in self.grant.parts.items():
+            if not path or "." in path or path == "match":
+                continue
+            for record in kept:
+                elements = record.values.get(path)
+                if elements:
+                    record.values[path] = kept_elements(part, elements)
+        return kept
+
+    def _meets(self, where: Condition, record: Record) -> bool:
+        return satisfies(where, record.values, self.vocabulary, self.mapping)
+
+    def _rank(self, records: list[Record], rows: Sequence[Sequence[Any]]) -> None:
+        gallery = self.source.gallery
+        for rank, (record, row) in enumerate(zip(records, rows, strict=True), start=1):
+            record.values["\0rank"] = rank
+            record.values["\0score"] = float(row[-1])
+            record.values["\0threshold"] = gallery.threshold if gallery else None
+
+
+def portions(where: Condition, most: int) -> list[Condition]:
+    """Conditions that together hold where `where` does, none with more than `most` keys to find."""
+    match where:
+        case Compare(field, Op.IN, tuple(values)) if len(values) > most:
+            return [
+                Compare(field, Op.IN, values[at : at + most]) for at in range(0, len(values), most)
+            ]
+        case And(parts):
+            for number, part in enumerate(parts):
+                cut = portions(part, most)
+                if len(cut) > 1:
+                    rest = (*parts[:number], *parts[number + 1 :])
+                    return [p for one in cut for p in portions(all_of((one, *rest)), most)]
+        case Or(parts):
+            cuts = [portions(part, most) for part in parts]
+            if any(len(cut) > 1 for cut in cuts):
+                return [one for cut in cuts for one in cut]
+        case _:
+            pass
+    return [where]
+
+
+def _merged(query: SourceQuery, results: Iterable[SourceResult]) -> SourceResult:
+    """Several visits' rows as one: each record once (its key stands first), in the key's order."""
+    found = list(results)
+    rows = {row[0]: row for result in found for row in result.rows}
+    ordered = sorted(rows.values(), key=lambda row: (isinstance(row[0], str), row[0]))
+    return SourceResult(
+        rows=tuple(ordered[: query.limit]),
+        truncated=any(result.truncated for result in found) or len(ordered) > query.limit,
+    )
+
+
+async def together(visits: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
+    """The results in order; the first failure ends the others and is raised as itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(visit) for visit in visits]
+    except ExceptionGroup as failures:
+        raise failures.exceptions[0] from failures
+    return [task.result() for task in tasks]
+
+
+def _part_fields(part: PartGrant) -> Iterable[str]:
+    """Fields that showing this part rests on: what is read, and what its rules look at."""
+    if part.show is Show.RECORDS:
+        yield from part.read
+        for manner in part.read.values():
+            if not isinstance(manner, str):
+                yield from _case_fields(manner)
+    yield from part.match
+    yield from part.count
+    yield from fields_of(part.rows)
+
+
+def _case_fields(cases: tuple[Case, ...]) -> Iterable[str]:
+    for case in cases:
+        yield from (name for name in fields_of(case.when) if name != "match_band")
+
+
+def _linked(record: Record, by: str, keys: frozenset[Any]) -> Record:
+    """The record with those of the parents' keys that it belongs to."""
+    return replace(record, links=frozenset(k for k in link_keys([record], by) if k in keys))
