@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-SCHEMA_VERSION = 1  # of all shares together: raise it when a writer changes what it writes
+SCHEMA_VERSION = 2  # of all shares together: raise it when a writer changes what it writes
 _START_S = 60.0
 _STOP_S = 20.0
 _SOCKET_PATH_BYTES = 100  # what a Unix socket's path may have, with some to spare
