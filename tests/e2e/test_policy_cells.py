@@ -200,8 +200,9 @@ async def test_q2_everybody_sees_the_vehicle_and_overt_markers(
         assert clear(rulings["f0"], "make", "colour", "stolen", "false_plate_suspected", "insured")
         assert clear(rulings["f0.markers"], "kind")
         assert sees(rulings["f0.markers"], discreet=False)
-        covert = code == "NO" and agency == "NCB"
-        assert sees(rulings["f0.markers"], discreet=True) is covert
+        markers = rulings["f0.markers"]
+        assert sees(markers, discreet=True, placed_by="NCB") is (code == "NO")
+        assert not sees(markers, discreet=True, placed_by="NMC")
 
 
 async def test_q2_response_officer(ask: Ask) -> None:
