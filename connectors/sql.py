@@ -178,19 +178,13 @@ def _statement(relation: Relation, query: SourceQuery) -> sa.Select[Any]:
     """
     wanted = all_of((query.where, query.guard, _beyond(query)))
     try:
-        columns = [_read(relation, column) for column in query.columns]
+        columns = [relation.read(column) for column in query.columns]
         statement = sa.select(*columns).select_from(relation.source)
         if wanted != ALWAYS:
             statement = statement.where(relation.predicate(wanted))
         return statement.order_by(relation.order(query.key)).limit(query.limit + 1)
     except KeyError as error:
         raise SourceProtocolError(f"{query.relation} has no column {error.args[0]}") from error
-
-
-def _read(relation: Relation, column: str) -> sa.ColumnElement[Any]:
-    cell = relation.cell(column)
-    shown = cell.value if cell.shown is None else cell.shown
-    return shown if isinstance(shown, sa.ColumnClause) else shown.label(column)
 
 
 def _beyond(query: SourceQuery) -> Condition:

@@ -98,6 +98,8 @@ class Relation:
     columns: Mapping[str, Held]
     by_code_point: bool = False  # PostgreSQL: the database's own collation orders by code point
     source: sa.TableClause = field(init=False)
+    cells: dict[str, Cell] = field(init=False, default_factory=dict)  # made once for each column
+    reads: dict[str, Expression] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         schema, _, name = self.name.rpartition(".")
@@ -111,6 +113,20 @@ class Relation:
         Raises:
             KeyError: the relation has no such column, or the key cannot be written as a path.
         """
+        if (made := self.cells.get(column)) is None:
+            made = self.cells[column] = self._made(column)
+        return made
+
+    def read(self, column: str) -> Expression:
+        """What a statement selects to read a column; raises KeyError as `cell` does."""
+        if (made := self.reads.get(column)) is None:
+            cell = self.cell(column)
+            shown = cell.value if cell.shown is None else cell.shown
+            made = shown if isinstance(shown, sa.ColumnClause) else shown.label(column)
+            self.reads[column] = made
+        return made
+
+    def _made(self, column: str) -> Cell:
         name, colon, key = column.partition(":")
         held, raw = self.columns[name], self.source.c[name]
         if not colon:
