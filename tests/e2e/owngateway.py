@@ -1,0 +1,59 @@
+"""A gateway of a test's own over the demonstration's agencies, served on a loopback port."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from shutil import copytree
+
+from deploy.demo.stack import POLICIES, environment
+from gateway.app import application, running
+from gateway.cli.common import ROOT
+from gateway.cli.demo import Demo, demo_settings
+from gateway.cli.serve import bound, server
+from gateway.cli.tour import Watch
+
+CATALOGUE = ROOT / "deploy" / "catalogue"
+
+
+@asynccontextmanager
+async def served(
+    demo: Demo,
+    state: Path,
+    *,
+    secrets: Mapping[str, str],
+    opa_url: str | None = None,
+    catalogue: Path = CATALOGUE,
+    same_keys: bool = False,
+) -> AsyncIterator[Demo]:
+    """The same demonstration as seen through a second gateway, which keeps its own state.
+
+    `secrets` replace those of the demonstration; with `same_keys` both make the same refs.
+    """
+    stack = replace(
+        demo.stack,
+        secrets={**demo.stack.secrets, **secrets},
+        opa_url=opa_url or demo.stack.opa_url,
+    )
+    if same_keys:
+        copytree(demo.started.settings.ref_key.parent, state / "keys", dirs_exist_ok=True)
+    settings = demo_settings(state, stack, catalogue, POLICIES)
+    watch = Watch()
+    listening = bound("127.0.0.1", 0)
+    try:
+        async with running(settings, environment(stack), observed=watch.saw) as started:
+            serving = server(application(started))
+            task = asyncio.create_task(serving.serve(sockets=[listening]))
+            try:
+                port = listening.getsockname()[1]
+                yield Demo(
+                    stack=stack, started=started, watch=watch, url=f"http://127.0.0.1:{port}"
+                )
+            finally:
+                serving.should_exit = True
+                await task
+    finally:
+        listening.close()
