@@ -190,7 +190,7 @@ def type_ref(text: str) -> TypeRef:
         ValueError: it is none of these.
     """
     matched = re.fullmatch(r"(\[)?([A-Z][A-Za-z0-9]*)(!)?(\])?(!)?", text)
-    if not matched or bool(matched[1]) != bool(matched[4]):
+    if not matched or bool(matched[1]) != bool(matched[4]) or "!!" in text:
         raise ValueError(f"{text!r} is not a type")
     many = bool(matched[1])
     return TypeRef(name=matched[2], many=many, required=bool(matched[5] if many else matched[3]))
@@ -211,6 +211,31 @@ class _Reader:
         for unknown in sorted(set(data) - known):
             self.fault(f"{key}.{unknown}", f"unknown key; known are {', '.join(sorted(known))}")
         return data
+
+    def each(self, data: Mapping[str, Any], name: str, key: str) -> list[tuple[str, Any]]:
+        """The tables in the table `name`; what is no table is a fault."""
+        held = data.get(name, {})
+        if not isinstance(held, dict):
+            self.fault(key, "must be a table")
+            return []
+        for inner, item in held.items():
+            if not isinstance(item, dict):
+                self.fault(f"{key}.{inner}", "must be a table")
+        return [(inner, item) for inner, item in held.items() if isinstance(item, dict)]
+
+    def words(self, name: str) -> dict[str, tuple[str, ...]]:
+        """The lists of texts in the table `name`."""
+        held = self.data.get(name, {})
+        if not isinstance(held, dict):
+            self.fault(name, "must be a table")
+            return {}
+        made: dict[str, tuple[str, ...]] = {}
+        for inner, items in held.items():
+            if isinstance(items, list) and all(isinstance(item, str) for item in items):
+                made[inner] = tuple(items)
+            else:
+                self.fault(f"{name}.{inner}", "must be a list of texts")
+        return made
 
     def type(self, text: Any, key: str) -> TypeRef:
         try:
@@ -272,8 +297,8 @@ class _Reader:
             narrows_type=bool(data.get("narrows_type", False)),
         )
 
-    def arguments(self, data: Mapping[str, Any], key: str) -> Mapping[str, Argument]:
-        return {name: self.argument(name, item, f"{key}.{name}") for name, item in data.items()}
+    def arguments(self, data: Mapping[str, Any], name: str, key: str) -> Mapping[str, Argument]:
+        return {n: self.argument(n, item, f"{key}.{n}") for n, item in self.each(data, name, key)}
 
     def link(self, name: str, data: Mapping[str, Any], key: str) -> Link:
         self.name(name, key)
@@ -290,7 +315,7 @@ class _Reader:
             shared=data.get("scope") == "all",
             marking=data.get("marking", "OS"),
             sens=data.get("class", "S5"),
-            args=self.arguments(data.get("args", {}), f"{key}.args"),
+            args=self.arguments(data, "args", f"{key}.args"),
         )
 
     def root(self, name: str, data: Mapping[str, Any]) -> Root:
@@ -305,7 +330,7 @@ class _Reader:
             doc=data.get("doc", ""),
             entity=data.get("entity", ""),
             shape=data.get("shape", "list"),
-            args=self.arguments(data.get("args", {}), f"{key}.args"),
+            args=self.arguments(data, "args", f"{key}.args"),
             by=data.get("by"),
             any_of=data.get("any_of"),
             by_ref=data.get("by_ref", False),
@@ -332,19 +357,20 @@ def read_vocabulary(data: Mapping[str, Any], file: str = "entities.toml") -> Voc
     )
     if data.get("version") != 1:
         reader.fault("version", "must be 1")
+    top = data.get("header", {})
     header = {
         name: reader.field(name, item, f"header.fields.{name}")
-        for name, item in data.get("header", {}).get("fields", {}).items()
+        for name, item in reader.each(top, "fields", "header.fields")
     }
     components = {
         name: Component(
             name=name,
             fields={
                 f: reader.field(f, spec, f"component.{name}.fields.{f}")
-                for f, spec in item.get("fields", {}).items()
+                for f, spec in reader.each(item, "fields", f"component.{name}.fields")
             },
         )
-        for name, item in data.get("component", {}).items()
+        for name, item in reader.each(data, "component", "component")
     }
     entities = {
         name: Entity(
@@ -353,17 +379,17 @@ def read_vocabulary(data: Mapping[str, Any], file: str = "entities.toml") -> Voc
             fields=header
             | {
                 f: reader.field(f, spec, f"entity.{name}.fields.{f}")
-                for f, spec in item.get("fields", {}).items()
+                for f, spec in reader.each(item, "fields", f"entity.{name}.fields")
             },
             links={
                 link: reader.link(link, spec, f"entity.{name}.links.{link}")
-                for link, spec in item.get("links", {}).items()
+                for link, spec in reader.each(item, "links", f"entity.{name}.links")
             },
         )
-        for name, item in data.get("entity", {}).items()
+        for name, item in reader.each(data, "entity", "entity")
     }
-    interfaces = {name: tuple(members) for name, members in data.get("interface", {}).items()}
-    enums = {name: tuple(values) for name, values in data.get("enum", {}).items()}
+    interfaces = reader.words("interface")
+    enums = reader.words("enum")
     enums["EventKind"] = tuple(member.upper() for member in interfaces.get("Event", ()))
     vocabulary = Vocabulary(
         enums=enums,
@@ -371,10 +397,10 @@ def read_vocabulary(data: Mapping[str, Any], file: str = "entities.toml") -> Voc
         entities=entities,
         interfaces=interfaces,
         inputs={
-            name: reader.arguments(item, f"input.{name}")
-            for name, item in data.get("input", {}).items()
+            name: reader.arguments({name: item}, name, f"input.{name}")
+            for name, item in reader.each(data, "input", "input")
         },
-        roots={name: reader.root(name, item) for name, item in data.get("query", {}).items()},
+        roots={name: reader.root(name, item) for name, item in reader.each(data, "query", "query")},
         header=frozenset(header),
     )
     _check_references(vocabulary, reader)
@@ -416,6 +442,9 @@ def _check_references(vocabulary: Vocabulary, reader: _Reader) -> None:
                         f"{kind}.{type_name}.fields.{field.name}.type",
                         f"{field.type.name} does not exist",
                     )
+                for path in field.from_ if kind == "entity" else ():
+                    key = f"entity.{type_name}.fields.{field.name}.from"
+                    _check_path(vocabulary, reader, type_name, path, key)
     for entity in vocabulary.entities.values():
         for link in entity.links.values():
             key = f"entity.{entity.name}.links.{link.name}"
@@ -430,13 +459,48 @@ def _check_references(vocabulary: Vocabulary, reader: _Reader) -> None:
         for name in (root.by, root.any_of):
             if name is not None and name not in vocabulary.inputs:
                 reader.fault(f"query.{root.name}", f"the input {name} does not exist")
-        for target in vocabulary.concrete(root.entity):
+        targets = vocabulary.concrete(root.entity)
+        for target in targets:
             if target not in vocabulary.entities:
                 reader.fault(f"query.{root.name}.entity", f"{target} does not exist")
+        held = [target for target in targets if target in vocabulary.entities]
+        places = [(f"query.{root.name}.args", root.args)]
+        places += [
+            (f"input.{name}", vocabulary.inputs.get(name, {}))
+            for name in (root.by, root.any_of)
+            if name is not None
+        ]
+        for key, arguments in places:
+            _check_arguments(vocabulary, reader, held, arguments, key)
 
 
-def _check_path(vocabulary: Vocabulary, reader: _Reader, entity: str, path: str, key: str) -> None:
+def _check_arguments(
+    vocabulary: Vocabulary,
+    reader: _Reader,
+    entities: list[str],
+    arguments: Mapping[str, Argument],
+    key: str,
+) -> None:
+    """Each criterion looks at a field that at least one of the entities has."""
+    known = SCALARS | set(vocabulary.enums)
+    for argument in arguments.values():
+        if argument.type.name not in known:
+            reader.fault(f"{key}.{argument.name}.type", f"{argument.type.name} does not exist")
+        if entities and not argument.narrows_type:
+            found = [entity for entity in entities if _has(vocabulary, entity, argument.on)]
+            if not found:
+                text = f"{' or '.join(entities)} has no field {argument.on}"
+                reader.fault(f"{key}.{argument.name}.on", text)
+
+
+def _has(vocabulary: Vocabulary, entity: str, path: str) -> bool:
     try:
         vocabulary.field_at(entity, path)
     except KeyError:
+        return False
+    return True
+
+
+def _check_path(vocabulary: Vocabulary, reader: _Reader, entity: str, path: str, key: str) -> None:
+    if not _has(vocabulary, entity, path):
         reader.fault(key, f"{entity} has no field {path}")
