@@ -56,11 +56,20 @@ async def running_stack(
     *,
     agencies: Sequence[str] = ("eru",),
     bid_rate: bool = True,
+    mariadb: bool = True,
     policies: Path = POLICIES,
     say: Progress = lambda _text: None,
 ) -> AsyncIterator[Stack]:
-    """Start the named agencies, the issuer and OPA; stop them when the block ends."""
+    """Start the named agencies, the issuer and OPA; stop them when the block ends.
+
+    Without `mariadb`, or where it is not installed, SCP runs on SQLite with the same schema.
+    """
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
+    mariadb = mariadb and MariaDB.installed()
+    chosen = {
+        "bid": partial(_bid, rate=bid_rate),
+        "scp": partial(_scp, mariadb=mariadb),
+    }
     async with AsyncExitStack() as stack:
         issuer = await stack.enter_async_context(
             running("deploy.demo.issuer", "--state", str(home / "issuer"))
@@ -69,14 +78,14 @@ async def running_stack(
         secrets: dict[str, str] = {}
         for agency in agencies:
             say(agency)
-            start = partial(_bid, rate=bid_rate) if agency == "bid" else _STARTERS[agency]
+            start = chosen.get(agency) or _STARTERS[agency]
             secrets |= await start(stack, home, population)
         yield Stack(
             home=home,
             issuer_url=issuer,
             opa_url=opa_url,
             secrets=secrets,
-            notes=_notes(agencies),
+            notes=_notes(agencies, mariadb=mariadb),
         )
 
 
@@ -221,11 +230,13 @@ def _service(agency: str, url: str) -> dict[str, str]:
     }
 
 
-async def _scp(stack: AsyncExitStack, home: Path, population: Population) -> dict[str, str]:
+async def _scp(
+    stack: AsyncExitStack, home: Path, population: Population, *, mariadb: bool
+) -> dict[str, str]:
     from deploy.demo.agencies import scp
     from deploy.demo.agencies.scp_schema import READER, VIEWS
 
-    if not MariaDB.installed():
+    if not mariadb:
         path = home / "scp.sqlite"
         await _written(home, "scp", population, lambda: scp.write_scp_sqlite(path, population))
         return {"SCP_DB_URL": f"sqlite+aiosqlite:///{path}"}
@@ -251,23 +262,15 @@ async def _vlr(_stack: AsyncExitStack, home: Path, population: Population) -> di
     return {"VLR_DB_URL": f"sqlite+aiosqlite:///{path}"}
 
 
-def _notes(agencies: Sequence[str]) -> tuple[str, ...]:
-    if "scp" in agencies and not MariaDB.installed():
+def _notes(agencies: Sequence[str], *, mariadb: bool) -> tuple[str, ...]:
+    if "scp" in agencies and not mariadb:
         return ("SCP runs on SQLite, with the same schema: MariaDB is not installed here.",)
     return ()
 
 
-_STARTERS = {
-    "eru": _eru,
-    "nmc": _nmc,
-    "scp": _scp,
-    "bid": _bid,
-    "ncb": _ncb,
-    "nis": _nis,
-    "vlr": _vlr,
-}
+_STARTERS = {"eru": _eru, "nmc": _nmc, "ncb": _ncb, "nis": _nis, "vlr": _vlr}
 
-AGENCIES = tuple(agency for agency in _STARTERS if agency != "vlr")
+AGENCIES = ("nmc", "scp", "bid", "eru", "ncb", "nis")
 """Those that the demonstration starts. The licensing register joins later: docs/onboarding.md."""
 
 

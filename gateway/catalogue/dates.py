@@ -209,7 +209,7 @@ def _partial_native(table: Mapping[str, Any], column: str, nulls: Sequence[Any])
             return settled("PartialDate", value[:10])
         return days.decode(raw)
 
-    return Codec(columns=(column,), decode=decode, encode=encode, wants=days.wants)
+    return Codec(columns=(column,), decode=decode, encode=encode)
 
 
 def _partial_dmy(column: str, nulls: Sequence[Any]) -> Codec:

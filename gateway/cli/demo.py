@@ -28,7 +28,7 @@ from deploy.demo.stack import AGENCIES, Stack, environment, running_stack
 from deploy.demo.story import DOCUMENTS
 from gateway.app import Running, application, running
 from gateway.cli.common import ROOT, Commands, command, demo_file, home
-from gateway.cli.serve import bound, server
+from gateway.cli.serve import bound, loop_factory, server
 from gateway.cli.story import tell
 from gateway.cli.tour import Watch, tour_of
 from gateway.settings import AboutSetting, IssuerSetting, Settings
@@ -51,7 +51,8 @@ def register(commands: Commands) -> None:
 
 def _run(given: argparse.Namespace) -> int:
     # Ctrl-C ends the children by their own pid, in order; a second one does not cut that short.
-    return asyncio.run(_demo(given.port, given.people, once=given.once))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(_demo(given.port, given.people, once=given.once))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ async def running_demo(
     port: int = 0,
     agencies: Sequence[str] = AGENCIES,
     bid_rate: bool = True,
+    mariadb: bool = True,
     catalogue: Path = ROOT / "deploy" / "catalogue",
     policies: Path = ROOT / "policies",
     console: Console | None = None,
@@ -98,6 +100,7 @@ async def running_demo(
                 opa,
                 agencies=agencies,
                 bid_rate=bid_rate,
+                mariadb=mariadb,
                 policies=policies,
                 say=say,
             )

@@ -49,7 +49,7 @@ async def test_a_mapping_that_does_not_fit_its_source(demo: Demo, copy: Path) ->
     told = {(f.file.split("/")[1], f.key): f.text for f in faults}
     assert "headline" in told["eru.toml", "entity.IntelligenceReport.columns.title"]
     assert "disruptions" in told["eru.toml", "entity.Disruption.relation"]
-    assert "reads date" in told["nmc.toml", "entity.Person.columns.date_of_birth"]
+    assert "could be read" in told["nmc.toml", "entity.Person.columns.date_of_birth"]
 
 
 async def test_an_unmapped_code_is_told(demo: Demo, copy: Path) -> None:
