@@ -130,6 +130,31 @@ class _SourceReader:
     def fault(self, key: str, text: str) -> None:
         self.faults.append(Fault(file=self.file, key=key, text=text))
 
+    def table(self, data: Mapping[str, Any], name: str, key: str) -> Mapping[str, Any]:
+        """The table `name`, empty if there is none; anything else there is a fault."""
+        held = data.get(name, {})
+        if isinstance(held, dict):
+            return held
+        self.fault(key, "must be a table")
+        return {}
+
+    def number(self, name: str, default: float) -> float:
+        value = self.data.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            self.fault(name, "must be a number above 0")
+            return default
+        return value
+
+    def gallery(self) -> Gallery | None:
+        given = self.table(self.data, "gallery", "gallery")
+        if not given:
+            return None
+        try:
+            return Gallery(**given)
+        except TypeError:
+            self.fault("gallery", "says model, threshold, notice, and size if it is known")
+            return None
+
     def codec(self, spec: Any, field: Field, key: str) -> Codec:
         enum = self.vocabulary.enums.get(field.type.name)
         if not isinstance(spec, str | dict):
@@ -200,7 +225,7 @@ class _SourceReader:
         for unknown in sorted(set(data) - {"relation", "only", "columns", "parts", "over_read"}):
             self.fault(f"{key}.{unknown}", "unknown key")
         over_read = bool(data.get("over_read", self.data.get("over_read", False)))
-        specs = {**header, **data.get("columns", {})}
+        specs = {**header, **self.table(data, "columns", f"{key}.columns")}
         columns: dict[str, Codec] = {}
         parts: dict[str, tuple[Entry, ...]] = {}
         for field_name, spec in specs.items():
@@ -209,19 +234,25 @@ class _SourceReader:
             if field is None:
                 self.fault(at, "the vocabulary has no such field")
             elif field.type.name in self.vocabulary.components:
-                parts[field_name] = (self.entry(spec, field.type.name, at, over_read),)
+                if isinstance(spec, dict):
+                    parts[field_name] = (self.entry(spec, field.type.name, at, over_read),)
+                else:
+                    self.fault(at, f"is a {field.type.name}: map its fields")
             else:
                 columns[field_name] = self.codec(spec, field, at)
-        for part, entries in data.get("parts", {}).items():
+        for part, entries in self.table(data, "parts", f"{key}.parts").items():
             field = entity.fields.get(part)
             at = f"{key}.parts.{part}"
             if field is None or field.type.name not in self.vocabulary.components:
                 self.fault(at, "the vocabulary has no such component")
                 continue
             items = entries if isinstance(entries, list) else [entries]
+            for n in (n for n, item in enumerate(items) if not isinstance(item, dict)):
+                self.fault(f"{at}.{n}", "must be a table")
             parts[part] = tuple(
                 self.entry(item, field.type.name, f"{at}.{n}", over_read)
                 for n, item in enumerate(items)
+                if isinstance(item, dict)
             )
         self.complete(entity, columns, key)
         if not data.get("relation"):
@@ -266,12 +297,16 @@ def read_source(
     if data.get("marking", "OS") not in {"O", "OS"}:
         reader.fault("marking", "anything above OFFICIAL-SENSITIVE is out of scope")
     entities: dict[str, EntityMapping] = {}
-    for name, item in data.get("entity", {}).items():
+    header = reader.table(data, "header", "header")
+    given = reader.table(data, "entity", "entity")
+    for name in given:
         if name not in vocabulary.entities:
             reader.fault(f"entity.{name}", "the vocabulary has no such entity")
-        else:
-            entities[name] = reader.entity(name, item, data.get("header", {}))
-    gallery = data.get("gallery")
+        elif item := reader.table(given, name, f"entity.{name}"):
+            entities[name] = reader.entity(name, item, header)
+    gallery = reader.gallery()
+    connection = reader.table(data, "connection", "connection")
+    timeout_s, max_rows = reader.number("timeout_s", 2.0), reader.number("max_rows", 200)
     if reader.faults:
         return None, tuple(reader.faults)
     source = Source(
@@ -279,12 +314,12 @@ def read_source(
         agency=data["agency"],
         system=str(data.get("system", data["id"])),
         connector=data["connector"],
-        connection=MappingProxyType(dict(data.get("connection", {}))),
+        connection=MappingProxyType(dict(connection)),
         entities=MappingProxyType(entities),
-        timeout_s=float(data.get("timeout_s", 2.0)),
-        max_rows=int(data.get("max_rows", 200)),
+        timeout_s=float(timeout_s),
+        max_rows=int(max_rows),
         over_read=bool(data.get("over_read", False)),
-        gallery=Gallery(**gallery) if gallery else None,
+        gallery=gallery,
         file=file,
     )
     return source, ()
