@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -28,7 +29,8 @@ def register(commands: Commands) -> None:
 
 
 def _run(given: argparse.Namespace) -> int:
-    return asyncio.run(_serve(given.config))
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(_serve(given.config))
 
 
 async def _serve(config: Path) -> int:
@@ -59,6 +61,11 @@ def bound(host: str, port: int) -> socket.socket:
             "Choose another, for instance: make demo PORT=8480"
         ) from None
     return listening
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """What makes the event loop: uvloop's where there is one, which is quicker for every query."""
+    return uvicorn.Config(app="").get_loop_factory()
 
 
 def server(app: object) -> uvicorn.Server:
