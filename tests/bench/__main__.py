@@ -1,0 +1,263 @@
+"""The figures of docs/performance.md. Run: make bench, or python -m tests.bench [PART ...]
+
+Starts the demonstration's six agencies, OPA and the gateway (a process of its own), asks over HTTP
+on loopback, and prints a table of what was to be reached and what was measured. Everything shares
+this machine: agencies, policy, gateway and the one who asks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import platform
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from deploy.demo.population import Population, make_population
+from deploy.demo.stack import AGENCIES, Stack, running_stack
+from tests.bench import inside, shape_bench
+from tests.bench.asking import Asked, Asker, body_of, median, quantile
+from tests.bench.place import Gateway, gateway, opa_program, step
+from tests.bench.spans import read_times
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One line of the table at the end."""
+
+    what: str
+    measured: str
+    goal: str = ""
+    met: bool | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Bench:
+    """What every part works with; the agencies start when the first part needs them."""
+
+    people: int
+    folder: Path
+    console: Console
+    population: Population | None = None
+    figures: list[Figure] = field(default_factory=list)
+
+    def figure(self, what: str, measured: str, goal: str = "", met: bool | None = None) -> None:
+        self.figures.append(Figure(what=what, measured=measured, goal=goal, met=met))
+        self.console.print(f"  {what}: [bold]{measured}[/bold]{f'  (goal: {goal})' * bool(goal)}")
+
+    @asynccontextmanager
+    async def agencies(self, *, bid_rate: bool = False) -> AsyncIterator[Stack]:
+        if self.population is None:
+            with self.console.status(f"Making a world of {self.people} people"):
+                now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+                self.population = await asyncio.to_thread(make_population, self.people, now=now)
+        async with running_stack(
+            self.folder / "agencies",
+            self.population,
+            opa_program(),
+            agencies=AGENCIES,
+            bid_rate=bid_rate,
+        ) as stack:
+            for note in stack.notes:
+                self.console.print(f"  {note}")
+            yield stack
+
+    async def asked(
+        self,
+        where: Gateway,
+        name: str,
+        what: str,
+        *,
+        persisted: bool = True,
+        at_once: int = 1,
+        count: int | None = None,
+        for_s: float = 0.0,
+    ) -> Asked:
+        """Ask with a bar that moves; a question of the story, as its own persona."""
+        one = step(name)
+        token = await asyncio.to_thread(where.token, one.persona)
+        asker = Asker(gateway=where, body=body_of(one, persisted=persisted), token=token)
+        columns = (TextColumn("  {task.description}"), BarColumn(), TimeElapsedColumn(),
+                   TextColumn("{task.fields[done]} answers"))  # fmt: skip
+        with Progress(*columns, console=self.console, transient=True) as bar:
+            task = bar.add_task(what, total=count or for_s, done=0)
+            began = bar.get_time()
+
+            def told(done: int) -> None:
+                at = done if count else bar.get_time() - began
+                bar.update(task, completed=at, done=done)
+
+            asker.told = told
+            return await asker.ask(at_once=at_once, count=count, for_s=for_s)
+
+
+# --- the parts
+
+
+async def lookup(bench: Bench) -> None:
+    """The arrival officer's lookup: how much later than its slowest source it is answered."""
+    count = 200
+    times = bench.folder / "times.jsonl"
+    async with (
+        bench.agencies() as stack,
+        gateway(stack, bench.folder / "lookup", times=times) as where,
+    ):
+        await bench.asked(where, "arrival", "warming up", persisted=False, count=30)
+        asked = await bench.asked(where, "arrival", "lookup", persisted=False, count=count)
+    if asked.errors:
+        raise SystemExit(f"The lookup failed: {dict(asked.errors)}")
+    found = read_times(times)
+    whole = asked.took_ms
+    seen = [found[query_id] for query_id in asked.query_ids]
+    added = [took - one.slowest_reported_ms for took, one in zip(whole, seen, strict=True)]
+    beside = [took - one.waited_ms for took, one in zip(whole, seen, strict=True)]
+    bench.console.print(f"  {_states(asked, count)}")
+    bench.figure("lookup, six agencies, whole, median (p95)", _two(whole))
+    bench.figure("its slowest source", _two([one.slowest_reported_ms for one in seen]))
+    bench.figure(
+        "whole less slowest source, median (p95)", _two(added), "at most 15 ms", median(added) <= 15
+    )
+    bench.figure("time with no call to any source under way", _two(beside))
+    for source in sorted(seen[0].reported_ms):
+        bench.figure(f"  {source}", _two([one.reported_ms[source] for one in seen]))
+
+
+async def load(bench: Bench) -> None:
+    """The officers' fixed lookup by its digest, sixteen at once for half a minute."""
+    for bid_rate in (False, True):
+        of = "BID at its 10/s" if bid_rate else "BID's limit lifted"
+        async with (
+            bench.agencies(bid_rate=bid_rate) as stack,
+            gateway(stack, bench.folder / f"load-{bid_rate}", rates=bid_rate) as where,
+        ):
+            await bench.asked(where, "street-stop", "warming up", at_once=4, count=100)
+            asked = await bench.asked(where, "street-stop", of, at_once=16, for_s=30)
+        failed = sum(asked.errors.values())
+        bench.console.print(f"  {_states(asked, len(asked.took_ms))}")
+        bench.figure(
+            f"fixed lookup, 16 at once, 30 s, {of}",
+            f"{len(asked.took_ms) / asked.elapsed_s:.1f}/s, {failed} errors",
+            "no error",
+            failed == 0,
+        )
+        bench.figure("  p50 / p95 / p99", " / ".join(f"{asked.took(s):.0f} ms" for s in
+                                                     (0.5, 0.95, 0.99)))  # fmt: skip
+
+
+async def memory(bench: Bench) -> None:
+    """The resident set of the gateway's process as it answers ten thousand lookups."""
+    async with (
+        bench.agencies() as stack,
+        gateway(stack, bench.folder / "memory") as where,
+    ):
+        held = {0: where.memory_mib()}
+        for upto in (1_000, 5_000, 10_000):
+            count = upto - max(held)
+            asked = await bench.asked(where, "street-stop", f"to {upto}", at_once=16, count=count)
+            if asked.errors:
+                raise SystemExit(f"The lookup failed: {dict(asked.errors)}")
+            held[upto] = where.memory_mib()
+    shown = ", ".join(f"{count}: {mib:.0f}" for count, mib in held.items())
+    bench.figure("memory in MiB after so many queries", shown, "under 200 MiB", held[10_000] < 200)
+    grown = held[10_000] - held[5_000]
+    bench.figure("  grown from 5,000 to 10,000", f"{grown:+.1f} MiB", "not growing", grown < 2)
+
+
+async def shape(bench: Bench) -> None:
+    """Shaping 1,000 records of 12 fields."""
+    for name, best, middle in await asyncio.to_thread(shape_bench.all_figures):
+        bench.figure(
+            f"shape 1,000 records of 12 fields, {name}, median (best)",
+            f"{middle:.2f} ms ({best:.2f})",
+            "at most 5 ms",
+            middle <= 5,
+        )
+
+
+async def policy(bench: Bench) -> None:
+    """What OPA takes for the story's questions, asked anew each time."""
+    async with bench.agencies() as stack:
+        for one in ("arrival", "street-stop", "vehicle-stop"):
+            took = await inside.decisions(step(one), stack.opa_url, 200)
+            bench.figure(f"OPA's decision, {one}, median (p95)", _two(took.took_ms, 2))
+            bench.console.print(f"  {took.resources} resources, {took.fields} fields asked about")
+
+
+async def log(bench: Bench) -> None:
+    """How many entries a second the log takes, each durable before its caller goes on."""
+    for at_once in (1, 16, 256):
+        rate, took = await inside.entries(bench.folder / f"log-{at_once}", at_once, for_s=4)
+        bench.figure(
+            f"log entries a second, {at_once} waiting at once", f"{rate:.0f}/s, {_two(took)}"
+        )
+
+
+Part = Callable[[Bench], Awaitable[None]]
+PARTS: dict[str, Part] = {
+    "lookup": lookup,
+    "load": load,
+    "memory": memory,
+    "shape": shape,
+    "policy": policy,
+    "log": log,
+}
+
+
+# --- saying it
+
+
+def _two(values: Sequence[float], digits: int = 1) -> str:
+    return f"{median(values):.{digits}f} ms ({quantile(values, 0.95):.{digits}f})"
+
+
+def _states(asked: Asked, count: int) -> str:
+    return ", ".join(f"{state} {100 * n / count:.0f}%" for state, n in sorted(asked.states.items()))
+
+
+def _table(figures: Sequence[Figure]) -> Table:
+    table = Table("figure", "goal", "measured", "met", title="Portcullis", title_justify="left")
+    for one in figures:
+        met = {True: "yes", False: "[red]no[/red]", None: ""}[one.met]
+        table.add_row(one.what, one.goal, one.measured, met)
+    return table
+
+
+async def _run(bench: Bench, names: Sequence[str]) -> None:
+    bench.console.print(
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, {bench.people} people, "
+        f"load {os.getloadavg()[0]:.2f} before"
+    )
+    for name in names:
+        doc = (PARTS[name].__doc__ or "").strip().splitlines()[0]
+        bench.console.print(f"\n[bold]{name}[/bold]: {doc}")
+        await PARTS[name](bench)
+    bench.console.print()
+    bench.console.print(_table(bench.figures))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", choices=[*PARTS, []],
+                        help=f"any of {', '.join(PARTS)} (default: all)")  # fmt: skip
+    parser.add_argument("--people", type=int, default=5000, help="of the synthetic world")
+    given = parser.parse_args()
+    console = Console(highlight=False)
+    with tempfile.TemporaryDirectory(prefix="portcullis-bench-") as made:
+        folder = Path(made)
+        folder.chmod(0o755)  # PostgreSQL runs as another user where we are root
+        bench = Bench(people=given.people, folder=folder, console=console)
+        asyncio.run(_run(bench, given.parts or list(PARTS)))
+    return 0 if all(one.met is not False for one in bench.figures) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

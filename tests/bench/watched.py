@@ -1,0 +1,86 @@
+"""The gateway of `portcullis serve`, and beside it how long each source took in each query.
+
+Answers carry coarse time bands only, so a benchmark needs this process of its own: for every query
+it writes one JSON line with the exact times that the gateway reported, and with the spans in which
+a call to a source was under way. Run: python -m tests.bench.watched --config F --times F
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any
+
+from connectors.spi import Connector, SourceQuery, SourceResult
+from gateway.app import application, running
+from gateway.cli.serve import bound, loop_factory, server
+from gateway.configuration import load
+from gateway.model import Request, Response
+
+Span = tuple[float, float]
+
+
+@dataclass(slots=True, kw_only=True)
+class Times:
+    """The spans of the queries under way, and the file that finished ones are written to."""
+
+    file: IO[str]
+    spans: dict[str, dict[str, list[Span]]] = field(default_factory=dict)
+
+    def called(self, query_id: str, source: str, span: Span) -> None:
+        self.spans.setdefault(query_id, {}).setdefault(source, []).append(span)
+
+    def saw(self, request: Request, response: Response) -> None:
+        line = {
+            "query": request.id,
+            "reported_ms": {r.source: r.elapsed_s * 1000 for r in response.reports},
+            "spans": self.spans.pop(request.id, {}),
+        }
+        self.file.write(json.dumps(line) + "\n")
+
+
+class Timed:
+    """A connector, every call of which is timed; all else is the connector's own."""
+
+    def __init__(self, source: str, connector: Connector, times: Times) -> None:
+        self._source, self._connector, self._times = source, connector, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connector, name)
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        began = time.monotonic()
+        try:
+            return await self._connector.fetch(query)
+        finally:
+            self._times.called(query.query_id, self._source, (began, time.monotonic()))
+
+
+async def serve(config: Path, times: Times) -> None:
+    settings = load(config, os.environ)
+    async with running(settings, dict(os.environ), observed=times.saw) as started:
+        gate = started.gate
+        timed: Any = {name: Timed(name, held, times) for name, held in gate.sources.items()}
+        app = application(replace(started, gate=replace(gate, sources=timed)))
+        await server(app).serve(sockets=[bound(settings.host, settings.port)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--times", type=Path, required=True)
+    given = parser.parse_args()
+    with (
+        given.times.open("w", buffering=1) as file,
+        asyncio.Runner(loop_factory=loop_factory()) as runner,
+    ):
+        runner.run(serve(given.config, Times(file=file)))
+
+
+if __name__ == "__main__":
+    main()
