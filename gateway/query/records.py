@@ -24,7 +24,7 @@ from gateway.model import (
 )
 from gateway.query.components import Components
 from gateway.query.fields import DROP, Build, Builds, Owner, Values, constant, object_of
-from gateway.query.said import Event, Place
+from gateway.query.said import Place, failure
 
 FAILED: Final = frozenset({State.RATE_LIMITED, State.TIMED_OUT, State.UNAVAILABLE, State.FAULT})
 
@@ -163,7 +163,7 @@ class Records(Components):
             return []
         result = self.results.get(child.id, FetchResult(state=State.ANSWERED))
         if result.state in FAILED:
-            event = Event(self.agency(child), Outcome.SOURCE_UNAVAILABLE)
+            event = failure(self.agency(child), result.state)
             self.say(child, pattern, place, event)
             return []
         found = self.linked(child, owner.record, from_)[: grant.own.limit]

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from gateway.model import Note, Outcome
+from gateway.model import Note, Outcome, State
 
 Place: TypeAlias = tuple[Any, str | int]
 """A place in the answer: (the place around it or None, key or index). Spelt out only when told."""
@@ -38,6 +38,7 @@ class Event:
     contact: str = ""
     action: str = ""
     shows: str = ""
+    fault: bool = False  # it answered, and its answer could not be used
 
 
 def event_of(agency: str, outcome: Outcome, note: Note, mask: str = "", shows: str = "") -> Event:
@@ -108,16 +109,24 @@ _MESSAGES: Mapping[Outcome, str] = {
 }
 
 
+def failure(agency: str, state: State) -> Event:
+    """That a source gave nothing, as its state says why."""
+    return Event(agency, Outcome.SOURCE_UNAVAILABLE, fault=state is State.FAULT)
+
+
 def errors(entries: Iterable[tuple[Path, Event]]) -> list[dict[str, Any]]:
     """One GraphQL error for each place, agency and outcome that is not an answer."""
     made: list[dict[str, Any]] = []
     for path, event in entries:
         if event.outcome not in _MESSAGES:
             continue
-        extensions = {"code": event.outcome.value, "agency": event.agency}
+        code, text = event.outcome.value, _MESSAGES[event.outcome]
+        if event.fault:
+            code, text = "SOURCE_FAULT", "{}: Its answer could not be used."
+        extensions = {"code": code, "agency": event.agency}
         if event.rule:
             extensions["rule"] = event.rule
-        text = _MESSAGES[event.outcome].format(event.agency)
+        text = text.format(event.agency)
         made.append(
             {
                 "message": f"{text} {event.text}".strip(),

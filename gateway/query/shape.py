@@ -29,7 +29,7 @@ from gateway.query.plan import applicable
 from gateway.query.records import FAILED, Records
 from gateway.query.refs import Cursor
 from gateway.query.response import not_held, reports_of, source_entries, source_states
-from gateway.query.said import NOTHING_TEXT, TOO_BROAD, Event, Place, disclosure, errors
+from gateway.query.said import NOTHING_TEXT, TOO_BROAD, Event, Place, disclosure, errors, failure
 
 __all__ = ["MaskBy", "Shaping", "shape"]
 
@@ -121,7 +121,7 @@ class _Root:
             return [], True
         result = self.results.get(fetch.id, FetchResult(state=State.FAULT))
         if result.state in FAILED:
-            event = Event(records.agency(fetch), Outcome.SOURCE_UNAVAILABLE)
+            event = failure(records.agency(fetch), result.state)
             records.say(fetch, pattern, at, event)
             return [], False
         if result.state is State.NOT_ASKED:
