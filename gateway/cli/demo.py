@@ -183,13 +183,12 @@ async def _demo(port: int, people: int, *, once: bool) -> int:
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     with console.status(f"Making a world of {people} people"):
         population = await asyncio.to_thread(make_population, people, now=now)
-    with console.status("Starting six agencies"):
-        demo_stack = running_demo(state, population, opa, port=port)
-        demo = await demo_stack.__aenter__()
-    try:
-        demo_file().write_text(
-            json.dumps({"graphql": demo.graphql, "issuer": demo.stack.issuer_url})
-        )
+    async with AsyncExitStack() as exits:
+        exits.callback(demo_file().unlink, missing_ok=True)
+        with console.status("Starting six agencies"):
+            demo = await exits.enter_async_context(running_demo(state, population, opa, port=port))
+        addresses = {"graphql": demo.graphql, "issuer": demo.stack.issuer_url}
+        demo_file().write_text(json.dumps(addresses))
         for note in demo.stack.notes:
             console.print(note)
         console.print(
@@ -199,11 +198,8 @@ async def _demo(port: int, people: int, *, once: bool) -> int:
         if once:
             return 0 if told else 1
         await _serve(demo, console)
+        console.print("Stopping.")
         return 0
-    finally:
-        demo_file().unlink(missing_ok=True)
-        with console.status("Stopping"):
-            await demo_stack.__aexit__(None, None, None)
 
 
 async def _serve(demo: Demo, console: Console) -> None:
