@@ -175,7 +175,7 @@ class Visit:
                 needed.add(child.fetch.link_from)
         parts: dict[str, set[str]] = {}
         own: set[str] = set()
-        for dotted in needed:
+        for dotted in sorted(needed):  # so that the same question is the same requests
             first, _, rest = dotted.partition(".")
             if rest:
                 parts.setdefault(first, set()).add(rest)

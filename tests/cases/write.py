@@ -1,0 +1,16 @@
+"""Write what the stages make of every case. Run: python -m tests.cases.write"""
+
+from __future__ import annotations
+
+from tests.cases.case import cases
+
+
+def main() -> None:
+    for case in cases():
+        for product, text in case.made().items():
+            case.file(product).write_text(text, "utf-8")
+            print(case.file(product).name)
+
+
+if __name__ == "__main__":
+    main()
