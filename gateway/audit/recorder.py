@@ -152,7 +152,7 @@ class Record:
             leaf["policy"] = {"serial": self.serial}
         if kind is Kind.OUTCOME and self.intent_index is not None:
             leaf["intent_index"] = self.intent_index
-        detail = self._detail() | {"salt": salt.hex(), "why": response.detail}
+        detail = self._detail() | {"salt": salt.hex(), "cause": response.detail}
         receipt = await self.recorder.append(leaf, detail, self._agencies())
         return AuditedResponse(response.status, self._with_receipt(response, receipt), _MAKER)
 

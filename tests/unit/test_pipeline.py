@@ -1,0 +1,360 @@
+"""The order of a query's life: decided before recorded, recorded before visited, and once more
+before it is answered; whatever fails, nothing is visited without a record, and nothing leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Self, cast
+
+import pytest
+
+from connectors.conditions import ALWAYS, Condition
+from connectors.spi import (
+    Ability,
+    Capability,
+    Connector,
+    Health,
+    Secrets,
+    SourceQuery,
+    SourceResult,
+)
+from gateway.audit.keys import AuditKeys
+from gateway.audit.log import AuditLog, Receipt
+from gateway.audit.recorder import AuditedResponse, Recorder
+from gateway.errors import (
+    AuditUnavailable,
+    MalformedRequest,
+    PolicyMisunderstood,
+    PolicyUnavailable,
+    Unauthenticated,
+)
+from gateway.identity import Identity
+from gateway.metrics import Metrics
+from gateway.model import Decision, Note, Obligation, Request, Ruling, Show, Subject
+from gateway.pipeline import Gate, Probes, answer, refuse
+from gateway.policy.pdp import Pdp
+from gateway.query.plan import Planner
+from gateway.query.refs import Cursor
+from tests.unit.query import world
+
+SEARCH = '{ personSearch(anyOf: [{family: "Hodja"}]) { total hits { ref sex } } }'
+CLEAR = dict.fromkeys(("ref", "sex"), "CLEAR")
+SHOWN = Ruling(
+    show=Show.RECORDS,
+    limit=5,
+    rows=ALWAYS,
+    uses=world.planned(SEARCH).fetches[0].part("").uses,
+    read=CLEAR,
+)
+
+
+@dataclass
+class Journal:
+    """What happened, in order."""
+
+    lines: list[str] = field(default_factory=list)
+    leaves: list[Mapping[str, Any]] = field(default_factory=list)
+    sealed: list[Any] = field(default_factory=list)
+
+
+@dataclass
+class FakeIdentity:
+    journal: Journal
+    error: Exception | None = None
+
+    async def authenticate(self, authorization: Sequence[str]) -> Subject:
+        self.journal.lines.append("authenticate")
+        if self.error:
+            raise self.error
+        return world.SUBJECT
+
+
+@dataclass
+class FakePdp:
+    journal: Journal
+    decision: Decision = field(default_factory=lambda: Decision(serial=7, rulings={"f0": SHOWN}))
+    error: Exception | None = None
+    asked: list[Mapping[str, Any]] = field(default_factory=list)
+    serial: int = 7
+
+    async def decide(self, question: Mapping[str, Any]) -> Decision:
+        self.journal.lines.append("decide")
+        self.asked.append(question)
+        if self.error:
+            raise self.error
+        return self.decision
+
+
+@dataclass
+class FakeLog:
+    journal: Journal
+    fails_at: int | None = None
+    size: int = 0
+
+    async def append(
+        self, leaf: Mapping[str, Any], detail: object, *, agencies: tuple[str, ...]
+    ) -> Receipt:
+        self.journal.lines.append(f"record {leaf['kind']}")
+        if self.fails_at == self.size:
+            raise AuditUnavailable
+        self.journal.leaves.append(leaf)
+        self.journal.sealed.append(detail)
+        self.size += 1
+        return Receipt(index=self.size, leaf_hash=b"h", size=self.size, root=b"r", at=world.NOW)
+
+
+class FakeKeys:
+    def token_key(self, name: str, period: str) -> bytes:
+        return b"k" * 32
+
+
+@dataclass
+class FakeConnector:
+    """A source with one person in it."""
+
+    journal: Journal
+    error: Exception | None = None
+    waits: asyncio.Event | None = None
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object], secrets: Secrets) -> Self:
+        raise NotImplementedError
+
+    @property
+    def capabilities(self) -> Capability:
+        return Capability(abilities=Ability.PROJECT | Ability.LIMIT | Ability.BATCH)
+
+    def residual(self, query: SourceQuery) -> Condition:
+        return ALWAYS
+
+    def explain(self, query: SourceQuery) -> str:
+        return query.relation
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        self.journal.lines.append(f"visit {query.relation}")
+        if self.waits is not None:
+            self.waits.set()
+            await asyncio.Event().wait()
+        if self.error:
+            raise self.error
+        row = {"id": "p1", "sex": 1, "sur": "HODJA", "silent": 0, "hnd": "P"}
+        return SourceResult(rows=(tuple(row.get(column) for column in query.columns),))
+
+    async def check(self) -> Health:
+        return Health(ok=True)
+
+    async def aclose(self) -> None:
+        return None
+
+
+@dataclass
+class World:
+    journal: Journal
+    identity: FakeIdentity
+    pdp: FakePdp
+    log: FakeLog
+    connector: FakeConnector
+    gate: Gate
+
+    async def ask(self, request: Request | None = None) -> AuditedResponse:
+        return await answer(self.gate, request or world.request(SEARCH))
+
+
+@pytest.fixture
+def lit() -> World:
+    journal = Journal()
+    identity, pdp, log = FakeIdentity(journal), FakePdp(journal), FakeLog(journal)
+    connector = FakeConnector(journal)
+    recorder = Recorder(
+        log=cast("AuditLog", log),
+        keys=cast("AuditKeys", FakeKeys()),
+        gateway="g1",
+        clock=lambda: world.NOW,
+        monotonic=lambda: 0.0,
+    )
+    sources = dict.fromkeys(("north", "east"), cast("Connector", connector))
+    gate = Gate(
+        identity=cast("Identity", identity),
+        parser=world.parser(),
+        planner=Planner(catalogue=world.catalogue(), refs=world.REFS, limits=world.LIMITS),
+        pdp=cast("Pdp", pdp),
+        audit=recorder,
+        catalogue=world.catalogue(),
+        sources=sources,
+        refs=world.REFS,
+        limits=world.LIMITS,
+        metrics=Metrics(purposes=["OFFICER_SAFETY"], sources=["north", "east"]),
+        token_key=b"t" * 32,
+        clock=lambda: world.NOW,
+        monotonic=lambda: 0.0,
+        probes=Probes(world.REFS, lambda: world.NOW),
+    )
+    return World(journal, identity, pdp, log, connector, gate)
+
+
+def code(audited: AuditedResponse) -> str:
+    return str(audited.body["errors"][0]["extensions"]["code"])
+
+
+async def test_a_query_is_decided_then_recorded_then_visited_then_recorded(lit: World) -> None:
+    audited = await lit.ask()
+    assert lit.journal.lines == ["authenticate", "decide", "record I", "visit person", "record O"]
+    assert audited.status == 200
+    assert audited.body["data"]["personSearch"]["hits"][0]["sex"] == "MALE"
+    receipt = audited.body["extensions"]["receipt"]
+    assert (receipt["queryId"], receipt["policySerial"], receipt["logEntry"]) == ("q-1", 7, 2)
+    intent, outcome = lit.journal.leaves
+    assert intent["policy"]["serial"] == outcome["policy"]["serial"] == 7
+    assert outcome["intent_index"] == 1
+    assert outcome["sources"]["north"] == ["ANSWERED", 1, 0, 0, 0]
+    assert "Hodja" not in str(lit.journal.leaves)
+    assert "Hodja" not in str(lit.pdp.asked)
+
+
+@pytest.mark.parametrize(
+    ("part", "error", "status", "kind"),
+    [
+        ("identity", Unauthenticated(), 401, "F"),
+        ("pdp", PolicyUnavailable(), 503, "R"),
+        ("pdp", PolicyMisunderstood(), 503, "R"),
+        ("pdp", RuntimeError("secret of a library"), 500, "R"),
+    ],
+)
+async def test_what_fails_before_the_intent_visits_nothing_and_is_recorded(
+    lit: World, part: str, error: Exception, status: int, kind: str
+) -> None:
+    getattr(lit, part).error = error
+    audited = await lit.ask()
+    assert audited.status == status
+    assert lit.journal.lines[-1] == f"record {kind}"
+    assert not [line for line in lit.journal.lines if line.startswith("visit")]
+    assert "secret" not in str(audited.body)
+
+
+async def test_a_document_that_is_refused_asks_nobody(lit: World) -> None:
+    for request, said in (
+        (world.request("{ nothing }"), "INVALID_OPERATION"),
+        (world.request(SEARCH, justification=None), "PURPOSE_REQUIRED"),
+        (world.request("{" + " __typename" * 500 + "}"), "LIMIT_EXCEEDED"),
+    ):
+        assert code(await lit.ask(request)) == said
+    assert "decide" not in lit.journal.lines
+
+
+async def test_the_places_of_faults_are_told(lit: World) -> None:
+    errors = (await lit.ask(world.request("{ nothing }"))).body["errors"]
+    assert errors[0]["locations"] == [{"line": 1, "column": 3}]
+
+
+async def test_a_refusal_is_in_the_policys_words(lit: World) -> None:
+    note = Note(rule="r1", text="Not for this purpose.", desk="d1")
+    lit.pdp.decision = Decision(serial=7, refuse=note)
+    audited = await lit.ask()
+    assert (audited.status, lit.journal.lines[-1]) == (403, "record D")
+    error = audited.body["errors"][0]
+    assert error["message"] == "Not for this purpose."
+    assert error["extensions"] == {
+        "code": "REFUSED", "queryId": "q-1", "rule": "r1", "contact": "d1",
+    }  # fmt: skip
+
+
+async def test_what_was_refused_is_sealed_with_its_justification(lit: World) -> None:
+    lit.pdp.decision = Decision(serial=7, refuse=Note(rule="r1", text="No."))
+    await lit.ask()
+    (sealed,) = lit.journal.sealed
+    assert sealed["why"]["incident"] == "INC-1"
+    assert "r1" in sealed["cause"]
+    assert "INC-1" not in str(lit.journal.leaves)
+
+
+async def test_an_obligation_that_cannot_be_carried_out_visits_nothing(lit: World) -> None:
+    lit.pdp.decision = replace(lit.pdp.decision, obligations=(Obligation(type="SING"),))
+    assert (await lit.ask()).status == 503
+    assert lit.journal.lines == ["authenticate", "decide", "record R"]
+
+
+async def test_no_intent_no_visit(lit: World) -> None:
+    """Nor an answer: the outcome is what the broken log cannot take either."""
+    lit.log.fails_at = 0
+    with pytest.raises(AuditUnavailable):
+        await lit.ask()
+    assert not [line for line in lit.journal.lines if line.startswith("visit")]
+
+
+async def test_no_outcome_no_answer(lit: World) -> None:
+    lit.log.fails_at = 1
+    with pytest.raises(AuditUnavailable):
+        await lit.ask()
+    assert lit.journal.lines[-2:] == ["visit person", "record O"]
+
+
+async def test_a_failure_of_ours_is_recorded_and_tells_only_the_query_id(lit: World) -> None:
+    lit.connector.error = RuntimeError("Hodja, p1, person")
+    audited = await lit.ask()
+    assert (audited.status, code(audited)) == (500, "INTERNAL")
+    assert "Hodja" not in str(audited.body)
+    assert lit.journal.lines[-1] == "record O"
+
+
+async def test_a_caller_who_hangs_up_is_recorded(lit: World) -> None:
+    lit.connector.waits = asyncio.Event()
+    asking = asyncio.ensure_future(lit.ask())
+    await lit.connector.waits.wait()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert lit.journal.leaves[-1]["code"] == "CLIENT_GONE"
+    assert lit.journal.leaves[-1]["status"] == 499
+
+
+async def test_what_fetches_nothing_is_recorded_and_asks_no_policy(lit: World) -> None:
+    audited = await lit.ask(world.request("{ __typename sources { agency } }", justification=None))
+    assert audited.body["data"]["__typename"] == "Query"
+    assert lit.journal.lines == ["authenticate", "record I", "record O"]
+
+
+async def test_introspection_is_answered_where_it_is_on(lit: World) -> None:
+    lit.gate = replace(lit.gate, parser=world.parser(introspection=True))
+    audited = await lit.ask(world.request('{ __type(name: "Person") { name } }'))
+    assert audited.body["data"] == {"__type": {"name": "Person"}}
+
+
+async def test_in_13_a_cursor_of_an_older_policy_is_refused(lit: World) -> None:
+    asked = world.operation(SEARCH)
+    shaping = world.shaping(asked)
+    cursor = Cursor(
+        positions={"north/Person": "p0"},
+        serial=6,
+        expires_at=int(datetime(2030, 1, 1, tzinfo=UTC).timestamp()),
+        binding=shaping.cursor_binding(asked.roots[0]),
+    )
+    document = SEARCH.replace("])", f'], after: "{world.REFS.seal_cursor(cursor)}")')
+    audited = await lit.ask(world.request(document))
+    assert (audited.status, code(audited)) == (400, "BAD_REQUEST")
+    assert "visit person" not in lit.journal.lines
+
+
+async def test_a_request_that_was_never_read_is_recorded(lit: World) -> None:
+    audited = await refuse(lit.gate, world.request(""), MalformedRequest("Too long.", status=413))
+    assert (audited.status, code(audited)) == (413, "BAD_REQUEST")
+    assert lit.journal.lines == ["record R"]
+
+
+def test_only_the_recorder_makes_what_may_be_sent() -> None:
+    with pytest.raises(TypeError):
+        AuditedResponse(200, {}, object())
+
+
+def test_a_probe_opens_once_and_in_time() -> None:
+    now = [world.NOW]
+    probes = Probes(world.REFS, lambda: now[0])
+    ends = int(world.NOW.timestamp()) + 300
+    handle = world.REFS.seal_probe([0.5, 0.5], "a" * 32, ends)
+    assert probes.open(handle) == (0.5, 0.5)
+    late = world.REFS.seal_probe([0.5], "b" * 32, int(world.NOW.timestamp()) - 1)
+    for wrong in (handle, late, "nonsense", handle[:-2]):
+        with pytest.raises(MalformedRequest):
+            probes.open(wrong)
