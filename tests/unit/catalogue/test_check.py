@@ -1,0 +1,219 @@
+"""Loading the catalogue from files, and trying every source: each fault by file and key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self, cast
+
+import pytest
+
+from connectors.conditions import ALWAYS, Condition
+from connectors.spi import (
+    Ability,
+    Capability,
+    Column,
+    Connector,
+    Health,
+    Secrets,
+    SourceQuery,
+    SourceResult,
+    SourceUnavailable,
+)
+from gateway.catalogue.check import check_sources, connect, load_catalogue
+from gateway.catalogue.mapping import Catalogue, read_catalogue
+from gateway.errors import ConfigError, Fault
+from tests.unit.query.world import EAST, HEADER, ROOT, vocabulary
+
+REAL = ROOT / "deploy/catalogue"
+
+
+def files(directory: Path, **sources: str) -> Path:
+    (directory / "sources").mkdir()
+    (directory / "entities.toml").write_text((REAL / "entities.toml").read_text("utf-8"), "utf-8")
+    for name, text in sources.items():
+        (directory / "sources" / f"{name}.toml").write_text(text, "utf-8")
+    return directory
+
+
+def told(error: ConfigError) -> list[tuple[str, str]]:
+    return [(fault.file, fault.key) for fault in error.faults]
+
+
+def test_the_real_catalogue_loads() -> None:
+    held = load_catalogue(REAL)
+    assert {"bid", "eru", "ncb", "nis", "nmc", "scp"} <= set(held.sources)
+    for source in held.sources.values():
+        assert source.file == f"sources/{source.id}.toml"
+
+
+def test_faults_of_several_files_come_together(tmp_path: Path) -> None:
+    files(tmp_path, a="version = ", b='version = 1\nid = "b"', c='version = 3\nid = "c"')
+    (tmp_path / "sources" / "d.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError) as caught:
+        load_catalogue(tmp_path)
+    found = told(caught.value)
+    assert ("sources/a.toml", "-") in found
+    assert ("sources/d.toml", "-") in found
+    assert ("sources/b.toml", "agency") in found
+    assert ("sources/c.toml", "version") in found
+
+
+def test_a_broken_file_alone_stops_the_loading(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_catalogue(files(tmp_path, a="nonsense"))
+    assert told(caught.value) == [("sources/a.toml", "-")]
+
+
+def test_a_directory_without_vocabulary_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_catalogue(tmp_path)
+    assert told(caught.value) == [("entities.toml", "-")]
+    assert "cannot be read" in str(caught.value)
+
+
+# --- connecting ----------------------------------------------------------------------------------
+
+
+class NoSecrets:
+    def get(self, name: str) -> str:
+        raise KeyError(name)
+
+
+def test_connections_that_cannot_be_made_are_named_together() -> None:
+    def source(name: str, connector: str, connection: Mapping[str, Any]) -> dict[str, Any]:
+        return {**EAST, "id": name, "connector": connector, "connection": connection}
+
+    held = read_catalogue(
+        vocabulary(),
+        [
+            ("a.toml", source("a", "pigeon", {})),
+            ("b.toml", source("b", "sql", {"url_secret": "B_URL"})),
+            ("c.toml", source("c", "sql", {"colour": "red"})),
+        ],
+    )
+    with pytest.raises(ConfigError) as caught:
+        connect(held, NoSecrets())
+    assert [f.file for f in caught.value.faults] == ["a.toml", "b.toml", "c.toml"]
+    assert {f.key for f in caught.value.faults} == {"connection"}
+    assert "'B_URL'" in caught.value.faults[1].text
+
+
+# --- trying --------------------------------------------------------------------------------------
+
+
+@dataclass
+class FakeConnector:
+    """A source that says of itself what it is told to say."""
+
+    health: Health = field(default_factory=lambda: Health(ok=True))
+    row: Mapping[str, object] = field(default_factory=dict)
+    error: Exception | None = None
+    criteria: int = 0
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object], secrets: Secrets) -> Self:
+        raise NotImplementedError
+
+    @property
+    def capabilities(self) -> Capability:
+        return Capability(abilities=Ability.PROJECT, min_criteria=self.criteria)
+
+    def residual(self, query: SourceQuery) -> Condition:
+        return ALWAYS
+
+    def explain(self, query: SourceQuery) -> str:
+        return query.relation
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        if self.error is not None:
+            raise self.error
+        return SourceResult(rows=(tuple(self.row.get(column) for column in query.columns),))
+
+    async def check(self) -> Health:
+        return self.health
+
+    async def aclose(self) -> None:
+        return None
+
+
+def small() -> Catalogue:
+    person = {
+        "relation": "person",
+        "only": {"field": "gone", "op": "eq", "value": 0},
+        "columns": {"date_of_birth": {"column": "dob", "format": "%Y%m%d"}},
+        "parts": {
+            "names": {"family": "sur"},
+            "contacts": {"relation": "phone", "by": "person", "value": "num"},
+        },
+    }
+    source = {
+        "version": 1, "id": "s", "agency": "S", "connector": "sql", "header": HEADER,
+        "entity": {"Person": person},
+    }  # fmt: skip
+    return read_catalogue(vocabulary(), [("s.toml", source)])
+
+
+async def tried(connector: FakeConnector) -> tuple[Fault, ...]:
+    return await check_sources(small(), {"s": cast("Connector", connector)})
+
+
+def relations(**columns: str) -> Health:
+    held = {
+        name: {
+            column: Column(type="integer" if column in {"silent", "gone"} else "text")
+            for column in text.split()
+        }
+        for name, text in columns.items()
+    }
+    return Health(ok=True, relations=held)
+
+
+WHOLE = relations(person="id dob sur gone hnd silent", phone="person num")
+
+
+async def test_a_source_that_has_all_it_should_has_no_fault() -> None:
+    row = {"id": "p1", "dob": "19910417", "hnd": "P", "silent": 0}
+    assert await tried(FakeConnector(WHOLE, row)) == ()
+    assert await tried(FakeConnector(Health(ok=True), row)) == ()
+
+
+async def test_a_source_that_does_not_answer_is_named() -> None:
+    (fault,) = await tried(FakeConnector(Health(ok=False, detail="refused")))
+    assert (fault.file, fault.key) == ("s.toml", "connection")
+    assert "refused" in fault.text
+
+
+async def test_what_a_source_lacks_is_named_by_the_key_that_names_it() -> None:
+    health = relations(person="id sur hnd silent")
+    found = {fault.key: fault.text for fault in await tried(FakeConnector(health))}
+    assert "'person' has no column 'dob'" in found.values()
+    assert "'person' has no column 'gone'" in found.values()
+    assert found["entity.Person.parts.contacts.0.relation"] == "the source has no 'phone'"
+    none = await tried(FakeConnector(relations(other="x")))
+    assert "the source has no 'person'" in [fault.text for fault in none]
+
+
+async def test_a_column_of_another_type_than_the_conversion_reads_is_named() -> None:
+    held = relations(person="id dob sur gone hnd silent", phone="person num").relations
+    assert held is not None
+    person = {**held["person"], "silent": Column(type="text")}
+    health = Health(ok=True, relations={**held, "person": person})
+    assert "entity.Person.columns.silent" in {f.key for f in await tried(FakeConnector(health))}
+
+
+async def test_values_that_cannot_be_read_are_named() -> None:
+    (fault,) = await tried(FakeConnector(WHOLE, {"id": "p1", "dob": "17/04/1991", "hnd": "P"}))
+    assert fault.key == "entity.Person.columns.date_of_birth"
+    assert "1991" not in fault.text
+
+
+async def test_a_source_that_cannot_be_read_is_named() -> None:
+    found = await tried(FakeConnector(WHOLE, error=SourceUnavailable("gone")))
+    assert "entity.Person" in {fault.key for fault in found}
+    assert all("cannot be read" in fault.text for fault in found)
+
+
+async def test_a_source_that_gives_nothing_without_criteria_is_not_read() -> None:
+    assert await tried(FakeConnector(WHOLE, error=SourceUnavailable("gone"), criteria=1)) == ()
