@@ -168,7 +168,7 @@ async def test_q1_intelligence_is_a_hit_and_the_silent_report_is_not(
     assert all(row["intelligence"] == [] for row in answer.hits())
     assert answer.outcomes("intelligence", agency="ERU") == {"HIT"}
     assert {e["contact"] for e in answer.said("intelligence", agency="ERU")} == {"eru-intel"}
-    assert "00116" not in str(answer.body)
+    assert "ERU/I/24/00116" not in str(answer.body)
 
 
 async def test_q1_intelligence_by_handling(asker: Asker) -> None:
