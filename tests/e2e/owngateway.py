@@ -28,6 +28,7 @@ async def served(
     opa_url: str | None = None,
     catalogue: Path = CATALOGUE,
     same_keys: bool = False,
+    policy_timeout_s: float | None = None,
 ) -> AsyncIterator[Demo]:
     """The same demonstration as seen through a second gateway, which keeps its own state.
 
@@ -41,6 +42,8 @@ async def served(
     if same_keys:
         copytree(demo.started.settings.ref_key.parent, state / "keys", dirs_exist_ok=True)
     settings = demo_settings(state, stack, catalogue, POLICIES)
+    if policy_timeout_s is not None:
+        settings = replace(settings, policy_timeout_s=policy_timeout_s)
     watch = Watch()
     listening = bound("127.0.0.1", 0)
     try:
