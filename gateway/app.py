@@ -42,6 +42,8 @@ from gateway.web.pages import (
     AboutPurpose,
     AgencyRow,
     DisclosureRow,
+    Finding,
+    RecordRow,
     Tour,
     TourPage,
     TourReceipt,
@@ -53,6 +55,8 @@ from gateway.web.pages import (
 __all__ = [
     "AgencyRow",
     "DisclosureRow",
+    "Finding",
+    "RecordRow",
     "Running",
     "Tour",
     "TourPage",

@@ -17,13 +17,13 @@ from deploy.demo.personas import PERSONAS, mint
 from deploy.demo.story import STEPS, Step
 from gateway.app import (
     AgencyRow,
-    DisclosureRow,
     Running,
     Tour,
     TourPage,
     TourReceipt,
     TourStep,
 )
+from gateway.cli.reading import disclosure_rows, findings, record_rows
 from gateway.identifiers import uuid7
 from gateway.model import Request, Response, SourceReport
 from gateway.pipeline import answer, decided
@@ -91,7 +91,9 @@ async def run_step(started: Running, watch: Watch, issuer_url: str, step: Step) 
         answer=json.dumps(audited.body, indent=2, ensure_ascii=False),
         summary=first_things(audited.body),
         agencies=tuple(agency_rows(audited.body, reports, started)),
-        disclosures=tuple(map(_disclosure, audited.body["extensions"]["disclosure"])),
+        findings=tuple(findings(audited.body)),
+        records=tuple(record_rows(audited.body)),
+        disclosures=tuple(disclosure_rows(audited.body)),
         receipt=TourReceipt(
             query_id=receipt["queryId"],
             policy_serial=receipt["policySerial"] or 0,
@@ -129,20 +131,6 @@ async def _decision(started: Running, request: Request) -> tuple[str, str]:
     return (
         json.dumps({"input": asked.question}, indent=2),
         json.dumps(reply.json(), indent=2),
-    )
-
-
-def _disclosure(entry: Mapping[str, Any]) -> DisclosureRow:
-    text = str(entry.get("text", ""))
-    if shows := entry.get("shows"):
-        text = f"{text} Shown instead: {shows}.".strip()
-    return DisclosureRow(
-        path=entry["path"],
-        agency=entry.get("agency", ""),
-        outcome=entry["outcome"],
-        text=text,
-        desk=entry.get("contact", ""),
-        next_step=entry.get("action", ""),
     )
 
 
@@ -212,8 +200,8 @@ def first_things(body: Mapping[str, Any]) -> str:
         said.append(f"a hit, ask {' and '.join(desks)}")
     if hits:
         return "; ".join(said) or f"{len(hits)} records, no warning among them"
-    for name, value in data.items():
+    for value in data.values():
         found = value.get("hits") if isinstance(value, dict) else value
         if isinstance(found, list):
-            return f"{name}: {len(found)} records"
+            return f"{len(found)} records"
     return "nothing that can be shown"

@@ -7,6 +7,7 @@ help that the page itself can show. Nothing here asks an agency: what a page say
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -96,11 +97,29 @@ class AgencyRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that an officer must see before all else."""
+
+    kind: str = _told("Warning, Marker, Alert, Safeguarding or Hit.")
+    text: str = _told("What it is, and for a hit whom to ask.")
+    agencies: tuple[str, ...] = _told("Who says so.", ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordRow:
+    """One record of the answer, as its owner holds it."""
+
+    agency: str = _told("Whose record it is.")
+    title: str = _told("What it is called there: a name as that agency spells it.")
+    facts: tuple[tuple[str, str], ...] = _told("Its plain facts, each with what it is.", ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DisclosureRow:
     """One thing that the answer does not show in full, and what the officer can do."""
 
-    path: str = _told("Where in the answer.")
-    agency: str = _told("Whose it is.")
+    path: str = _told("What it is about.")
+    agency: str = _told("Whose it is; several where they say the same.")
     outcome: str = _told("WITHHELD, MASKED, HIT and so on.")
     text: str = _told("The policy's public reason.", "")
     desk: str = _told("Whom to ask.", "")
@@ -132,6 +151,8 @@ class TourStep:
     decision: str = _told("What it answered, as JSON.", "")
     answer: str = _told("What the app got, as JSON.", "")
     summary: str = _told("What matters first in the answer, in one sentence.", "")
+    findings: tuple[Finding, ...] = _told("What matters first, gravest first.", ())
+    records: tuple[RecordRow, ...] = _told("The records found.", ())
     agencies: tuple[AgencyRow, ...] = _told("How each agency fared.", ())
     disclosures: tuple[DisclosureRow, ...] = _told("What is not shown in full.", ())
     receipt: TourReceipt | None = field(default=None, metadata={"help": "Where it is recorded."})
@@ -243,5 +264,5 @@ class _Look:
 
 
 def _words(code: str) -> str:
-    """`TIMED_OUT` -> `timed out`, for reading."""
-    return code.replace("_", " ").lower()
+    """`TIMED_OUT` -> `timed out`, `requestRelease` -> `request release`, for reading."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", code).replace("_", " ").lower()
