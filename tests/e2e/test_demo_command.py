@@ -1,0 +1,179 @@
+"""`portcullis demo` as somebody runs it: told to the end, stopped at any time, on a taken port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+_READY_S = 120.0
+_STOPPED_S = 30.0
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A state directory of its own, whose parents the database's user may enter."""
+    with tempfile.TemporaryDirectory(prefix="portcullis-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made) / "home"
+
+
+@asynccontextmanager
+async def demonstrating(
+    home: Path, opa: Path, *given: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command in a process of its own, as `make demo` runs it; killed if it does not end."""
+    program = Path(sys.executable).with_name("portcullis")
+    process = await asyncio.create_subprocess_exec(
+        *(str(program), "demo", "--people", "1000", *given),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "PORTCULLIS_HOME": str(home), "PORTCULLIS_OPA": str(opa)},
+        start_new_session=True,  # a terminal's Ctrl-C is sent by the test, to this process alone
+    )
+    try:
+        yield process
+    finally:
+        family = descendants(process.pid)
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        for child in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).children(recursive=True)
+    return []
+
+
+async def said_until(process: asyncio.subprocess.Process, text: str) -> str:
+    """What the command has printed up to this text."""
+    assert process.stdout is not None
+    said = ""
+    async with asyncio.timeout(_READY_S):
+        while text not in said:
+            line = await process.stdout.readline()
+            assert line, said
+            said += line.decode()
+    return said
+
+
+async def all_gone(home: Path, family: list[psutil.Process]) -> list[str]:
+    """What is left after some seconds of the children and of whoever uses this directory."""
+    left: list[str] = []
+    for _ in range(100):
+        users = [
+            process
+            for process in psutil.process_iter()
+            if str(home) in " ".join(_command(process)) and process.pid != os.getpid()
+        ]
+        alive = [child for child in family if child.is_running() and _lives(child)]
+        left = [" ".join(_command(process)) for process in (*users, *alive) if _lives(process)]
+        if not left:
+            return []
+        await asyncio.sleep(0.05)
+    return left
+
+
+def _command(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
+def _lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+async def test_once_tells_the_story_and_ends_well(home: Path, opa_program: Path) -> None:
+    async with demonstrating(home, opa_program, "--once", "--port", "0") as process:
+        async with asyncio.timeout(_READY_S):
+            out, _ = await process.communicate()
+        said = out.decode()
+        assert process.returncode == 0, said
+    for line in (
+        "Six agencies, 1000 invented people, ready in",
+        "AO On the beach: who is this, and who can help him? [PROTECT_VULNERABLE]",
+        "RO In the street: is anybody in danger? [OFFICER_SAFETY]",
+        "IE The same man, for immigration control [IMMIGRATION_CONTROL]",
+        "What matters first:",
+        "Not a word of him as a possible victim",
+        "verified from its files alone: whole.",
+        "none found.",
+    ):
+        assert line in said
+    for agency in ("NMC", "SCP", "BID", "ERU", "NCB", "NIS"):
+        assert f"  {agency} " in said
+    assert "Expected" not in said
+    assert "Traceback" not in said
+    assert not (home / "demo.json").exists()
+    assert await all_gone(home, []) == []
+
+
+async def test_a_taken_port_is_a_clear_error_and_nothing_is_left(
+    home: Path, opa_program: Path
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        async with demonstrating(home, opa_program, "--port", str(port)) as process:
+            async with asyncio.timeout(_READY_S):
+                out, _ = await process.communicate()
+    said = out.decode()
+    assert process.returncode not in (0, None)
+    assert f"Port {port}" in said
+    assert "Choose another, for instance: make demo PORT=" in said
+    assert "Traceback" not in said
+    assert await all_gone(home, []) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_ctrl_c_stops_every_child(
+    home: Path, opa_program: Path, number: signal.Signals
+) -> None:
+    """While it serves: it ends with 0, says where it was, and no process is left of it."""
+    async with demonstrating(home, opa_program, "--port", "0") as process:
+        said = await said_until(process, "Ctrl-C stops it all.")
+        address = next(word for word in said.split() if word.startswith("http://")).rstrip("/")
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.get(f"{address}/health/ready")).status_code == 200
+        family = descendants(process.pid)
+        assert len(family) >= 8  # issuer, OPA, two databases and their guards, three services
+        assert (home / "demo.json").exists()
+        process.send_signal(number)
+        async with asyncio.timeout(_STOPPED_S):
+            await process.communicate()
+        assert process.returncode == 0
+        assert await all_gone(home, family) == []
+        assert not (home / "demo.json").exists()
+
+
+async def test_ctrl_c_while_it_starts_leaves_nothing_either(home: Path, opa_program: Path) -> None:
+    async with demonstrating(home, opa_program, "--port", "0") as process:
+        async with asyncio.timeout(_READY_S):
+            while len(descendants(process.pid)) < 3:  # noqa: ASYNC110 - nothing signals it
+                await asyncio.sleep(0.05)
+        family = descendants(process.pid)
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(_STOPPED_S):
+            await process.communicate()
+        assert process.returncode != 0
+        assert await all_gone(home, family) == []
