@@ -8,7 +8,16 @@ from typing import Any
 
 from connectors.conditions import ALWAYS, holds
 from gateway.catalogue.vocabulary import Field
-from gateway.model import Fetch, Grant, Note, Outcome, PartGrant, Selection, Show
+from gateway.model import (
+    HIT_ONLY,
+    Fetch,
+    Grant,
+    Note,
+    Outcome,
+    PartGrant,
+    Selection,
+    Show,
+)
 from gateway.query.fields import (
     DROP,
     Build,
@@ -51,6 +60,7 @@ class Components(Fields):
         standing = self.event(fetch, Outcome.WITHHELD, note) if chosen else None
         hit_event = self.event(fetch, Outcome.HIT, note)
         limit = part.limit
+        told = self.anchored(part, selection)
 
         def build(values: Values, at: Place, owner: Owner) -> Any:
             place = (at, key)
@@ -58,7 +68,7 @@ class Components(Fields):
             hit = False
             for element in elements(values, owner)[:limit]:
                 where = (place, len(made)) if many else place
-                value = object_of(builds, element, where, owner)
+                value = object_of(builds, element, where, owner) if told(element, owner) else DROP
                 if value is DROP:
                     hit = True
                 else:
@@ -109,6 +119,20 @@ class Components(Fields):
                 build = self.scalar(part, grant.fetch, inner, inner_spec, at)
             made.append((inner.key, build))
         return made
+
+    def anchored(self, part: PartGrant, selection: Selection) -> Callable[[Values, Owner], bool]:
+        """Whether an element of which nothing is selected may be told of; if not it is a hit."""
+        chosen = applicable(selection.selections, part.part.type)
+        if any(inner.name != "__typename" for inner in chosen) or not part.part.reads:
+            return lambda _values, _owner: True
+        fields = self.shaping.catalogue.vocabulary.fields_of(part.part.type)
+        manners = [part.read.get(name) for name in sorted(part.part.reads)]
+
+        def told(values: Values, owner: Owner) -> bool:
+            shown = [self.manner_of(manner, values, owner, fields) for manner in manners]
+            return None not in shown and HIT_ONLY not in shown
+
+        return told
 
     def withheld(self, fetch: Fetch, part: PartGrant, pattern: str, key: str, many: bool) -> Build:
         event = self.event(fetch, Outcome.WITHHELD, part.note())

@@ -8,6 +8,7 @@ and every field whose value the rows depend on.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from connectors.conditions import ALWAYS, Compare, Condition, Op, all_of, any_of
 from gateway.catalogue.forms import duration, normal, utc_text
 from gateway.catalogue.mapping import Catalogue, EntityMapping, Source
 from gateway.catalogue.schema import GIVEN, camel
-from gateway.catalogue.vocabulary import Argument, Field, Link, Root
+from gateway.catalogue.vocabulary import Argument, Component, Field, Link, Root
 from gateway.errors import InvalidOperation, LimitExceeded, MalformedRequest
 from gateway.model import (
     Fetch,
@@ -429,11 +430,12 @@ class _Reading:
         self.uses[path].add(use)
 
     def own(self, selections: tuple[Selection, ...]) -> None:
+        """What is selected, and always `ref`: without leave to name it a record is a hit, and so
+        are what the gateway itself says of it and the records that hang on it."""
         fields = self.vocabulary.entities[self.entity].fields
+        self.reads[""].add("ref")
         for selection in selections:
-            if selection.name == "ref":
-                self.reads[""].add("ref")
-            elif field := fields.get(selection.name):
+            if field := fields.get(selection.name):
                 self.field("", field, selection)
 
     def part(self, path: str, type_name: str) -> None:
@@ -461,9 +463,18 @@ class _Reading:
                     self.use(path, (Use.REVEAL, revealed))
         else:
             self.part(dotted, component.name)
-            for inner in applicable(selection.selections, component.name):
+            chosen = applicable(selection.selections, component.name)
+            for inner in chosen:
                 if spec := component.fields.get(inner.name):
                     self.field(dotted, spec, inner)
+            if all(inner.name == "__typename" for inner in chosen):
+                self.anchor(dotted, component)
+
+    def anchor(self, path: str, component: Component) -> None:
+        """Where nothing of an element is selected, its first field decides whether it is told."""
+        names = (f.name for f in component.fields.values() if not f.hidden)
+        held = (name for name in names if self.mapping.holds_field(f"{path}.{name}"))
+        self.reads[path].update(itertools.islice(held, 1))
 
     def derived(self, path: str, field: Field, selection: Selection) -> None:
         """A derived field is read with everything that it is worked out from."""

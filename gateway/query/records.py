@@ -6,7 +6,7 @@ into its object. Fields are in `fields.py`, components in `components.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -58,12 +58,13 @@ class Records(Components):
         linked records belong to.
         """
         builds = self.builder(fetch)
+        named = self.named(fetch)
         made: list[Any] = []
         for record in found:
             explanation = self.explanations.get((fetch.id, record.key))
             owner = Owner(record, explanation.band if explanation else band)
             place = (at, before + len(made)) if many else at
-            value = object_of(builds, record.values, place, owner)
+            value = object_of(builds, record.values, place, owner) if named(owner) else DROP
             if value is DROP:
                 note = self.agreed.grants[fetch.id].own.note()
                 self.say(fetch, path, at, self.event(fetch, Outcome.HIT, note))
@@ -72,6 +73,15 @@ class Records(Components):
             made.append(value)
         self.said.tally(fetch.source).rows += len(made)
         return made
+
+    def named(self, fetch: Fetch) -> Callable[[Owner], bool]:
+        """Whether a record may be named: if not it is a hit, whatever of it was selected."""
+        own = self.agreed.grants[fetch.id].own
+        manner = own.read.get("ref")
+        if manner == CLEAR or "ref" not in own.part.reads:
+            return lambda _owner: True
+        fields = self.shaping.catalogue.vocabulary.fields_of(fetch.entity)
+        return lambda owner: self.manner_of(manner, owner.record.values, owner, fields) == CLEAR
 
     # --- one function for each field ---
 

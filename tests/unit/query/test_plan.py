@@ -78,8 +78,8 @@ def test_az_04_an_interface_is_expanded_to_what_it_stands_for() -> None:
         ("f0", "north", "Incident", None),
         ("f1", "east", "Encounter", None),
     ]
-    assert plan.fetches[0].part("").reads == {"when", "offence_code"}
-    assert plan.fetches[1].part("").reads == {"when", "debrief"}
+    assert plan.fetches[0].part("").reads == {"ref", "when", "offence_code"}
+    assert plan.fetches[1].part("").reads == {"ref", "when", "debrief"}
     assert {part.type for f in plan.fetches for part in f.parts}.isdisjoint({"Event", "Record"})
 
 
@@ -120,7 +120,7 @@ def parts(plan: Plan, at: int = 0) -> dict[str, tuple[set[str], set[tuple[str, s
 def test_filters_are_uses_wherever_they_look() -> None:
     criteria = '{family: "Hodja", given: "Arben", dob: "1991"}, {identifier: "A1234567"}'
     assert parts(planned(search("sex", criteria)), 1)[""] == (
-        {"sex"},
+        {"ref", "sex"},
         {
             ("filter", "names.family"),
             ("filter", "names.given"),
@@ -134,7 +134,7 @@ def test_links_are_uses_of_both_ends() -> None:
     document = search("vehicles { make }", '{family: "Hodja"}')
     plan = planned(document)
     assert ("link", "native_key") in parts(plan)[""][1]
-    assert parts(plan, 1)[""] == ({"make"}, {("link", "person_key")})
+    assert parts(plan, 1)[""] == ({"ref", "make"}, {("link", "person_key")})
     dated = planned('{ vehicle(vrm: "AB12CDE") { sightings(last: "P1D") { camera } } }')
     assert parts(dated, 1)[""][1] == {("link", "vrm"), ("filter", "when")}
 
@@ -147,6 +147,12 @@ def test_a_component_is_a_part_of_its_own_and_one_within_it_too() -> None:
     assert made["addresses.location.point"][0] == {"lat"}
 
 
+def test_a_record_is_named_and_an_element_anchored_whatever_is_selected() -> None:
+    made = parts(planned(search("owner identifiers { __typename }")))
+    assert made[""][0] == {"ref"}
+    assert made["identifiers"][0] == {"kind"}
+
+
 def test_a_field_that_tells_another_is_a_use_of_it() -> None:
     made = parts(planned(search("identifiers { kind value }")))
     reveals = {("reveal", "date_of_birth"), ("reveal", "names"), ("reveal", "safeguarding")}
@@ -155,7 +161,7 @@ def test_a_field_that_tells_another_is_a_use_of_it() -> None:
 
 def test_a_derived_field_is_read_with_all_it_rests_on() -> None:
     made = parts(planned(search("primaryName ageState", '{family: "Hodja"}')))
-    assert made[""][0] == {"primary_name", "age_state", "date_of_birth", "dob_claimed"}
+    assert made[""][0] == {"ref", "primary_name", "age_state", "date_of_birth", "dob_claimed"}
     assert made["names"][0] == {"given", "family", "kind"}  # north holds no whole names
 
 

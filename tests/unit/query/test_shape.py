@@ -571,3 +571,26 @@ def test_every_fetch_is_at_a_path_of_its_own_root() -> None:
     for fetch in plan.fetches:
         assert fetch.path.startswith("personSearch.hits.*")
         assert fetch.root == "personSearch"
+
+
+# --- what nothing is read of ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("selected", ["owner", "__typename", "system asAt", "vehicles { make }"])
+def test_a_record_that_may_only_be_a_hit_is_one_whatever_is_selected(selected: str) -> None:
+    only_p = read("f0", "ref", (*OWN_P, Case(ALWAYS, HIT_ONLY)))
+    found = {"f0": came(person("n1"), person("n2", handling="C"))}
+    made = answer(PERSON.format(selected), found, only_p)
+    assert len(hits(made)) == 1
+    assert ("personSearch.hits", "HIT", "NORTH") in said(made)
+
+
+def test_an_element_that_may_only_be_a_hit_is_one_whatever_is_selected() -> None:
+    weapons = Case(Compare("kind", Op.EQ, "WEAPONS"), CLEAR)
+    cases = read("f0.warnings", "kind", (weapons, Case(ALWAYS, HIT_ONLY)))
+    held = [{"kind": "WEAPONS"}, {"kind": "DRUGS"}, {"kind": "DRUGS"}]
+    made = answer(
+        PERSON.format("warnings { __typename }"), {"f0": came(person("n1", warnings=held))}, cases
+    )
+    assert hits(made) == [{"warnings": [{"__typename": "Warning"}]}]
+    assert [outcome for _, outcome, _ in said(made)] == ["HIT"]
