@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Protocol
 
 from connectors.conditions import And, Condition, Or
@@ -141,8 +142,16 @@ def _denied(fetch: Fetch, rulings: Mapping[str, Ruling]) -> Note | None:
         ruling = rulings.get(resource_id(fetch.id, part.path), Ruling())
         for use, field in sorted(part.uses - ruling.uses):
             if use not in _PARTIAL:
-                return ruling.notes.get(field) or ruling.notes.get("") or Note()
+                return ruling.notes.get(field) or _unasked(ruling)
     return None
+
+
+def _unasked(ruling: Ruling) -> Note:
+    """The standing note of a ruling that cannot be followed. A hit's text says that something is
+    held, which nobody has looked for: only its desk and next step are kept.
+    """
+    note = ruling.notes.get("", Note())
+    return replace(note, text="") if ruling.show is Show.HIT else note
 
 
 # --- parts ---------------------------------------------------------------------------------------

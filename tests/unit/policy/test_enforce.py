@@ -168,6 +168,13 @@ def test_a_note_on_the_field_explains_a_denied_use() -> None:
     assert (raised.value.said, raised.value.rule, raised.value.contact) == ("not here", "r", "d")
 
 
+def test_a_hit_that_nobody_looked_for_is_not_said_to_be_there() -> None:
+    ruling = Ruling(show=Show.HIT, limit=1, rows=ALWAYS, notes={"": NO})
+    with pytest.raises(Refused) as raised:
+        agreed(fetch("f0", part("", "Person", uses=((Use.FILTER, "x"),))), f0=ruling)
+    assert (raised.value.said, raised.value.rule, raised.value.contact) == (Refused.text, "r", "d")
+
+
 def test_denied_match_and_count_uses_take_only_themselves_away() -> None:
     uses = ((Use.MATCH, "a"), (Use.MATCH, "b"), (Use.COUNT, "c"), (Use.COUNT, "d"))
     own = agreed(
