@@ -41,6 +41,7 @@ class Candidate:
     id: Identity
     source: str
     identifiers: frozenset[tuple[str, str]]  # (kind, value) that matching may look at
+    root: str = ""  # the root field that found it: one person's record may be found by several
     withheld: bool = False  # identifiers are held here that matching may not look at
 
 
@@ -174,6 +175,7 @@ def candidates_of(
                 Candidate(
                     id=(fetch_id, record.key),
                     source=grant.fetch.source,
+                    root=grant.fetch.root,
                     identifiers=features_of(record.values.get("identifiers") or (), permitted),
                     withheld=identifiers is not None and not permitted,
                 )
@@ -182,14 +184,15 @@ def candidates_of(
 
 
 def would_link(candidates: Iterable[Candidate]) -> frozenset[tuple[str, str]]:
-    """The identifiers that link records of several sources, if nobody else bears them."""
-    bearers: dict[tuple[str, str], list[Candidate]] = {}
+    """The identifiers that link records of several sources within one root field, if nobody else
+    bears them."""
+    bearers: dict[tuple[str, tuple[str, str]], list[Candidate]] = {}
     for candidate in candidates:
         for identifier in candidate.identifiers:
             if identifier[0] in _LINKING:
-                bearers.setdefault(identifier, []).append(candidate)
+                bearers.setdefault((candidate.root, identifier), []).append(candidate)
     return frozenset(
-        i for i, found in bearers.items() if len(found) > 1 and not _borne_by_several(found)
+        i for (_, i), found in bearers.items() if len(found) > 1 and not _borne_by_several(found)
     )
 
 

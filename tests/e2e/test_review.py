@@ -18,3 +18,17 @@ async def test_what_is_only_a_hit_stays_one_whatever_of_it_is_selected(
     assert answer.hits()
     assert all(hit["images"] == [] for hit in answer.hits())
     assert "HIT" in answer.outcomes("images", agency="NIS")
+
+
+async def test_gold_4_is_held_apart_however_often_it_is_asked(asker: Asker) -> None:
+    """Two persons at BID bear the passport of GOLD-1; neither name search finds both."""
+    one = (
+        'personSearch(anyOf: [{family: "Hoxha", dob: "1991-04"}, {family: "Hoxhaj", dob: "1991"}])'
+    )
+    twice = f"{{ a: {one} {{ ...F }} b: {one} {{ ...F }} }}"
+    fragment = "fragment F on PersonHits { hits { owner match { reason } } matches { reason } }"
+    answer = await asker.ask("AO", f"{twice} {fragment}", purpose="PROTECT_VULNERABLE")
+    for root in ("a", "b"):
+        assert {"BID", "NMC"} <= {hit["owner"] for hit in answer.hits(root)}
+        assert "passport" not in str([hit["match"]["reason"] for hit in answer.hits(root)])
+        assert "passport" not in str(answer.data[root]["matches"])

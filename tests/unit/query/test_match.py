@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from gateway.query.match import LINKED, Candidate, Explanation, explain, features_of
+from dataclasses import replace
+
+from gateway.query.match import (
+    LINKED,
+    Candidate,
+    Explanation,
+    explain,
+    features_of,
+    would_link,
+)
 
 PASSPORT = ("PASSPORT", "A1234567")
 PNCID = ("PNCID", "91/0004417K")
@@ -78,6 +87,14 @@ def test_an_identifier_known_to_be_shared_elsewhere_links_nobody() -> None:
     found, groups = explain(pair, frozenset({PASSPORT}))
     assert groups == ()
     assert found["f0", "a"].band is None
+
+
+def test_asking_twice_in_one_question_hides_no_identifier_from_the_look_for_others() -> None:
+    once = [candidate("f0", "a", PASSPORT), candidate("f1", "b", PASSPORT)]
+    again = [replace(c, id=(f"again {c.id[0]}", c.id[1]), root="again") for c in once]
+    assert would_link(once) == would_link([*once, *again]) == {PASSPORT}
+    other = replace(candidate("f3", "x", PASSPORT), source="f1", root="again")
+    assert would_link([*once, *again, other]) == {PASSPORT}  # shared in one, not in the other
 
 
 def test_an_own_key_or_a_phone_links_nobody() -> None:
