@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-from connectors.conditions import NEVER, Condition, fields_of, from_json
+from connectors.conditions import ALWAYS, NEVER, Condition, fields_of, from_json
 from gateway.errors import PolicyMisunderstood
 from gateway.model import (
+    HIT_ONLY,
     Case,
     Decision,
     Fetch,
@@ -154,12 +155,16 @@ def _decision(result: object) -> Decision:
 
 def _ruling(data: object, at: str) -> Ruling:
     given = _object(data, at, optional={"show", "limit", "rows", "uses", "read", "notes"})
+    read = _values(given.get("read", {}), f"{at}.read", _manner)
+    if len({_hits(manner) for manner in read.values()}) > 1:
+        # Else one field's silence about a hit would show the rest of what may only be one.
+        raise ValueError(f"{at}.read: an element is a hit by the same cases in every field")
     return Ruling(
         show=Show(_text(given["show"], f"{at}.show")) if "show" in given else None,
         limit=_integer(given.get("limit", 0), f"{at}.limit"),
         rows=_rows(given["rows"], at) if "rows" in given else NEVER,
         uses=_uses(given.get("uses", {}), at),
-        read=_values(given.get("read", {}), f"{at}.read", _manner),
+        read=read,
         notes=_values(given.get("notes", {}), f"{at}.notes", _note),
     )
 
@@ -184,6 +189,13 @@ def _manner(data: object, at: str) -> Manner:
     if isinstance(data, list):
         return tuple(_case(one, at) for one in data)
     return _text(data, at)
+
+
+def _hits(manner: Manner) -> frozenset[Condition]:
+    """The cases in which a manner makes its element a hit."""
+    if isinstance(manner, str):
+        return frozenset({ALWAYS} if manner == HIT_ONLY else ())
+    return frozenset(case.when for case in manner if case.manner == HIT_ONLY)
 
 
 def _case(data: object, at: str) -> Case:

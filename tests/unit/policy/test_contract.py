@@ -301,3 +301,16 @@ def test_what_may_not_be_left_out(key: str) -> None:
 def test_a_case_may_look_at_the_match_band() -> None:
     case = {"when": ROWS_BY_BAND, "as": "CLEAR"}
     assert read_decision(put(("resources", "f0", "read", "sex"), [case]))
+
+
+def ruled(ruling: dict[str, Any]) -> dict[str, Any]:
+    return {"version": 1, "serial": 1, "obligations": [], "resources": {"f0": ruling}}
+
+
+def test_an_element_is_a_hit_by_the_same_cases_in_every_field() -> None:
+    hit = [{"when": {"type": "compound", "operator": "and", "value": []}, "as": "HIT_ONLY"}]
+    whole = {"show": "records", "read": {"urn": "HIT_ONLY", "title": hit}}
+    assert read_decision(ruled(whole)).rulings["f0"].read["urn"] == "HIT_ONLY"
+    partly = {"show": "records", "read": {"urn": "HIT_ONLY", "title": "CLEAR"}}
+    with pytest.raises(PolicyMisunderstood):
+        read_decision(ruled(partly))
