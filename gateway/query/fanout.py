@@ -13,11 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from connectors.conditions import (
-    Compare,
-    Op,
-    any_of,
-)
+from connectors.conditions import Compare, Condition, Op, any_of
 from connectors.spi import (
     Connector,
     SourceError,
@@ -29,6 +25,7 @@ from connectors.spi import (
 from gateway.catalogue.mapping import Catalogue
 from gateway.errors import CannotEnforce
 from gateway.model import (
+    EMPTY,
     AuthorisedPlan,
     FetchResult,
     Grant,
@@ -91,7 +88,7 @@ class FanOut:
             Compare("identifiers.value", Op.EQ, value) for value in sorted({v for _, v in asked})
         )
         ends_at = time.monotonic() + self.deadline_s
-        looks = [replace(g, fetch=replace(g.fetch, where=where, after=None)) for g in roots]
+        looks = [_identifying(g, where) for g in roots]
         found = await together(self._timed(agreed, look, (), ends_at) for look in looks)
         shared: set[tuple[str, str]] = set()
         for look, result in zip(looks, found, strict=True):
@@ -151,3 +148,14 @@ class FanOut:
             detail=detail,
             elapsed_s=time.monotonic() - started,
         )
+
+
+def _identifying(grant: Grant, where: Condition) -> Grant:
+    """The same fetch with another condition, reading identifiers and nothing else."""
+    return Grant(
+        fetch=replace(grant.fetch, where=where, after=None),
+        parts={
+            "": replace(grant.own, read=EMPTY, match=frozenset(), count=frozenset()),
+            "identifiers": grant.parts["identifiers"],
+        },
+    )
