@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Protocol
 
-from connectors.conditions import And, Condition, Or
+from connectors.conditions import NEVER, And, Condition, Or
 from gateway.errors import PolicyMisunderstood, Refused
 from gateway.model import (
     CLEAR,
@@ -182,12 +182,14 @@ def _around(part: Part, shown: Mapping[str, PartGrant]) -> Show | None:
 
 def _part_grant(part: Part, ruling: Ruling, around: Show | None, limit: int) -> PartGrant:
     show = ruling.show if _shown(ruling) or ruling.show is Show.SILENT else None
+    rows = NEVER if show is None or show is Show.SILENT else ruling.rows
     if around is Show.SILENT:
-        show = Show.SILENT
+        show, rows = Show.SILENT, NEVER
     elif around is not Show.RECORDS:
         show = None  # of a count or a hit nothing but keys is fetched
     if show is None or show is Show.SILENT:
-        return PartGrant(part=part, show=show, notes=ruling.notes)
+        # Elements that are not shown may still find their record, as far as they may be seen.
+        return PartGrant(part=part, show=show, rows=rows, notes=ruling.notes)
     agreed = part.uses & ruling.uses
     read = ruling.read if show is Show.RECORDS else {}
     return PartGrant(

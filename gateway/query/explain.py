@@ -54,7 +54,7 @@ def explain(fan_out: FanOut, agreed: AuthorisedPlan) -> Mapping[str, list[str]]:
 def _requests(fan_out: FanOut, agreed: AuthorisedPlan, grant: Grant) -> list[str]:
     source = fan_out.catalogue.sources[grant.fetch.source]
     visit = Visit(fan_out, agreed, grant, source, source.timeout_s)
-    where, _ = visit.where(("?",))
+    where, *_ = visit.where(("?",))
     pushing = Pushing(mapping=visit.mapping, vocabulary=visit.vocabulary)
     said: list[str] = []
     for prefetch in pushing.prefetches(where):

@@ -343,8 +343,9 @@ class _Planning:
                     reading.use("", (Use.LINK, link.from_))
         for use in uses:
             reading.use("", use)
-        if "." in template.link_by:
-            reading.link_by(template.link_by)
+        for dotted in sorted({template.link_by, *fields_of(template.where)}):
+            if "." in dotted:
+                reading.found_by(dotted)
         self.fetches[position] = replace(fetch, parts=reading.parts(), links=links)
         if len(self.fetches) > self.limits.fetches * 2:
             raise LimitExceeded.of("fetches", self.limits.fetches, "many more")
@@ -503,10 +504,11 @@ class _Reading:
                 self.part(owner, self.vocabulary.field_at(self.entity, owner).type.name)
                 self.use(owner, (Use.MATCH, name))
 
-    def link_by(self, dotted: str) -> None:
-        """A record is linked by those of its elements that may be seen: policy is asked of them."""
+    def found_by(self, dotted: str) -> None:
+        """A record is found by those of its elements that may be seen: policy is asked of them."""
         owner = dotted.rpartition(".")[0]
-        self.part(owner, self.vocabulary.field_at(self.entity, owner).type.name)
+        if self.mapping.holds_field(dotted):
+            self.part(owner, self.vocabulary.field_at(self.entity, owner).type.name)
 
     def parts(self) -> tuple[Part, ...]:
         return tuple(

@@ -171,6 +171,37 @@ def _element(columns: Mapping[str, Codec], conditions: Sequence[Condition]) -> P
     return Pushed(all_of(p.condition for p in pushed), all(p.exact for p in pushed))
 
 
+def on_seen(where: Condition, rows: Mapping[str, Condition]) -> tuple[Condition, bool]:
+    """`where`, met only by elements that policy's `rows` let through, by component; and whether it
+    says all of that, or the elements that may not be seen have to be taken away first."""
+    match where:
+        case Or(parts):
+            made = [on_seen(part, rows) for part in parts]
+            return any_of(c for c, _ in made), all(whole for _, whole in made)
+        case And(parts):
+            made = []
+            for name, group in _groups(parts):
+                if name:
+                    made.append(_with_rows(group, name, rows.get(name, ALWAYS)))
+                else:
+                    made.extend(on_seen(part, rows) for part in group)
+            return all_of(c for c, _ in made), all(whole for _, whole in made)
+        case Compare(field) | IsNull(field) if "." in field:
+            name = field.partition(".")[0]
+            return _with_rows([where], name, rows.get(name, ALWAYS))
+        case _:
+            return where, True
+
+
+def _with_rows(group: Sequence[Condition], part: str, rows: Condition) -> tuple[Condition, bool]:
+    """Conditions on one element and, as far as they can stand beside them, those of policy."""
+    if rows == NEVER:
+        return NEVER, True
+    alike = rows.parts if isinstance(rows, And) else (rows,)
+    plain = [_prefix(one, part) for one in alike if isinstance(one, Compare | IsNull)]
+    return all_of((*group, *plain)), len(plain) == len(alike)
+
+
 def askable(where: Condition, mapping: EntityMapping, vocabulary: Vocabulary) -> bool:
     """Whether the source can be asked any of it: not nothing, and not everything."""
     pushed = Pushing(mapping=mapping, vocabulary=vocabulary).push(where)
@@ -373,21 +404,21 @@ def child_guard(entry: Entry, guard: Condition) -> Condition | None:
     """Policy's condition on elements in a child relation's names, or None if it cannot enforce."""
     if any(field not in entry.columns for field in fields_of(guard)):
         return None
-    prefixed = _prefix(guard)
+    prefixed = _prefix(guard, "element")
     pushed = _push_element(entry.columns, prefixed)
     return pushed.condition if pushed.exact or entry.over_read else None
 
 
-def _prefix(condition: Condition) -> Condition:
+def _prefix(condition: Condition, part: str) -> Condition:
     match condition:
         case And(parts):
-            return And(tuple(_prefix(p) for p in parts))
+            return And(tuple(_prefix(p, part) for p in parts))
         case Or(parts):
-            return Or(tuple(_prefix(p) for p in parts))
+            return Or(tuple(_prefix(p, part) for p in parts))
         case Compare(field, op, value):
-            return Compare(f"element.{field}", op, value)
+            return Compare(f"{part}.{field}", op, value)
         case IsNull(field):
-            return IsNull(f"element.{field}")
+            return IsNull(f"{part}.{field}")
 
 
 def _push_element(columns: Mapping[str, Codec], condition: Condition) -> Pushed:

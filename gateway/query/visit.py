@@ -53,6 +53,7 @@ from gateway.query.translate import (
     guard_of,
     kept_elements,
     layout_of,
+    on_seen,
     records_of,
     satisfies,
 )
@@ -99,7 +100,9 @@ class Visit:
     async def run(self, keys: Sequence[Any]) -> FetchResult:
         if self.fetch.near is not None and self.fetch.near.ref_key == "":
             return FetchResult(state=State.ANSWERED)  # a ref that opens nothing is like no image
-        where, links = self.where(keys)
+        where, links, whole = self.where(keys)
+        if not whole and self.grant.own.show is not Show.RECORDS:
+            raise CannotEnforce("a rule on elements cannot be asked where no element is read")
         pushing = Pushing(mapping=self.mapping, vocabulary=self.vocabulary)
         guard, guarded = guard_of(self.grant.own.rows, pushing)
         if not guarded and not self.mapping.over_read:
@@ -110,9 +113,9 @@ class Visit:
         pushed = replace(pushing, found=found).push(where)
         if pushed.condition == NEVER or guard == NEVER:
             return FetchResult(state=State.ANSWERED)
-        # A link by an element holds only while that element may be seen: it is checked after those
-        # that may not be are gone.
-        by_element = "." in self.fetch.link_by
+        # What an element is to satisfy holds only while that element may be seen: where the
+        # question cannot say so, it is checked after those that may not be are gone.
+        by_element = "." in self.fetch.link_by or not whole
         exact = pushed.exact and self._source_applies(pushed.condition) and not by_element
         need = self.need(where, with_where=not exact)
         guards = {path: part.rows for path, part in self.grant.parts.items() if path}
@@ -140,11 +143,14 @@ class Visit:
 
     # --- what to ask ---
 
-    def where(self, keys: Sequence[Any]) -> tuple[Condition, frozenset[Any]]:
-        if not self.fetch.link_by:
-            return self.fetch.where, frozenset()
-        by = Compare(self.fetch.link_by, Op.IN, tuple(keys))
-        return all_of((self.fetch.where, by)), frozenset(keys)
+    def where(self, keys: Sequence[Any]) -> tuple[Condition, frozenset[Any], bool]:
+        """What was asked of what may be seen, the parents' keys, and whether that says it all."""
+        rows = {path: part.rows for path, part in self.grant.parts.items() if path}
+        asked = [self.fetch.where]
+        if self.fetch.link_by:
+            asked.append(Compare(self.fetch.link_by, Op.IN, tuple(keys)))
+        where, whole = on_seen(all_of(asked), rows)
+        return where, frozenset(keys) if self.fetch.link_by else frozenset(), whole
 
     def _source_applies(self, where: Condition) -> bool:
         """Whether the source applies all of what was asked, and all of what policy imposes."""

@@ -32,3 +32,21 @@ async def test_gold_4_is_held_apart_however_often_it_is_asked(asker: Asker) -> N
         assert {"BID", "NMC"} <= {hit["owner"] for hit in answer.hits(root)}
         assert "passport" not in str([hit["match"]["reason"] for hit in answer.hits(root)])
         assert "passport" not in str(answer.data[root]["matches"])
+
+
+async def test_in_01_a_number_that_is_not_shown_finds_nobody(
+    asker: Asker,
+) -> None:
+    """Q1: a National Insurance number is never shown to the response officer."""
+    document = "query ($v: String!) { personSearch(anyOf: [{identifier: $v}]) { hits { owner } } }"
+    number = {"v": "QQ417417A"}  # of GOLD-1, at NMC
+    bureau = await asker.ask("NO", document, number, purpose="OFFICER_SAFETY")
+    assert [hit["owner"] for hit in bureau.hits()] == ["NMC"]
+    officer = await asker.ask("RO", document, number, purpose="OFFICER_SAFETY")
+    nobody = await asker.ask("RO", document, {"v": "QQ999999A"}, purpose="OFFICER_SAFETY")
+    for answer in (officer, nobody):
+        del answer.body["extensions"]["receipt"]
+    assert officer.hits() == []
+    assert officer.body == nobody.body
+    passport = await asker.ask("RO", document, {"v": "BA4417093"}, purpose="OFFICER_SAFETY")
+    assert {"BID", "NMC"} == {hit["owner"] for hit in passport.hits()}

@@ -352,11 +352,15 @@ async def test_victims_and_needs_stay_behind_the_firewall(
         behind = person.truth_id in victims or bool(scp.flags_of(person) & 48)
         if (asked > 24 and behind) or person.truth_id[-1] not in "1357":
             continue
+        shown = await one(sql, "SCP", copy.key)
+        if not shown["dateOfBirth"]:
+            continue
         asked += behind
-        answer = await sql.ask(
+        names = {kind: shown["names"][0][kind] for kind in ("family", "given")}
+        answer = await sql.ask(  # by name: a force's own number is not shown to this officer
             "IE",
             NAMES_ONLY,
-            {"n": [nominal(copy.key)]},
+            {"n": [{**names, "dob": shown["dateOfBirth"]}]},
             purpose="IMMIGRATION_CONTROL",
             reason="R04",
         )
