@@ -45,6 +45,7 @@ _MANY = 8
 OTHERS = [{"family": family, "dob": "1991"} for family in ("Leka", "Albu", "Nguyen", "Whitlock")]
 TIMEOUT_S = 2.0  # each source's own, in its mapping file
 FOR_CANCELLING_S = 1.0
+POLICY_S = 1.0  # longer than the setting's default: the machine of these tests may be busy
 HTML = b"<html><body>It works!</body></html>"
 GARBAGE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n"
@@ -227,7 +228,13 @@ async def place(
         await policy.start()
         stack.push_async_callback(policy.end)
         own = await stack.enter_async_context(
-            served(demo, folder / "state", secrets=secrets, opa_url=policy.url)
+            served(
+                demo,
+                folder / "state",
+                secrets=secrets,
+                opa_url=policy.url,
+                policy_timeout_s=POLICY_S,
+            )
         )
         client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=30))
         made = Place(
@@ -297,7 +304,7 @@ async def test_f15_policy_engine_hangs(place: Place) -> None:
     """F-15: an engine that takes the question and never answers is one that is gone."""
     place.policy.signal(signal.SIGSTOP)
     try:
-        await refused_at_once(place, "POLICY_UNAVAILABLE", within_s=0.8)
+        await refused_at_once(place, "POLICY_UNAVAILABLE", within_s=POLICY_S + 0.5)
     finally:
         place.policy.signal(signal.SIGCONT)
     await comes_back(place, within_s=2)
@@ -387,7 +394,9 @@ def told(answer: Answer, agency: str, path: str) -> None:
     """The caller learns which agency did not answer, in an error and in a disclosure entry."""
     assert "SOURCE_UNAVAILABLE" in answer.outcomes(path, agency=agency)
     errors = [e for e in answer.body["errors"] if e["extensions"].get("agency") == agency]
-    assert any(e["extensions"]["code"] == "SOURCE_UNAVAILABLE" for e in errors)
+    faulty = answer.state(agency) == "FAULT"
+    code = "SOURCE_FAULT" if faulty else "SOURCE_UNAVAILABLE"
+    assert any(e["extensions"]["code"] == code for e in errors)
     assert all(agency in e["message"] for e in errors)
 
 
@@ -588,7 +597,9 @@ async def test_rate_of_a_source_is_shared_and_spent(
         path = httpx.URL(demo.stack.secrets["BID_TOKEN_URL"]).path
         secrets = {"BID_URL": door.url, "BID_TOKEN_URL": f"{door.url}{path}"}
         try:
-            async with served(demo, tmp_path / "state", secrets=secrets) as own:
+            async with served(
+                demo, tmp_path / "state", secrets=secrets, policy_timeout_s=POLICY_S
+            ) as own:
                 asker = Asker(demo=own, client=place.asker.client)
                 await asker.token("AO")
 
@@ -611,11 +622,12 @@ async def test_rate_of_a_source_is_shared_and_spent(
     states = [answer.state("BID") for answer in answers]
     assert "RATE_LIMITED" in states
     assert {"ANSWERED", "TRUNCATED"} & set(states)
-    assert set(states) <= {"RATE_LIMITED", "ANSWERED", "TRUNCATED"}
+    # a turn may come so late that its answer does not come in time
+    assert set(states) <= {"RATE_LIMITED", "TIMED_OUT", "ANSWERED", "TRUNCATED"}
     for answer, state in zip(answers, states, strict=True):
         assert answer.status == 200
         assert {"NMC", "SCP", "ERU", "NCB"} <= {h["owner"] for h in answer.hits()}
-        if state == "RATE_LIMITED":
+        if state in {"RATE_LIMITED", "TIMED_OUT"}:
             told(answer, "BID", "personSearch.hits")
             assert answer.data["personSearch"]["total"] is None
     assert took < 0.25 * _MANY + 2 * TIMEOUT_S + 1
