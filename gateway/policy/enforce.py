@@ -219,9 +219,11 @@ def _settled(
             and all((Use.REVEAL, name) in ruling.uses for name in told)
         ):
             kept[field] = manner
+    # An element of which nothing may be read would still tell that it is there.
+    empty = bool(part.path and part.reads and not kept) and grant.show is Show.RECORDS
     return PartGrant(
         part=part,
-        show=grant.show,
+        show=None if empty else grant.show,
         limit=grant.limit,
         rows=grant.rows,
         read=kept,

@@ -31,6 +31,7 @@ from gateway.model import (
     Grant,
     Results,
     State,
+    Use,
 )
 from gateway.query.derived import Moment
 from gateway.query.match import candidates_of, would_link
@@ -82,7 +83,7 @@ class FanOut:
         asked = would_link(candidates)
         if not asked:
             return frozenset()
-        if any(results[g.fetch.id].state not in _SAID for g in roots):
+        if _unasked(agreed) or any(results[g.fetch.id].state not in _SAID for g in roots):
             return asked  # a source that has just failed is not waited for again
         where = any_of(
             Compare("identifiers.value", Op.EQ, value) for value in sorted({v for _, v in asked})
@@ -159,3 +160,16 @@ def _identifying(grant: Grant, where: Condition) -> Grant:
             "identifiers": grant.parts["identifiers"],
         },
     )
+
+
+def _unasked(agreed: AuthorisedPlan) -> bool:
+    """Whether matching may not look at the identifiers of some source that holds persons."""
+    for fetch in agreed.plan.fetches:
+        if fetch.parent is not None or fetch.id in agreed.silent:
+            continue  # a silent source is like one that holds nothing
+        planned = any(use is Use.MATCH for part in fetch.parts for use, _ in part.uses)
+        grant = agreed.grants.get(fetch.id)
+        identifiers = grant.parts.get("identifiers") if grant else None
+        if planned and not (identifiers and identifiers.match):
+            return True
+    return False
