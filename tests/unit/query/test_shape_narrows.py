@@ -102,7 +102,7 @@ def decisions(draw: st.DrawFn) -> dict[str, Any]:
                 uses.setdefault(str(use), []).append(name)
             if "Offence" in part.type:
                 uses[str(Use.COUNT)] = ["serious"]
-            hit = draw(st.sampled_from([None] * 8 + HITS)) if len(part.reads) > 1 else None
+            hit = draw(st.sampled_from([None] * 8 + HITS))
             shows = ["records"] * 9 + ["count", "hit", "silent"]
             resources[resource_id(fetch.id, part.path)] = {
                 "show": draw(st.sampled_from(shows)),
