@@ -58,6 +58,11 @@ class Limits:
     fetches: int = _count(64, "Visits that one query may cause over all sources.")
     waves: int = _count(8, "Visits that wait for one another; each adds a source's time.")
     sources: int = _count(16, "Sources that one query may reach.")
+    alternatives: int = _count(
+        30, "Spellings and numbers of one person; each is a visit of its own to some sources."
+    )
+    values: int = _count(100, "Members of one list that is asked for.")
+    text_chars: int = _count(256, "The longest name, number or place that anybody looks for.")
     validation_errors: int = _count(5, "Enough to mend a document, too few to map a schema.")
     variables_depth: int = _count(10, "Criteria nest three or four levels.", most=100)
     query_deadline_s: float = _seconds(

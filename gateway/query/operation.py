@@ -53,6 +53,7 @@ Document: TypeAlias = Mapping[str, str]  # SHA-256 -> text of a persisted docume
 
 INTROSPECTION = frozenset({"__schema", "__type"})
 _REPEATS = 20  # of one response name in one selection set; screens repeat none
+_FRAGMENTS = 50  # of one document: validation compares each with each
 _UNKNOWN = "is not defined by type"
 _KEPT = 512  # prepared documents
 
@@ -191,10 +192,16 @@ def _measure(
     limits: Limits,
 ) -> None:
     """Refuse what is too large, over the whole document. Cost: one look at each node."""
+    if len(fragments) > _FRAGMENTS:
+        raise LimitExceeded.of("fragments", _FRAGMENTS, len(fragments))
     sizes: dict[str, _Size] = {}
     total = _Size()
-    for operation in operations:
-        size = _size(operation.selection_set, fragments, sizes, (), limits)
+    sets: list[SelectionSetNode] = []
+    for root in (*operations, *fragments.values()):
+        if isinstance(root, FragmentDefinitionNode) and root.name.value in sizes:
+            continue  # counted where it is spread; validation looks at one that nobody spreads too
+        sets.append(root.selection_set)
+        size = _size(root.selection_set, fragments, sizes, (), limits)
         total = _Size(
             fields=total.fields + size.fields,
             aliases=total.aliases + size.aliases,
@@ -207,6 +214,41 @@ def _measure(
     ):
         if asked > allowed:
             raise LimitExceeded.of(name, allowed, asked)
+    for selection_set in sets:
+        _check_repeats(selection_set, fragments, limits)
+
+
+def _check_repeats(
+    selection_set: SelectionSetNode,
+    fragments: Mapping[str, FragmentDefinitionNode],
+    limits: Limits,
+) -> None:
+    """Refuse one place of the answer selected over and over, by whatever fragments: validation
+    compares each of its selections with each. Cost: one look at each field once spread."""
+    places: dict[tuple[str, ...], int] = {}
+    waiting: list[tuple[SelectionSetNode, tuple[str, ...], frozenset[str]]] = [
+        (selection_set, (), frozenset())
+    ]
+    looks = 0
+    while waiting:
+        inside, place, within = waiting.pop()
+        for node in inside.selections:
+            looks += 1
+            if looks > limits.expanded_fields * 4:  # fragments that spread one another and no field
+                raise LimitExceeded.of("expanded_fields", limits.expanded_fields, "many more")
+            if isinstance(node, FieldNode):
+                at = (*place, node.alias.value if node.alias else node.name.value)
+                places[at] = places.get(at, 0) + 1
+                if places[at] > _REPEATS:
+                    raise LimitExceeded.of("repeats", _REPEATS, "more")
+                if node.selection_set:
+                    waiting.append((node.selection_set, at, within))
+            elif isinstance(node, InlineFragmentNode):
+                waiting.append((node.selection_set, place, within))
+            elif isinstance(node, FragmentSpreadNode):
+                name = node.name.value
+                if name in fragments and name not in within:
+                    waiting.append((fragments[name].selection_set, place, within | {name}))
 
 
 def _size(

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from connectors.conditions import ALWAYS, Compare, Condition, Op, all_of, any_of, fields_of
-from gateway.catalogue.forms import duration, normal, utc_text
+from gateway.catalogue.forms import comparable, duration, normal, utc_text
 from gateway.catalogue.mapping import Catalogue, EntityMapping, Source
 from gateway.catalogue.schema import GIVEN, camel
 from gateway.catalogue.vocabulary import Argument, Component, Field, Link, Root
@@ -95,6 +95,12 @@ def cursor_binding(operation: Operation, subject: Subject, selection: Selection)
     return binding(
         subject.issuer, subject.id, purpose, selection.name, json.dumps(args, sort_keys=True)
     )
+
+
+def _told(scalar: str, asked: Any) -> int:
+    """How many characters of a text are compared: not spaces, marks or apostrophes."""
+    folded = comparable(scalar, asked)
+    return len(str(folded[0] if isinstance(folded, list) else folded))
 
 
 def _check_size(plan: Plan, limits: Limits) -> None:
@@ -271,6 +277,8 @@ class _Planning:
             alternatives = selection.args["any_of"]
             if not alternatives:
                 raise InvalidOperation(f"{camel(root.any_of)}: give at least one alternative.")
+            if len(alternatives) > self.limits.alternatives:
+                raise LimitExceeded.of("alternatives", self.limits.alternatives, len(alternatives))
             parts.append(any_of(self.criteria(root, root.any_of, a) for a in alternatives))
         return all_of(parts)
 
@@ -301,16 +309,29 @@ class _Planning:
         if argument.before_now:
             return Compare(argument.on, Op(argument.op), utc_text(self.now - duration(value)))
         scalar = self.scalar(entity, argument.on)
+        values = value if argument.op == "in" else (value,)
+        self.check_size(argument, values)
         try:
             if argument.op == "in":
-                return Compare(argument.on, Op.IN, tuple(normal(scalar, v) for v in value))
+                asked = dict.fromkeys(normal(scalar, v) for v in values)
+                return Compare(argument.on, Op.IN, tuple(asked))
             settled = normal(scalar, value)
         except ValueError as error:
             raise InvalidOperation(f"{camel(argument.name)}: {error}.") from None
-        if argument.min_length and len(str(settled)) < argument.min_length:
+        if argument.min_length and _told(scalar, settled) < argument.min_length:
             text = f"{camel(argument.name)}: give at least {argument.min_length} characters."
             raise InvalidOperation(text)
         return Compare(argument.on, Op(argument.op), settled)
+
+    def check_size(self, argument: Argument, values: Sequence[Any]) -> None:
+        """Refuse what no source is to be asked for: lists and texts without end, and NUL."""
+        if len(values) > self.limits.values:
+            raise LimitExceeded.of("values", self.limits.values, len(values))
+        for text in (value for value in values if isinstance(value, str)):
+            if len(text) > self.limits.text_chars:
+                raise LimitExceeded.of("text_chars", self.limits.text_chars, len(text))
+            if "\0" in text:
+                raise InvalidOperation(f"{camel(argument.name)}: this must be a text.")
 
     def scalar(self, entity: str, dotted: str) -> str:
         for candidate in (entity, *self.vocabulary.entities):

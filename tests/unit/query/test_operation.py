@@ -55,6 +55,39 @@ def test_gd_02_aliases_are_counted_after_fragments_are_spread() -> None:
     assert said == "The limit 'aliases' is 30; the request has 100."
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ unknownField } fragment F on Person {" + " vehicles { vrm }" * 300 + "}",
+        "{ unknownField " + "... { __typename } " * 21 + "}",
+        "{ unknownField " + ("p {" + "q { r } " * 19 + "} ") * 3 + "}",
+        "{ unknownField ...A ...B } fragment A on Q {" + "p " * 11 + "} "
+        "fragment B on Q {" + "p " * 11 + "}",
+    ],
+    ids=[
+        "in a fragment nobody spreads",
+        "in inline fragments",
+        "below a repeat",
+        "in two fragments",
+    ],
+)
+def test_gd_04_a_place_repeated_by_any_way_is_refused_before_validation(document: str) -> None:
+    assert unvalidated(document).startswith("The limit 'repeats' is 20")
+
+
+def test_fragments_are_limited_before_validation() -> None:
+    many = " ".join(f"fragment F{n} on Q {{ a }}" for n in range(51))
+    said = unvalidated(f"{{ unknownField }} {many}")
+    assert said == "The limit 'fragments' is 50; the request has 51."
+
+
+def test_gd_06_fragments_that_spread_one_another_and_no_field_are_refused() -> None:
+    ring = "".join(
+        f"fragment F{n} on Q {{ ...F{(n + 1) % 26} ...F{(n + 1) % 26} }} " for n in range(26)
+    )
+    assert "'expanded_fields'" in unvalidated(f"{{ unknownField ...F0 }} {ring}")
+
+
 def test_gd_03_one_name_repeated_is_refused_before_validation() -> None:
     said = unvalidated("{ unknownField" + " __typename" * 500 + "}")
     assert said == "The limit 'repeats' is 20; the request has 21."

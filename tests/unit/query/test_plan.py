@@ -274,6 +274,30 @@ def test_gd_22_visits_waves_and_sources_are_limited() -> None:
         planned(search("sex"), limits=replace(LIMITS, sources=1))
 
 
+def test_gd_18_alternatives_values_and_texts_are_limited() -> None:
+    document = "query ($n: [PersonCriteria!]!) { personSearch(anyOf: $n) { total } }"
+    for criteria, said in (
+        ([{"family": "x"}] * 31, "The limit 'alternatives' is 30; the request has 31."),
+        ([{"family": "x" * 257}], "The limit 'text_chars' is 256; the request has 257."),
+    ):
+        with pytest.raises(LimitExceeded, match=said):
+            plan_of(operation(document, {"n": criteria}))
+    event = "query ($r: String!) { eventSearch(by: {ref: $r}) { total } }"
+    with pytest.raises(LimitExceeded, match="'text_chars'"):
+        plan_of(operation(event, {"r": "x" * 60_000}))
+    with pytest.raises(InvalidOperation, match="ref: this must be a text"):
+        planned('{ eventSearch(by: {ref: "a\\u0000b"}) { total } }')
+    bands = "query ($b: [AttributeBand!]) { organisedGroups(by: {attributeBandIn: $b}) { total } }"
+    with pytest.raises(LimitExceeded, match="'values' is 100; the request has 101"):
+        plan_of(operation(bands, {"b": ["LOW"] * 101}))
+
+
+@pytest.mark.parametrize("prefix", ["a  ", "a--", ".a.", "a''"])
+def test_a_prefix_counts_the_letters_that_are_compared(prefix: str) -> None:
+    with pytest.raises(InvalidOperation, match="give at least 3 characters"):
+        planned(search("sex", f'{{familyPrefix: "{prefix}"}}'))
+
+
 # --- refs, cursors, probes -----------------------------------------------------------------------
 
 
