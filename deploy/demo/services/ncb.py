@@ -18,6 +18,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -164,12 +165,9 @@ def answer(schema: GraphQLSchema, body: Mapping[str, Any]) -> dict[str, Any]:
     query, variables = body.get("query"), body.get("variables") or {}
     if not isinstance(query, str) or not isinstance(variables, dict):
         return _failed(_error("BAD_REQUEST", "query is text, variables an object"))
-    try:
-        document = parse(query, max_tokens=MAX_TOKENS)
-    except GraphQLError as error:
-        return _failed(_error("GRAPHQL_INVALID", error.message))
-    if errors := validate(schema, document):
-        return _failed(*(_error("GRAPHQL_INVALID", error.message) for error in errors))
+    document = _read(schema, query)
+    if not isinstance(document, DocumentNode):
+        return _failed(*(_error("GRAPHQL_INVALID", message) for message in document))
     if excess := _too_much(document, variables):
         return _failed(excess)
     name = body.get("operationName")
@@ -183,6 +181,16 @@ def answer(schema: GraphQLSchema, body: Mapping[str, Any]) -> dict[str, Any]:
     for wrong in formatted.get("errors", ()):
         wrong.setdefault("extensions", {"code": "GRAPHQL_INVALID"})  # a variable of a wrong type
     return formatted
+
+
+@lru_cache(maxsize=256)
+def _read(schema: GraphQLSchema, query: str) -> DocumentNode | tuple[str, ...]:
+    """The document if it is valid, else what is wrong. Clients send few documents, and often."""
+    try:
+        document = parse(query, max_tokens=MAX_TOKENS)
+    except GraphQLError as error:
+        return (error.message,)
+    return tuple(error.message for error in validate(schema, document)) or document
 
 
 def _too_much(document: DocumentNode, variables: Mapping[str, Any]) -> GraphQLError | None:
