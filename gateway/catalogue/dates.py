@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -281,6 +282,19 @@ def _partial_range(columns: tuple[str, ...]) -> Codec:
     return Codec(columns=columns, decode=decode, encode=encode)
 
 
+@lru_cache(maxsize=64)  # one question asks for the same days at several places of a source
+def _spelt(low: date, high: date, formats: tuple[str, ...], first_year: int) -> tuple[str, ...]:
+    """Every day from `low` to `high` in every format, each spelling once."""
+    days = [low + timedelta(days=n) for n in range((high - low).days + 1)]
+    spelt = (
+        day.strftime(pattern)
+        for pattern in formats
+        for day in days
+        if "%y" not in pattern or first_year <= day.year < first_year + 100
+    )
+    return tuple(dict.fromkeys(spelt))
+
+
 def _partial_text(table: Mapping[str, Any], column: str) -> Codec:
     """Dates in several spellings. The formats say which, most telling first.
 
@@ -311,13 +325,6 @@ def _partial_text(table: Mapping[str, Any], column: str) -> Codec:
         low, high = (date.fromisoformat(end) for end in interval(asked))
         if high - low > timedelta(days=31):
             return None
-        days = [low + timedelta(days=n) for n in range((high - low).days + 1)]
-        spelt = [
-            day.strftime(pattern)
-            for pattern in formats
-            for day in days
-            if "%y" not in pattern or first_year <= day.year < first_year + 100
-        ]
-        return Pushed(Compare(column, Op.IN, tuple(dict.fromkeys(spelt))))
+        return Pushed(Compare(column, Op.IN, _spelt(low, high, formats, first_year)))
 
     return Codec(columns=(column,), decode=decode, encode=encode)
