@@ -145,7 +145,7 @@ async def load(bench: Bench) -> None:
         bench.console.print(f"  {_states(asked, len(asked.took_ms))}")
         bench.figure(
             f"fixed lookup, 16 at once, 30 s, {of}",
-            f"{len(asked.took_ms) / asked.elapsed_s:.1f}/s, {failed} errors",
+            f"{len(asked.took_ms) / asked.elapsed_s:.1f}/s, {_errors(asked)}",
             "no error",
             failed == 0,
         )
@@ -221,6 +221,10 @@ def _two(values: Sequence[float], digits: int = 1) -> str:
 
 def _states(asked: Asked, count: int) -> str:
     return ", ".join(f"{state} {100 * n / count:.0f}%" for state, n in sorted(asked.states.items()))
+
+
+def _errors(asked: Asked) -> str:
+    return ", ".join(f"{n} {code}" for code, n in asked.errors.most_common()) or "no error"
 
 
 def _table(figures: Sequence[Figure]) -> Table:

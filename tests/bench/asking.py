@@ -98,7 +98,7 @@ class Asker:
             return
         asked.took_ms.append((time.monotonic() - began) * 1000)
         if reply.status != 200:
-            asked.errors[f"status {reply.status}"] += 1
+            asked.errors[json.loads(raw)["errors"][0]["extensions"]["code"]] += 1
             return
         extensions = json.loads(raw)["extensions"]
         asked.query_ids.append(extensions["receipt"]["queryId"])
