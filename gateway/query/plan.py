@@ -40,6 +40,8 @@ from gateway.settings import Limits
 MATCHED_ON = ("identifiers.kind", "identifiers.value")
 """What matching looks at: only an identifier that two records share links them."""
 
+_FIRST_YEAR, _LAST_YEAR = "1900", "2199"  # of a time asked for; clocks and zones add to it
+
 _LINKED, _MOST_LINKED = 20, 50  # linked records beneath one, unasked and at most
 
 
@@ -318,6 +320,9 @@ class _Planning:
             settled = normal(scalar, value)
         except ValueError as error:
             raise InvalidOperation(f"{camel(argument.name)}: {error}.") from None
+        if scalar == "DateTime" and not _FIRST_YEAR <= settled[:4] <= _LAST_YEAR:
+            years = f"{_FIRST_YEAR} and {_LAST_YEAR}"
+            raise InvalidOperation(f"{camel(argument.name)}: a time lies between {years}.")
         if argument.min_length and _told(scalar, settled) < argument.min_length:
             text = f"{camel(argument.name)}: give at least {argument.min_length} characters."
             raise InvalidOperation(text)

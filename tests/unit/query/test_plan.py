@@ -292,6 +292,13 @@ def test_gd_18_alternatives_values_and_texts_are_limited() -> None:
         plan_of(operation(bands, {"b": ["LOW"] * 101}))
 
 
+@pytest.mark.parametrize("when", ["9999-12-31T23:59:59Z", "1899-12-31T00:00:00Z"])
+def test_ij_18_a_time_at_the_end_of_time_is_refused(when: str) -> None:
+    document = f'{{ eventSearch(by: {{place: "x", from: "2026-01-01T00:00:00Z", until: "{when}"}}) '
+    with pytest.raises(InvalidOperation, match="until: a time lies between 1900 and 2199"):
+        planned(f"{document} {{ total }} }}")
+
+
 @pytest.mark.parametrize("prefix", ["a  ", "a--", ".a.", "a''"])
 def test_a_prefix_counts_the_letters_that_are_compared(prefix: str) -> None:
     with pytest.raises(InvalidOperation, match="give at least 3 characters"):
