@@ -126,7 +126,8 @@ class Record:
         detail = self._detail()
         if decided is not None:
             self.serial = decided.decision.serial
-            leaf["policy"] = {"serial": self.serial, "decision": _digest(decided)}
+            decision = self.recorder.hmac("decision", _digest(decided))
+            leaf["policy"] = {"serial": self.serial, "decision": decision}
             detail["question"] = decided.question
         receipt = await self.recorder.append(leaf, detail, self._agencies())
         self.intent_index = receipt.index
@@ -199,7 +200,7 @@ class Record:
         if operation := self.operation:
             variables = json.dumps(operation.variables, sort_keys=True, default=str)
             leaf["query"] = {
-                "document": operation.digest,
+                "document": self._document(operation),
                 "variables": hmac("variables", variables),
             }
             if why := operation.justification:
@@ -208,6 +209,12 @@ class Record:
                     if text:
                         leaf["purpose"][name] = hmac("case", text)
         return leaf
+
+    def _document(self, operation: Operation) -> str:
+        """The document's digest; keyed where a value may stand in its text, since a plate in a
+        known document is soon guessed."""
+        plain = '"' not in operation.text
+        return operation.digest if plain else self.recorder.hmac("document", operation.text)
 
     def _detail(self) -> dict[str, Any]:
         """What is sealed, and erasable: who, in what words, with which values."""

@@ -12,6 +12,7 @@ chosen, variables are coerced), section 5.3.2 (merging), 3.13 (@skip, @include).
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -112,7 +113,10 @@ def parse_request(request: Request, parser: Parser) -> Operation:
     prepared = parser.preparations.get(digest)
     if prepared is None:
         prepared = prepare(text, digest, parser)
-        parser.preparations.put(prepared)
+        if request.document_id is not None or '"' not in text:
+            # Texts within a document are its caller's: were they kept, the next who asks the
+            # same would be answered sooner, and could tell that somebody had asked.
+            parser.preparations.put(prepared)
     return _bind(prepared, request, parser)
 
 
@@ -192,8 +196,6 @@ def _measure(
     limits: Limits,
 ) -> None:
     """Refuse what is too large, over the whole document. Cost: one look at each node."""
-    if len(fragments) > _FRAGMENTS:
-        raise LimitExceeded.of("fragments", _FRAGMENTS, len(fragments))
     sizes: dict[str, _Size] = {}
     total = _Size()
     sets: list[SelectionSetNode] = []
@@ -211,6 +213,7 @@ def _measure(
         ("depth", total.depth, limits.depth),
         ("aliases", total.aliases, limits.aliases),
         ("expanded_fields", total.fields, limits.expanded_fields),
+        ("fragments", len(fragments), _FRAGMENTS),
     ):
         if asked > allowed:
             raise LimitExceeded.of(name, allowed, asked)
@@ -526,6 +529,7 @@ def _plain(value: Any) -> Any:
 
 # --- justification -------------------------------------------------------------------------------
 
+_CODE = re.compile(r"[A-Z][A-Z0-9_]*")
 _TEXTS = {
     "purpose": 64,
     "reasonCode": 8,
@@ -561,6 +565,10 @@ def _justification(given: object, *, needed: bool) -> Justification | None:
             )
         texts[name] = value
     purpose, reason = texts["purpose"], texts["reasonCode"]
+    for name in ("purpose", "reasonCode"):
+        if texts[name] is not None and not _CODE.fullmatch(str(texts[name])):
+            # codes stand in the log for ever, where no text of the caller's may
+            raise PurposeRequired(f"extensions.justification.{name} is a code, like in the list.")
     if purpose is None or reason is None:
         missing = "purpose" if purpose is None else "reasonCode"
         raise PurposeRequired(f"extensions.justification.{missing} is missing.")

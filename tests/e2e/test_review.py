@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import pytest
 
 from tests.e2e.asking import Asker
@@ -50,3 +53,21 @@ async def test_in_01_a_number_that_is_not_shown_finds_nobody(
     assert officer.body == nobody.body
     passport = await asker.ask("RO", document, {"v": "BA4417093"}, purpose="OFFICER_SAFETY")
     assert {"BID", "NMC"} == {hit["owner"] for hit in passport.hits()}
+
+
+async def test_au_12_no_leaf_holds_a_digest_that_a_guess_can_be_tried_on(
+    asker: Asker, state: Path
+) -> None:
+    """The documents of an app are known, and so are all number plates there can be."""
+    document = '{ vehicle(vrm: "ZZ99ZZZ") { make } }'
+    answer = await asker.ask("RO", document, purpose="OFFICER_SAFETY", reason="R02")
+    assert answer.status == 200
+    guessed = hashlib.sha256(document.encode()).hexdigest().encode()
+    assert not [name for name, content in _log(state) if guessed in content]
+
+
+def _log(state: Path) -> list[tuple[str, bytes]]:
+    audits = [folder for folder in state.rglob("audit") if (folder / "tile").is_dir()]
+    files = [file for folder in audits for file in folder.rglob("*") if file.is_file()]
+    assert files
+    return [(file.name, file.read_bytes()) for file in files]

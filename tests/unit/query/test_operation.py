@@ -548,3 +548,23 @@ def test_an_operation_that_fetches_nothing_needs_no_purpose() -> None:
     assert operation("{ __typename sources { state } }", justification=None).justification is None
     with pytest.raises(PurposeRequired):
         operation("{ __typename }", justification={"purpose": 1})
+
+
+# --- what is kept, what is written down -----------------------------------------------------------
+
+
+def test_in_21_a_document_with_a_value_in_its_text_is_not_kept() -> None:
+    kept = Preparations()
+    asking = replace(parser(), preparations=kept)
+    parse_request(request('{ vehicle(vrm: "AB12CDE") { make } }'), asking)
+    assert not kept.kept
+    parse_request(
+        request("query ($v: Vrm!) { vehicle(vrm: $v) { make } }", {"v": "AB12CDE"}), asking
+    )
+    assert len(kept.kept) == 1
+
+
+@pytest.mark.parametrize("given", [{"purpose": "Arben Hoxha"}, {"reasonCode": "R01\n"}])
+def test_pu_02_purpose_and_reason_are_codes(given: dict[str, str]) -> None:
+    with pytest.raises(PurposeRequired, match="is a code"):
+        operation(f"{{ {SEARCH} {{ total }} }}", justification={**WHY, **given})
