@@ -14,6 +14,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from connectors.spi import Connector
@@ -189,7 +190,7 @@ async def fan_out(
         sources=gate.sources,
         moment=_moment(gate, request),
         query_id=request.id,
-        deadline_s=gate.limits.query_deadline_s,
+        ends_at=monotonic() + gate.limits.query_deadline_s,
         probe=probes.get,
     )
     results = await visits.visit(agreed)

@@ -49,7 +49,7 @@ class FanOut:
     sources: Mapping[str, Connector]
     moment: Moment
     query_id: str
-    deadline_s: float
+    ends_at: float  # by the monotonic clock: the query's deadline, shared by all its visits
     probe: Callable[[str], Probe | None] = lambda _handle: None  # opens a probe handle, once
 
     async def visit(self, agreed: AuthorisedPlan) -> Results:
@@ -59,10 +59,9 @@ class FanOut:
         """
         results: dict[str, FetchResult] = {}
         roots = [g for g in agreed.grants.values() if g.fetch.parent is None]
-        ends_at = time.monotonic() + self.deadline_s
         async with asyncio.TaskGroup() as group:
             for grant in roots:
-                group.create_task(self._branch(agreed, grant, (), results, ends_at))
+                group.create_task(self._branch(agreed, grant, (), results))
         return results
 
     async def shared_identifiers(
@@ -88,9 +87,8 @@ class FanOut:
         where = any_of(
             Compare("identifiers.value", Op.EQ, value) for value in sorted({v for _, v in asked})
         )
-        ends_at = time.monotonic() + self.deadline_s
         looks = [_identifying(g, where) for g in roots]
-        found = await together(self._timed(agreed, look, (), ends_at) for look in looks)
+        found = await together(self._timed(agreed, look, ()) for look in looks)
         shared: set[tuple[str, str]] = set()
         for look, result in zip(looks, found, strict=True):
             if result.state not in {State.ANSWERED, State.NOT_ASKED}:
@@ -106,10 +104,9 @@ class FanOut:
         grant: Grant,
         keys: Sequence[Any],
         results: dict[str, FetchResult],
-        ends_at: float,
     ) -> None:
         """One fetch, then those beneath it."""
-        result = await self._timed(agreed, grant, keys, ends_at)
+        result = await self._timed(agreed, grant, keys)
         results[grant.fetch.id] = result
         async with asyncio.TaskGroup() as group:
             for child in agreed.grants.values():
@@ -117,16 +114,16 @@ class FanOut:
                     continue
                 found = tuple(dict.fromkeys(link_keys(result.records, child.fetch.link_from)))
                 if found:
-                    group.create_task(self._branch(agreed, child, found, results, ends_at))
+                    group.create_task(self._branch(agreed, child, found, results))
                 else:
                     results[child.fetch.id] = FetchResult(state=State.ANSWERED)
 
     async def _timed(
-        self, agreed: AuthorisedPlan, grant: Grant, keys: Sequence[Any], ends_at: float
+        self, agreed: AuthorisedPlan, grant: Grant, keys: Sequence[Any]
     ) -> FetchResult:
         started = time.monotonic()
         source = self.catalogue.sources[grant.fetch.source]
-        allowed_s = min(source.timeout_s, max(ends_at - started, 0.001))
+        allowed_s = min(source.timeout_s, max(self.ends_at - started, 0.001))
         state, detail = State.FAULT, ""
         try:
             async with asyncio.timeout(allowed_s):

@@ -165,7 +165,7 @@ def _explained(plan: Plan) -> str:
         sources=_connectors(),
         moment=Moment(now=NOW),
         query_id=QUERY_ID,
-        deadline_s=10.0,
+        ends_at=0.0,
     )
     said: list[str] = []
     fetches = {fetch.id: fetch for fetch in plan.fetches}

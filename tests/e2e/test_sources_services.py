@@ -78,7 +78,7 @@ class Services:
             sources=self.sources,
             moment=Moment(now=datetime.now(UTC)),
             query_id="q",
-            deadline_s=30,
+            ends_at=time.monotonic() + 30,
             probe=probe,
         )
         return (await fan_out.visit(agreed))["f0"]

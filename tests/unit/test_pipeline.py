@@ -75,7 +75,9 @@ class FakeIdentity:
 @dataclass
 class FakePdp:
     journal: Journal
-    decision: Decision = field(default_factory=lambda: Decision(serial=7, rulings={"f0": SHOWN}))
+    decision: Decision = field(
+        default_factory=lambda: Decision(serial=7, rulings={"f0": SHOWN, "f0.names": SHOWN})
+    )
     error: Exception | None = None
     asked: list[Mapping[str, Any]] = field(default_factory=list)
     serial: int = 7
