@@ -59,7 +59,7 @@ def many(population: Population) -> str:
     begun = Counter(
         fold_name(copy.name.family)[:3]
         for _, copy in population.held_by(Agency.NMC)
-        if len(fold_name(copy.name.family)) > 3
+        if len(fold_name(copy.name.family)) > 3 and " " not in fold_name(copy.name.family)[:3]
     )
     return begun.most_common(1)[0][0]
 
