@@ -7,6 +7,7 @@ source cannot apply itself is applied here before anything else happens, or the 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -120,7 +121,7 @@ class Visit:
         need = self.need(where, with_where=not exact)
         guards = {path: part.rows for path, part in self.grant.parts.items() if path}
         layout = layout_of(need, self.mapping, guards)
-        limit = self.most(len(keys)) if exact and guarded else self.source.max_rows
+        limit = self.most() if exact and guarded else self.source.max_rows
         rows, truncated = await self._fetch(layout, pushed.condition, guard, limit)
         records = records_of(rows, layout)
         await self._children(records, rows, need)
@@ -131,6 +132,8 @@ class Visit:
             records = [r for r in records if self._meets(where, r)]
         if links:
             records = [_linked(r, self.fetch.link_by, links) for r in records]
+            each = Counter(key for record in records for key in record.links)
+            truncated = truncated or max(each.values(), default=0) > self.grant.own.limit
         else:
             truncated = truncated or len(records) > self.grant.own.limit
             records = records[: self.grant.own.limit]
@@ -156,9 +159,12 @@ class Visit:
         """Whether the source applies all of what was asked, and all of what policy imposes."""
         return self.connector.residual(self.query(("",), where, ALWAYS, 1)) == ALWAYS
 
-    def most(self, parents: int = 1) -> int:
-        """The rows to ask for: so many for each parent, never more than the source allows."""
-        return min(self.grant.own.limit * max(parents, 1), self.source.max_rows)
+    def most(self) -> int:
+        """The rows to ask for, never more than the source allows. For several parents all it
+        allows: one parent's rows must not crowd out another's."""
+        if self.fetch.link_by:
+            return self.source.max_rows
+        return min(self.grant.own.limit, self.source.max_rows)
 
     def need(self, where: Condition, *, with_where: bool) -> Need:
         """The fields to read: what may be shown, and what guards, cases and links rest on."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.asking import Asker
+from tests.e2e.asking import Answer, Asker
 
 SEARCH = "query ($f: String!) {{ personSearch(anyOf: [{{familyPrefix: $f}}]) {{ hits {{ {} }} }} }}"
 
@@ -71,3 +72,34 @@ def _log(state: Path) -> list[tuple[str, bytes]]:
     files = [file for folder in audits for file in folder.rglob("*") if file.is_file()]
     assert files
     return [(file.name, file.read_bytes()) for file in files]
+
+
+async def test_one_persons_hits_do_not_crowd_out_anothers(asker: Asker) -> None:
+    document = """{ organisedGroups(by: {oic: true}, first: 100) { hits { owner
+      members(first: 50) { person { ref dateOfBirth } } } } }"""
+    bureau = await asker.ask("NO", document, purpose="OIC_INVESTIGATION")
+    members = [
+        (m["person"]["ref"], m["person"]["dateOfBirth"])
+        for group in bureau.hits("organisedGroups", owner="ERU")
+        for m in group["members"]
+        if m["person"] and len(m["person"]["dateOfBirth"] or "") == 10
+    ]
+    often = [person for person, times in Counter(members).items() if times > 1]
+    once = [person for person, times in Counter(members).items() if times == 1]
+    assert often
+    born = sorted({date for _, date in (*often[:4], *once[:8])})
+    document = """query ($n: [PersonCriteria!]!) { personSearch(anyOf: $n, first: 50) { hits {
+      owner groups { role } } } }"""
+    asked = {"n": [{"dob": date} for date in born]}
+    together = await asker.ask("IE", document, asked, purpose="BORDER_SECURITY")
+    alone = [
+        await asker.ask("IE", document, {"n": [one]}, purpose="BORDER_SECURITY")
+        for one in asked["n"]
+    ]
+    assert _group_hits(together) == sum(map(_group_hits, alone)) > 1
+
+
+def _group_hits(answer: Answer) -> int:
+    """How many persons of ERU are said to be in some group: all of a list stand as one path."""
+    paths = [entry["path"].split(".")[2] for entry in answer.said("groups", agency="ERU")]
+    return len(answer.hits(owner="ERU")) if paths == ["*"] else len(paths)
