@@ -22,7 +22,14 @@ from gateway.audit.recorder import AuditedResponse, Decided, Recorder
 from gateway.catalogue.forms import utc_text
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.vocabulary import Field
-from gateway.errors import GatewayError, Internal, InvalidOperation, MalformedRequest, Refused
+from gateway.errors import (
+    GatewayError,
+    Internal,
+    InvalidOperation,
+    MalformedRequest,
+    Refused,
+    where_it_failed,
+)
 from gateway.identity import Identity
 from gateway.metrics import Metrics
 from gateway.model import AuthorisedPlan, Operation, Plan, Request, Response, Results, Subject
@@ -113,7 +120,7 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         await record.gone(Response(status=499, body={}, code="CLIENT_GONE"))
         raise
     except Exception as error:
-        _log.exception("query %s failed", request.id)
+        _log.error("query %s failed: %s", request.id, where_it_failed(error))
         response = failed(Internal(detail=type(error).__name__), request)
     audited = await record.outcome(response)  # durable before a byte leaves
     gate.observed(request, response)
@@ -141,7 +148,7 @@ async def decided(
     plan: Plan,
 ) -> tuple[Decided | None, AuthorisedPlan]:
     """What was asked of policy and answered, and the plan as it was narrowed by that."""
-    if not plan.fetches:
+    if not plan.roots:  # a root that plans no visit is decided too: the purpose must be held
         return None, AuthorisedPlan(plan=plan, serial=gate.pdp.serial)
     asked = question(
         plan,

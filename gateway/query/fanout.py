@@ -23,7 +23,7 @@ from connectors.spi import (
     SourceTooBroad,
 )
 from gateway.catalogue.mapping import Catalogue
-from gateway.errors import CannotEnforce
+from gateway.errors import CannotEnforce, where_it_failed
 from gateway.model import (
     EMPTY,
     AuthorisedPlan,
@@ -140,6 +140,8 @@ class FanOut:
             state, detail = State.FAULT, str(error)
         except SourceError as error:
             state, detail = State.UNAVAILABLE, str(error)
+        except Exception as error:  # what it sent could not be read: that costs nobody else's
+            state, detail = State.FAULT, where_it_failed(error)
         return FetchResult(
             state=state,
             truncated=state is State.NOT_ASKED,  # what it holds is unknown, so not all is known

@@ -22,7 +22,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.types import Receive, Scope, Send
 
 from gateway.audit.recorder import AuditedResponse
-from gateway.errors import AuditUnavailable, GatewayError, MalformedRequest
+from gateway.errors import AuditUnavailable, GatewayError, MalformedRequest, where_it_failed
 from gateway.identifiers import uuid7
 from gateway.model import Request
 from gateway.settings import Limits
@@ -50,8 +50,8 @@ class GraphqlEndpoint:
         except AuditUnavailable as error:
             _log.error("not recorded: %s", error.detail)
             outcome = Constant.AUDIT_UNAVAILABLE
-        except Exception:  # what pipeline.answer did not foresee; a constant carries nothing
-            _log.exception("a query failed outside the pipeline")
+        except Exception as error:  # what pipeline.answer did not foresee
+            _log.error("a query failed outside the pipeline: %s", where_it_failed(error))
             outcome = Constant.INTERNAL
         await sent(outcome, media if isinstance(media, Media) else Media.JSON)(scope, receive, send)
 

@@ -103,3 +103,14 @@ def _group_hits(answer: Answer) -> int:
     """How many persons of ERU are said to be in some group: all of a list stand as one path."""
     paths = [entry["path"].split(".")[2] for entry in answer.said("groups", agency="ERU")]
     return len(answer.hits(owner="ERU")) if paths == ["*"] else len(paths)
+
+
+@pytest.mark.parametrize(("persona", "purpose"), [("PA", "OFFICER_SAFETY"), ("RO", "OVERSIGHT")])
+async def test_a_ref_that_opens_nothing_still_asks_whether_one_may_ask(
+    asker: Asker, persona: str, purpose: str
+) -> None:
+    answer = await asker.ask(persona, '{ person(ref: "AAAA") { sex } }', purpose=purpose)
+    assert (answer.status, answer.code) == (403, "REFUSED")
+    held = await asker.ask("RO", '{ person(ref: "AAAA") { sex } }', purpose="OFFICER_SAFETY")
+    assert held.data == {"person": None}
+    assert held.body["extensions"]["receipt"]["policySerial"]

@@ -293,11 +293,34 @@ async def test_no_outcome_no_answer(lit: World) -> None:
     assert lit.journal.lines[-2:] == ["visit person", "record O"]
 
 
-async def test_a_failure_of_ours_is_recorded_and_tells_only_the_query_id(lit: World) -> None:
-    lit.connector.error = RuntimeError("Hodja, p1, person")
+async def test_a_failure_of_ours_is_recorded_and_tells_only_the_query_id(
+    lit: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    def clumsy(_seconds: float, _entries: int) -> None:
+        raise RuntimeError("Hodja, p1, person")
+
+    lit.gate = replace(lit.gate, audit=replace(lit.gate.audit, committed=clumsy))
+    with pytest.raises(RuntimeError):  # nothing can be recorded either
+        await lit.ask()
+    once = iter((clumsy,))
+    lit.gate = replace(
+        lit.gate,
+        audit=replace(lit.gate.audit, committed=lambda *told: next(once, lambda *_: None)(*told)),
+    )
     audited = await lit.ask()
     assert (audited.status, code(audited)) == (500, "INTERNAL")
-    assert "Hodja" not in str(audited.body)
+    assert "Hodja" not in str(audited.body) + caplog.text
+    assert "RuntimeError < " in caplog.text  # where it failed, not what was in it
+    assert lit.journal.lines[-1].startswith("record")
+
+
+async def test_up_03_what_a_source_sent_and_nobody_can_read_is_its_fault_alone(
+    lit: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    lit.connector.error = OverflowError("Hodja, p1, person")
+    audited = await lit.ask()
+    assert (audited.status, code(audited)) == (200, "SOURCE_FAULT")
+    assert "Hodja" not in str(audited.body) + caplog.text
     assert lit.journal.lines[-1] == "record O"
 
 
