@@ -7,7 +7,8 @@ import copy
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import aiohttp
@@ -17,6 +18,7 @@ from gateway.errors import GatewayError, PolicyMisunderstood, PolicyUnavailable
 from gateway.model import Decision, Show
 from gateway.policy.contract import read_decision
 
+_TURN_S: Final = 2.0  # how long a question waits for those before it
 _CANARY: Final[Mapping[str, Any]] = {
     "version": 1,
     "action": {"name": "query"},
@@ -78,12 +80,14 @@ class Pdp:
         host: str = "127.0.0.1",
         port: int = 8181,
         timeout_s: float = 0.25,
+        at_once: int = 2,
         max_cached: int = 1024,
         canary: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = AsyncOpaClient(host=host, port=port, timeout=timeout_s, retries=0)
         self._timeout_s = timeout_s
+        self._turns = asyncio.Semaphore(at_once)
         self._max_cached = max_cached
         self._canary = canary or canaries()
         self._monotonic = monotonic
@@ -146,13 +150,24 @@ class Pdp:
         if not self._open:
             raise PolicyUnavailable(detail="the policy client is not open")
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with self._turn(), asyncio.timeout(self._timeout_s):
                 body = await self._post(question)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError) as error:
             raise PolicyUnavailable(detail=f"policy: {type(error).__name__}: {error}") from error
         if not isinstance(body, dict):
             raise PolicyMisunderstood(detail="the policy's answer is not an object")
         return body.get("result")
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """A turn to ask. A decision is work for a whole core: more of them at once would only
+        use up each other's time. Whoever waits here has not asked yet: that time does not count."""
+        async with asyncio.timeout(_TURN_S):
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     async def _post(self, question: Mapping[str, Any]) -> object:
         """Ask once; once more if a kept-alive connection had been closed by the other side."""

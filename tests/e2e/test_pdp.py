@@ -120,6 +120,21 @@ async def test_hung_is_unavailable_in_time() -> None:
         assert len(asked) == 1
 
 
+async def test_only_so_many_ask_at_once_and_none_waits_for_ever() -> None:
+    async with (
+        standing_in(lambda _nth: None) as (port, asked),
+        pdp(port, timeout_s=0.2, at_once=2) as client,
+    ):
+        begun = time.monotonic()
+        asking = [asyncio.create_task(client.decide(ALLOWED)) for _ in range(6)]
+        await asyncio.sleep(0.1)
+        assert len(asked) == 2
+        outcomes = await asyncio.gather(*asking, return_exceptions=True)
+        assert time.monotonic() - begun < 4
+    assert len(asked) == 6
+    assert all(isinstance(outcome, PolicyUnavailable) for outcome in outcomes)
+
+
 async def test_policies_without_the_decision_are_not_understood(tmp_path: Path) -> None:
     (tmp_path / "other.rego").write_text("package other\n\nx := 1\n")
     with opa(tmp_path) as port:
