@@ -21,6 +21,7 @@ import aiohttp
 
 from connectors._config import Table
 from connectors.spi import (
+    Health,
     SourceError,
     SourceProtocolError,
     SourceRateLimited,
@@ -28,6 +29,7 @@ from connectors.spi import (
     SourceUnavailable,
 )
 
+_CHECK_S = 5.0
 _CONNECTIONS = 32  # to one service
 
 
@@ -166,6 +168,20 @@ class Client:
         self._renewing: asyncio.Lock | None = None
         self._verify = verify
         self._session: aiohttp.ClientSession | None = None
+
+    async def health(self, path: str) -> Health:
+        """Whether the service answers at all and lets us in."""
+        try:
+            async with asyncio.timeout(_CHECK_S):
+                deadline = asyncio.get_running_loop().time() + _CHECK_S
+                await self.ask("GET", path, deadline)
+        except TimeoutError:
+            return Health(ok=False, detail=f"no answer within {_CHECK_S:g} s")
+        except SourceProtocolError as error:
+            return Health(ok=True, detail=f"it answers, not in JSON: {error}")
+        except SourceError as error:
+            return Health(ok=False, detail=str(error))
+        return Health(ok=True)
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -44,7 +44,6 @@ _SCALAR_DOCS = {
     "CountryCode": "Two letters of ISO 3166: AL.",
     "OpaqueRef": "Names one record to one agency; another agency cannot use it.",
 }
-_NORMALISED = frozenset({"Name", "GivenNames", "DocumentNumber", "ContactValue"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
