@@ -273,6 +273,7 @@ def _engine(
         max_overflow=0,
         pool_reset_on_return=None,
         isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,  # a round trip for each statement otherwise
         hide_parameters=True,
         connect_args=arguments,
     )

@@ -19,6 +19,7 @@ from gateway.model import Decision, Show
 from gateway.policy.contract import read_decision
 
 _TURN_S: Final = 2.0  # how long a question waits for those before it
+_CONFIRM: Final[Mapping[str, Any]] = {"version": 1, "action": {"name": "confirm"}}
 _CANARY: Final[Mapping[str, Any]] = {
     "version": 1,
     "action": {"name": "query"},
@@ -71,7 +72,8 @@ class Pdp:
     """One decision per question, from a real Open Policy Agent or from its own recent answer.
 
     A decision is reused only as long as the policy itself allows (`cache_s`), for the very same
-    question apart from the time and the query's id, and only under the newest serial seen.
+    question apart from the time and the query's id, and only once the policy has confirmed, for
+    this query too, that it is there and still has the serial of that decision.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class Pdp:
         port: int = 8181,
         timeout_s: float = 0.25,
         at_once: int = 2,
-        max_cached: int = 1024,
+        max_cached: int = 256,  # a large question's decision takes about 0.1 MB
         canary: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -120,8 +122,10 @@ class Pdp:
             PolicyMisunderstood: an answer that cannot be read, or of an older policy than seen.
         """
         key = _key(question)
-        if (known := self._cached(key)) is not None:
-            return known
+        if self._cached(key) is not None:
+            await self._ask(_CONFIRM)  # forgets every decision of an older serial
+            if (known := self._cached(key)) is not None:
+                return known
         decision = await self._ask(question)
         self._keep(key, decision)
         return decision

@@ -13,8 +13,16 @@ import data.gateway.subject
 
 # METADATA
 # title: A refusal, or what may be seen of each resource
+# description: Asked to confirm, only the serial under which earlier decisions still hold.
 # entrypoint: true
 decision := {
+	"version": 1,
+	"serial": data.tables.release.serial,
+	"resources": {},
+	"obligations": [],
+} if {
+	input.action.name == "confirm"
+} else := {
 	"version": 1,
 	"serial": data.tables.release.serial,
 	"resources": {},

@@ -79,6 +79,15 @@ test_deconfliction_reaches_nothing_yet if {
 
 # --- the answer's shape ---
 
+test_confirming_gives_the_serial_and_nothing_else if {
+	decision := gateway.decision with input as {"version": 1, "action": {"name": "confirm"}}
+	decision == {"version": 1, "serial": data.tables.release.serial, "resources": {}, "obligations": []}
+}
+
+test_a_question_is_never_taken_for_a_confirmation if {
+	object.keys(gateway.decision.resources) == {"f0"} with input as simple
+}
+
 test_the_answer_has_exactly_the_contracts_keys if {
 	decision := gateway.decision with input as simple
 	object.keys(decision) == {"version", "serial", "cache_s", "resources", "obligations"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -15,7 +16,7 @@ import pytest
 from gateway.errors import PolicyMisunderstood, PolicyUnavailable
 from gateway.model import CLEAR, Show
 from gateway.policy.pdp import Pdp, canaries
-from tests.opa import free_port, opa
+from tests.opa import POLICIES, free_port, opa
 
 ALLOWED, DENIED = canaries()
 EMPTY: dict[str, Any] = {"version": 1, "serial": 1, "resources": {}, "obligations": []}
@@ -190,15 +191,35 @@ async def test_reused_as_long_as_the_policy_allows_for_the_same_question() -> No
         standing_in(lambda _: says(cache_s=10)) as (port, asked),
         pdp(port, monotonic=lambda: now[0]) as client,
     ):
-        await client.decide(asks(query_id="1", time="2025-01-01T00:00:00Z"))
-        await client.decide(asks(query_id="2", time="2025-01-01T00:00:09Z"))
-        assert len(asked) == 1
-        await client.decide(asks(purpose="APPREHEND"))
-        await client.decide({**ALLOWED, "subject": {**ALLOWED["subject"], "id": "other"}})
-        assert len(asked) == 3
+        first = await client.decide(asks(query_id="1", time="2025-01-01T00:00:00Z"))
+        again = await client.decide(asks(query_id="2", time="2025-01-01T00:00:09Z"))
+        assert first is again
+        assert len(asked) == 2  # the second time only to confirm
+        other = {**ALLOWED["subject"], "id": "other"}
+        assert await client.decide(asks(purpose="APPREHEND")) is not first
+        assert await client.decide({**ALLOWED, "subject": other}) is not first
         now[0] = 10.0
-        await client.decide(ALLOWED)
-        assert len(asked) == 4
+        assert await client.decide(ALLOWED) is not first
+
+
+async def test_a_kept_decision_is_of_no_use_once_the_policy_is_gone_or_has_changed(
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(POLICIES, tmp_path / "policies")
+    release = tmp_path / "policies" / "tables" / "release" / "data.json"
+    port = free_port()
+    async with pdp(port) as client:
+        with opa(port=port):
+            first = await client.decide(ALLOWED)
+            assert first.cache_s > 0
+            assert await client.decide(ALLOWED) is first
+        with pytest.raises(PolicyUnavailable):
+            await client.decide(ALLOWED)
+        newer = json.loads(release.read_text("utf-8")) | {"serial": first.serial + 1}
+        release.write_text(json.dumps(newer), "utf-8")
+        with opa(tmp_path / "policies", port=port):
+            second = await client.decide(ALLOWED)
+        assert (second is first, second.serial) == (False, first.serial + 1)
 
 
 async def test_a_new_serial_ends_reuse_and_the_cache_is_bounded() -> None:
@@ -207,11 +228,12 @@ async def test_a_new_serial_ends_reuse_and_the_cache_is_bounded() -> None:
         standing_in(lambda n: bodies[min(n, 1)]) as (port, asked),
         pdp(port, max_cached=1) as client,
     ):
-        await client.decide(asks(purpose="A"))
-        await client.decide(asks(purpose="B"))
+        old = await client.decide(asks(purpose="A"))
+        new = await client.decide(asks(purpose="B"))
+        assert (old.serial, new.serial, len(asked)) == (1, 2, 2)
         assert (await client.decide(asks(purpose="A"))).serial == 2
-        assert len(asked) == 3
-        await client.decide(asks(purpose="B"))
+        assert len(asked) == 3  # nothing was kept to be confirmed
+        assert await client.decide(asks(purpose="B")) is not new
         assert len(asked) == 4
 
 

@@ -9,6 +9,7 @@ from itertools import product
 from string import ascii_uppercase
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -119,6 +120,15 @@ def test_canonical_text_reads_back_as_the_same_value(value: Json) -> None:
     assert json.loads(text) == value
     assert canonical(json.loads(text)) == text
     assert b"\n" not in text  # AU-10: one record, one line
+
+
+@given(JSON)
+def test_canonical_text_is_what_rfc8785_writes(value: Json) -> None:
+    assert canonical(value) == rfc8785.dumps(value)
+
+
+def test_names_are_sorted_by_their_utf_16_units() -> None:
+    assert canonical({"\ufb33": 1, "\U0001f600": 2}) == '{"\U0001f600":2,"\ufb33":1}'.encode()
 
 
 @given(JSON.filter(lambda value: value is not None))
