@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from datetime import datetime
 from decimal import ROUND_FLOOR, Context, Decimal
@@ -33,6 +34,14 @@ class Kind(StrEnum):
     ZONED = "zoned"  # a datetime with one
     OPAQUE = "opaque"  # bytes, arrays, JSON values: they satisfy no comparison
     STORED = "stored"  # SQLite: each value brings its own kind
+
+
+_HALF = "\ud800-\udfff"
+_UNHOLDABLE = {
+    Dialect.SQLITE: re.compile(f"[{_HALF}]"),
+    Dialect.POSTGRESQL: re.compile(f"[{_HALF}\0]"),
+    Dialect.MARIADB: re.compile(f"[{_HALF}]"),
+}
 
 
 def comparable(held: Kind, value: Scalar) -> Kind | None:
@@ -72,12 +81,12 @@ def _side(fitted: Any, asked: Any) -> int:
 
 
 def _fit_text(dialect: Dialect, value: str) -> tuple[str, int]:
-    for at, mark in enumerate(value):
-        if mark == "\0" and dialect is Dialect.POSTGRESQL:
-            return value[:at], -1  # it stores no NUL
-        if 0xD800 <= ord(mark) <= 0xDFFF:
-            return value[:at] + "\ue000", 1  # no database stores half a character
-    return value, 0
+    if (found := _UNHOLDABLE[dialect].search(value)) is None:
+        return value, 0
+    at = found.start()
+    if value[at] == "\0":
+        return value[:at], -1  # it stores no NUL
+    return value[:at] + "\ue000", 1  # no database stores half a character
 
 
 _INT64 = 2**63

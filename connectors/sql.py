@@ -95,7 +95,8 @@ class SqlConnector:
     def explain(self, query: SourceQuery) -> str:
         """The statement. Before the first visit column types are taken from the literals."""
         relation = self._relations.get(query.relation) or _supposed(self._dialect, query)
-        compiled = _statement(relation, query).compile(
+        statement, values = _statement(relation, query)
+        compiled = statement.params(values).compile(
             dialect=self._engine.dialect, compile_kwargs={"render_postcompile": True}
         )
         return str(compiled)
@@ -128,8 +129,7 @@ class SqlConnector:
                 if relation is None:
                     described = await describe(connection, self._dialect, query.relation)
                     relation = _relation(self._dialect, query.relation, described)
-                statement = _statement(relation, query)
-                rows = (await connection.execute(statement)).all()
+                rows = (await connection.execute(*_statement(relation, query))).all()
         except Exception as error:
             # any exception of three drivers, their sockets and decoders; none of it is ours
             raise source_error(error) from error
@@ -170,19 +170,15 @@ def _relation(dialect: Dialect, name: str, described: Described) -> Relation:
     )
 
 
-def _statement(relation: Relation, query: SourceQuery) -> sa.Select[Any]:
-    """The one statement of a visit.
+def _statement(relation: Relation, query: SourceQuery) -> tuple[sa.Select[Any], Mapping[str, Any]]:
+    """The one statement of a visit, and its parameters.
 
     Raises:
         SourceProtocolError: a column is missing from the relation.
     """
     wanted = all_of((query.where, query.guard, _beyond(query)))
     try:
-        columns = [relation.read(column) for column in query.columns]
-        statement = sa.select(*columns).select_from(relation.source)
-        if wanted != ALWAYS:
-            statement = statement.where(relation.predicate(wanted))
-        return statement.order_by(relation.order(query.key)).limit(query.limit + 1)
+        return relation.statement(query.columns, wanted, query.key, query.limit + 1)
     except KeyError as error:
         raise SourceProtocolError(f"{query.relation} has no column {error.args[0]}") from error
 

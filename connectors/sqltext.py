@@ -5,28 +5,31 @@ spaces, affinities turn text into numbers. Each dialect therefore has a recipe t
 points, and where that recipe would hide an index from the planner, the database's own looser
 predicate stands beside it: the loose one finds rows, the strict one decides.
 
-A literal that a column could never hold (2.5 in an integer column, a NUL in PostgreSQL) is moved
-to its nearest neighbour that the column can hold and the operator adjusted, so that no driver
-rounds it and none refuses it (`_sqlliterals`). Values reach a statement only as bind parameters.
+Values reach a statement only as bind parameters: a statement is built for the outline of a
+condition (`_sqloutline`) and kept, since the next question has the same outline and other values.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 
-from connectors._sqlliterals import Dialect, Kind, comparable, fit
-from connectors.conditions import And, Compare, Condition, IsNull, Op, Or, Scalar
+from connectors._sqlliterals import Dialect, Kind
+from connectors._sqloutline import Group, Leaf, Null, Outline, Outliner
+from connectors.conditions import Condition, Op
 
 Expression: TypeAlias = sa.ColumnElement[Any]
 Predicate: TypeAlias = sa.ColumnElement[bool]
+Kept: TypeAlias = tuple[sa.Select[Any], Mapping[str, int]]
+"""A statement and, for each of its parameters, the place of its value in the list of values."""
+
+_ROWS = "rows"  # the parameter that bounds how many come
+_MOST_STATEMENTS = 256  # kept for one relation
 
 
 class Form(StrEnum):
@@ -100,6 +103,7 @@ class Relation:
     source: sa.TableClause = field(init=False)
     cells: dict[str, Cell] = field(init=False, default_factory=dict)  # made once for each column
     reads: dict[str, Expression] = field(init=False, default_factory=dict)
+    statements: dict[tuple[Any, ...], Kept] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         schema, _, name = self.name.rpartition(".")
@@ -135,17 +139,38 @@ class Relation:
             raise KeyError(column)
         return _strict(self.dialect, _JSON_KEYS[self.dialect](held, raw, key))
 
-    def predicate(self, condition: Condition) -> Predicate:
-        """Where a condition holds. Raises KeyError for a column that is not there."""
-        match condition:
-            case And(parts):
-                return sa.and_(sa.true(), *map(self.predicate, parts))
-            case Or(parts):
-                return sa.or_(sa.false(), *map(self.predicate, parts))
-            case IsNull(column):
+    def statement(
+        self, columns: Sequence[str], where: Condition, key: str, rows: int
+    ) -> tuple[sa.Select[Any], dict[str, Any]]:
+        """The columns of the rows where a condition holds, in the order of the key, at most so
+        many; and the statement's parameters. Raises KeyError for a column that is not there."""
+        outliner = Outliner(self.dialect, lambda column: self.cell(column).kind)
+        asked = (tuple(columns), outliner.outline(where), key)
+        if (made := self.statements.get(asked)) is None:
+            if len(self.statements) >= _MOST_STATEMENTS:
+                self.statements.clear()
+            made = self.statements[asked] = self._select(*asked)
+        statement, places = made
+        values = outliner.values
+        return statement, {_ROWS: rows} | {name: values[at] for name, at in places.items()}
+
+    def _select(self, columns: tuple[str, ...], where: Outline, key: str) -> Kept:
+        binds = _Binds()
+        statement = sa.select(*map(self.read, columns)).select_from(self.source)
+        if where != Group(every=True):
+            statement = statement.where(self._predicate(where, binds))
+        limit = sa.bindparam(_ROWS, type_=sa.Integer())
+        return statement.order_by(self.order(key)).limit(limit), binds.places
+
+    def _predicate(self, outline: Outline, binds: _Binds) -> Predicate:
+        match outline:
+            case Group(every, parts):
+                made = [self._predicate(part, binds) for part in parts]
+                return sa.and_(sa.true(), *made) if every else sa.or_(sa.false(), *made)
+            case Null(column):
                 return _is_null(self.dialect, self.cell(column))
-            case Compare(column, op, value):
-                return compare(self.dialect, self.cell(column), op, value)
+            case Leaf(column):
+                return _compare(self.dialect, self.cell(column), outline, binds)
 
     def order(self, column: str) -> Expression:
         """What to order by, so that text comes in the order of its code points."""
@@ -222,50 +247,50 @@ _JSON_KEYS = {
 # --- comparing
 
 
-def compare(dialect: Dialect, cell: Cell, op: Op, value: Scalar | tuple[Scalar, ...]) -> Predicate:
-    """Where `cell op value` holds; nowhere when cell and value are of unlike kinds."""
-    if op is Op.IN:
-        members = value if isinstance(value, tuple) else (value,)
-        return _is_one_of(dialect, cell, members)
-    if isinstance(value, tuple):
-        return sa.false()
-    kind = comparable(cell.kind, value)
-    if kind is None or (op is Op.STARTSWITH and kind is not Kind.TEXT):
-        return sa.false()
-    if isinstance(value, float | Decimal) and value != value:  # NaN differs from every value
-        return _of_kind(dialect, cell, kind, _exists(cell)) if op is Op.NE else sa.false()
-    fitted, side = fit(dialect, kind, value)
-    if op is Op.STARTSWITH:
-        return sa.false() if side else _starts(dialect, cell, str(fitted))
-    if side:
-        if op in (Op.EQ, Op.NE):
-            everywhere = _of_kind(dialect, cell, kind, _exists(cell))
-            return everywhere if op is Op.NE else sa.false()
-        op = (_WHEN_ABOVE if side > 0 else _WHEN_BELOW)[op]
-    return _of_kind(dialect, cell, kind, _plain_compare(dialect, cell, kind, op, fitted))
+class _Binds:
+    """Hands out the parameters of one statement."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, int] = {}
+
+    def __call__(
+        self, at: int, type_: sa.types.TypeEngine[Any], *, many: bool = False
+    ) -> Expression:
+        name = f"v{len(self.places)}"
+        self.places[name] = at
+        return sa.bindparam(name, type_=type_, expanding=many)
 
 
-# what an operator becomes when the literal moved up, or down, to a value the column can hold
-_WHEN_ABOVE = {Op.LT: Op.LT, Op.LTE: Op.LT, Op.GT: Op.GTE, Op.GTE: Op.GTE}
-_WHEN_BELOW = {Op.LT: Op.LTE, Op.LTE: Op.LTE, Op.GT: Op.GT, Op.GTE: Op.GT}
+def _compare(dialect: Dialect, cell: Cell, leaf: Leaf, binds: _Binds) -> Predicate:
+    """Where the cell meets the comparison; nowhere where it holds something of another kind."""
+    match leaf.op:
+        case None:
+            found: Predicate = cell.value.is_not(None)
+        case Op.IN:
+            found = _is_one_of(dialect, cell, leaf, binds)
+        case Op.STARTSWITH:
+            found = _starts(dialect, cell, leaf, binds)
+        case _:
+            found = _plain_compare(dialect, cell, leaf, binds)
+    return _of_kind(dialect, cell, leaf.kind, found)
 
 
-def _plain_compare(dialect: Dialect, cell: Cell, kind: Kind, op: Op, value: Scalar) -> Predicate:
-    literal = _literal(kind, value)
+def _plain_compare(dialect: Dialect, cell: Cell, leaf: Leaf, binds: _Binds) -> Predicate:
+    kind, literal = leaf.kind, binds(leaf.at, _TYPES[leaf.kind])
     held = _unconverted(cell, kind)
-    match op:
+    match leaf.op:
         case Op.EQ:
             strict = held == literal
             return strict if cell.loose is None else sa.and_(_loosely(cell, literal), strict)
         case Op.NE:
             return held != literal
     held = _sorted(dialect, cell) if kind is Kind.TEXT else held
-    match op:
+    match leaf.op:
         case Op.LT:
             return held < literal
         case Op.LTE:
             return held <= literal
-    above = held > literal if op is Op.GT else held >= literal
+    above = held > literal if leaf.op is Op.GT else held >= literal
     if dialect is Dialect.POSTGRESQL and kind in (Kind.FLOAT, Kind.DECIMAL):
         # PostgreSQL ranks NaN above every number; nothing else does
         return sa.and_(above, held != sa.cast(sa.literal("NaN"), _TYPES[kind]))
@@ -279,69 +304,40 @@ def _loosely(cell: Cell, literal: Expression) -> Predicate:
     return cell.loose == literal
 
 
-def _is_one_of(dialect: Dialect, cell: Cell, members: tuple[Scalar, ...]) -> Predicate:
-    groups: dict[Kind, list[Scalar]] = {}
-    for member in members:
-        kind = comparable(cell.kind, member)
-        if kind is None or (isinstance(member, float | Decimal) and member != member):
-            continue
-        fitted, side = fit(dialect, kind, member)
-        if side == 0:
-            groups.setdefault(_group(kind, member), []).append(fitted)
-    parts = []
-    for kind, values in groups.items():
-        strict = _any_of(dialect, _unconverted(cell, kind), kind, values)
-        if cell.loose is not None:
-            strict = sa.and_(_any_of_loose(dialect, cell.loose, values), strict)
-        parts.append(_of_kind(dialect, cell, kind, strict))
-    return sa.or_(sa.false(), *parts)
+def _is_one_of(dialect: Dialect, cell: Cell, leaf: Leaf, binds: _Binds) -> Predicate:
+    strict = _any_of(dialect, _unconverted(cell, leaf.kind), leaf, binds)
+    if cell.loose is None:
+        return strict
+    if not isinstance(cell.loose, sa.Cast):
+        return sa.and_(_any_of(dialect, cell.loose, leaf, binds), strict)
+    padded = sa.cast(binds(leaf.at, postgresql.ARRAY(sa.Text())), postgresql.ARRAY(_Bpchar()))
+    return sa.and_(sa.cast(cell.loose.clause, _Bpchar()) == sa.any_(padded), strict)
 
 
-def _group(kind: Kind, member: Scalar) -> Kind:
-    return Kind.TEXT if isinstance(member, str) else kind
-
-
-def _any_of(dialect: Dialect, held: Expression, kind: Kind, values: list[Scalar]) -> Predicate:
-    unique = list(dict.fromkeys(values))
+def _any_of(dialect: Dialect, held: Expression, leaf: Leaf, binds: _Binds) -> Predicate:
     if dialect is Dialect.POSTGRESQL:
         # one parameter however many values, so one prepared statement serves every number of them
-        return held == sa.any_(sa.literal(unique, postgresql.ARRAY(_TYPES[kind])))
-    return held.in_(sa.bindparam(None, unique, type_=_TYPES[kind], expanding=True, unique=True))
+        return held == sa.any_(binds(leaf.at, postgresql.ARRAY(_TYPES[leaf.kind])))
+    return held.in_(binds(leaf.at, _TYPES[leaf.kind], many=True))
 
 
-def _any_of_loose(dialect: Dialect, loose: Expression, values: list[Scalar]) -> Predicate:
-    if isinstance(loose, sa.Cast):
-        padded = sa.cast(
-            sa.literal(values, postgresql.ARRAY(sa.Text())), postgresql.ARRAY(_Bpchar())
-        )
-        return sa.cast(loose.clause, _Bpchar()) == sa.any_(padded)
-    return _any_of(dialect, loose, Kind.TEXT, values)
-
-
-def _starts(dialect: Dialect, cell: Cell, prefix: str) -> Predicate:
-    """Text from `prefix` up to the next text that does not start with it.
+def _starts(dialect: Dialect, cell: Cell, leaf: Leaf, binds: _Binds) -> Predicate:
+    """Text from a prefix up to the next text that does not start with it.
 
     A range is exact wherever order is by code point, needs no pattern and so no escaping; the
     pattern beside it (MariaDB) or instead of it (PostgreSQL's plain columns) is for the index.
     """
+    prefix, end, pattern = range(leaf.at, leaf.at + 3)
+    text = _TYPES[Kind.TEXT]
     if dialect is Dialect.POSTGRESQL and cell.loose is None and not cell.by_code_point:
-        return cell.value.startswith(prefix, autoescape=True)
+        return cell.value.like(binds(pattern, text), escape="/")
     held = _sorted(dialect, cell)
-    parts: list[Predicate] = [held >= _literal(Kind.TEXT, prefix)]
-    if end := _after_prefix(prefix):
-        parts.append(held < _literal(Kind.TEXT, end))
+    parts: list[Predicate] = [held >= binds(prefix, text)]
+    if leaf.bounded:
+        parts.append(held < binds(end, text))
     if dialect is Dialect.MARIADB and cell.loose is not None:
-        parts.insert(0, cell.loose.startswith(prefix, autoescape=True))
-    return _of_kind(dialect, cell, Kind.TEXT, sa.and_(*parts))
-
-
-def _after_prefix(prefix: str) -> str:
-    """The least text greater than every text that starts with `prefix`; "" if there is none."""
-    bare = prefix.rstrip(chr(sys.maxunicode))
-    if not bare:
-        return ""
-    following = ord(bare[-1]) + 1
-    return bare[:-1] + chr(0xE000 if following == 0xD800 else following)
+        parts.insert(0, cell.loose.like(binds(pattern, text), escape="/"))
+    return sa.and_(*parts)
 
 
 def _ordered(dialect: Dialect, cell: Cell) -> Expression:
@@ -387,16 +383,8 @@ def _of_kind(dialect: Dialect, cell: Cell, kind: Kind, found: Predicate) -> Pred
     return found
 
 
-def _exists(cell: Cell) -> Predicate:
-    return cell.value.is_not(None)
-
-
 def _is_null(dialect: Dialect, cell: Cell) -> Predicate:
     if dialect is Dialect.MARIADB:
         # its IS NULL is also true of 0000-00-00 in a column that admits no null
         return cell.value.op("<=>", is_comparison=True, return_type=sa.Boolean())(sa.null())
     return cell.value.is_(None)
-
-
-def _literal(kind: Kind, value: Scalar) -> Expression:
-    return sa.literal(value, _TYPES[kind])
