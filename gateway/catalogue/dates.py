@@ -233,17 +233,23 @@ def _partial_dmy(column: str, nulls: Sequence[Any]) -> Codec:
         low, high = (date.fromisoformat(end) for end in interval(asked))
         if high - low > timedelta(days=366):
             return None
-        days = [low + timedelta(days=n) for n in range((high - low).days + 1)]
-        unknown = ("??", "00")
-        spelt = [day.strftime("%d/%m/%Y") for day in days]
-        spelt += [f"{u}/{day:%m/%Y}" for day in days for u in unknown]
-        # of a month that is not known, no day says anything
-        years = dict.fromkeys(f"{day:%Y}" for day in days)
-        any_day = (*unknown, *(f"{n:02}" for n in range(1, 32)))
-        spelt += [f"{d}/{u}/{year}" for year in years for d in any_day for u in unknown]
-        return Pushed(Compare(column, Op.IN, tuple(dict.fromkeys(spelt))))
+        return Pushed(Compare(column, Op.IN, _spelt_dmy(low, high)))
 
     return Codec(columns=(column,), decode=decode, encode=encode)
+
+
+@lru_cache(maxsize=64)  # as below
+def _spelt_dmy(low: date, high: date) -> tuple[str, ...]:
+    """Every day from `low` to `high`, whole and with what may be unknown of it."""
+    days = [low + timedelta(days=n) for n in range((high - low).days + 1)]
+    unknown = ("??", "00")
+    spelt = [day.strftime("%d/%m/%Y") for day in days]
+    spelt += [f"{u}/{day:%m/%Y}" for day in days for u in unknown]
+    # of a month that is not known, no day says anything
+    years = dict.fromkeys(f"{day:%Y}" for day in days)
+    any_day = (*unknown, *(f"{n:02}" for n in range(1, 32)))
+    spelt += [f"{d}/{u}/{year}" for year in years for d in any_day for u in unknown]
+    return tuple(dict.fromkeys(spelt))
 
 
 def _partial_parts(columns: tuple[str, ...], default: str) -> Codec:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -48,6 +48,17 @@ class EntityMapping:
     parts: Mapping[str, tuple[Entry, ...]] = EMPTY
     only: Condition = ALWAYS  # the owner's standing filter, in the source's own names
     over_read: bool = False
+    held: frozenset[str] = field(init=False)  # every `field` and `component.field` that it has
+
+    def __post_init__(self) -> None:
+        below = (
+            ".".join((part, *names[:depth]))
+            for part, entries in self.parts.items()
+            for entry in entries
+            for names in (column.split(".") for column in entry.columns)
+            for depth in range(1, len(names) + 1)
+        )
+        object.__setattr__(self, "held", frozenset((*self.columns, *self.parts, *below)))
 
     @property
     def key(self) -> Codec:
@@ -61,14 +72,7 @@ class EntityMapping:
 
     def holds_field(self, dotted: str) -> bool:
         """Whether the source has anything at `field` or `component.field`."""
-        first, _, rest = dotted.partition(".")
-        if not rest:
-            return first in self.columns or first in self.parts
-        return any(
-            column == rest or column.startswith(f"{rest}.")
-            for entry in self.parts.get(first, ())
-            for column in entry.columns
-        )
+        return dotted in self.held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,14 +72,13 @@ def applicable(selections: Iterable[Selection], type_name: str) -> tuple[Selecti
     for selection in selections:
         if selection.on is not None and type_name not in selection.on:
             continue
-        before = merged.get(selection.key)
-        merged[selection.key] = replace(
-            selection,
-            on=None,
-            selections=(*before.selections, *selection.selections)
-            if before
-            else selection.selections,
-        )
+        if (before := merged.get(selection.key)) is not None:
+            below = (*before.selections, *selection.selections)
+            merged[selection.key] = replace(before, selections=below)
+        else:
+            merged[selection.key] = (
+                selection if selection.on is None else replace(selection, on=None)
+            )
     return tuple(merged.values())
 
 
