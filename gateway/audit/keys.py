@@ -1,6 +1,7 @@
 """The secrets of the log, in a directory of their own that only the gateway's account can read.
 
     log.key, log.pub         the Ed25519 key that signs checkpoints; the line that auditors need
+    journal.key              the HMAC key of records that are in no signed checkpoint yet
     month/AGENCY/2026-01     what wraps the data keys of bodies that this agency may open
     token/NAME/PERIOD        HMAC keys for identifiers
 
@@ -104,6 +105,10 @@ class AuditKeys:
             _write_new(self._root / "log.pub.new", line.encode())
             (self._root / "log.pub.new").replace(public)
         return signer
+
+    def journal(self) -> bytes:
+        """The HMAC key of the journal."""
+        return self._key("journal.key")
 
     def wrapping(self, agency: str, at: datetime) -> tuple[str, bytes]:
         """The id and key that wrap data keys for an agency in the month of `at` (UTC)."""

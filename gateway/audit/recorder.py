@@ -24,8 +24,9 @@ from typing import Any, Final
 
 from gateway.audit.entry import Json, Kind, Tag, canonical, token
 from gateway.audit.keys import AuditKeys
-from gateway.audit.log import AuditLog, Receipt
+from gateway.audit.log import AuditLog
 from gateway.audit.merkle import leaf_hash, root_of
+from gateway.audit.sequencer import Receipt
 from gateway.errors import AuditUnavailable
 from gateway.model import (
     AuthorisedPlan,

@@ -4,6 +4,7 @@
     tile/entries/N[.p/W]  256 entries, each behind its length (16 bits, big-endian)
     tile/L/N[.p/W]        256 hashes
     sealed/N/FFF          bodies of one commit: lines `{"body": …, "index": …}`; erasable
+    journal               records that last and are in no tile yet (`journal.py`)
     lock                  held by the one process that writes
 
 Files are written once, never edited. What a checkpoint speaks of is durable before that checkpoint
@@ -56,6 +57,27 @@ class Disk:
         """Give the file its name at once, replacing what had it."""
         source.replace(target)
 
+    def extend(self, path: Path, data: bytes, at: int) -> None:
+        """Write the data from this place of the file on, and wait until it is on the disk."""
+        handle = os.open(path, os.O_WRONLY)
+        try:
+            view = memoryview(data)
+            while view:
+                written = os.pwrite(handle, view, at)
+                view, at = view[written:], at + written
+            os.fdatasync(handle)
+        finally:
+            os.close(handle)
+
+    def cut(self, path: Path, length: int) -> None:
+        """Shorten the file, and wait until that is on the disk."""
+        handle = os.open(path, os.O_WRONLY)
+        try:
+            os.ftruncate(handle, length)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
     def mkdir(self, path: Path) -> None:
         """Make one directory."""
         path.mkdir(mode=0o750)
@@ -71,7 +93,7 @@ class Store:
             AuditUnavailable: another process has it, or it cannot be used.
         """
         self._root = directory
-        self._disk = disk or Disk()
+        self.disk = disk or Disk()
         self._known: set[Path] = set()
         try:
             directory.mkdir(mode=0o750, parents=True, exist_ok=True)
@@ -84,6 +106,11 @@ class Store:
             os.close(self._lock)
             detail = f"another process is writing the audit log in {directory}"
             raise AuditUnavailable(detail=detail) from error
+
+    @property
+    def root(self) -> Path:
+        """The directory."""
+        return self._root
 
     def close(self) -> None:
         """Let go of the lock; nothing may be written after it."""
@@ -173,21 +200,21 @@ class Store:
     def _stage(self, files: Mapping[Path, bytes]) -> None:
         for path, data in files.items():
             self._make_folder(path.parent)
-            self._disk.write(path, data, 0o640)
+            self.disk.write(path, data, 0o640)
         for path in files:
-            self._disk.sync(path)
+            self.disk.sync(path)
         for folder in dict.fromkeys(path.parent for path in files):
-            self._disk.sync(folder)
+            self.disk.sync(folder)
 
     def _swap(self, staged: Path, old: bytes | None) -> None:
         try:
-            self._disk.rename(staged, self._root / CHECKPOINT)
+            self.disk.rename(staged, self._root / CHECKPOINT)
         except OSError as error:
             if self._still(old):
                 raise
             raise SwapUnknown("the checkpoint changed though renaming failed") from error
         try:
-            self._disk.sync(self._root)
+            self.disk.sync(self._root)
         except OSError as error:
             raise SwapUnknown("the new checkpoint may not be durable") from error
 
@@ -203,8 +230,8 @@ class Store:
             return
         self._make_folder(folder.parent)
         with contextlib.suppress(FileExistsError):
-            self._disk.mkdir(folder)
-        self._disk.sync(folder.parent)
+            self.disk.mkdir(folder)
+        self.disk.sync(folder.parent)
         self._known.add(folder)
 
     def bodies(self, first: int, bodies: Sequence[bytes | None]) -> dict[str, bytes]:
@@ -235,13 +262,13 @@ class Store:
             found = True
             temporary = segment.with_name(segment.name + _TEMPORARY)
             if kept:
-                self._disk.write(temporary, b"".join(kept), 0o640)
-                self._disk.sync(temporary)
-                self._disk.rename(temporary, segment)
+                self.disk.write(temporary, b"".join(kept), 0o640)
+                self.disk.sync(temporary)
+                self.disk.rename(temporary, segment)
             else:
                 self._forget(temporary)
                 segment.unlink()
-            self._disk.sync(segment.parent)
+            self.disk.sync(segment.parent)
         return found
 
     # -- clearing ----------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.audit.keys import AuditKeys
-from gateway.audit.log import AuditLog, Receipt
+from gateway.audit.log import AuditLog
+from gateway.audit.sequencer import Receipt
 from gateway.audit.store import Disk
 from gateway.audit.verify import Report, verify
 

@@ -56,6 +56,12 @@ class Faulty(Disk):
     def mkdir(self, path: Path) -> None:
         self._step(lambda: super(Faulty, self).mkdir(path))
 
+    def extend(self, path: Path, data: bytes, at: int) -> None:
+        self._step(lambda: super(Faulty, self).extend(path, data, at))
+
+    def cut(self, path: Path, length: int) -> None:
+        self._step(lambda: super(Faulty, self).cut(path, length))
+
 
 def entries_of(start: int, count: int) -> list[AuditEntry]:
     """Records as the sequencer hands them to the writer; every second has a body."""
@@ -125,36 +131,66 @@ def test_a_failure_at_every_step_of_a_commit(
 @pytest.mark.parametrize("persists", [False, True], ids=["lost", "persisted"])
 @pytest.mark.parametrize("before", [0, 255])
 async def test_a_failure_at_every_step_of_an_append(
-    tmp_path: Path, before: int, persists: bool
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, before: int, persists: bool
 ) -> None:
-    """The waiter is told, and nothing that was ever acknowledged is lost."""
-    leaf, stopped, at = {"kind": "V"}, 0, 0
+    """The waiter is told, or its record lasts whatever becomes of the checkpoint after it."""
+    leaf, refused, at = {"kind": "V"}, 0, 0
     while True:
         place, disk = Place(tmp_path / str(at)), Faulty(persists=persists)
         async with place.opened() as log:
             kept = await put(log, before)
         async with place.opened(disk) as log:
             disk.at = disk.steps + at
-            try:
-                await log.append(leaf)
-                break  # beyond the last step
-            except AuditUnavailable:
-                assert not well(log)
-            if log.stopped:
-                stopped += 1
-                with pytest.raises(AuditUnavailable, match="stopped"):
-                    await log.append(leaf)
-            else:
-                kept.append(await log.append(leaf))
-                assert well(log)
-                assert log.size == before + 1
+            for _ in range(2):
+                try:
+                    kept.append(await log.append(leaf))
+                except AuditUnavailable:
+                    refused += 1
+                    assert not well(log)
         async with place.opened() as log:
+            assert log.size >= len(kept)
             for receipt in kept:
                 assert leaf_hash(await log.leaf(receipt.index)) == receipt.leaf_hash
         assert place.verified().ok
+        if disk.steps <= disk.at:  # beyond the last step
+            break
         at += 1
-    assert at >= 9
-    assert stopped == (2 if persists else 1)
+    assert at >= 11
+    assert refused >= 1
+    stopped = [record for record in caplog.records if record.levelname == "CRITICAL"]
+    assert stopped
+
+
+async def test_what_a_crash_leaves_in_the_journal_is_in_the_tree_at_the_next_start(
+    tmp_path: Path,
+) -> None:
+    """A checkpoint that is never written costs no record that was acknowledged."""
+    place, disk = Place(tmp_path), Full()
+    async with place.opened(disk) as log:
+        disk.full = True  # for files; the journal still takes a few records
+        kept = await put(log, 7)
+        assert sorted(receipt.index for receipt in kept) == list(range(7))
+        assert await log.leaf(6)
+    assert place.verified().size == 0
+    shutil.copytree(place.log, tmp_path / "torn")
+    whole = (place.log / "journal").read_bytes()
+    async with place.opened() as log:
+        assert log.size == 7
+        for receipt in kept:
+            assert leaf_hash(await log.leaf(receipt.index)) == receipt.leaf_hash
+        assert await log.detail(kept[4].index, MONTH) == {"text": "canary 4"}
+    assert (place.verified().size, (place.log / "journal").stat().st_size) == (7, 0)
+    torn = Place(tmp_path / "second")
+    shutil.copytree(tmp_path / "torn", torn.log)
+    shutil.copytree(place.base / "keys", torn.base / "keys", dirs_exist_ok=True)
+    for length in range(0, len(whole), 997):  # a crash in the middle of a write
+        shutil.rmtree(torn.log)
+        shutil.copytree(tmp_path / "torn", torn.log)
+        (torn.log / "journal").write_bytes(whole[:length])
+        async with torn.opened() as log:
+            assert log.size < 7
+            await put(log, 1)
+        assert torn.verified().ok
 
 
 @pytest.mark.parametrize("persists", [False, True], ids=["lost", "persisted"])
@@ -186,9 +222,15 @@ def well(log: AuditLog) -> bool:
 
 
 class Full(Disk):
-    """A disk without space for data until it is freed."""
+    """A disk without space for new files until it is freed, and perhaps for nothing at all."""
 
-    full = False
+    full = journal_too = False
+
+    def extend(self, path: Path, data: bytes, at: int) -> None:
+        if self.full and self.journal_too:
+            super().extend(path, data[: len(data) // 2], at)
+            raise OSError(errno.ENOSPC, "no space left")
+        super().extend(path, data, at)
 
     def write(self, path: Path, data: bytes, mode: int) -> None:
         if self.full:
@@ -201,7 +243,7 @@ async def test_a_full_disk_recovers_when_there_is_space_again(place: Place) -> N
     disk = Full()
     async with place.opened(disk) as log:
         await put(log, 5)
-        disk.full = True
+        disk.full = disk.journal_too = True
         for n in range(3):
             with pytest.raises(AuditUnavailable, match="no space"):
                 await put(log, 2, 100 + n)

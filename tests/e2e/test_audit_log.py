@@ -33,7 +33,7 @@ async def test_what_is_appended_is_there_proved_and_opens_again(place: Place) ->
     async with place.opened() as log:
         assert log.size == 600
         (more,) = await put(log, 1, 600)
-        assert (more.index, more.size, more.at) == (600, 601, AT)
+        assert (more.index, more.at, log.size) == (600, AT, 601)
     report = place.verified()
     assert report.ok
     assert (report.size, report.kinds, report.bodies) == (601, {"R": 601}, 151)
@@ -56,13 +56,8 @@ async def test_at_the_borders_of_tiles(place: Place, size: int) -> None:
         await put(log, size - size // 2, size // 2)
         for index in {0, size - 1} if size else set():
             proof = await log.inclusion(index)
-            check_inclusion(
-                proof.leaf_hash,
-                index,
-                size,
-                proof.hashes,
-                open_checkpoint(proof.checkpoint, place.public).root,
-            )
+            said = open_checkpoint(proof.checkpoint, place.public)
+            check_inclusion(proof.leaf_hash, index, said.size, proof.hashes, said.root)
     async with place.opened() as log:
         assert log.size == size
         await put(log, 1, size)
@@ -79,8 +74,7 @@ async def test_one_by_one_gives_the_same_tree_as_together(place: Place, tmp_path
     leaves = [{"kind": "R", "request_id": f"r{n}"} for n in range(300)]
     async with place.opened() as one, other.opened() as all_at_once:
         for leaf in leaves:
-            last = await one.append(leaf)
+            await one.append(leaf)
         await asyncio.gather(*(all_at_once.append(leaf) for leaf in leaves))
-        assert (await all_at_once.append({"kind": "V"})).size == 301
-        assert (await one.append({"kind": "V"})).root != last.root
+        assert one.size == all_at_once.size == 300
     assert place.verified().root == other.verified().root

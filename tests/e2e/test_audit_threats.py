@@ -13,9 +13,12 @@ from random import Random
 
 import pytest
 
+from gateway.audit.entry import entry_of
+from gateway.audit.journal import Journal
 from gateway.audit.keys import AuditKeys
-from gateway.audit.log import AuditLog, Receipt
+from gateway.audit.log import AuditLog
 from gateway.audit.merkle import check_inclusion
+from gateway.audit.sequencer import Receipt
 from gateway.audit.store import unpack
 from gateway.audit.verify import open_checkpoint, verify
 from gateway.errors import AuditUnavailable
@@ -117,7 +120,7 @@ async def test_AU_03_a_log_rolled_back_does_not_fit_a_kept_checkpoint(place: Pla
     shutil.copytree(place.log, place.base / "old")
     async with place.opened() as log:
         await put(log, 50, 300)
-        kept = log.checkpoint
+        kept = (await log.inclusion(349)).checkpoint
     shutil.rmtree(place.log)
     shutil.copytree(place.base / "old", place.log)
     assert place.verified().ok  # alone it cannot be told: that is what kept checkpoints are for
@@ -146,7 +149,7 @@ async def test_AU_06_two_roots_of_one_size_are_a_fork(place: Place) -> None:
     shutil.copytree(place.log, place.base / "fork")
     async with place.opened() as log:
         await put(log, 1, 10)
-        kept = log.checkpoint
+        kept = (await log.inclusion(10)).checkpoint
     shutil.rmtree(place.log)
     shutil.copytree(place.base / "fork", place.log)
     async with place.opened() as log:
@@ -237,6 +240,26 @@ async def test_a_damaged_edge_is_not_written_on(place: Place, name: str) -> None
         await put(log, 300)
     flip(place.log / name, 20, 0)
     with pytest.raises(AuditUnavailable):
+        await AuditLog.open(place.log, keys=place.keys, origin=ORIGIN)
+
+
+async def test_only_the_keeper_of_the_key_can_add_to_the_journal(place: Place) -> None:
+    """What stands in the journal is signed at the next start, so it must not be anybody's."""
+    async with place.opened() as log:
+        await put(log, 3)
+    entry = entry_of({"kind": "R", "request_id": "forged"})
+    journal = place.log / "journal"
+    Journal(journal, b"k" * 32).append(3, [entry])
+    assert journal.stat().st_size > 0
+    async with place.opened() as log:
+        assert log.size == 3
+    Journal(journal, place.keys.journal()).append(3, [entry])  # as a crash leaves it
+    async with place.opened() as log:
+        assert log.size == 4
+        assert b"forged" in await log.leaf(3)
+    assert place.verified().ok
+    Journal(journal, place.keys.journal()).append(5, [entry])
+    with pytest.raises(AuditUnavailable, match="the log ends at 4"):
         await AuditLog.open(place.log, keys=place.keys, origin=ORIGIN)
 
 

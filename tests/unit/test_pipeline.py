@@ -22,8 +22,9 @@ from connectors.spi import (
     SourceResult,
 )
 from gateway.audit.keys import AuditKeys
-from gateway.audit.log import AuditLog, Receipt
+from gateway.audit.log import AuditLog
 from gateway.audit.recorder import AuditedResponse, Recorder
+from gateway.audit.sequencer import Receipt
 from gateway.errors import (
     AuditUnavailable,
     MalformedRequest,
@@ -105,7 +106,7 @@ class FakeLog:
         self.journal.leaves.append(leaf)
         self.journal.sealed.append(detail)
         self.size += 1
-        return Receipt(index=self.size, leaf_hash=b"h", size=self.size, root=b"r", at=world.NOW)
+        return Receipt(index=self.size, leaf_hash=b"h", at=world.NOW)
 
 
 class FakeKeys:
