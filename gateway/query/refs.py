@@ -99,7 +99,7 @@ class Cursor:
 
 
 def binding(*parts: str) -> bytes:
-    """What ties a cursor to its question: who, why, which field, which arguments."""
+    """What ties a cursor to its question: who, why, which field, all that was asked."""
     return hashlib.sha256(json.dumps(parts).encode()).digest()
 
 
