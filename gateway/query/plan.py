@@ -188,7 +188,7 @@ class _Planning:
                     parts=(),
                     where=where,
                     limit=limit,
-                    near=self.near(root, selection),
+                    near=self.near(root, selection, source.id),
                     after=after,
                     root=selection.key,
                     path=path,
@@ -266,7 +266,7 @@ class _Planning:
         self.cursor_serial = cursor.serial
         return cursor
 
-    def near(self, root: Root, selection: Selection) -> Near | None:
+    def near(self, root: Root, selection: Selection, source: str) -> Near | None:
         if root.shape != "face":
             return None
         probe = selection.args["probe"]
@@ -275,7 +275,8 @@ class _Planning:
             raise InvalidOperation("A face probe is either a stored image's ref or a handle.")
         if ref is not None:
             opened = self.refs.open(self.subject.agency, ref)
-            return Near(ref_key=opened[2] if opened and opened[1] == "ImageRef" else "")
+            own = opened is not None and opened[:2] == (source, "ImageRef")
+            return Near(ref_key=opened[2] if opened and own else "")
         return Near(handle=handle)
 
     # --- criteria ---
