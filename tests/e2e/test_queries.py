@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from deploy.demo.agencies.nis import embedding
+from deploy.demo.personas import PERSONAS
 from deploy.demo.population import Agency, Population
 from deploy.demo.story import DOCUMENTS, WHO
 from gateway.catalogue.forms import fold_name
+from gateway.query.refs import Probe, officer
 from tests.e2e.asking import Asker
 
 PEOPLE = "query($n: [PersonCriteria!]!, $a: String) { personSearch(anyOf: $n, first: 5, after: $a)"
@@ -237,7 +239,10 @@ async def test_face_search_by_a_probe_once(
     program = Path(sys.executable).parent / "portcullis"
     made = await asyncio.to_thread(
         subprocess.run,
-        [str(program), "probe", "--vector", str(file), "--key", str(key)],
+        [
+            str(program), "probe", "--vector", str(file), "--key", str(key), "--officer",
+            f"{asker.demo.stack.issuer_url}/ncb", PERSONAS["NO"].sub, "NCB",
+        ],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     handle = made.stdout.strip()
@@ -245,10 +250,37 @@ async def test_face_search_by_a_probe_once(
     assert answer.data["faceSearch"]["candidates"], answer.body
     again = await asker.ask("NO", FACE, {"f": {"handle": handle}}, purpose="OIC_INVESTIGATION")
     assert again.code == "BAD_REQUEST"
+
+
+async def test_several_probes_are_spent_together_and_by_no_other_officer(
+    asker: Asker, population: Population
+) -> None:
+    image = next(i for i in population.images if i.retention == "H")
+    vector = embedding(image.image_id, image.person, image.cohort, "m1")
     refs = asker.demo.started.gate.refs
-    late = refs.seal_probe(vector, secrets.token_hex(16), int(datetime.now(UTC).timestamp()) - 1)
-    expired = await asker.ask("NO", FACE, {"f": {"handle": late}}, purpose="OIC_INVESTIGATION")
-    assert expired.code == "BAD_REQUEST"
+
+    def made(code: str) -> str:
+        persona = PERSONAS[code]
+        whose = officer(
+            f"{asker.demo.stack.issuer_url}/{persona.issuer}", persona.sub, persona.agency
+        )
+        id_ = secrets.token_hex(16)
+        return refs.seal_probe(Probe(id=id_, made_at=datetime.now(UTC), vector=vector), whose)
+
+    two = """query($a: FaceProbe!, $b: FaceProbe!) {
+      a: faceSearch(probe: $a) { threshold } b: faceSearch(probe: $b) { threshold } }"""
+    theirs, first, second = {"handle": made("RA")}, {"handle": made("NO")}, {"handle": made("NO")}
+    said = set()
+    both = await asker.ask("NO", two, {"a": first, "b": second}, purpose="OIC_INVESTIGATION")
+    assert both.data["a"] == both.data["b"]
+    third, damaged = {"handle": made("NO")}, {"handle": "damaged"}
+    failed = await asker.ask("NO", two, {"a": third, "b": damaged}, purpose="OIC_INVESTIGATION")
+    assert failed.status == 400
+    for wrong in (theirs, first, second, third, damaged):
+        answer = await asker.ask("NO", FACE, {"f": wrong}, purpose="OIC_INVESTIGATION")
+        assert (answer.status, answer.code) == (400, "BAD_REQUEST")
+        said.add(answer.body["errors"][0]["message"])
+    assert len(said) == 1
 
 
 async def test_a_bare_vector_is_no_probe(asker: Asker) -> None:
