@@ -115,6 +115,7 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         operation = parse_request(request, gate.parser)
         record.known(operation=operation)
         purpose = operation.justification.purpose if operation.justification else None
+        check_registered(operation, subject, gate.parser)
         plan = gate.planner.plan_for(operation, subject, request.received_at)
         decision, agreed = await decided(gate, request, subject, operation, plan)
         probes = opened(gate, agreed, subject)
@@ -145,6 +146,22 @@ async def refuse(gate: Gate, request: Request, error: GatewayError) -> AuditedRe
     response = failed(error, request)
     gate.metrics.query(code=response.code, purpose=None, elapsed_s=0.0)
     return await gate.audit.begin(request).outcome(response)
+
+
+def check_registered(operation: Operation, subject: Subject, parser: Parser) -> None:
+    """Refuse any text but that of a persisted document to an app that may send nothing else.
+
+    Raises:
+        Refused: it is not, to the letter.
+    """
+    if subject.documents_only and operation.digest not in parser.documents:
+        raise Refused(
+            "This app sends registered documents only. Ask by one of them, or have the service "
+            "desk register this one.",
+            rule="refuse.documents",
+            contact="gateway",
+            detail="not a persisted document",
+        )
 
 
 async def decided(

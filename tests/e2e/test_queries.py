@@ -19,7 +19,7 @@ from deploy.demo.population import Agency, Population
 from deploy.demo.story import DOCUMENTS, WHO
 from gateway.catalogue.forms import fold_name
 from gateway.query.refs import Probe, officer
-from tests.e2e.asking import Asker
+from tests.e2e.asking import Answer, Asker
 
 PEOPLE = "query($n: [PersonCriteria!]!, $a: String) { personSearch(anyOf: $n, first: 5, after: $a)"
 
@@ -311,6 +311,41 @@ async def test_persisted_documents_and_get(asker: Asker) -> None:
         headers=headers,
     )  # fmt: skip
     assert typed_in.status_code == 405
+
+
+async def test_the_response_officers_app_sends_registered_documents_only(asker: Asker) -> None:
+    token = await asyncio.to_thread(asker.demo.token, "RO")
+    text = document("vehicle_stop")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    why = {"purpose": "OFFICER_SAFETY", "reasonCode": "R02", "incidentRef": "NM-26-0000001"}
+
+    async def sent(query: str | None, sha256: str | None = None) -> Answer:
+        persisted = {"persistedQuery": {"version": 1, "sha256Hash": sha256}} if sha256 else {}
+        body = {
+            "variables": {"vrm": "SN68BTX"},
+            "extensions": {"justification": why, **persisted},
+            **({} if query is None else {"query": query}),
+        }
+        reply = await asker.client.post(
+            asker.demo.graphql, json=body, headers={"Authorization": f"Bearer {token}"}
+        )
+        return Answer(status=reply.status_code, body=reply.json())
+
+    for known in (await sent(text), await sent(None, digest), await sent(text, digest)):
+        assert known.hits("vehicle")
+    for other in (text + "\n", text.replace("make", "markers { kind } make")):
+        refused = await sent(other)
+        assert (refused.status, refused.code) == (403, "REFUSED")
+        error = refused.body["errors"][0]
+        assert "registered documents only" in error["message"]
+        assert error["extensions"]["contact"] == "gateway"
+        assert isinstance(refused.body["extensions"]["receipt"]["logEntry"], int)
+    unknown = await sent(None, "0" * 64)
+    assert (unknown.status, unknown.code) == (400, "BAD_REQUEST")
+    at_a_desk = await asker.ask(
+        "RO", text + "\n", {"vrm": "SN68BTX"}, purpose="OFFICER_SAFETY", reason="R02"
+    )
+    assert at_a_desk.data == known.data
 
 
 async def test_a_plan_too_large_is_refused_before_any_source(asker: Asker) -> None:

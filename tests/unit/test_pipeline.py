@@ -4,6 +4,7 @@ before it is answered; whatever fails, nothing is visited without a record, and 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -64,12 +65,13 @@ class Journal:
 class FakeIdentity:
     journal: Journal
     error: Exception | None = None
+    subject: Subject = world.SUBJECT
 
     async def authenticate(self, authorization: Sequence[str]) -> Subject:
         self.journal.lines.append("authenticate")
         if self.error:
             raise self.error
-        return world.SUBJECT
+        return self.subject
 
 
 @dataclass
@@ -261,6 +263,33 @@ async def test_a_refusal_is_in_the_policys_words(lit: World) -> None:
     assert error["extensions"] == {
         "code": "REFUSED", "queryId": "q-1", "rule": "r1", "contact": "d1",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        world.request(SEARCH + " "),
+        world.request("{ __typename sources { agency } }"),
+        world.request('{ __type(name: "Person") { name } }'),
+    ],
+    ids=["a space more", "nothing that is fetched", "the schema"],
+)
+async def test_an_app_of_registered_documents_sends_no_other(lit: World, request_: Request) -> None:
+    documents = {hashlib.sha256(SEARCH.encode()).hexdigest(): SEARCH}
+    parser = world.parser(documents=documents, introspection=True)
+    lit.gate = replace(lit.gate, parser=parser)
+    (digest,) = documents
+    lit.identity.subject = replace(world.SUBJECT, documents_only=True)
+    refused = await lit.ask(request_)
+    assert (refused.status, code(refused)) == (403, "REFUSED")
+    assert refused.body["errors"][0]["extensions"]["rule"] == "refuse.documents"
+    assert lit.journal.lines == ["authenticate", "record D"]
+    assert lit.journal.sealed[-1]["text"] == request_.document
+    by_text = await lit.ask(world.request(SEARCH))
+    by_digest = await lit.ask(world.request("", document_id=digest))
+    assert by_text.body["data"] == by_digest.body["data"]
+    lit.identity.subject = world.SUBJECT
+    assert (await lit.ask(request_)).status == 200
 
 
 async def test_what_was_refused_is_sealed_with_its_justification(lit: World) -> None:
