@@ -4,7 +4,7 @@ that it was asked."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from connectors.conditions import ALWAYS, Condition, all_of, holds
@@ -35,9 +35,9 @@ class Memory:
         return query.relation
 
     async def fetch(self, query: SourceQuery) -> SourceResult:
-        self.asked.append(replace(query))
+        self.asked.append(query)
         whole = all_of((query.where, query.guard))
-        found = [row for row in self.relations.get(query.relation, ()) if holds(whole, row)]
+        found = [row for row in self.relations.get(query.relation, ()) if _holds(whole, row)]
         if query.near is not None:
             least, probe = query.near.min_score, query.near.ref
             found = [row for row in found if row["score"] >= least and row[query.key] != probe]
@@ -58,3 +58,14 @@ class Memory:
 
     async def aclose(self) -> None:
         return None
+
+
+def _holds(where: Condition, row: Row) -> bool:
+    """Whether the row satisfies it: of a list of elements (`names[].family`) one has to."""
+    lists = {name: held for name, held in row.items() if isinstance(held, list)}
+    most = max(map(len, lists.values()), default=0)
+    elements = [
+        {name: held[at] if at < len(held) else None for name, held in lists.items()}
+        for at in range(max(most, 1))
+    ]
+    return any(holds(where, {**row, **element}) for element in elements)
