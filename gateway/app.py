@@ -139,7 +139,12 @@ async def running(
         gate = Gate(
             identity=Identity(
                 [
-                    TrustedIssuer(issuer=i.issuer, agency=i.agency, algorithms=i.algorithms)
+                    TrustedIssuer(
+                        issuer=i.issuer,
+                        agency=i.agency,
+                        algorithms=i.algorithms,
+                        documents_only=i.documents_only,
+                    )
                     for i in settings.issuers
                 ],
                 audience=settings.audience,

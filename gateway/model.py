@@ -71,6 +71,7 @@ class Subject:
     attributes_as_at: datetime
     acr: str | None = None
     auth_time: datetime | None = None
+    documents_only: bool = False  # through an app that may send persisted documents only
 
 
 # --- parse ---------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ from gateway.query.derived import Moment
 from gateway.query.fanout import FanOut, Probe
 from gateway.query.operation import Parser, parse_request
 from gateway.query.plan import Planner, cursor_binding
-from gateway.query.refs import Refs
+from gateway.query.refs import PROBE_LIFE, Refs, officer
 from gateway.query.shape import Shaping, shape
 from gateway.settings import Limits
 
@@ -50,26 +50,33 @@ _log = logging.getLogger(__name__)
 
 
 class Probes:
-    """Face probes that the gateway issued: each opens once."""
+    """Face probes that were issued: each opens once, for its officer, within PROBE_LIFE.
+
+    Which were opened is held in memory. One that was not made after this gateway started may have
+    been opened before, so it is refused; and time goes on here even if the clock is put back.
+    """
 
     def __init__(self, refs: Refs, clock: Callable[[], datetime]) -> None:
         self._refs = refs
         self._clock = clock
-        self._spent: dict[str, int] = {}  # id -> end, in seconds since the epoch
+        self._started = self._now = clock()
+        self._spent: dict[str, datetime] = {}  # id -> when it was made
 
-    def open(self, handle: str) -> Probe:
+    def open(self, handle: str, subject: Subject) -> Probe:
         """The probe's vector.
 
         Raises:
-            MalformedRequest: damaged, expired, or opened before.
+            MalformedRequest: damaged, another officer's, expired, opened before, or perhaps so.
         """
-        now = self._clock()
-        opened = self._refs.open_probe(handle, now)
-        self._spent = {i: end for i, end in self._spent.items() if end >= now.timestamp()}
-        if opened is None or opened[0] in self._spent:
+        now = self._now = max(self._now, self._clock())
+        oldest = max(self._started + timedelta(microseconds=1), now - PROBE_LIFE)
+        self._spent = {id_: made for id_, made in self._spent.items() if made >= oldest}
+        whose = officer(subject.issuer, subject.id, subject.agency)
+        issued = self._refs.open_probe(handle, whose)
+        if issued is None or issued.id in self._spent or not oldest <= issued.made_at <= now:
             raise MalformedRequest("This face probe cannot be used: make a new one.")
-        self._spent[opened[0]] = opened[1]
-        return opened[2]
+        self._spent[issued.id] = issued.made_at
+        return issued.vector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +115,10 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         operation = parse_request(request, gate.parser)
         record.known(operation=operation)
         purpose = operation.justification.purpose if operation.justification else None
+        check_registered(operation, subject, gate.parser)
         plan = gate.planner.plan_for(operation, subject, request.received_at)
         decision, agreed = await decided(gate, request, subject, operation, plan)
-        probes = opened(gate, agreed)
+        probes = opened(gate, agreed, subject)
         await record.intent(subject, operation, decision, agreed)  # durable before any visit
         found = await fan_out(gate, request, agreed, probes)
         response = shaped(gate, request, subject, operation, agreed, found)
@@ -138,6 +146,22 @@ async def refuse(gate: Gate, request: Request, error: GatewayError) -> AuditedRe
     response = failed(error, request)
     gate.metrics.query(code=response.code, purpose=None, elapsed_s=0.0)
     return await gate.audit.begin(request).outcome(response)
+
+
+def check_registered(operation: Operation, subject: Subject, parser: Parser) -> None:
+    """Refuse any text but that of a persisted document to an app that may send nothing else.
+
+    Raises:
+        Refused: it is not, to the letter.
+    """
+    if subject.documents_only and operation.digest not in parser.documents:
+        raise Refused(
+            "This app sends registered documents only. Ask by one of them, or have the service "
+            "desk register this one.",
+            rule="refuse.documents",
+            contact="gateway",
+            detail="not a persisted document",
+        )
 
 
 async def decided(
@@ -178,14 +202,14 @@ async def decided(
     return Decided(question=asked, decision=decision), agreed
 
 
-def opened(gate: Gate, agreed: AuthorisedPlan) -> dict[str, Probe]:
+def opened(gate: Gate, agreed: AuthorisedPlan, subject: Subject) -> dict[str, Probe]:
     """The vectors of the probes that the granted fetches use, by handle; each opens once."""
-    handles = {
+    handles = [
         grant.fetch.near.handle
         for grant in agreed.grants.values()
         if grant.fetch.near is not None and grant.fetch.near.handle
-    }
-    return {handle: gate.probes.open(handle) for handle in handles}
+    ]
+    return {handle: gate.probes.open(handle, subject) for handle in dict.fromkeys(handles)}
 
 
 async def fan_out(

@@ -81,6 +81,9 @@ class IssuerSetting:
     algorithms: tuple[str, ...] = _setting(
         ("ES256",), "Signatures accepted from it; asymmetric ones only.", form="algorithms"
     )
+    documents_only: tuple[str, ...] = _setting(
+        (), "Apps (`client_id`) that may send persisted documents only; its others, any document."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,14 +69,14 @@ class Issuer:
             "response_types_supported": [],
         }
 
-    def token(self, persona: Persona, ttl_s: int) -> str:
+    def token(self, persona: Persona, app: str, ttl_s: int) -> str:
         """A signed access token (RFC 9068, section 2)."""
         key = self.keys[0]
         header = {"typ": "at+jwt", "alg": self.algorithm, "kid": key.kid}
-        claims = json.dumps(self.claims(persona, int(time.time()), ttl_s))
+        claims = json.dumps(self.claims(persona, app, int(time.time()), ttl_s))
         return jws.serialize_compact(header, claims, key, [self.algorithm])
 
-    def claims(self, persona: Persona, now_s: int, ttl_s: int) -> dict[str, object]:
+    def claims(self, persona: Persona, app: str, now_s: int, ttl_s: int) -> dict[str, object]:
         return {
             "iss": self.url,
             "sub": persona.sub,
@@ -84,7 +84,7 @@ class Issuer:
             "iat": now_s,
             "exp": now_s + ttl_s,
             "jti": secrets.token_urlsafe(12),
-            "client_id": persona.app,
+            "client_id": app,
             "agency": persona.agency,
             "roles": list(persona.roles),
             "clearance": persona.clearance,
@@ -146,9 +146,12 @@ def application(base: str, state: Path, audience: str) -> Starlette:
         ttl = form.get("ttl_s", "3600")
         if persona is None or persona.issuer != issuer.name:
             return _error("invalid_request", 400)
+        app = form.get("client_id", persona.app)
+        if app not in persona.apps:
+            return _error("invalid_client", 400)
         if not ttl.isdecimal() or not 0 < int(ttl) <= MAX_TTL_S:
             return _error("invalid_request", 400)
-        minted = issuer.token(persona, int(ttl))
+        minted = issuer.token(persona, app, int(ttl))
         return JSONResponse(
             {"access_token": minted, "token_type": "Bearer", "expires_in": int(ttl)},
             headers={"cache-control": "no-store"},  # RFC 6749, section 5.1

@@ -21,10 +21,14 @@ class Persona:
     issuer: str  # path segment of the issuer: one issuer per agency or unit
     agency: str  # the agency that the issuer vouches for
     sub: str
-    app: str
+    apps: tuple[str, ...]  # that they may sign in to, their usual one first
     roles: tuple[str, ...]
     clearance: str  # "OS" or "O"
     training: tuple[str, ...] = ()
+
+    @property
+    def app(self) -> str:
+        return self.apps[0]
 
 
 # Issuer -> the one agency it may vouch for. Border Force is a unit of BID with its own sign-in.
@@ -42,13 +46,16 @@ ISSUERS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# Issuer -> those of its apps that may send persisted documents only.
+DOCUMENTS_ONLY: Mapping[str, tuple[str, ...]] = MappingProxyType({"nmc": ("nmc-mobile",)})
+
 
 def _persona(
     code: str,
     title: str,
     issuer: str,
     number: int,
-    app: str,
+    apps: str,
     roles: str,
     clearance: str = "OS",
     training: str = "",
@@ -59,7 +66,7 @@ def _persona(
         issuer=issuer,
         agency=ISSUERS[issuer],
         sub=f"demo-{issuer}-{number:04d}",
-        app=app,
+        apps=tuple(apps.split()),
         roles=tuple(roles.split()),
         clearance=clearance,
         training=tuple(training.split()),
@@ -67,7 +74,7 @@ def _persona(
 
 
 _ROWS = (
-    _persona("RO", "Response officer", "nmc", 1, "nmc-mobile", "response_officer",
+    _persona("RO", "Response officer", "nmc", 1, "nmc-mobile nmc-station", "response_officer",
              training="pnd_basic"),
     _persona("IE", "Immigration enforcement officer", "bid", 1, "bid-casework",
              "immigration_enforcement"),
@@ -99,8 +106,9 @@ _ROWS = (
 PERSONAS: Mapping[str, Persona] = MappingProxyType({row.code: row for row in _ROWS})
 
 
-def mint(code: str, issuer_url: str, *, ttl_s: int = 3600) -> str:
-    """An access token for the persona, from the demonstration issuer at `issuer_url`.
+def mint(code: str, issuer_url: str, *, app: str | None = None, ttl_s: int = 3600) -> str:
+    """An access token for the persona in an app, their usual one unless another is named, from the
+    demonstration issuer at `issuer_url`.
 
     Raises:
         KeyError: no such persona.
@@ -109,7 +117,12 @@ def mint(code: str, issuer_url: str, *, ttl_s: int = 3600) -> str:
     persona = PERSONAS[code]
     answer = httpx.post(
         f"{issuer_url.rstrip('/')}/{persona.issuer}/token",
-        data={"grant_type": "client_credentials", "persona": code, "ttl_s": str(ttl_s)},
+        data={
+            "grant_type": "client_credentials",
+            "persona": code,
+            "client_id": app or persona.app,
+            "ttl_s": str(ttl_s),
+        },
         timeout=5,
         trust_env=False,
     ).raise_for_status()

@@ -22,7 +22,7 @@ from time import monotonic
 from rich.console import Console
 
 from deploy.demo.issuer import ALGORITHMS, DEFAULT_AUDIENCE
-from deploy.demo.personas import ISSUERS, PERSONAS, mint
+from deploy.demo.personas import DOCUMENTS_ONLY, ISSUERS, PERSONAS, mint
 from deploy.demo.population import Population, make_population
 from deploy.demo.stack import AGENCIES, Stack, environment, running_stack
 from deploy.demo.story import DOCUMENTS
@@ -68,8 +68,8 @@ class Demo:
     def graphql(self) -> str:
         return f"{self.url}/graphql"
 
-    def token(self, persona: str) -> str:
-        return mint(persona, self.stack.issuer_url)
+    def token(self, persona: str, app: str | None = None) -> str:
+        return mint(persona, self.stack.issuer_url, app=app)
 
 
 @asynccontextmanager
@@ -145,7 +145,10 @@ def demo_settings(state: Path, stack: Stack, catalogue: Path, policies: Path) ->
         audience=DEFAULT_AUDIENCE,
         issuers=tuple(
             IssuerSetting(
-                issuer=f"{stack.issuer_url}/{name}", agency=agency, algorithms=(ALGORITHMS[name],)
+                issuer=f"{stack.issuer_url}/{name}",
+                agency=agency,
+                algorithms=(ALGORITHMS[name],),
+                documents_only=DOCUMENTS_ONLY.get(name, ()),
             )
             for name, agency in ISSUERS.items()
         ),
@@ -215,14 +218,14 @@ async def _serve(demo: Demo, console: Console) -> None:
             "variables": {"v": "SN68BTX"},
             "extensions": {
                 "justification": {
-                    "purpose": "OFFICER_SAFETY", "reasonCode": "R02", "incidentRef": "NM-26-1"
+                    "purpose": "OFFICER_SAFETY", "reasonCode": "R02", "incidentRef": "SC-26-1"
                 }
             },
         }
     )  # fmt: skip
     print(
         f"\ncurl -s {demo.graphql} -H 'Content-Type: application/json' \\\n"
-        f'  -H "Authorization: Bearer $RO" \\\n'
+        f'  -H "Authorization: Bearer $AO" \\\n'
         f"  -d '{body}'\n\nCtrl-C stops it all."
     )
     stop = asyncio.Event()

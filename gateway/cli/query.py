@@ -8,7 +8,7 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,8 @@ from gateway.query.explain import everything, explain
 from gateway.query.fanout import FanOut
 from gateway.query.operation import Parser, parse_request
 from gateway.query.plan import Planner
-from gateway.query.refs import Refs
+from gateway.query.refs import Probe, Refs, officer
 from gateway.settings import Limits
-
-_PROBE_LIFE = timedelta(minutes=5)
 
 
 def register(commands: Commands) -> None:
@@ -70,11 +68,17 @@ def register(commands: Commands) -> None:
         commands,
         "probe",
         _probe,
-        help_text="A handle for one face search: signed, good once, for five minutes.",
-        examples="  portcullis probe --vector probe.json",
+        help_text="A handle for one face search by one officer: good once, for five minutes.",
+        examples="  portcullis probe --vector probe.json --as NO\n"
+        "  portcullis probe --vector probe.json --key ref.key \\\n"
+        "    --officer https://sign-in.example/ncb 4711 NCB",
     )
     made.add_argument("--vector", type=Path, required=True, help="a JSON list of 512 numbers")
     made.add_argument("--key", type=Path, help="the gateway's ref key (the demonstration's)")
+    who = made.add_mutually_exclusive_group(required=True)
+    who.add_argument("--as", dest="persona", choices=sorted(PERSONAS), help="whose it is")
+    names = ("ISSUER", "SUBJECT", "AGENCY")
+    who.add_argument("--officer", nargs=3, metavar=names, help="or, as in the officer's tokens")
 
 
 def _asking(made: argparse.ArgumentParser) -> None:
@@ -271,6 +275,15 @@ def _probe(given: argparse.Namespace) -> int:
     if len(numbers) != 512:
         print("A probe is 512 numbers.", file=sys.stderr)
         return 1
-    expires = datetime.now(UTC) + _PROBE_LIFE
-    print(Refs(key).seal_probe(numbers, secrets.token_hex(16), int(expires.timestamp())))
+    probe = Probe(id=secrets.token_hex(16), made_at=datetime.now(UTC), vector=numbers)
+    print(Refs(key).seal_probe(probe, officer(*_officer(given))))
     return 0
+
+
+def _officer(given: argparse.Namespace) -> tuple[str, str, str]:
+    """Issuer, subject and agency of the officer that a probe is for."""
+    if given.officer:
+        issuer, subject, agency = given.officer
+        return issuer, subject, agency
+    persona = PERSONAS[given.persona]
+    return f"{running_demo()['issuer']}/{persona.issuer}", persona.sub, persona.agency

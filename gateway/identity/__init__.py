@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import httpx
@@ -50,7 +51,7 @@ class Identity:
         if keys is None:
             raise Unauthenticated(detail="issuer is not trusted")
         key = await keys.key(presented.key_id, presented.algorithm)
-        return subject_of(
+        subject = subject_of(
             verify(presented, key),
             presented.header,
             issuer=keys.trusted.issuer,
@@ -58,3 +59,4 @@ class Identity:
             audience=self._audience,
             now=self._clock(),
         )
+        return replace(subject, documents_only=subject.app in keys.trusted.documents_only)

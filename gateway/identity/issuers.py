@@ -52,6 +52,7 @@ class TrustedIssuer:
     issuer: str
     agency: str
     algorithms: tuple[str, ...]
+    documents_only: tuple[str, ...] = ()  # its apps that may send persisted documents only
 
     def __post_init__(self) -> None:
         url = urlsplit(self.issuer)

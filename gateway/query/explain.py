@@ -56,7 +56,8 @@ def _requests(fan_out: FanOut, agreed: AuthorisedPlan, grant: Grant) -> list[str
     visit = Visit(fan_out, agreed, grant, source, source.timeout_s)
     where, *_ = visit.where(("?",))
     pushing = Pushing(mapping=visit.mapping, vocabulary=visit.vocabulary)
-    said: list[str] = []
+    image = visit.probe_grant()
+    said = _requests(fan_out, agreed, image) if image else []
     for prefetch in pushing.prefetches(where):
         entry = visit.mapping.parts[prefetch.part][prefetch.entry]
         said.append(_said(visit, visit.child_query(entry, (entry.by,), prefetch.where, ALWAYS)))

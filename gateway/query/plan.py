@@ -90,12 +90,25 @@ def child(selections: Iterable[Selection], name: str) -> tuple[Selection, ...]:
 
 
 def cursor_binding(operation: Operation, subject: Subject, selection: Selection) -> bytes:
-    """What ties a cursor to this subject, purpose, field and arguments."""
-    args = {name: value for name, value in selection.args.items() if name != "after"}
+    """What ties a cursor to this subject, this purpose and this field of this question.
+
+    The question is all that was asked, its variables in place, but for the cursors themselves: the
+    next page is asked by nothing else than a new `after`, in a variable or in the document.
+    """
     purpose = operation.justification.purpose if operation.justification else ""
-    return binding(
-        subject.issuer, subject.id, purpose, selection.name, json.dumps(args, sort_keys=True)
-    )
+    roots = [
+        replace(root, args={name: value for name, value in root.args.items() if name != "after"})
+        for root in operation.roots
+    ]
+    asked = json.dumps([_plainly(root) for root in roots], sort_keys=True)
+    return binding(subject.issuer, subject.id, purpose, selection.key, asked)
+
+
+def _plainly(selection: Selection) -> list[Any]:
+    """A selection as JSON values."""
+    on = None if selection.on is None else sorted(selection.on)
+    inner = [_plainly(one) for one in selection.selections]
+    return [selection.key, selection.name, selection.args, on, inner]
 
 
 def _told(scalar: str, asked: Any) -> int:
@@ -175,7 +188,7 @@ class _Planning:
                     parts=(),
                     where=where,
                     limit=limit,
-                    near=self.near(root, selection),
+                    near=self.near(root, selection, source.id),
                     after=after,
                     root=selection.key,
                     path=path,
@@ -253,7 +266,7 @@ class _Planning:
         self.cursor_serial = cursor.serial
         return cursor
 
-    def near(self, root: Root, selection: Selection) -> Near | None:
+    def near(self, root: Root, selection: Selection, source: str) -> Near | None:
         if root.shape != "face":
             return None
         probe = selection.args["probe"]
@@ -262,7 +275,8 @@ class _Planning:
             raise InvalidOperation("A face probe is either a stored image's ref or a handle.")
         if ref is not None:
             opened = self.refs.open(self.subject.agency, ref)
-            return Near(ref_key=opened[2] if opened and opened[1] == "ImageRef" else "")
+            own = opened is not None and opened[:2] == (source, "ImageRef")
+            return Near(ref_key=opened[2] if opened and own else "")
         return Near(handle=handle)
 
     # --- criteria ---

@@ -3,7 +3,7 @@
 A ref is deterministic authenticated encryption (AES-SIV, RFC 5297) of source, entity and key
 under a key of the requesting agency, so that two agencies cannot swap refs to join data; nothing
 is stored. A cursor is encrypted the same way, bound to who asked what, for which purpose, and until
-when.
+when; a handle of a face probe is bound to its officer, and says when it was made.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import binascii
 import hashlib
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-_PROBE_HEAD = 64  # bytes for a probe's id and end
+PROBE_LIFE = timedelta(minutes=5)
+_PROBE_HEAD = 64  # bytes for a probe's id and when it was made
 _COMPACT = json.JSONEncoder(separators=(",", ":"))  # made once: an answer may hold a thousand refs
 _PAD = 32  # bytes: lengths of native keys do not show
 
@@ -69,23 +70,34 @@ class Refs:
             return None
         return Cursor(positions=data["p"], serial=data["s"], expires_at=data["x"], binding=binding)
 
-    def seal_probe(self, vector: Sequence[float], id_: str, expires_at: int) -> str:
-        """A handle for one face search: the probe itself, its id and its end, readable to us."""
-        head = json.dumps([id_, expires_at]).encode().ljust(_PROBE_HEAD)
-        plain = head + struct.pack(f"<{len(vector)}f", *vector)
-        return _text(_cipher(self.master, "probe").encrypt(plain, None))
+    def seal_probe(self, probe: Probe, officer: bytes) -> str:
+        """A handle for one face search by one officer: the probe itself, readable to us alone."""
+        head = json.dumps([probe.id, int(probe.made_at.timestamp() * 1000)]).encode()
+        plain = head.ljust(_PROBE_HEAD) + struct.pack(f"<{len(probe.vector)}f", *probe.vector)
+        return _text(_cipher(self.master, "probe").encrypt(plain, [officer]))
 
-    def open_probe(self, handle: str, now: datetime) -> tuple[str, int, tuple[float, ...]] | None:
-        """(id, end in seconds since the epoch, vector), or None if damaged or expired."""
+    def open_probe(self, handle: str, officer: bytes) -> Probe | None:
+        """The probe, or None if the handle is damaged or another officer's."""
         try:
-            plain = _cipher(self.master, "probe").decrypt(_bytes(handle), None)
-            id_, expires_at = json.loads(plain[:_PROBE_HEAD])
+            plain = _cipher(self.master, "probe").decrypt(_bytes(handle), [officer])
+            id_, made_ms = json.loads(plain[:_PROBE_HEAD])
         except (InvalidTag, ValueError, TypeError):
             return None
-        if expires_at < now.timestamp():
-            return None
         numbers = plain[_PROBE_HEAD:]
-        return str(id_), int(expires_at), struct.unpack(f"<{len(numbers) // 4}f", numbers)
+        return Probe(
+            id=str(id_),
+            made_at=datetime.fromtimestamp(made_ms / 1000, UTC),
+            vector=struct.unpack(f"<{len(numbers) // 4}f", numbers),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A face to look for, in the gallery's own embedding space."""
+
+    id: str
+    made_at: datetime  # to the millisecond
+    vector: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +111,13 @@ class Cursor:
 
 
 def binding(*parts: str) -> bytes:
-    """What ties a cursor to its question: who, why, which field, which arguments."""
+    """What ties a cursor to its question: who, why, which field, all that was asked."""
     return hashlib.sha256(json.dumps(parts).encode()).digest()
+
+
+def officer(issuer: str, id_: str, agency: str) -> bytes:
+    """What ties a probe's handle to the one who may use it."""
+    return binding(issuer, id_, agency)
 
 
 @lru_cache(maxsize=64)

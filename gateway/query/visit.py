@@ -34,6 +34,7 @@ from connectors.spi import (
 from gateway.catalogue.mapping import EntityMapping, Entry, Source
 from gateway.errors import CannotEnforce
 from gateway.model import (
+    EMPTY,
     AuthorisedPlan,
     Case,
     FetchResult,
@@ -99,8 +100,8 @@ class Visit:
         self.alarms = 0
 
     async def run(self, keys: Sequence[Any]) -> FetchResult:
-        if self.fetch.near is not None and self.fetch.near.ref_key == "":
-            return FetchResult(state=State.ANSWERED)  # a ref that opens nothing is like no image
+        if not await self._probe_seen():
+            return FetchResult(state=State.ANSWERED, alarms=self.alarms)
         where, links, whole = self.where(keys)
         if not whole and self.grant.own.show is not Show.RECORDS:
             raise CannotEnforce("a rule on elements cannot be asked where no element is read")
@@ -143,6 +144,29 @@ class Visit:
             truncated=truncated,
             alarms=self.alarms,
         )
+
+    def probe_grant(self) -> Grant | None:
+        """The leave to read the stored image that is to be the probe: what is ranked may be seen
+        under the same guard. None where no image is the probe."""
+        key = self.fetch.near.ref_key if self.fetch.near else None
+        if key is None:
+            return None
+        image = replace(self.fetch, near=None, where=Compare("native_key", Op.EQ, key), limit=1)
+        own = replace(self.grant.own, read=EMPTY, match=frozenset(), count=frozenset(), limit=1)
+        return Grant(fetch=image, parts={"": own})
+
+    async def _probe_seen(self) -> bool:
+        """Whether the stored image that is to be the probe, if one is, may be seen itself: one
+        that may not is like one that is not held, and what looks like it is nobody's to learn."""
+        grant = self.probe_grant()
+        if grant is None:
+            return True
+        if grant.fetch.where == Compare("native_key", Op.EQ, ""):
+            return False  # a ref that does not open
+        look = Visit(self.fan_out, self.agreed, grant, self.source, self.timeout_s)
+        found = await look.run(())
+        self.alarms += found.alarms
+        return bool(found.records)
 
     # --- what to ask ---
 

@@ -1,8 +1,10 @@
 """One case: a query as files, and what the pure stages make of it against the real catalogue.
 
 `x.graphql` with `x.request.json` (who asks, why, with which variables) gives `x.plan.json`,
-`x.question.json` and `x.explain.txt`. Adding a case is adding the first two and running
-`python -m tests.cases.write`; a review sees every change of a plan as a diff.
+`x.question.json`, `x.decision.json`, `x.explain.txt` and `x.response.json`. Adding a case is adding
+the first two, and to `rows.toml` what the sources are to hold, and running
+`python -m tests.cases.write`; a review sees every change of a plan, of a decision or of an answer
+as a diff.
 """
 
 from __future__ import annotations
@@ -31,11 +33,12 @@ from gateway.query.operation import Parser, parse_request
 from gateway.query.plan import Planner
 from gateway.query.refs import Refs
 from gateway.settings import Limits
+from tests.cases.answering import Decide, answered
 
 HERE = Path(__file__).parent
 NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
 QUERY_ID = "01900000-0000-7000-8000-000000000000"
-PRODUCTS = ("plan.json", "question.json", "explain.txt")
+PRODUCTS = ("plan.json", "question.json", "decision.json", "explain.txt", "response.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +50,33 @@ class Case:
     def file(self, kind: str) -> Path:
         return HERE / f"{self.name}.{kind}"
 
-    def made(self) -> Mapping[str, str]:
+    def made(self, decide: Decide) -> Mapping[str, str]:
         """What the stages make of it now, by product."""
         given = json.loads(self.file("request.json").read_text("utf-8"))
         subject = _subject(given["persona"])
-        operation = parse_request(
-            Request(
-                id=QUERY_ID,
-                received_at=NOW,
-                authorization=(),
-                document=self.file("graphql").read_text("utf-8"),
-                variables=given["variables"],
-                justification=given["justification"],
-            ),
-            Parser(schema=_schema(), limits=Limits()),
-        )
+        parser = Parser(schema=_schema(), limits=Limits())
         planner = Planner(catalogue=_catalogue(), refs=Refs(bytes(32)), limits=Limits())
+        request = Request(
+            id=QUERY_ID,
+            received_at=NOW,
+            authorization=(),
+            document=self.file("graphql").read_text("utf-8"),
+            variables=given["variables"],
+            justification=given["justification"],
+        )
+        operation = parse_request(request, parser)
         plan = planner.plan_for(operation, subject, NOW)
+        asked = _question(plan, subject, operation)
+        decision = decide(asked)
+        answer = answered(
+            request, subject, operation, plan, decision=decision, parser=parser, planner=planner
+        )
         return {
             "plan.json": _text(_plan(plan)),
-            "question.json": _text({"input": _question(plan, subject, operation)}),
+            "question.json": _text({"input": asked}),
+            "decision.json": _text({"result": decision}),
             "explain.txt": _explained(plan),
+            "response.json": _text(answer.body),
         }
 
 

@@ -17,6 +17,9 @@ REASON = {
     "caseRef": "NM/2026/000001",
 }
 
+# Whose usual app sends persisted documents only asks through another one here.
+APPS: Mapping[str, str] = {"RO": "nmc-station"}
+
 
 @dataclass(slots=True, kw_only=True)
 class Answer:
@@ -71,7 +74,9 @@ class Asker:
 
     async def token(self, persona: str) -> str:
         if persona not in self.tokens:
-            self.tokens[persona] = await asyncio.to_thread(self.demo.token, persona)
+            self.tokens[persona] = await asyncio.to_thread(
+                self.demo.token, persona, APPS.get(persona)
+            )
         return self.tokens[persona]
 
     async def post(self, persona: str, body: Any, **headers: str) -> httpx.Response:

@@ -57,4 +57,4 @@ def gateway_url(demo: Demo) -> str:
 
 @pytest.fixture(scope="session")
 def officer_token(demo: Demo) -> str:
-    return demo.token("RO")
+    return demo.token("AO")

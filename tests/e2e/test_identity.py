@@ -146,6 +146,7 @@ async def test_tk04_no_request_goes_where_a_token_points(tmp_path: Path) -> None
         ("nmc", {"grant_type": "client_credentials", "persona": "RO", "ttl_s": "-1"}),
         ("nmc", {"grant_type": "client_credentials", "persona": "RO", "ttl_s": "9999999"}),
         ("nmc", {"grant_type": "password", "persona": "RO"}),
+        ("nmc", {"grant_type": "client_credentials", "persona": "RO", "client_id": "ncb-desktop"}),
         ("nobody", {"grant_type": "client_credentials", "persona": "RO"}),
     ],
 )

@@ -23,6 +23,7 @@ from gateway.catalogue.check import check_sources, connect, load_catalogue
 from gateway.catalogue.conversions import KNOWN_KEYS
 from gateway.catalogue.named import FUNCTIONS
 from gateway.cli.demo import demo_settings
+from tests.e2e.asking import APPS
 
 ROOT = Path(__file__).parents[2]
 WALK = ROOT / "docs" / "onboarding"
@@ -77,7 +78,7 @@ async def gateway(
 
 
 async def ask(client: httpx.AsyncClient, stack: Stack, persona: str, purpose: str) -> Body:
-    token = await asyncio.to_thread(mint, persona, stack.issuer_url)
+    token = await asyncio.to_thread(mint, persona, stack.issuer_url, app=APPS.get(persona))
     why = {"purpose": purpose, "reasonCode": "R02", "caseRef": "NM/2026/000001"}
     why |= {"reasonText": "a van at the slipway", "incidentRef": "NM-26-0000001"}
     reply = await client.post(

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from deploy.demo.agencies.nis import embedding
+from deploy.demo.personas import PERSONAS
 from deploy.demo.population import Agency, Population
 from deploy.demo.story import DOCUMENTS, WHO
 from gateway.catalogue.forms import fold_name
-from tests.e2e.asking import Asker
+from gateway.query.refs import Probe, officer
+from tests.e2e.asking import Answer, Asker
 
 PEOPLE = "query($n: [PersonCriteria!]!, $a: String) { personSearch(anyOf: $n, first: 5, after: $a)"
 
@@ -237,7 +239,10 @@ async def test_face_search_by_a_probe_once(
     program = Path(sys.executable).parent / "portcullis"
     made = await asyncio.to_thread(
         subprocess.run,
-        [str(program), "probe", "--vector", str(file), "--key", str(key)],
+        [
+            str(program), "probe", "--vector", str(file), "--key", str(key), "--officer",
+            f"{asker.demo.stack.issuer_url}/ncb", PERSONAS["NO"].sub, "NCB",
+        ],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     handle = made.stdout.strip()
@@ -245,10 +250,37 @@ async def test_face_search_by_a_probe_once(
     assert answer.data["faceSearch"]["candidates"], answer.body
     again = await asker.ask("NO", FACE, {"f": {"handle": handle}}, purpose="OIC_INVESTIGATION")
     assert again.code == "BAD_REQUEST"
+
+
+async def test_several_probes_are_spent_together_and_by_no_other_officer(
+    asker: Asker, population: Population
+) -> None:
+    image = next(i for i in population.images if i.retention == "H")
+    vector = embedding(image.image_id, image.person, image.cohort, "m1")
     refs = asker.demo.started.gate.refs
-    late = refs.seal_probe(vector, secrets.token_hex(16), int(datetime.now(UTC).timestamp()) - 1)
-    expired = await asker.ask("NO", FACE, {"f": {"handle": late}}, purpose="OIC_INVESTIGATION")
-    assert expired.code == "BAD_REQUEST"
+
+    def made(code: str) -> str:
+        persona = PERSONAS[code]
+        whose = officer(
+            f"{asker.demo.stack.issuer_url}/{persona.issuer}", persona.sub, persona.agency
+        )
+        id_ = secrets.token_hex(16)
+        return refs.seal_probe(Probe(id=id_, made_at=datetime.now(UTC), vector=vector), whose)
+
+    two = """query($a: FaceProbe!, $b: FaceProbe!) {
+      a: faceSearch(probe: $a) { threshold } b: faceSearch(probe: $b) { threshold } }"""
+    theirs, first, second = {"handle": made("RA")}, {"handle": made("NO")}, {"handle": made("NO")}
+    said = set()
+    both = await asker.ask("NO", two, {"a": first, "b": second}, purpose="OIC_INVESTIGATION")
+    assert both.data["a"] == both.data["b"]
+    third, damaged = {"handle": made("NO")}, {"handle": "damaged"}
+    failed = await asker.ask("NO", two, {"a": third, "b": damaged}, purpose="OIC_INVESTIGATION")
+    assert failed.status == 400
+    for wrong in (theirs, first, second, third, damaged):
+        answer = await asker.ask("NO", FACE, {"f": wrong}, purpose="OIC_INVESTIGATION")
+        assert (answer.status, answer.code) == (400, "BAD_REQUEST")
+        said.add(answer.body["errors"][0]["message"])
+    assert len(said) == 1
 
 
 async def test_a_bare_vector_is_no_probe(asker: Asker) -> None:
@@ -279,6 +311,41 @@ async def test_persisted_documents_and_get(asker: Asker) -> None:
         headers=headers,
     )  # fmt: skip
     assert typed_in.status_code == 405
+
+
+async def test_the_response_officers_app_sends_registered_documents_only(asker: Asker) -> None:
+    token = await asyncio.to_thread(asker.demo.token, "RO")
+    text = document("vehicle_stop")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    why = {"purpose": "OFFICER_SAFETY", "reasonCode": "R02", "incidentRef": "NM-26-0000001"}
+
+    async def sent(query: str | None, sha256: str | None = None) -> Answer:
+        persisted = {"persistedQuery": {"version": 1, "sha256Hash": sha256}} if sha256 else {}
+        body = {
+            "variables": {"vrm": "SN68BTX"},
+            "extensions": {"justification": why, **persisted},
+            **({} if query is None else {"query": query}),
+        }
+        reply = await asker.client.post(
+            asker.demo.graphql, json=body, headers={"Authorization": f"Bearer {token}"}
+        )
+        return Answer(status=reply.status_code, body=reply.json())
+
+    for known in (await sent(text), await sent(None, digest), await sent(text, digest)):
+        assert known.hits("vehicle")
+    for other in (text + "\n", text.replace("make", "markers { kind } make")):
+        refused = await sent(other)
+        assert (refused.status, refused.code) == (403, "REFUSED")
+        error = refused.body["errors"][0]
+        assert "registered documents only" in error["message"]
+        assert error["extensions"]["contact"] == "gateway"
+        assert isinstance(refused.body["extensions"]["receipt"]["logEntry"], int)
+    unknown = await sent(None, "0" * 64)
+    assert (unknown.status, unknown.code) == (400, "BAD_REQUEST")
+    at_a_desk = await asker.ask(
+        "RO", text + "\n", {"vrm": "SN68BTX"}, purpose="OFFICER_SAFETY", reason="R02"
+    )
+    assert at_a_desk.data == known.data
 
 
 async def test_a_plan_too_large_is_refused_before_any_source(asker: Asker) -> None:

@@ -551,6 +551,19 @@ async def test_nis_ranks_by_a_stored_image_and_never_shows_a_cohort(
     assert (nothing.state, nothing.records) == (State.ANSWERED, ())
 
 
+async def test_nis_an_image_that_the_guard_hides_is_a_probe_like_none(
+    services: Services, population: Population
+) -> None:
+    due = [Near(ref_key=i.image_id) for i in population.images if i.retention in {"R", "Q"}]
+    current = Compare("retention", Op.EQ, "CURRENT")
+    ranked = 0
+    for near in due[:40]:
+        ranked += len((await services.read("nis", "FaceCandidate", near=near)).records)
+        hidden = await services.read("nis", "FaceCandidate", near=near, guard=current)
+        assert (hidden.state, hidden.records, hidden.alarms) == (State.ANSWERED, (), 0)
+    assert ranked
+
+
 async def test_nis_a_probe_finds_its_person(services: Services, population: Population) -> None:
     from deploy.demo.agencies.nis import embedding
 

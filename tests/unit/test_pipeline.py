@@ -4,9 +4,10 @@ before it is answered; whatever fails, nothing is visited without a record, and 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self, cast
 
 import pytest
@@ -38,7 +39,7 @@ from gateway.model import Decision, Note, Obligation, Request, Ruling, Show, Sub
 from gateway.pipeline import Gate, Probes, answer, refuse
 from gateway.policy.pdp import Pdp
 from gateway.query.plan import Planner
-from gateway.query.refs import Cursor
+from gateway.query.refs import Cursor, Probe, officer
 from tests.unit.query import world
 
 SEARCH = '{ personSearch(anyOf: [{family: "Hodja"}]) { total hits { ref sex } } }'
@@ -65,12 +66,13 @@ class Journal:
 class FakeIdentity:
     journal: Journal
     error: Exception | None = None
+    subject: Subject = world.SUBJECT
 
     async def authenticate(self, authorization: Sequence[str]) -> Subject:
         self.journal.lines.append("authenticate")
         if self.error:
             raise self.error
-        return world.SUBJECT
+        return self.subject
 
 
 @dataclass
@@ -264,6 +266,33 @@ async def test_a_refusal_is_in_the_policys_words(lit: World) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        world.request(SEARCH + " "),
+        world.request("{ __typename sources { agency } }"),
+        world.request('{ __type(name: "Person") { name } }'),
+    ],
+    ids=["a space more", "nothing that is fetched", "the schema"],
+)
+async def test_an_app_of_registered_documents_sends_no_other(lit: World, request_: Request) -> None:
+    documents = {hashlib.sha256(SEARCH.encode()).hexdigest(): SEARCH}
+    parser = world.parser(documents=documents, introspection=True)
+    lit.gate = replace(lit.gate, parser=parser)
+    (digest,) = documents
+    lit.identity.subject = replace(world.SUBJECT, documents_only=True)
+    refused = await lit.ask(request_)
+    assert (refused.status, code(refused)) == (403, "REFUSED")
+    assert refused.body["errors"][0]["extensions"]["rule"] == "refuse.documents"
+    assert lit.journal.lines == ["authenticate", "record D"]
+    assert lit.journal.sealed[-1]["text"] == request_.document
+    by_text = await lit.ask(world.request(SEARCH))
+    by_digest = await lit.ask(world.request("", document_id=digest))
+    assert by_text.body["data"] == by_digest.body["data"]
+    lit.identity.subject = world.SUBJECT
+    assert (await lit.ask(request_)).status == 200
+
+
 async def test_what_was_refused_is_sealed_with_its_justification(lit: World) -> None:
     lit.pdp.decision = Decision(serial=7, refuse=Note(rule="r1", text="No."))
     await lit.ask()
@@ -374,13 +403,56 @@ def test_only_the_recorder_makes_what_may_be_sent() -> None:
         AuditedResponse(200, {}, object())
 
 
-def test_a_probe_opens_once_and_in_time() -> None:
-    now = [world.NOW]
-    probes = Probes(world.REFS, lambda: now[0])
-    ends = int(world.NOW.timestamp()) + 300
-    handle = world.REFS.seal_probe([0.5, 0.5], "a" * 32, ends)
-    assert probes.open(handle) == (0.5, 0.5)
-    late = world.REFS.seal_probe([0.5], "b" * 32, int(world.NOW.timestamp()) - 1)
-    for wrong in (handle, late, "nonsense", handle[:-2]):
-        with pytest.raises(MalformedRequest):
-            probes.open(wrong)
+class Sealing:
+    """Probes of one gateway, a clock to set, and the officers who hold handles."""
+
+    def __init__(self, started: datetime = world.NOW) -> None:
+        self.now = started
+        self.probes = Probes(world.REFS, lambda: self.now)
+        self.now += timedelta(seconds=1)
+
+    def made(self, id_: str = "a", subject: Subject = world.SUBJECT, **later: float) -> str:
+        whose = officer(subject.issuer, subject.id, subject.agency)
+        made_at = self.now + timedelta(**later)
+        return world.REFS.seal_probe(Probe(id=id_, made_at=made_at, vector=(0.5, 0.5)), whose)
+
+    def refused(self, handle: str, subject: Subject = world.SUBJECT) -> str:
+        with pytest.raises(MalformedRequest) as caught:
+            self.probes.open(handle, subject)
+        return caught.value.said
+
+
+def test_in_18_a_probe_opens_once_and_in_time() -> None:
+    at = Sealing()
+    first, second = at.made("a"), at.made("b")
+    assert at.probes.open(first, world.SUBJECT) == (0.5, 0.5)
+    at.now += timedelta(minutes=5)
+    assert at.probes.open(second, world.SUBJECT) == (0.5, 0.5)
+    third = at.made("c")
+    at.now += timedelta(minutes=5, milliseconds=1)
+    wrong = (first, second, third, at.made("d", seconds=1), "nonsense", at.made("e")[:-2])
+    assert len({at.refused(handle) for handle in wrong}) == 1
+    at.now -= timedelta(minutes=10)  # the clock is put back: what was spent stays spent
+    assert at.refused(first) == at.refused(second)
+
+
+def test_in_18_a_probe_of_another_officer_is_like_a_damaged_one() -> None:
+    at = Sealing()
+    handle = at.made()
+    others = (
+        replace(world.SUBJECT, issuer="other"),
+        replace(world.SUBJECT, id="other"),
+        replace(world.SUBJECT, agency="other"),
+    )
+    said = {at.refused(handle, other) for other in others}
+    assert said == {at.refused(handle[:-2])}
+    assert at.probes.open(handle, world.SUBJECT)  # their trying did not spend it
+
+
+def test_in_18_a_probe_is_not_opened_again_after_a_restart() -> None:
+    at = Sealing()
+    handle = at.made()
+    at.probes.open(handle, world.SUBJECT)
+    again = Sealing(started=at.now)  # in the very moment in which it was made and opened
+    assert again.refused(handle) == at.refused(handle)
+    assert again.probes.open(again.made("b"), world.SUBJECT)

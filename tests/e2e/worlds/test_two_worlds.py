@@ -24,7 +24,7 @@ from deploy.demo.population import Agency, Copy, Population
 from deploy.demo.story import DOCUMENTS, WHO
 from deploy.demo.world.vehicles import GOLD_VRM
 from gateway.cli.demo import Demo
-from tests.e2e.asking import REASON
+from tests.e2e.asking import APPS, REASON
 from tests.e2e.owngateway import served
 from tests.e2e.test_cells import GOLD_6, Q3
 from tests.e2e.worlds.making import Copying, Sight, reachable, server_of
@@ -133,7 +133,7 @@ async def worlds(
 
         def token(persona: str) -> str:
             if persona not in tokens:
-                tokens[persona] = demo.token(persona)
+                tokens[persona] = demo.token(persona, APPS.get(persona))
             return tokens[persona]
 
         made = Worlds(urls=urls, copying=copying, client=client, token=token)

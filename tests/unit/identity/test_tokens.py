@@ -56,11 +56,13 @@ class Issuers(httpx.AsyncBaseTransport):
 WEB = Issuers()
 
 
-def identity(*algorithms: str) -> Identity:
+def identity(*algorithms: str, documents_only: tuple[str, ...] = ()) -> Identity:
     names = algorithms or ("ES256", "RS256", "EdDSA")
     return Identity(
         [
-            TrustedIssuer(issuer=ISSUER, agency="NMC", algorithms=names),
+            TrustedIssuer(
+                issuer=ISSUER, agency="NMC", algorithms=names, documents_only=documents_only
+            ),
             TrustedIssuer(issuer=OTHER, agency="SCP", algorithms=names),
         ],
         audience=AUDIENCE,
@@ -319,6 +321,17 @@ async def test_tk13_leeway_is_not_more_than_thirty_seconds() -> None:
 )
 async def test_tk14_subject(sub: object) -> None:
     await refused(f"Bearer {token(sub=sub)}")
+
+
+async def test_an_app_that_sends_documents_only_is_one_of_its_issuer() -> None:
+    held = identity(documents_only=("nmc-mobile",))
+
+    async def restricted(**changes: object) -> bool:
+        return (await held.authenticate([f"Bearer {token(**changes)}"])).documents_only
+
+    assert await restricted()
+    assert not await restricted(client_id="nmc-station")
+    assert not await restricted(iss=OTHER, agency="SCP")  # its own app, of the same name
 
 
 async def test_tk14_identity_is_issuer_and_subject() -> None:

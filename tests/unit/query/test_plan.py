@@ -370,6 +370,37 @@ def test_in_13_a_cursor_for_another_question_is_refused_in_the_same_words() -> N
     assert said == {"This cursor cannot be used: start again without `after`."}
 
 
+PAGED = (
+    "query ({}$b: String, $n: String!, $more: Boolean!) {{"
+    " one: personSearch(anyOf: [{{identifier: $n}}], after: {}) {{ {} }}"
+    " two: personSearch(anyOf: [{{identifier: $n}}], after: $b) {{ next }} }}"
+)
+
+
+def bound(
+    after: str = "$a", fields: str = "next total @include(if: $more)", at: int = 0, **given: Any
+) -> bytes:
+    variables = {"a": None, "b": None, "n": "A1234567", "more": True, **given}
+    declared = "$a: String, " if after == "$a" else ""
+    asked = operation(PAGED.format(declared, after, fields), variables)
+    return cursor_binding(asked, SUBJECT, asked.roots[at])
+
+
+def test_in_12_a_cursor_is_bound_to_all_that_was_asked_but_the_cursors() -> None:
+    first = bound()
+    for page in (bound(a="c1"), bound(a="c1", b="c2"), bound('"c1"'), bound("null")):
+        assert page == first
+    others = {
+        "a field more": bound(fields="next total @include(if: $more) hits { sex }"),
+        "a field less, by a variable": bound(more=False),
+        "another name in the answer": bound(fields="more: next total @include(if: $more)"),
+        "another criterion": bound(n="B7654321"),
+        "the other list": bound(at=1),
+    }
+    assert first not in others.values()
+    assert len(set(others.values())) == len(others)
+
+
 def test_in_18_a_face_probe_is_a_ref_or_a_handle_and_never_both() -> None:
     document = "query ($p: FaceProbe!) { faceSearch(probe: $p) { threshold } }"
     for wrong in ({}, {"ref": "r", "handle": "h"}):
