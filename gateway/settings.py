@@ -130,6 +130,12 @@ class Settings:
     policy_timeout_s: float = _seconds(
         0.25, "A decision takes 3 to 15 ms; a late one is a denial.", most=10
     )
+    breaker_failures: int = _count(
+        5, "Failed visits in a row after which a source is left alone; fewer is a hiccup."
+    )
+    breaker_probe_s: float = _seconds(
+        2.0, "How often a source that is left alone is tried again: one visit, no more.", most=60
+    )
     audit_dir: Path = _setting(
         Path("audit"), "The record: tiles, checkpoints, sealed details.", within="state_dir"
     )

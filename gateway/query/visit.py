@@ -30,6 +30,7 @@ from connectors.spi import (
     SourceQuery,
     SourceResult,
     SourceTooBroad,
+    SourceUnavailable,
 )
 from gateway.catalogue.mapping import EntityMapping, Entry, Source
 from gateway.errors import CannotEnforce
@@ -97,6 +98,7 @@ class Visit:
         self.vocabulary = fan_out.catalogue.vocabulary
         self.mapping: EntityMapping = source.entities[grant.fetch.entity]
         self.alarms = 0
+        self.asked = False  # whether anything was sent to the source
 
     async def run(self, keys: Sequence[Any]) -> FetchResult:
         if self.fetch.near is not None and self.fetch.near.ref_key == "":
@@ -233,6 +235,18 @@ class Visit:
             min_score=gallery.threshold,
         )
 
+    async def _ask(self, query: SourceQuery) -> SourceResult:
+        """One of this visit's requests; the first of them asks whether the visit may be made.
+
+        Raises:
+            SourceUnavailable: the source has failed so often that it is left alone.
+            SourceError: as `Connector.fetch`.
+        """
+        if not self.asked and not self.fan_out.breakers.admits(self.source.id):
+            raise SourceUnavailable("not visited: it failed too often in a row")
+        self.asked = True
+        return await self.connector.fetch(query)
+
     async def _fetch(
         self, layout: Layout, where: Condition, guard: Condition, limit: int
     ) -> tuple[list[Sequence[Any]], bool]:
@@ -259,13 +273,13 @@ class Visit:
         not: the answer then is not the whole.
         """
         if query.near is not None:
-            return await self.connector.fetch(query)
+            return await self._ask(query)
         most = self.connector.capabilities.max_keys
         visits = [replace(query, where=where) for where in portions(query.where, most)]
         if len(visits) > 1:
-            return _merged(query, await together(map(self.connector.fetch, visits)))
+            return _merged(query, await together(map(self._ask, visits)))
         try:
-            return await self.connector.fetch(query)
+            return await self._ask(query)
         except SourceTooBroad:
             if not isinstance(query.where, Or):
                 raise
@@ -282,7 +296,7 @@ class Visit:
 
         async def one(where: Condition) -> SourceResult | SourceTooBroad:
             try:
-                return await self.connector.fetch(replace(query, where=where))
+                return await self._ask(replace(query, where=where))
             except SourceTooBroad as error:
                 return error
 
@@ -325,7 +339,7 @@ class Visit:
         # The portions are by owner, so no element comes twice and their order within one is kept.
         most = self.connector.capabilities.max_keys
         visits = [replace(query, where=where) for where in portions(query.where, most)]
-        found = await together(map(self.connector.fetch, visits))
+        found = await together(map(self._ask, visits))
         return SourceResult(
             rows=tuple(row for result in found for row in result.rows),
             truncated=any(result.truncated for result in found),
