@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -123,8 +123,9 @@ class Visit:
         need = self.need(where, with_where=not exact)
         guards = {path: part.rows for path, part in self.grant.parts.items() if path}
         layout = layout_of(need, self.mapping, guards)
-        limit = self.most() if exact and guarded else self.source.max_rows
-        rows, truncated = await self._fetch(layout, pushed.condition, guard, limit)
+        query = self.query(layout.columns, pushed.condition, guard, self.source.max_rows)
+        query = replace(query, limit=self.most()) if exact else query
+        rows, truncated = await self._fetch(layout, query, guarded=guarded)
         records = records_of(rows, layout)
         await self._children(records, rows, need)
         if self.fetch.near is not None:
@@ -248,10 +249,13 @@ class Visit:
         return await self.connector.fetch(query)
 
     async def _fetch(
-        self, layout: Layout, where: Condition, guard: Condition, limit: int
+        self, layout: Layout, query: SourceQuery, *, guarded: bool
     ) -> tuple[list[Sequence[Any]], bool]:
-        """The rows of the main visit; what the connector left over of our guard is applied here."""
-        query = self.query(layout.columns, where, guard, limit)
+        """The rows of the main visit, and whether there are more of them.
+
+        What the source leaves over of our guard, or cannot be told of it (not `guarded`), is
+        applied here.
+        """
         left = self.connector.residual(replace(query, where=ALWAYS))
         projects = Ability.PROJECT in self.connector.capabilities.abilities
         if (left != ALWAYS or not projects) and not self.mapping.over_read:
@@ -260,11 +264,39 @@ class Visit:
             )
         extra = tuple(sorted(fields_of(left) - set(layout.columns)))
         query = replace(query, columns=layout.columns + extra)
-        result = await self._visits(query)
-        rows: list[Sequence[Any]] = list(result.rows)
-        if left != ALWAYS:
-            rows = [r for r in rows if holds(left, dict(zip(query.columns, r, strict=False)))]
-        return rows, result.truncated
+        if left == ALWAYS and guarded:
+            result = await self._visits(query)
+            return list(result.rows), result.truncated
+
+        def permitted(row: Sequence[Any]) -> bool:
+            if not holds(left, dict(zip(query.columns, row, strict=False))):
+                return False
+            return guarded or holds(self.grant.own.rows, records_of([row], layout)[0].values)
+
+        return await self._read_on(query, permitted)
+
+    async def _read_on(
+        self, query: SourceQuery, permitted: Callable[[Sequence[Any]], bool]
+    ) -> tuple[list[Sequence[Any]], bool]:
+        """Up to `query.limit` permitted rows, page after page of at most `max_scan` rows in all.
+
+        Whether there are more is said of permitted rows alone; where the reading ended before
+        that was known, there may be. A ranking is one page: it has no position to go on from.
+        """
+        found: list[Sequence[Any]] = []
+        left, most = self.source.max_scan, self.source.max_rows
+        # Most often nothing is hidden: first what was asked for, and one row to see if it is all.
+        size = min(query.limit + 1, most) if query.near is None else most
+        after: Any = query.after
+        while True:
+            page = replace(query, after=after, limit=min(size, left))
+            result = await self._visits(page)
+            found += filter(permitted, result.rows)
+            left, size = left - len(result.rows), most
+            known = len(found) > query.limit or not result.truncated
+            if known or left <= 0 or not result.rows or query.near is not None:
+                return found[: query.limit], len(found) > query.limit or result.truncated
+            after = result.rows[-1][0]
 
     async def _visits(self, query: SourceQuery) -> SourceResult:
         """One query, as visits of no more keys than the source takes at once.
