@@ -51,6 +51,9 @@ class Limits:
     receive_s: float = _seconds(
         10.0, "A request that trickles in must not hold a connection.", most=120
     )
+    send_s: float = _seconds(
+        30.0, "A bad line takes seconds for an answer; whoever takes none is cut off.", most=300
+    )
     tokens: int = _count(2000, "The longest officers' document has about 600.")
     depth: int = _count(10, "Person to group to report and its parts is 7.")
     aliases: int = _count(30, "A screen asks a dozen questions at once, not a hundred.")
