@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
@@ -235,3 +236,30 @@ class TestRest(ConnectorContract):
     def test_sf_01_a_url_that_is_no_service(self, world: World, url: str) -> None:
         with pytest.raises(ValueError, match=r"connection\.base_url"):
             connector(world, {"base_url": url})
+
+    async def test_sf02_a_name_that_leads_elsewhere_the_second_time(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The address that was looked at is the one connected to; a forbidden one is refused."""
+        real, leads = socket.getaddrinfo, ["127.0.0.1"]
+        asked: list[str] = []
+
+        def resolve(host: Any, *given: Any, **more: Any) -> Any:
+            if host != "agency.example":
+                return real(host, *given, **more)
+            asked.append(leads.pop(0) if leads else "169.254.169.254")
+            return real(asked[-1], *given, **more)
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        named = World(base=world.base.replace("127.0.0.1", "agency.example"))
+        query = SourceQuery(query_id="q", relation="people", columns=("ref",), key="ref")
+        first, second = connector(named), connector(named)
+        try:
+            assert len((await first.fetch(query)).rows) > 0
+            assert asked == ["127.0.0.1"]
+            with pytest.raises(SourceUnavailable):
+                await second.fetch(query)
+            assert set(asked[1:]) == {"169.254.169.254"}
+        finally:
+            await first.aclose()
+            await second.aclose()
