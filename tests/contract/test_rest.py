@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
-import httpx
 import pytest
 
 from connectors.conditions import ALWAYS, And, Compare, Op, Or
@@ -22,10 +19,8 @@ from connectors.spi import (
     SourceTimeout,
     SourceUnavailable,
 )
-from tests.contract.suite import RICH, ConnectorContract, Rig
-from tests.contract.webworld import Secrets, World, serving
-
-COLUMNS = {name: name for name in (*RICH[0], "handling") if name != "attrs"}
+from tests.contract.suite import ConnectorContract, Rig
+from tests.contract.webworld import Secrets, World, serving, web_rig, writes_nothing
 
 
 def relation(path: str, **more: object) -> dict[str, object]:
@@ -69,38 +64,11 @@ def fixture_world() -> Iterator[World]:
 
 @pytest.fixture(name="rig")
 async def fixture_rig(world: World) -> AsyncIterator[Rig]:
-    async def seen(query: SourceQuery) -> str:
-        world.clear()
-        await live.fetch(query)
-        return "\n".join(world.sent)
+    async def write(live: RestConnector) -> None:
+        await writes_nothing(world, await live._client._authorization())
 
-    async def busy() -> bool:
-        return world.running > 0
-
-    async def write() -> None:
-        # with the connector's own token, at the service itself: there is nothing to write with
-        headers = await live._client._authorization()
-        async with httpx.AsyncClient(headers=headers, trust_env=False) as client:
-            for method in ("POST", "PUT", "PATCH", "DELETE"):
-                answer = await client.request(method, f"{world.base}/v2/people", json={})
-                assert answer.status_code == 405
-
-    async def untouched() -> str:
-        return hashlib.sha256(json.dumps(world.rows).encode()).hexdigest()
-
-    world.clear()
-    live = connector(world)
-    yield Rig(
-        connector=live,
-        columns=COLUMNS,
-        dead=lambda: connector(World(base="http://127.0.0.1:9")),
-        config=lambda more: connector(world, more),
-        seen=seen,
-        busy=busy,
-        write=write,
-        untouched=untouched,
-    )
-    await live.aclose()
+    async with web_rig(world, connector, write) as rig:
+        yield rig
 
 
 class TestRest(ConnectorContract):
