@@ -1,7 +1,7 @@
 """Callers who are slow to ask or slow to take are cut off, and cost nobody else an answer.
 
 The server is the one that `portcullis serve` runs, its bounds short, over an application that does
-nothing: what is tested is the connection.
+next to nothing: what is tested is the connection.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
 
 import httpx
 import pytest
@@ -22,7 +24,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.cli.serve import bound, server
+from gateway.errors import GatewayError
+from gateway.model import Request as Asked
 from gateway.settings import Limits
+from gateway.web.graphql import GraphqlEndpoint
 
 SHORT = replace(Limits(), receive_s=0.5, send_s=0.5)
 WITHIN_S = 20.0  # far more than the bounds: what fails is a connection that is never cut off
@@ -32,6 +37,29 @@ HEAD = b"GET /%b HTTP/1.1\r\nHost: gateway\r\n"
 
 async def _say(request: Request) -> Response:
     return PlainTextResponse(b"x" * int(request.path_params["size"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What the recorder would have made of a request that was not one."""
+
+    status: int
+    body: Mapping[str, Any]
+
+
+async def _answer(request: Asked) -> Any:
+    raise AssertionError("nothing whole was asked")
+
+
+async def _refuse(request: Asked, error: GatewayError) -> Any:
+    return _Refusal(error.status, {"errors": [{"message": error.said}]})
+
+
+def _application() -> Starlette:
+    endpoint = GraphqlEndpoint(
+        answer=_answer, refuse=_refuse, limits=SHORT, clock=lambda: datetime.now(UTC)
+    )
+    return Starlette(routes=[Route("/graphql", endpoint), Route("/{size:int}", _say)])
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +76,7 @@ def port(listening: socket.socket) -> int:
 
 @pytest.fixture(scope="module", autouse=True)
 async def serving(listening: socket.socket) -> AsyncIterator[uvicorn.Server]:
-    serving = server(Starlette(routes=[Route("/{size:int}", _say)]), SHORT)
+    serving = server(_application(), SHORT)
     task = asyncio.create_task(serving.serve(sockets=[listening]))
     try:
         yield serving
@@ -71,7 +99,7 @@ async def answers(port: int) -> bool:
 
 
 async def trickle(writer: asyncio.StreamWriter) -> None:
-    """A header that never ends."""
+    """More and more, without an end."""
     with contextlib.suppress(ConnectionError):
         while not writer.is_closing():
             writer.write(b"x")
@@ -101,6 +129,23 @@ async def test_ht03_a_second_request_whose_head_trickles_in(port: int) -> None:
     async with asyncio.TaskGroup() as group:
         writer.write(HEAD % b"5" + b"X-Slow: ")
         trickling = group.create_task(trickle(writer))
+        await cut_off(reader)
+        trickling.cancel()
+    writer.close()
+
+
+async def test_ht03_a_body_that_trickles_in(port: int) -> None:
+    """It is told so, and cut off although it goes on sending."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(
+        b"POST /graphql HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 60000\r\n\r\n"
+    )
+    async with asyncio.TaskGroup() as group:
+        trickling = group.create_task(trickle(writer))
+        async with asyncio.timeout(WITHIN_S):
+            head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 408")
         await cut_off(reader)
         trickling.cancel()
     writer.close()
