@@ -8,18 +8,22 @@ from typing import Any
 
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+_HEAD_BYTES = 256 * 1024  # far more than `limits.header_bytes`, which is refused in words
+
 
 class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # the parser there is
-    """uvicorn's, with two bounds that it lacks.
+    """uvicorn's, with the bounds that it lacks.
 
     It is cut off where a request's head is not whole in `head_s` seconds after the connection, or
-    its first byte, came; and where an answer is not taken in `send_s`. A body has its own bound,
-    `limits.receive_s`, and so has the pause between two requests.
+    its first byte, came, or does not end; and where an answer is not taken in `send_s`. A body has
+    its own bounds, `limits.receive_s` and `limits.body_bytes`, and so has the pause between two
+    requests.
     """
 
     def __init__(self, *given: Any, head_s: float, send_s: float, **more: Any) -> None:
         super().__init__(*given, **more)
         self._head, self._sending = _Bound(head_s, self._abort), _Bound(send_s, self._abort)
+        self._head_bytes = 0
 
     def _abort(self) -> None:
         self.transport.abort()
@@ -44,6 +48,11 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # the par
         super().data_received(data)
         if not self._awaits_head:
             self._head.stop()
+            self._head_bytes = 0
+        elif self.cycle is None or not self.cycle.more_body:  # else it is a body nobody reads
+            self._head_bytes += len(data)
+            if self._head_bytes > _HEAD_BYTES:
+                self._abort()
 
     def on_response_complete(self) -> None:
         """Nothing more will be written: from here on any byte that is not taken is waited for."""

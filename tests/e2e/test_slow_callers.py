@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -62,27 +63,28 @@ def _application() -> Starlette:
     return Starlette(routes=[Route("/graphql", endpoint), Route("/{size:int}", _say)])
 
 
+@asynccontextmanager
+async def served(limits: Limits) -> AsyncIterator[tuple[int, uvicorn.Server]]:
+    """The port, and the server behind it."""
+    serving = server(_application(), limits)
+    with bound("127.0.0.1", 0) as listening:
+        task = asyncio.create_task(serving.serve(sockets=[listening]))
+        try:
+            yield listening.getsockname()[1], serving
+        finally:
+            serving.should_exit = True
+            await task
+
+
 @pytest.fixture(scope="module")
-def listening() -> Iterator[socket.socket]:
-    with bound("127.0.0.1", 0) as made:
+async def place() -> AsyncIterator[tuple[int, uvicorn.Server]]:
+    async with served(SHORT) as made:
         yield made
 
 
-@pytest.fixture(scope="module")
-def port(listening: socket.socket) -> int:
-    number: int = listening.getsockname()[1]
-    return number
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def serving(listening: socket.socket) -> AsyncIterator[uvicorn.Server]:
-    serving = server(_application(), SHORT)
-    task = asyncio.create_task(serving.serve(sockets=[listening]))
-    try:
-        yield serving
-    finally:
-        serving.should_exit = True
-        await task
+@pytest.fixture
+def port(place: tuple[int, uvicorn.Server]) -> int:
+    return place[0]
 
 
 async def cut_off(reader: asyncio.StreamReader) -> None:
@@ -122,6 +124,23 @@ async def test_ht03_two_hundred_that_say_nothing_or_never_end_a_header(port: int
         writer.close()
 
 
+async def test_ht04_a_head_that_is_sent_fast_and_never_ends() -> None:
+    """Not kept, however much comes within the time that a head has."""
+    async with served(replace(SHORT, receive_s=60.0)) as (port, _):
+        for first in (b"", HEAD % b"5" + b"\r\n"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(first)
+            if first:
+                await reader.readuntil(b"xxxxx")
+            writer.write(HEAD % b"5")
+            with contextlib.suppress(ConnectionError):
+                for _ in range(64):
+                    writer.write(b"X-Long: %b\r\n" % (b"x" * 8192))
+                    await writer.drain()
+            await cut_off(reader)
+            writer.close()
+
+
 async def test_ht03_a_second_request_whose_head_trickles_in(port: int) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(HEAD % b"5" + b"\r\n")
@@ -153,9 +172,10 @@ async def test_ht03_a_body_that_trickles_in(port: int) -> None:
 
 @pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
 async def test_gd24_an_answer_that_is_never_taken(
-    port: int, serving: uvicorn.Server, more: bytes
+    place: tuple[int, uvicorn.Server], more: bytes
 ) -> None:
     """The caller reads nothing; it is cut off, so less than the answer is there to be read."""
+    port, serving = place
     with socket.socket() as caller:
         caller.setblocking(False)
         loop = asyncio.get_running_loop()
