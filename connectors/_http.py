@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from connectors._config import Table
 from connectors.spi import (
@@ -54,7 +55,8 @@ class Answer:
 def service_url(table: Table, key: str) -> str:
     """The URL under `key` or named by `<key>_secret`: http or https, nothing that is not a service.
 
-    Link-local addresses, where clouds keep their metadata, are refused however they are written.
+    Link-local addresses, where clouds keep their metadata, are refused however they are written;
+    names that lead to one, when they are connected to.
     """
     text = table.plain_or_secret(key)
     try:
@@ -81,6 +83,27 @@ def _is_link_local(host: str) -> bool:
             return False
     mapped = getattr(address, "ipv4_mapped", None) or address
     return bool(mapped.is_link_local or mapped.is_multicast or mapped.is_unspecified)
+
+
+class _Checked(AbstractResolver):
+    """Names as this machine resolves them, unless to an address where no service is.
+
+    What was checked here is what is connected to, whatever the name resolves to a moment later.
+    """
+
+    def __init__(self) -> None:
+        self._resolver = aiohttp.DefaultResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await self._resolver.resolve(host, port, family)
+        if any(_is_link_local(one["host"]) for one in found):
+            raise OSError("it resolves to a link-local address")
+        return found
+
+    async def close(self) -> None:
+        await self._resolver.close()
 
 
 def credentials(table: Table) -> Credentials | None:
@@ -194,7 +217,10 @@ class Client:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=_CONNECTIONS, keepalive_timeout=30, ssl=self._verify
+                    limit=_CONNECTIONS,
+                    keepalive_timeout=30,
+                    ssl=self._verify,
+                    resolver=_Checked(),
                 ),
                 timeout=aiohttp.ClientTimeout(),  # every visit runs under its own deadline
                 cookie_jar=aiohttp.DummyCookieJar(),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from connectors._config import Table
 from connectors._http import Client
@@ -31,6 +32,7 @@ from connectors.spi import (
 
 _MAX_PAGES = 100
 Row = tuple[object, ...]
+_Relation = TypeVar("_Relation")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,22 @@ def listing_from(table: Table, page_size: int, min_criteria: int) -> Listing:
     return found
 
 
+def relation_of(
+    relations: Mapping[str, _Relation], query: SourceQuery, *, ranks: bool = False
+) -> _Relation:
+    """The relation that a query asks.
+
+    Raises:
+        SourceProtocolError: there is none, or it asks for a ranking that the source cannot make.
+    """
+    if query.near is not None and not ranks:
+        raise SourceProtocolError("this source cannot rank by likeness")
+    try:
+        return relations[query.relation]
+    except KeyError as error:
+        raise SourceProtocolError(f"there is no relation {query.relation}") from error
+
+
 def explain(listing: Listing, query: SourceQuery) -> str:
     """The requests, one per line, with ? for every value."""
     requests = listing.pushed(query).requests
@@ -125,15 +143,27 @@ async def together(
     Each gives rows that end with their key, and whether there were more. The first error of any
     abandons the others.
     """
-    deadline = asyncio.get_running_loop().time() + query.timeout_s
     try:
-        async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as group:
+        async with within(query) as deadline, asyncio.TaskGroup() as group:
             tasks = [group.create_task(_awaited(ask, deadline)) for ask in asks]
-    except TimeoutError as error:
-        raise SourceTimeout(f"no answer within {query.timeout_s:g} s") from error
     except BaseExceptionGroup as errors:
         raise first_error(errors) from errors
     return merged(query, [task.result() for task in tasks])
+
+
+@asynccontextmanager
+async def within(query: SourceQuery) -> AsyncIterator[float]:
+    """A visit's time: gives its deadline by the loop's clock.
+
+    Raises:
+        SourceTimeout: it has passed.
+    """
+    deadline = asyncio.get_running_loop().time() + query.timeout_s
+    try:
+        async with asyncio.timeout_at(deadline):
+            yield deadline
+    except TimeoutError as error:
+        raise SourceTimeout(f"no answer within {query.timeout_s:g} s") from error
 
 
 async def _awaited(

@@ -7,14 +7,13 @@ from typing import Self
 
 from connectors._config import Table
 from connectors._http import Client, client_for
-from connectors._listing import Listing, explain, listing_from, read
+from connectors._listing import Listing, explain, listing_from, read, relation_of
 from connectors.conditions import Condition, all_of
 from connectors.spi import (
     Ability,
     Capability,
     Health,
     Secrets,
-    SourceProtocolError,
     SourceQuery,
     SourceResult,
 )
@@ -69,18 +68,10 @@ class RestConnector:
         return self._relations[query.relation].pushed(query).residual
 
     def explain(self, query: SourceQuery) -> str:
-        return explain(self._listing(query), query)
+        return explain(relation_of(self._relations, query), query)
 
     async def fetch(self, query: SourceQuery) -> SourceResult:
-        return await read(self._client, self._listing(query), query)
-
-    def _listing(self, query: SourceQuery) -> Listing:
-        if query.near is not None:
-            raise SourceProtocolError("this source cannot rank by likeness")
-        try:
-            return self._relations[query.relation]
-        except KeyError as error:
-            raise SourceProtocolError(f"there is no relation {query.relation}") from error
+        return await read(self._client, relation_of(self._relations, query), query)
 
     async def check(self) -> Health:
         """Whether it answers at all and lets us in; it cannot describe its records."""

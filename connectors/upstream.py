@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from connectors._config import Table
 from connectors._http import Client, client_for
-from connectors._listing import Row, is_after, rows_of, together
+from connectors._listing import Row, is_after, relation_of, rows_of, together
 from connectors._paths import bare_parts, reader
 from connectors._push import Param, Pushed, Request, params_from, push, spoken, too_broad
 from connectors.conditions import Condition, Scalar, all_of
@@ -105,7 +105,7 @@ class UpstreamConnector:
 
     def explain(self, query: SourceQuery) -> str:
         """Each document that would be sent, in turn; values are variables."""
-        root = self._root(query)
+        root = relation_of(self._roots, query)
         requests = root.pushed(query).requests
         if requests is None:
             return f"none: {root.field} needs at least {root.min_criteria} criteria"
@@ -117,7 +117,7 @@ class UpstreamConnector:
         return "\n".join(documents)
 
     async def fetch(self, query: SourceQuery) -> SourceResult:
-        root = self._root(query)
+        root = relation_of(self._roots, query)
         requests = root.pushed(query).requests
         if requests is None:
             raise too_broad(root.min_criteria)
@@ -125,14 +125,6 @@ class UpstreamConnector:
         return await together(
             query, [partial(self._pages, root, query, groups, request) for request in requests]
         )
-
-    def _root(self, query: SourceQuery) -> Root:
-        if query.near is not None:
-            raise SourceProtocolError("this source cannot rank by likeness")
-        try:
-            return self._roots[query.relation]
-        except KeyError as error:
-            raise SourceProtocolError(f"there is no relation {query.relation}") from error
 
     async def _pages(
         self,

@@ -7,7 +7,6 @@ nearest records, each with a score. Records themselves are read as from any REST
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any, Self
 
 from connectors._config import Table
 from connectors._http import Client, client_for
-from connectors._listing import Listing, explain, listing_from, picker, read
+from connectors._listing import Listing, explain, listing_from, picker, read, relation_of, within
 from connectors._paths import bare_parts, reader
 from connectors._push import spoken
 from connectors.conditions import (
@@ -35,7 +34,6 @@ from connectors.spi import (
     SourceProtocolError,
     SourceQuery,
     SourceResult,
-    SourceTimeout,
 )
 
 _UNIT = 1e-3  # how far a probe's length may be from 1
@@ -115,7 +113,7 @@ class VectorConnector:
         return whole if search is None else _filtered(search, whole)[1]
 
     def explain(self, query: SourceQuery) -> str:
-        listing = self._listing(query)
+        listing = relation_of(self._listings, query, ranks=True)
         if query.near is None:
             return explain(listing, query)
         search = self._searched(query)
@@ -126,7 +124,7 @@ class VectorConnector:
         return " ".join((f"POST {search.path}", *hidden, *shown))
 
     async def fetch(self, query: SourceQuery) -> SourceResult:
-        listing = self._listing(query)
+        listing = relation_of(self._listings, query, ranks=True)
         if query.near is None:
             return await read(self._client, listing, query)
         search = self._searched(query)
@@ -137,21 +135,11 @@ class VectorConnector:
         if whole == NEVER:
             return SourceResult(rows=())
         body = _body(search, query, query.near, _filtered(search, whole)[0])
-        try:
-            async with asyncio.timeout(query.timeout_s):
-                deadline = asyncio.get_running_loop().time() + query.timeout_s
-                answer = await self._client.ask("POST", search.path, deadline, body=body)
-        except TimeoutError as error:
-            raise SourceTimeout(f"no answer within {query.timeout_s:g} s") from error
+        async with within(query) as deadline:
+            answer = await self._client.ask("POST", search.path, deadline, body=body)
         if answer.status >= 400:
             raise SourceProtocolError(f"status {answer.status}")
         return _ranked(search, query, query.near, answer.data)
-
-    def _listing(self, query: SourceQuery) -> Listing:
-        try:
-            return self._listings[query.relation]
-        except KeyError as error:
-            raise SourceProtocolError(f"there is no relation {query.relation}") from error
 
     def _searched(self, query: SourceQuery) -> Search:
         try:

@@ -86,12 +86,13 @@ def by_go() -> Path | None:
     return program if done.returncode == 0 and supported(program) else None
 
 
-def by_release() -> Path | None:
-    """Fetch the release binary and keep it only if it matches its published checksum."""
+def by_release(releases: str = RELEASES) -> Path | None:
+    """Fetch the release binary; it is kept only if it matches its published checksum and runs."""
     name = release_name(platform.system(), platform.machine())
     if name is None:
+        say(f"OPA publishes no program for {platform.system()} on {platform.machine()}")
         return None
-    address = f"{RELEASES}/v{VERSION}/{name}"
+    address = f"{releases}/v{VERSION}/{name}"
     say(f"Fetching OPA {VERSION}, once: {address}")
     try:
         published = fetched(f"{address}.sha256")
@@ -107,8 +108,12 @@ def by_release() -> Path | None:
     draft = program.with_suffix(f".{os.getpid()}")
     draft.write_bytes(content)
     draft.chmod(0o755)
+    if not supported(draft):
+        draft.unlink()
+        say("  it does not run here, so it was not kept")
+        return None
     draft.replace(program)
-    return program if supported(program) else None
+    return program
 
 
 def matches(content: bytes, published: bytes) -> bool:
@@ -132,7 +137,7 @@ def release_name(system: str, machine: str) -> str | None:
 
 
 def fetched(address: str) -> bytes:
-    with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - https above
+    with urllib.request.urlopen(address, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - our own address
         content: bytes = answer.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
         raise urllib.error.URLError("larger than any release")

@@ -29,6 +29,7 @@ from gateway.metrics import Metrics
 from gateway.model import Request, Response
 from gateway.pipeline import Gate, Probes, answer, refuse
 from gateway.policy.pdp import Pdp
+from gateway.query.breaker import Breakers
 from gateway.query.operation import Parser
 from gateway.query.plan import Planner
 from gateway.query.refs import Refs
@@ -168,6 +169,12 @@ async def running(
             ),
             catalogue=catalogue,
             sources=sources,
+            breakers=Breakers(
+                monotonic=monotonic,
+                failures=settings.breaker_failures,
+                probe_s=settings.breaker_probe_s,
+                changed=lambda source, is_open: metrics.left_alone(source, is_open=is_open),
+            ),
             refs=refs,
             limits=settings.limits,
             metrics=metrics,

@@ -36,6 +36,7 @@ class _Series:
     visit_seconds: Histogram
     rows: Counter
     alarms: Counter
+    left_alone: Gauge
     policy_seconds: Histogram
     commit_seconds: Histogram
     log_entries: Gauge
@@ -50,6 +51,8 @@ class Metrics:
         self._sources = frozenset(sources)
         self._codes = outcome_codes()
         self._series = _series(self.registry)
+        for source in self._sources:
+            self.left_alone(source, is_open=False)
 
     def query(self, *, code: str | None, purpose: str | None, elapsed_s: float) -> None:
         """One query ended: its error's code (None: it was answered) and its purpose."""
@@ -74,6 +77,10 @@ class Metrics:
                 self._series.rows.labels(source, outcome).inc(count)
             self._series.alarms.labels(source).inc(report.alarms)
 
+    def left_alone(self, source: str, *, is_open: bool) -> None:
+        """Whether a source is left alone because it failed too often."""
+        self._series.left_alone.labels(_among(source, self._sources)).set(int(is_open))
+
     def decided(self, *, elapsed_s: float, had: bool) -> None:
         """One question to the policy decision point; `had`: a decision came that we can read."""
         self._series.policy_seconds.labels("decision" if had else "none").observe(elapsed_s)
@@ -96,6 +103,9 @@ def _series(registry: CollectorRegistry) -> _Series:
     def counter(name: str, text: str, *labels: str) -> Counter:
         return Counter(f"portcullis_{name}", text, labels, registry=registry)
 
+    def gauge(name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"portcullis_{name}", text, labels, registry=registry)
+
     def histogram(name: str, text: str, *labels: str) -> Histogram:
         return Histogram(f"portcullis_{name}", text, labels, registry=registry, buckets=_SECONDS)
 
@@ -106,7 +116,8 @@ def _series(registry: CollectorRegistry) -> _Series:
         visit_seconds=histogram("source_visit_seconds", "One visit to a source.", "source"),
         rows=counter("source_records", "Records by what was shown.", "source", "outcome"),
         alarms=counter("source_alarms", "Rows a source should not have sent.", "source"),
+        left_alone=gauge("source_left_alone", "1: it failed too often to be visited.", "source"),
         policy_seconds=histogram("policy_seconds", "One question to OPA.", "result"),
         commit_seconds=histogram("audit_commit_seconds", "One commit of the log."),
-        log_entries=Gauge("portcullis_audit_log_entries", "Entries in the log.", registry=registry),
+        log_entries=gauge("audit_log_entries", "Entries in the log."),
     )

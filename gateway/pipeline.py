@@ -38,6 +38,7 @@ from gateway.policy.enforce import authorise
 from gateway.policy.masks import MASKS, MaskContext
 from gateway.policy.obligations import OBLIGATIONS, carry_out
 from gateway.policy.pdp import Pdp
+from gateway.query.breaker import Breakers
 from gateway.query.derived import Moment
 from gateway.query.fanout import FanOut, Probe
 from gateway.query.operation import Parser, parse_request
@@ -90,6 +91,7 @@ class Gate:
     audit: Recorder
     catalogue: Catalogue
     sources: Mapping[str, Connector]
+    breakers: Breakers
     refs: Refs
     limits: Limits
     metrics: Metrics
@@ -219,6 +221,7 @@ async def fan_out(
     visits = FanOut(
         catalogue=gate.catalogue,
         sources=gate.sources,
+        breakers=gate.breakers,
         moment=_moment(gate, request),
         query_id=request.id,
         ends_at=monotonic() + gate.limits.query_deadline_s,

@@ -51,6 +51,9 @@ class Limits:
     receive_s: float = _seconds(
         10.0, "A request that trickles in must not hold a connection.", most=120
     )
+    send_s: float = _seconds(
+        30.0, "A bad line takes seconds for an answer; whoever takes none is cut off.", most=300
+    )
     tokens: int = _count(2000, "The longest officers' document has about 600.")
     depth: int = _count(10, "Person to group to report and its parts is 7.")
     aliases: int = _count(30, "A screen asks a dozen questions at once, not a hundred.")
@@ -132,6 +135,12 @@ class Settings:
     opa_url: str = _setting("http://127.0.0.1:8181", "OPA speaks to this machine only.", form="url")
     policy_timeout_s: float = _seconds(
         0.25, "A decision takes 3 to 15 ms; a late one is a denial.", most=10
+    )
+    breaker_failures: int = _count(
+        5, "Failed visits in a row after which a source is left alone; fewer is a hiccup."
+    )
+    breaker_probe_s: float = _seconds(
+        2.0, "How often a source that is left alone is tried again: one visit, no more.", most=60
     )
     audit_dir: Path = _setting(
         Path("audit"), "The record: tiles, checkpoints, sealed details.", within="state_dir"

@@ -97,6 +97,7 @@ class Source:
     entities: Mapping[str, EntityMapping]
     timeout_s: float = 2.0
     max_rows: int = 200
+    max_scan: int = 1000
     over_read: bool = False
     gallery: Gallery | None = None
     file: str = ""
@@ -117,7 +118,16 @@ class Catalogue:
         return self.sources[source].entities[entity]
 
 
-_SOURCE_KEYS = {"version", "id", "agency", "system", "connector", "timeout_s", "max_rows"}
+_SOURCE_KEYS = {
+    "version",
+    "id",
+    "agency",
+    "system",
+    "connector",
+    "timeout_s",
+    "max_rows",
+    "max_scan",
+}
 _SOURCE_TABLES = {"over_read", "connection", "header", "entity", "gallery", "marking"}
 _ENTRY_KEYS = {"relation", "by", "key", "each", "per_bit", "only", "over_read"}
 
@@ -311,6 +321,7 @@ def read_source(
     gallery = reader.gallery()
     connection = reader.table(data, "connection", "connection")
     timeout_s, max_rows = reader.number("timeout_s", 2.0), reader.number("max_rows", 200)
+    max_scan = reader.number("max_scan", 5 * max_rows)
     if reader.faults:
         return None, tuple(reader.faults)
     source = Source(
@@ -322,6 +333,7 @@ def read_source(
         entities=MappingProxyType(entities),
         timeout_s=float(timeout_s),
         max_rows=int(max_rows),
+        max_scan=int(max_scan),
         over_read=bool(data.get("over_read", False)),
         gallery=gallery,
         file=file,

@@ -114,7 +114,7 @@ async def running_demo(
             )
         )
         app = application(started, tour=tour_of(started, watch, stack.issuer_url))
-        serving = server(app)
+        serving = server(app, started.settings.limits)
         task = asyncio.create_task(serving.serve(sockets=[listening]))
         exits.push_async_callback(_stopped, serving, task)
         address = listening.getsockname()[1]

@@ -7,13 +7,16 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import uvicorn
 
 from gateway.app import application, running
 from gateway.cli.common import Commands, command
+from gateway.cli.connection import Connection
 from gateway.configuration import load
+from gateway.settings import Limits
 
 
 def register(commands: Commands) -> None:
@@ -38,7 +41,7 @@ async def _serve(config: Path) -> int:
     async with running(settings, dict(os.environ)) as started:
         listening = bound(settings.host, settings.port)
         print(f"Portcullis answers on http://{settings.host}:{listening.getsockname()[1]}/graphql")
-        await server(application(started)).serve(sockets=[listening])
+        await server(application(started), settings.limits).serve(sockets=[listening])
     return 0
 
 
@@ -68,11 +71,16 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvicorn.Config(app="").get_loop_factory()
 
 
-def server(app: object) -> uvicorn.Server:
-    """The server for an application: the recorded peer is the socket's, and nothing names us."""
+def server(app: object, limits: Limits) -> uvicorn.Server:
+    """The server for an application: the recorded peer is the socket's, and nothing names us.
+
+    Nobody holds a connection by being slow.
+    """
+    connection = partial(Connection, head_s=limits.receive_s, send_s=limits.send_s)
     return uvicorn.Server(
         uvicorn.Config(
             app,  # type: ignore[arg-type]  # an ASGI application
+            http=connection,  # type: ignore[arg-type]  # it makes one for each caller
             log_level="warning",
             access_log=False,
             proxy_headers=False,

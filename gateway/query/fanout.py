@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from connectors.conditions import Compare, Condition, Op, any_of
@@ -33,6 +33,7 @@ from gateway.model import (
     State,
     Use,
 )
+from gateway.query.breaker import Breakers
 from gateway.query.derived import Moment
 from gateway.query.match import candidates_of, would_link
 from gateway.query.visit import Visit, link_keys, together
@@ -51,6 +52,7 @@ class FanOut:
     query_id: str
     ends_at: float  # by the monotonic clock: the query's deadline, shared by all its visits
     probe: Callable[[str], Probe | None] = lambda _handle: None  # opens a probe handle, once
+    breakers: Breakers = field(default_factory=lambda: Breakers(monotonic=time.monotonic))
 
     async def visit(self, agreed: AuthorisedPlan) -> Results:
         """Every granted fetch's records or its failure, by fetch id.
@@ -124,24 +126,30 @@ class FanOut:
         started = time.monotonic()
         source = self.catalogue.sources[grant.fetch.source]
         allowed_s = min(source.timeout_s, max(self.ends_at - started, 0.001))
-        state, detail = State.FAULT, ""
+        state, detail, failed = State.FAULT, "", False
+        visit = Visit(self, agreed, grant, source, allowed_s)
         try:
             async with asyncio.timeout(allowed_s):
-                visit = Visit(self, agreed, grant, source, allowed_s)
                 result = await visit.run(keys)
-                return replace(result, elapsed_s=time.monotonic() - started)
+            if visit.asked:
+                self.breakers.answered(source.id)
+            return replace(result, elapsed_s=time.monotonic() - started)
         except SourceRateLimited as error:
             state, detail = State.RATE_LIMITED, str(error)
         except (SourceTimeout, TimeoutError) as error:
             state, detail = State.TIMED_OUT, str(error) or f"no answer within {allowed_s:g} s"
+            failed = allowed_s >= source.timeout_s  # else the query's time ran out, not its own
         except SourceTooBroad as error:
             state, detail = State.NOT_ASKED, str(error)
         except (SourceProtocolError, CannotEnforce) as error:
             state, detail = State.FAULT, str(error)
+            failed = isinstance(error, SourceProtocolError)
         except SourceError as error:
-            state, detail = State.UNAVAILABLE, str(error)
+            state, detail, failed = State.UNAVAILABLE, str(error), True
         except Exception as error:  # what it sent could not be read: that costs nobody else's
             state, detail = State.FAULT, where_it_failed(error)
+        if failed and visit.asked:
+            self.breakers.failed(source.id)
         return FetchResult(
             state=state,
             truncated=state is State.NOT_ASKED,  # what it holds is unknown, so not all is known

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +30,7 @@ from connectors.spi import (
     SourceQuery,
     SourceResult,
     SourceTooBroad,
+    SourceUnavailable,
 )
 from gateway.catalogue.mapping import EntityMapping, Entry, Source
 from gateway.errors import CannotEnforce
@@ -98,6 +99,7 @@ class Visit:
         self.vocabulary = fan_out.catalogue.vocabulary
         self.mapping: EntityMapping = source.entities[grant.fetch.entity]
         self.alarms = 0
+        self.asked = False  # whether anything was sent to the source
 
     async def run(self, keys: Sequence[Any]) -> FetchResult:
         if not await self._probe_seen():
@@ -122,8 +124,9 @@ class Visit:
         need = self.need(where, with_where=not exact)
         guards = {path: part.rows for path, part in self.grant.parts.items() if path}
         layout = layout_of(need, self.mapping, guards)
-        limit = self.most() if exact and guarded else self.source.max_rows
-        rows, truncated = await self._fetch(layout, pushed.condition, guard, limit)
+        query = self.query(layout.columns, pushed.condition, guard, self.source.max_rows)
+        query = replace(query, limit=self.most()) if exact else query
+        rows, truncated = await self._fetch(layout, query, guarded=guarded)
         records = records_of(rows, layout)
         await self._children(records, rows, need)
         if self.fetch.near is not None:
@@ -257,11 +260,26 @@ class Visit:
             min_score=gallery.threshold,
         )
 
+    async def _ask(self, query: SourceQuery) -> SourceResult:
+        """One of this visit's requests; the first of them asks whether the visit may be made.
+
+        Raises:
+            SourceUnavailable: the source has failed so often that it is left alone.
+            SourceError: as `Connector.fetch`.
+        """
+        if not self.asked and not self.fan_out.breakers.admits(self.source.id):
+            raise SourceUnavailable("not visited: it failed too often in a row")
+        self.asked = True
+        return await self.connector.fetch(query)
+
     async def _fetch(
-        self, layout: Layout, where: Condition, guard: Condition, limit: int
+        self, layout: Layout, query: SourceQuery, *, guarded: bool
     ) -> tuple[list[Sequence[Any]], bool]:
-        """The rows of the main visit; what the connector left over of our guard is applied here."""
-        query = self.query(layout.columns, where, guard, limit)
+        """The rows of the main visit, and whether there are more of them.
+
+        What the source leaves over of our guard, or cannot be told of it (not `guarded`), is
+        applied here.
+        """
         left = self.connector.residual(replace(query, where=ALWAYS))
         projects = Ability.PROJECT in self.connector.capabilities.abilities
         if (left != ALWAYS or not projects) and not self.mapping.over_read:
@@ -270,11 +288,39 @@ class Visit:
             )
         extra = tuple(sorted(fields_of(left) - set(layout.columns)))
         query = replace(query, columns=layout.columns + extra)
-        result = await self._visits(query)
-        rows: list[Sequence[Any]] = list(result.rows)
-        if left != ALWAYS:
-            rows = [r for r in rows if holds(left, dict(zip(query.columns, r, strict=False)))]
-        return rows, result.truncated
+        if left == ALWAYS and guarded:
+            result = await self._visits(query)
+            return list(result.rows), result.truncated
+
+        def permitted(row: Sequence[Any]) -> bool:
+            if not holds(left, dict(zip(query.columns, row, strict=False))):
+                return False
+            return guarded or holds(self.grant.own.rows, records_of([row], layout)[0].values)
+
+        return await self._read_on(query, permitted)
+
+    async def _read_on(
+        self, query: SourceQuery, permitted: Callable[[Sequence[Any]], bool]
+    ) -> tuple[list[Sequence[Any]], bool]:
+        """Up to `query.limit` permitted rows, page after page of at most `max_scan` rows in all.
+
+        Whether there are more is said of permitted rows alone; where the reading ended before
+        that was known, there may be. A ranking is one page: it has no position to go on from.
+        """
+        found: list[Sequence[Any]] = []
+        left, most = self.source.max_scan, self.source.max_rows
+        # Most often nothing is hidden: first what was asked for, and one row to see if it is all.
+        size = min(query.limit + 1, most) if query.near is None else most
+        after: Any = query.after
+        while True:
+            page = replace(query, after=after, limit=min(size, left))
+            result = await self._visits(page)
+            found += filter(permitted, result.rows)
+            left, size = left - len(result.rows), most
+            known = len(found) > query.limit or not result.truncated
+            if known or left <= 0 or not result.rows or query.near is not None:
+                return found[: query.limit], len(found) > query.limit or result.truncated
+            after = result.rows[-1][0]
 
     async def _visits(self, query: SourceQuery) -> SourceResult:
         """One query, as visits of no more keys than the source takes at once.
@@ -283,13 +329,13 @@ class Visit:
         not: the answer then is not the whole.
         """
         if query.near is not None:
-            return await self.connector.fetch(query)
+            return await self._ask(query)
         most = self.connector.capabilities.max_keys
         visits = [replace(query, where=where) for where in portions(query.where, most)]
         if len(visits) > 1:
-            return _merged(query, await together(map(self.connector.fetch, visits)))
+            return _merged(query, await together(map(self._ask, visits)))
         try:
-            return await self.connector.fetch(query)
+            return await self._ask(query)
         except SourceTooBroad:
             if not isinstance(query.where, Or):
                 raise
@@ -306,7 +352,7 @@ class Visit:
 
         async def one(where: Condition) -> SourceResult | SourceTooBroad:
             try:
-                return await self.connector.fetch(replace(query, where=where))
+                return await self._ask(replace(query, where=where))
             except SourceTooBroad as error:
                 return error
 
@@ -349,7 +395,7 @@ class Visit:
         # The portions are by owner, so no element comes twice and their order within one is kept.
         most = self.connector.capabilities.max_keys
         visits = [replace(query, where=where) for where in portions(query.where, most)]
-        found = await together(map(self.connector.fetch, visits))
+        found = await together(map(self._ask, visits))
         return SourceResult(
             rows=tuple(row for result in found for row in result.rows),
             truncated=any(result.truncated for result in found),

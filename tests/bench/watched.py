@@ -67,7 +67,7 @@ async def serve(config: Path, times: Times) -> None:
         gate = started.gate
         timed: Any = {name: Timed(name, held, times) for name, held in gate.sources.items()}
         app = application(replace(started, gate=replace(gate, sources=timed)))
-        await server(app).serve(sockets=[bound(settings.host, settings.port)])
+        await server(app, settings.limits).serve(sockets=[bound(settings.host, settings.port)])
 
 
 def main() -> None:

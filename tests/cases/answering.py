@@ -23,6 +23,7 @@ from gateway.metrics import Metrics
 from gateway.model import Decision, Operation, Plan, Request, Response, Subject
 from gateway.pipeline import Gate, Probes, decided, failed, fan_out, shaped
 from gateway.policy.contract import read_decision
+from gateway.query.breaker import Breakers
 from gateway.query.operation import Parser
 from gateway.query.plan import Planner
 from tests.memory import Memory
@@ -115,4 +116,5 @@ def _gate(request: Request, decision: Mapping[str, Any], parser: Parser, planner
         clock=lambda: request.received_at,
         monotonic=lambda: 0.0,
         probes=Probes(refs, lambda: request.received_at),
+        breakers=Breakers(monotonic=lambda: 0.0),
     )

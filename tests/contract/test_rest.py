@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
+import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
-import httpx
 import pytest
 
 from connectors.conditions import ALWAYS, And, Compare, Op, Or
@@ -21,10 +19,8 @@ from connectors.spi import (
     SourceTimeout,
     SourceUnavailable,
 )
-from tests.contract.suite import RICH, ConnectorContract, Rig
-from tests.contract.webworld import Secrets, World, serving
-
-COLUMNS = {name: name for name in (*RICH[0], "handling") if name != "attrs"}
+from tests.contract.suite import ConnectorContract, Rig
+from tests.contract.webworld import Secrets, World, serving, web_rig, writes_nothing
 
 
 def relation(path: str, **more: object) -> dict[str, object]:
@@ -68,38 +64,11 @@ def fixture_world() -> Iterator[World]:
 
 @pytest.fixture(name="rig")
 async def fixture_rig(world: World) -> AsyncIterator[Rig]:
-    async def seen(query: SourceQuery) -> str:
-        world.clear()
-        await live.fetch(query)
-        return "\n".join(world.sent)
+    async def write(live: RestConnector) -> None:
+        await writes_nothing(world, await live._client._authorization())
 
-    async def busy() -> bool:
-        return world.running > 0
-
-    async def write() -> None:
-        # with the connector's own token, at the service itself: there is nothing to write with
-        headers = await live._client._authorization()
-        async with httpx.AsyncClient(headers=headers, trust_env=False) as client:
-            for method in ("POST", "PUT", "PATCH", "DELETE"):
-                answer = await client.request(method, f"{world.base}/v2/people", json={})
-                assert answer.status_code == 405
-
-    async def untouched() -> str:
-        return hashlib.sha256(json.dumps(world.rows).encode()).hexdigest()
-
-    world.clear()
-    live = connector(world)
-    yield Rig(
-        connector=live,
-        columns=COLUMNS,
-        dead=lambda: connector(World(base="http://127.0.0.1:9")),
-        config=lambda more: connector(world, more),
-        seen=seen,
-        busy=busy,
-        write=write,
-        untouched=untouched,
-    )
-    await live.aclose()
+    async with web_rig(world, connector, write) as rig:
+        yield rig
 
 
 class TestRest(ConnectorContract):
@@ -235,3 +204,30 @@ class TestRest(ConnectorContract):
     def test_sf_01_a_url_that_is_no_service(self, world: World, url: str) -> None:
         with pytest.raises(ValueError, match=r"connection\.base_url"):
             connector(world, {"base_url": url})
+
+    async def test_sf02_a_name_that_leads_elsewhere_the_second_time(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The address that was looked at is the one connected to; a forbidden one is refused."""
+        real, leads = socket.getaddrinfo, ["127.0.0.1"]
+        asked: list[str] = []
+
+        def resolve(host: Any, *given: Any, **more: Any) -> Any:
+            if host != "agency.example":
+                return real(host, *given, **more)
+            asked.append(leads.pop(0) if leads else "169.254.169.254")
+            return real(asked[-1], *given, **more)
+
+        monkeypatch.setattr(socket, "getaddrinfo", resolve)
+        named = World(base=world.base.replace("127.0.0.1", "agency.example"))
+        query = SourceQuery(query_id="q", relation="people", columns=("ref",), key="ref")
+        first, second = connector(named), connector(named)
+        try:
+            assert len((await first.fetch(query)).rows) > 0
+            assert asked == ["127.0.0.1"]
+            with pytest.raises(SourceUnavailable):
+                await second.fetch(query)
+            assert set(asked[1:]) == {"169.254.169.254"}
+        finally:
+            await first.aclose()
+            await second.aclose()

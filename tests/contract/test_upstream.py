@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
@@ -10,12 +9,10 @@ from typing import Any
 import pytest
 
 from connectors.conditions import ALWAYS, Compare, Op
-from connectors.spi import SourceProtocolError, SourceQuery
+from connectors.spi import SourceProtocolError
 from connectors.upstream import UpstreamConnector
 from tests.contract.suite import RICH, ConnectorContract, Rig
-from tests.contract.webworld import SCHEMA, Secrets, World, serving
-
-COLUMNS = {name: name for name in (*RICH[0], "handling") if name != "attrs"}
+from tests.contract.webworld import SCHEMA, Secrets, World, serving, web_rig
 
 
 def connector(world: World, more: Mapping[str, object] | None = None) -> UpstreamConnector:
@@ -45,35 +42,13 @@ def fixture_world() -> Iterator[World]:
 
 @pytest.fixture(name="rig")
 async def fixture_rig(world: World) -> AsyncIterator[Rig]:
-    async def seen(query: SourceQuery) -> str:
-        world.clear()
-        await live.fetch(query)
-        return "\n".join(world.sent)
-
-    async def busy() -> bool:
-        return world.running > 0
-
-    async def write() -> None:
+    async def write(live: UpstreamConnector) -> None:
         assert SCHEMA.mutation_type is None  # there is nothing to write with
         with pytest.raises(SourceProtocolError):
             await live._ask({"query": "mutation { drop }"}, deadline=float("inf"))
 
-    async def untouched() -> str:
-        return hashlib.sha256(json.dumps(world.rows).encode()).hexdigest()
-
-    world.clear()
-    live = connector(world)
-    yield Rig(
-        connector=live,
-        columns=COLUMNS,
-        dead=lambda: connector(World(base="http://127.0.0.1:9")),
-        config=lambda more: connector(world, more),
-        seen=seen,
-        busy=busy,
-        write=write,
-        untouched=untouched,
-    )
-    await live.aclose()
+    async with web_rig(world, connector, write) as rig:
+        yield rig
 
 
 class TestUpstream(ConnectorContract):

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-import httpx
 import pytest
 
 from connectors.conditions import ALWAYS, NEVER, Compare, Condition, IsNull, Op
 from connectors.spi import Ability, Near, SourceProtocolError, SourceQuery
 from connectors.vector import VectorConnector
-from tests.contract.suite import RICH, ConnectorContract, Rig
-from tests.contract.webworld import DIMENSION, STATIC_TOKEN, Secrets, World, embedding, serving
-
-COLUMNS = {name: name for name in (*RICH[0], "handling") if name != "attrs"}
+from tests.contract.suite import ConnectorContract, Rig
+from tests.contract.webworld import (
+    DIMENSION,
+    Secrets,
+    World,
+    embedding,
+    serving,
+    web_rig,
+    writes_nothing,
+)
 
 
 def connector(world: World, more: Mapping[str, object] | None = None) -> VectorConnector:
@@ -57,37 +60,11 @@ def fixture_world() -> Iterator[World]:
 
 @pytest.fixture(name="rig")
 async def fixture_rig(world: World) -> AsyncIterator[Rig]:
-    async def seen(query: SourceQuery) -> str:
-        world.clear()
-        await live.fetch(query)
-        return "\n".join(world.sent)
+    async def write(live: VectorConnector) -> None:
+        await writes_nothing(world, await live._client._authorization())
 
-    async def busy() -> bool:
-        return world.running > 0
-
-    async def write() -> None:
-        headers = {"Authorization": f"Bearer {STATIC_TOKEN}"}
-        async with httpx.AsyncClient(headers=headers, trust_env=False) as client:
-            for method in ("POST", "PUT", "PATCH", "DELETE"):
-                answer = await client.request(method, f"{world.base}/v2/people", json={})
-                assert answer.status_code == 405
-
-    async def untouched() -> str:
-        return hashlib.sha256(json.dumps(world.rows).encode()).hexdigest()
-
-    world.clear()
-    live = connector(world)
-    yield Rig(
-        connector=live,
-        columns=COLUMNS,
-        dead=lambda: connector(World(base="http://127.0.0.1:9")),
-        config=lambda more: connector(world, more),
-        seen=seen,
-        busy=busy,
-        write=write,
-        untouched=untouched,
-    )
-    await live.aclose()
+    async with web_rig(world, connector, write) as rig:
+        yield rig
 
 
 def near(rig: Rig, probe: Near | None = None, **parts: Any) -> SourceQuery:

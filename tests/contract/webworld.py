@@ -9,27 +9,30 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import hashlib
 import json
 import math
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import unquote_plus
 
 import graphql
+import httpx
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from tests.contract.suite import PEOPLE, RICH
+from connectors.spi import Connector, SourceQuery
+from tests.contract.suite import PEOPLE, RICH, Rig
 
 CLIENT = ("gateway", "s3cret:&")
 STATIC_TOKEN = "static-token"  # noqa: S105  # of a service that lives as long as the tests
@@ -346,3 +349,49 @@ class Secrets:
 
     def get(self, name: str) -> str:
         return {"ID": CLIENT[0], "SECRET": CLIENT[1], "TOKEN": STATIC_TOKEN}[name]
+
+
+COLUMNS = {name: name for name in (*RICH[0], "handling") if name != "attrs"}
+_Live = TypeVar("_Live", bound=Connector)
+
+
+@asynccontextmanager
+async def web_rig(
+    world: World,
+    connector: Callable[[World, Mapping[str, object] | None], _Live],
+    write: Callable[[_Live], Awaitable[None]],
+) -> AsyncIterator[Rig]:
+    """The suite's rig over these services; `write` tries to, and shows that it cannot."""
+
+    async def seen(query: SourceQuery) -> str:
+        world.clear()
+        await live.fetch(query)
+        return "\n".join(world.sent)
+
+    async def busy() -> bool:
+        return world.running > 0
+
+    async def untouched() -> str:
+        return hashlib.sha256(json.dumps(world.rows).encode()).hexdigest()
+
+    world.clear()
+    live = connector(world, None)
+    yield Rig(
+        connector=live,
+        columns=COLUMNS,
+        dead=lambda: connector(World(base="http://127.0.0.1:9"), None),
+        config=lambda more: connector(world, more),
+        seen=seen,
+        busy=busy,
+        write=lambda: write(live),
+        untouched=untouched,
+    )
+    await live.aclose()
+
+
+async def writes_nothing(world: World, headers: Mapping[str, str]) -> None:
+    """With a connector's own token, at the service itself: there is nothing to write with."""
+    async with httpx.AsyncClient(headers=headers, trust_env=False) as client:
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            answer = await client.request(method, f"{world.base}/v2/people", json={})
+            assert answer.status_code == 405

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import ssl
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Proxy:
     sent: int = 0  # bytes that went to the source, or would have
     answers: bytes | None = None  # said instead of what the source says
     rewrite: Callable[[bytes], bytes] = _unchanged  # of what goes to the source
+    tls: ssl.SSLContext | None = None  # spoken with the gateway, over TCP
     _flows: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -80,7 +82,7 @@ class Proxy:
                 self.place.unlink(missing_ok=True)
                 self._server = await asyncio.start_unix_server(self._serve, self.place)
             case (host, port):
-                self._server = await asyncio.start_server(self._serve, host, port)
+                self._server = await asyncio.start_server(self._serve, host, port, ssl=self.tls)
                 self.place = self._server.sockets[0].getsockname()[:2]
 
     async def aclose(self) -> None:

@@ -48,7 +48,7 @@ async def served(
     listening = bound("127.0.0.1", 0)
     try:
         async with running(settings, environment(stack), observed=watch.saw) as started:
-            serving = server(application(started))
+            serving = server(application(started), settings.limits)
             task = asyncio.create_task(serving.serve(sockets=[listening]))
             try:
                 port = listening.getsockname()[1]

@@ -42,6 +42,13 @@ def test_a_visit_is_counted_by_state_rows_and_alarms() -> None:
     assert 'portcullis_source_visits_total{source="other",state="TIMED_OUT"} 1.0' in shown
 
 
+def test_a_source_that_is_left_alone_is_seen() -> None:
+    metrics = Metrics(purposes=[], sources=["nmc"])
+    assert 'portcullis_source_left_alone{source="nmc"} 0.0' in text(metrics)
+    metrics.left_alone("nmc", is_open=True)
+    assert 'portcullis_source_left_alone{source="nmc"} 1.0' in text(metrics)
+
+
 def test_policy_and_log_are_timed() -> None:
     metrics = Metrics(purposes=[], sources=[])
     metrics.decided(elapsed_s=0.003, had=True)

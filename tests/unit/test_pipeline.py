@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self, cast
@@ -19,8 +19,13 @@ from connectors.spi import (
     Connector,
     Health,
     Secrets,
+    SourceProtocolError,
     SourceQuery,
+    SourceRateLimited,
     SourceResult,
+    SourceTimeout,
+    SourceTooBroad,
+    SourceUnavailable,
 )
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
@@ -38,6 +43,7 @@ from gateway.metrics import Metrics
 from gateway.model import Decision, Note, Obligation, Request, Ruling, Show, Subject
 from gateway.pipeline import Gate, Probes, answer, refuse
 from gateway.policy.pdp import Pdp
+from gateway.query.breaker import Breakers
 from gateway.query.plan import Planner
 from gateway.query.refs import Cursor, Probe, officer
 from tests.unit.query import world
@@ -189,6 +195,7 @@ def lit() -> World:
         audit=recorder,
         catalogue=world.catalogue(),
         sources=sources,
+        breakers=Breakers(monotonic=lambda: 0.0),
         refs=world.REFS,
         limits=world.LIMITS,
         metrics=Metrics(purposes=["OFFICER_SAFETY"], sources=["north", "east"]),
@@ -456,3 +463,75 @@ def test_in_18_a_probe_is_not_opened_again_after_a_restart() -> None:
     again = Sealing(started=at.now)  # in the very moment in which it was made and opened
     assert again.refused(handle) == at.refused(handle)
     assert again.probes.open(again.made("b"), world.SUBJECT)
+
+
+# --- a source that keeps failing ------------------------------------------------------------------
+
+
+def patient(lit: World, now: Callable[[], float]) -> World:
+    """The world with a breaker on a clock of the test's own."""
+    return replace(lit, gate=replace(lit.gate, breakers=Breakers(monotonic=now)))
+
+
+def visits(lit: World) -> int:
+    return lit.journal.lines.count("visit person")
+
+
+def state(audited: AuditedResponse) -> str:
+    """How the one source that was asked fared."""
+    [found] = {s["state"] for s in audited.body["extensions"]["sources"]} - {"NOT_ASKED"}
+    return str(found)
+
+
+@pytest.mark.parametrize("error", [SourceUnavailable, SourceTimeout, SourceProtocolError])
+async def test_f01_f06_a_source_is_left_alone_after_five_failures(
+    lit: World, error: type[Exception]
+) -> None:
+    now = 0.0
+    lit = patient(lit, lambda: now)
+    lit.connector.error = error("no")
+    for _ in range(5):
+        await lit.ask()
+    assert visits(lit) == 5
+    assert state(await lit.ask()) == "UNAVAILABLE"
+    assert visits(lit) == 5
+    now = 2.0
+    await lit.ask()  # the probe
+    assert state(await lit.ask()) == "UNAVAILABLE"
+    assert visits(lit) == 6
+    now, lit.connector.error = 4.0, None
+    assert {state(await lit.ask()) for _ in range(3)} == {"ANSWERED"}
+    assert visits(lit) == 9
+
+
+async def test_what_a_source_left_alone_is_said_to_be_is_what_one_away_is(lit: World) -> None:
+    lit = patient(lit, lambda: 0.0)
+    lit.connector.error = SourceUnavailable("connection refused")
+    answers = [await lit.ask() for _ in range(6)]
+    told = [(a.body["errors"], a.body["extensions"]["disclosure"]) for a in answers]
+    assert visits(lit) == 5
+    assert told[5] == told[0]
+
+
+@pytest.mark.parametrize("error", [SourceRateLimited, SourceTooBroad])
+async def test_what_is_no_failure_of_the_source_leaves_it_open(
+    lit: World, error: type[Exception]
+) -> None:
+    lit = patient(lit, lambda: 0.0)
+    lit.connector.error = error("no")
+    for _ in range(7):
+        await lit.ask()
+    assert visits(lit) == 7
+
+
+async def test_callers_who_hang_up_do_not_make_a_source_one_that_failed(lit: World) -> None:
+    lit = patient(lit, lambda: 0.0)
+    for _ in range(7):
+        lit.connector.waits = asyncio.Event()
+        asking = asyncio.create_task(lit.ask())
+        await lit.connector.waits.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    lit.connector.waits = None
+    assert state(await lit.ask()) == "ANSWERED"

@@ -133,6 +133,7 @@ def test_what_is_needed_is_named() -> None:
         ("timeout_s", 0, "timeout_s"),
         ("max_rows", -1, "max_rows"),
         ("max_rows", True, "max_rows"),
+        ("max_scan", 0, "max_scan"),
         ("gallery", {"model": "m"}, "gallery"),
         ("gallery", {"model": "m", "threshold": 1, "notice": "n", "colour": 1}, "gallery"),
     ],

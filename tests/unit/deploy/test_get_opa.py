@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import platform
+import threading
+from collections.abc import Iterator, Mapping
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from deploy.get_opa import VERSION, matches, release_name, supported, version_of
+from deploy.get_opa import (
+    VERSION,
+    by_release,
+    main,
+    matches,
+    release_name,
+    supported,
+    version_of,
+)
 
 
 def program(folder: Path, says: str, status: int = 0) -> Path:
@@ -50,3 +63,97 @@ def test_each_platform_has_its_release() -> None:
     assert release_name("Darwin", "arm64") == "opa_darwin_arm64_static"
     assert release_name("Linux", "riscv64") is None
     assert release_name("Plan9", "x86_64") is None
+
+
+# --- downloading a release, from a server of our own ----------------------------------------------
+
+NAME = "opa_linux_amd64_static"
+PROGRAM = f"#!/bin/sh\necho 'Version: {VERSION}'\n".encode()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def published(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """The address of a server, and the folder of what it publishes for this version."""
+    root = tmp_path / "releases"
+    folder = root / f"v{VERSION}"
+    folder.mkdir(parents=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(root)))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", folder
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where what is got is kept; the machine is one that releases are made for."""
+    monkeypatch.setenv("PORTCULLIS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    return tmp_path / "cache"
+
+
+def publish(folder: Path, files: Mapping[str, bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
+def digest(content: bytes) -> bytes:
+    return f"{hashlib.sha256(content).hexdigest()}  {NAME}\n".encode()
+
+
+def test_a_release_with_its_checksum_is_installed(published: tuple[str, Path], kept: Path) -> None:
+    address, folder = published
+    publish(folder, {NAME: PROGRAM, f"{NAME}.sha256": digest(PROGRAM)})
+    found = by_release(address)
+    assert found == kept / f"opa-{VERSION}" / "opa"
+    assert supported(found)
+    assert [file.name for file in found.parent.iterdir()] == ["opa"]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({NAME: PROGRAM, f"{NAME}.sha256": digest(b"another")}, "does not match"),
+        ({NAME: PROGRAM, f"{NAME}.sha256": b""}, "does not match"),
+        ({NAME: PROGRAM}, "did not work"),
+        ({f"{NAME}.sha256": digest(PROGRAM)}, "did not work"),
+        ({NAME: b"not a program", f"{NAME}.sha256": digest(b"not a program")}, "does not run"),
+    ],
+    ids=["another's checksum", "an empty one", "none", "no program", "what does not run"],
+)
+def test_what_is_not_a_release_is_refused_and_leaves_nothing(
+    published: tuple[str, Path],
+    kept: Path,
+    capsys: pytest.CaptureFixture[str],
+    files: Mapping[str, bytes],
+    said: str,
+) -> None:
+    address, folder = published
+    publish(folder, files)
+    assert by_release(address) is None
+    assert said in capsys.readouterr().err
+    assert [file for file in kept.rglob("*") if file.is_file()] == []
+
+
+def test_a_machine_without_a_release_is_told_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr("deploy.get_opa.candidates", lambda: iter(()))
+    monkeypatch.setattr("deploy.get_opa.by_go", lambda: None)
+    assert main() == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "no program for Linux on riscv64" in told.err
+    assert "PORTCULLIS_OPA=/path/to/opa" in told.err
