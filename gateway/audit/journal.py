@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway.audit.entry import AuditEntry
-from gateway.audit.store import Disk, SwapUnknown
+from gateway.audit.store import Disk
 from gateway.errors import AuditUnavailable
 
 _HEAD = struct.Struct(">QII")
@@ -41,25 +41,23 @@ class Journal:
             self._disk.write(path, b"", 0o640)
             self._disk.sync(path.parent)
         self._length = path.stat().st_size
+        self._in_doubt = False  # whether more stands there than was acknowledged
 
     def append(self, first: int, entries: Sequence[AuditEntry]) -> None:
         """Make the records `first`, `first + 1`, … last.
 
         Raises:
-            OSError: they do not, for certain.
-            SwapUnknown: nobody can tell; nobody may write any more.
+            OSError: nobody may count on them; what was written of them is cut off before others
+                are, so that at most the next start finds them.
         """
         records = b"".join(map(_packed, entries))
         group = _HEAD.pack(first, len(entries), len(records)) + records
         group += hmac.digest(self._key, group, "sha256")
-        try:
-            self._disk.extend(self._path, group, self._length)
-        except OSError:
-            try:
-                self._disk.cut(self._path, self._length)
-            except OSError as error:
-                raise SwapUnknown("the journal cannot be cut back") from error
-            raise
+        if self._in_doubt:
+            self._disk.cut(self._path, self._length)
+        self._in_doubt = True
+        self._disk.extend(self._path, group, self._length)
+        self._in_doubt = False
         self._length += len(group)
 
     def clear(self) -> None:
@@ -68,9 +66,9 @@ class Journal:
         Raises:
             OSError: it may still be there, which does no harm but lasts longer than it need.
         """
-        if self._length:
+        if self._length or self._in_doubt:
             self._disk.cut(self._path, 0)
-            self._length = 0
+            self._length, self._in_doubt = 0, False
 
     def after(self, size: int) -> list[AuditEntry]:
         """The records from number `size` on.

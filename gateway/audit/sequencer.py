@@ -3,8 +3,8 @@
 Callers hand in a record and wait. The thread takes whatever arrived while it was busy and appends
 it to the journal: one sync makes it last, and its waiters are released. Soon after, or before too
 much waits, the same records become entries and tiles under a new signed checkpoint. A failure
-before the journal has a record fails its waiter and leaves the log as it was; if nobody can tell
-what lasts the log stops for good, and the next start finds out, by the same code.
+before the journal has a record fails its waiter. If nobody can tell whether a checkpoint was
+replaced the log stops for good, and the next start finds out, by the same code.
 """
 
 from __future__ import annotations
@@ -208,8 +208,6 @@ class Sequencer:
             self._failed, self._signed = True, time.monotonic()
             failure = AuditUnavailable(detail=f"the record was not written: {error}")
             _log.error("audit: records were not written: %s", error)
-        except SwapUnknown as error:
-            failure = self._stop(error)
         finally:
             self._busy_since = None
             _release(batch, last.size, None if failure else at, failure)
@@ -226,14 +224,10 @@ class Sequencer:
             self._failed = True
             _log.error("audit: a checkpoint failed and was undone: %s", error)
         except SwapUnknown as error:
-            self._stop(error)
+            self._stopped.set()
+            _log.critical("audit: the log stopped: %s", error)
         finally:
             self._busy_since, self._signed = None, time.monotonic()
-
-    def _stop(self, error: SwapUnknown) -> AuditUnavailable:
-        self._stopped.set()
-        _log.critical("audit: the log stopped: %s", error)
-        return AuditUnavailable(detail=f"the audit log stopped: {error}")
 
     def _refuse_waiting(self) -> None:
         left: list[_Waiter] = []
