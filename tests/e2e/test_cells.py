@@ -129,7 +129,25 @@ async def test_q1_identifiers_immigration_enforcement(asker: Asker) -> None:
     answer = await q1(asker, "IE", "OFFICER_SAFETY")
     assert "BP043671993" in values(answer, "BORDER_PERSON")
     assert values(answer, "PNCID") == {"…417Y"}
-    assert values(answer, "PASSPORT") == set()
+    # BID's own travel documents are clear to its officers, others' masked.
+    assert values(answer, "PASSPORT") == {"BA4417093", "…7093"}
+    assert values(answer, "NINO") == set()
+
+
+@pytest.mark.parametrize(
+    ("persona", "purpose"),
+    [("IE", "OFFICER_SAFETY"), ("IE", "BORDER_SECURITY"), ("IE", "IMMIGRATION_CONTROL"),
+     ("BF", "OFFICER_SAFETY"), ("BF", "PROTECT_VULNERABLE")],
+)  # fmt: skip
+async def test_q1_border_officers_find_by_the_travel_document_alone(
+    asker: Asker, persona: str, purpose: str
+) -> None:
+    found = await asker.ask(persona, Q1, {"n": [{"identifier": "BA4417093"}]}, purpose=purpose)
+    assert {row["primaryName"] for row in found.hits(owner="BID")} == {"Arben Hoxha", "Dritan Leka"}
+    assert {row["primaryName"] for row in found.hits(owner="NMC")} == {"ARBEN HOXHA"}
+    # A number that they may not see finds nobody.
+    hidden = await asker.ask(persona, Q1, {"n": [{"identifier": "QQ417417A"}]}, purpose=purpose)
+    assert hidden.hits() == []
 
 
 async def test_q1_identifiers_arrival_and_bureau_officers(asker: Asker) -> None:

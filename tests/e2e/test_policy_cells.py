@@ -124,13 +124,18 @@ async def test_q1_immigration_enforcement(ask: Ask) -> None:
     numbers = rulings["f0.identifiers"]
     assert manner(numbers, "value", kind="BORDER_PERSON") == "CLEAR"
     assert manner(numbers, "value", kind="PNCID") == "LAST4"
+    assert all(manner(numbers, "value", kind=k) == "LAST4" for k in ("PASSPORT", "BRP", "EVISA"))
     assert not any(sees(numbers, kind=kind) for kind in ("NINO", "NRM_REF", "DRIVER_NO"))
+    assert (Use.FILTER, "identifiers.value") in rulings["f0"].uses
     assert hit(rulings["f0.safeguarding"], "public-protection")
     assert clear(rulings["f0.immigration"], "status", "absconder")
     assert hit(rulings["f1"])
     assert hit(rulings["f2"], "face")
     own = (await ask("IE", "OFFICER_SAFETY", "R01", q1("BID"))).rulings
     assert sees(own["f0.alerts"], discreet=True)
+    assert clear(own["f0.identifiers"], "kind", "value")
+    assert sees(own["f0.identifiers"], kind="PASSPORT")
+    assert not sees(own["f0.identifiers"], kind="NINO")
 
 
 async def test_q1_immigration_control_has_no_victims(ask: Ask) -> None:
