@@ -246,6 +246,14 @@ Manner: TypeAlias = str | tuple[Case, ...]
 CLEAR = "CLEAR"
 SILENT = "SILENT"
 HIT_ONLY = "HIT_ONLY"
+SANITISED_TEXT = "SANITISED_TEXT"
+
+
+def manners(manner: Manner | None) -> frozenset[str]:
+    """Every way in which a field may be shown."""
+    if manner is None or isinstance(manner, str):
+        return frozenset({manner} if manner else ())
+    return frozenset(case.manner for case in manner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

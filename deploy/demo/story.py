@@ -67,7 +67,7 @@ STEPS: tuple[Step, ...] = (
         },
         sentence=(
             "A response officer asks the same for officer safety: warnings come in clear, "
-            "intelligence is only a hit with the desk to call."
+            "intelligence is a hit: the line that bears on safety, and the desk to call."
         ),
     ),
     Step(

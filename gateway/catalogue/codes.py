@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from connectors.conditions import NEVER, Compare, Condition, IsNull, Op, Scalar, any_of
 from gateway.catalogue.codec import Codec, Pushed, without
+from gateway.catalogue.forms import settled
 
 
 def _code(table: Mapping[str, Any], text: str) -> Scalar:
@@ -66,17 +68,40 @@ _NUMBERS = frozenset({"integer", "number", "boolean"})
 
 
 def token_list(table: Mapping[str, Any], column: str, enum: tuple[str, ...] | None) -> Codec:
-    """A text of codes between separators, or a list; what follows a colon is an argument."""
+    """A text of codes between separators, or a list; what follows a colon is an argument. A code
+    that is not in `values` reads as `other`, or is left out."""
     separator = str(table["list"])
-    meanings = table.get("values")
-    if meanings is not None and enum is not None and set(meanings.values()) - set(enum):
+    meanings, other = table.get("values"), table.get("other")
+    told = {*(meanings or {}).values(), *([other] if other is not None else [])}
+    if enum is not None and told - set(enum):
         raise ValueError(f"a value is not among {', '.join(enum)}")
 
     def decode(raw: Sequence[Any]) -> Any:
-        value = raw[0]
-        tokens = value if isinstance(value, list) else str(value or "").split(separator)
-        names = [str(token).strip().split(":")[0] for token in tokens if token is not None]
-        found = [name if meanings is None else meanings.get(name) for name in names if name]
+        names = [name for name, _ in _tokens(raw[0], separator)]
+        found = [name if meanings is None else meanings.get(name, other) for name in names]
         return [name for name in found if name is not None]
 
     return Codec(columns=(column,), decode=decode, encode=lambda _op, _asked: None)
+
+
+def token_argument(table: Mapping[str, Any], column: str, scalar: str) -> Codec:
+    """What follows the colon of one code; null where the code is not held. Of several dates the
+    earliest counts, and a date that cannot be read is long past."""
+    separator, wanted = str(table["list"]), str(table["argument"])
+
+    def decode(raw: Sequence[Any]) -> Any:
+        found = [argument for name, argument in _tokens(raw[0], separator) if name == wanted]
+        if not found or scalar != "Date":
+            return found or None
+        return min(settled("Date", argument) or date.min.isoformat() for argument in found)
+
+    return Codec(columns=(column,), decode=decode, encode=lambda _op, _asked: None)
+
+
+def _tokens(value: Any, separator: str) -> Iterator[tuple[str, str]]:
+    """Each code that is held, and its argument."""
+    tokens = value if isinstance(value, list) else str(value or "").split(separator)
+    for token in tokens:
+        name, _, argument = str(token if token is not None else "").strip().partition(":")
+        if name:
+            yield name, argument.strip()

@@ -14,7 +14,7 @@ from typing import Any
 from connectors.conditions import NEVER, Compare, Op, any_of
 from gateway.catalogue.booleans import any_true, bits, contains, names_of_true
 from gateway.catalogue.codec import Codec, Pushed, constant, number, without
-from gateway.catalogue.codes import token_list, value_list
+from gateway.catalogue.codes import token_argument, token_list, value_list
 from gateway.catalogue.dates import date_codec, moment_codec, partial_codec
 from gateway.catalogue.forms import fold_name, interval, settled
 from gateway.catalogue.named import named_codec
@@ -25,7 +25,7 @@ KNOWN_KEYS = frozenset(
     {"column", "columns", "first_of", "constant", "values", "code", "other", "null", "stored"}
     | {"format", "formats", "zone", "epoch", "partial", "split", "take", "join", "list", "prefix"}
     | {"variants", "function", "ask", "cut", "contains", "bits", "of", "any", "flags", "known"}
-    | {"unheld", "ask_by", "default", "years_from"}
+    | {"unheld", "ask_by", "default", "years_from", "argument"}
 )
 
 
@@ -75,6 +75,8 @@ def _build(table: Mapping[str, Any], scalar: str, enum: tuple[str, ...] | None) 
     nulls = tuple(table.get("null", ()))
     if name := table.get("function"):
         return named_codec(name, columns, scalar, nulls)
+    if "argument" in table:
+        return token_argument(table, columns[0], scalar)
     if "list" in table:
         return token_list(table, columns[0], enum)
     if "values" in table:

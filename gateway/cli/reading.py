@@ -33,7 +33,8 @@ def findings(body: Mapping[str, Any]) -> list[Finding]:
     for entry in body["extensions"]["disclosure"]:
         if entry["outcome"] == "HIT":
             desk = f" Ask {entry['contact']}." if entry.get("contact") else ""
-            text = f"{subject_of(entry['path']).capitalize()} held. {entry.get('text', '')}{desk}"
+            said = " ".join(entry[n] for n in ("shows", "text") if n in entry)
+            text = f"{subject_of(entry['path']).capitalize()} held. {said}{desk}"
             told.setdefault(("Hit", text), {})[entry.get("agency", "")] = None
     order = [*_FIRST.values(), "Hit"]
     return [
@@ -73,7 +74,8 @@ def disclosure_rows(body: Mapping[str, Any]) -> list[DisclosureRow]:
     for entry in body["extensions"]["disclosure"]:
         text = str(entry.get("text", ""))
         if shows := entry.get("shows"):
-            text = f"{text} Shown instead: {shows}.".strip()
+            beside = "Conditions" if entry["outcome"] == "SHOWN" else "Shown instead"
+            text = f"{text} {beside}: {shows.removesuffix('.')}.".strip()
         what = (subject_of(entry["path"]), entry["outcome"], text, entry.get("contact", ""),
                 entry.get("action", ""))  # fmt: skip
         rows.setdefault(what, {})[entry.get("agency", "")] = None

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from gateway.model import (
     CLEAR,
+    SANITISED_TEXT,
     Fetch,
     FetchResult,
     Grant,
@@ -26,6 +27,7 @@ from gateway.query.components import Components
 from gateway.query.fields import DROP, Build, Builds, Owner, Values, constant, object_of
 from gateway.query.said import Place, failure
 
+CONDITIONS: Final = Note(text="Shown under the conditions of the agency that holds it.")
 FAILED: Final = frozenset({State.RATE_LIMITED, State.TIMED_OUT, State.UNAVAILABLE, State.FAULT})
 
 
@@ -55,33 +57,53 @@ class Records(Components):
         """The visible records of one fetch, at the list `path` (a pattern) and `at` (a place).
 
         `before` are already in that list, from other agencies; `band` is that of the person whom
-        linked records belong to.
+        linked records belong to. A record that may not be named is a hit, whatever of it was
+        selected; of some hits the owner's sanitised line is told.
         """
         builds = self.builder(fetch)
-        named = self.named(fetch)
+        naming = self.naming(fetch)
+        note = self.agreed.grants[fetch.id].own.note("ref")
         made: list[Any] = []
+        lines: dict[str, None] = {}
         for record in found:
             explanation = self.explanations.get((fetch.id, record.key))
             owner = Owner(record, explanation.band if explanation else band)
             place = (at, before + len(made)) if many else at
-            value = object_of(builds, record.values, place, owner) if named(owner) else DROP
+            manner = naming(owner)
+            identity = (fetch.source, fetch.entity, record.key)
+            named = manner == CLEAR
+            value = object_of(builds, record.values, place, owner) if named else DROP
             if value is DROP:
-                note = self.agreed.grants[fetch.id].own.note()
-                self.say(fetch, path, at, self.event(fetch, Outcome.HIT, note))
+                if manner == SANITISED_TEXT and (line := record.values.get("sanitised_text")):
+                    lines[line] = None
+                    self.disclosed.append(identity)
+                mask = SANITISED_TEXT if lines else ""
+                event = self.event(fetch, Outcome.HIT, note, mask, " ".join(lines))
+                self.say(fetch, path, at, event)
                 continue
-            self.disclosed.append((fetch.source, fetch.entity, record.key))
+            self.disclosed.append(identity)
+            self.label(fetch, f"{path}.*" if many else path, place, record)
             made.append(value)
         self.said.tally(fetch.source).rows += len(made)
         return made
 
-    def named(self, fetch: Fetch) -> Callable[[Owner], bool]:
-        """Whether a record may be named: if not it is a hit, whatever of it was selected."""
+    def naming(self, fetch: Fetch) -> Callable[[Owner], str | None]:
+        """How a record's name is shown, which decides about all of it."""
         own = self.agreed.grants[fetch.id].own
         manner = own.read.get("ref")
         if manner == CLEAR or "ref" not in own.part.reads:
-            return lambda _owner: True
+            return lambda _owner: CLEAR
         fields = self.shaping.catalogue.vocabulary.fields_of(fetch.entity)
-        return lambda owner: self.manner_of(manner, owner.record.values, owner, fields) == CLEAR
+        return lambda owner: self.manner_of(manner, owner.record.values, owner, fields)
+
+    def label(self, fetch: Fetch, path: str, place: Place, record: Record) -> None:
+        """Say under which conditions a record is shown, where its handling decided about it."""
+        if not isinstance(self.agreed.grants[fetch.id].own.read.get("ref"), tuple):
+            return
+        conditions = record.values.get("conditions")
+        shows = ", ".join(conditions) if conditions else ""
+        event = self.event(fetch, Outcome.SHOWN, CONDITIONS, shows=shows) if shows else None
+        self.say(fetch, path, place, event)
 
     # --- one function for each field ---
 

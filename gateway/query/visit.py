@@ -36,6 +36,7 @@ from gateway.catalogue.mapping import EntityMapping, Entry, Source
 from gateway.errors import CannotEnforce
 from gateway.model import (
     EMPTY,
+    SANITISED_TEXT,
     AuthorisedPlan,
     Case,
     FetchResult,
@@ -44,6 +45,7 @@ from gateway.model import (
     Record,
     Show,
     State,
+    manners,
 )
 from gateway.query.translate import (
     Layout,
@@ -510,6 +512,8 @@ def _part_fields(part: PartGrant) -> Iterable[str]:
         for manner in part.read.values():
             if not isinstance(manner, str):
                 yield from _case_fields(manner)
+        if SANITISED_TEXT in manners(part.read.get("ref")):
+            yield "sanitised_text"  # what is told of a record that is not named
     yield from part.match
     yield from part.count
     yield from fields_of(part.rows)

@@ -102,14 +102,27 @@ narrowed(id, ruling) := ruling if {
 	not owners.narrowed[id]
 } else := object.union(object.remove(ruling, ["read"]), {
 	"rows": lib.all_of(array.concat(ruling.rows.value, [one | some one in owners.narrowed[id]])),
-	"read": object.remove(ruling.read, object.get(owners.hidden, id, set())),
+	"read": object.remove(unlined(ruling.read, hidden), hidden),
 }) if {
 	ruling.show
+	hidden := object.get(owners.hidden, id, set())
 } else := ruling
 
 # METADATA
-# title: The standing note of an outcome, if it has one
-notes(named, place, agency) := {"": note(said, concat(":", [place, named]), agency)} if {
+# title: Who keeps back the sanitised text keeps back the line that a hit would tell of it
+unlined(read, hidden) := read if {
+	not "sanitised_text" in hidden
+} else := {field: lineless(manner) | some field, manner in read}
+
+lineless(manner) := swapped(manner) if {
+	is_string(manner)
+} else := [{"when": one.when, "as": swapped(one.as)} | some one in manner]
+
+swapped(word) := object.get({"SANITISED_TEXT": "HIT_ONLY"}, word, word)
+
+# METADATA
+# title: The note of an outcome, if it has one, standing or on the records that are hits
+notes(named, place, agency) := {object.get(data.tables.outcomes[named], "note_at", ""): note(said, concat(":", [place, named]), agency)} if {
 	said := data.tables.outcomes[named].note
 } else := {}
 

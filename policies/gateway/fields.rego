@@ -3,6 +3,7 @@
 # description: The matrix names an outcome for entity or component, role and purpose; this reads it.
 package gateway.fields
 
+import data.gateway.handling
 import data.gateway.lib
 import data.gateway.subject
 
@@ -124,8 +125,10 @@ on_ladder(class) if {
 # title: A manner as the gateway reads it; an empty word denies
 stated(manner) := manner if {
 	is_string(manner)
-	manner != ""
+	not manner in {"", "BY_CONDITIONS"}
 }
+
+stated("BY_CONDITIONS") := handling.cases
 
 stated(manner) := [{"when": lib.only(object.get(one, "only", {})), "as": one.as} | some one in manner] if {
 	is_array(manner)

@@ -1,6 +1,7 @@
 package gateway.fields_test
 
 import data.gateway
+import data.gateway.lib
 import data.gateway.questions_test as q
 
 ruling(role, agency, purpose, resources, id) := decision.resources[id] if {
@@ -169,6 +170,28 @@ test_an_outcome_takes_uses_back if {
 	uses := {"filter": ["oic", "thematic_total"], "sort": ["thematic_total"]}
 	team := ruling("criminal_team", "BID", "OIC_INVESTIGATION", q.fetch("ERU", "OrganisedGroup", [], uses), "f0")
 	team.uses == {"filter": ["oic"]}
+}
+
+# A border officer reads a travel document from a person's hand, and finds that person by it.
+test_border_officers_find_by_travel_documents if {
+	every role in ["immigration_enforcement", "border_force"] {
+		own := numbers(role, "BID")
+		own.rows.value == [lib.one_of("kind", ["BORDER_PERSON", "BRP", "EVISA", "PASSPORT"])]
+		own.read.value == "CLEAR"
+		own.uses == {"filter": ["kind", "value"]}
+		other := numbers(role, "NMC")
+		other.rows.value == [lib.one_of("kind", ["BORDER_PERSON", "BRP", "EVISA", "PASSPORT", "PNCID"])]
+		other.read.value[0] == {
+			"when": lib.all_of([lib.one_of("kind", ["BRP", "EVISA", "PASSPORT", "PNCID"])]),
+			"as": "LAST4",
+		}
+		other.uses == {"filter": ["kind", "value"]}
+	}
+}
+
+numbers(role, agency) := ruling(role, "BID", "OFFICER_SAFETY", asked, "f0.identifiers") if {
+	person := q.person(agency, "identifiers", "Identifier", ["kind", "value"])
+	asked := object.union(person, {"f0.identifiers": {"uses": {"filter": ["kind", "value"]}}})
 }
 
 # --- training ---

@@ -19,6 +19,14 @@ eq(field, value) := compare(field, "eq", value)
 one_of(field, values) := compare(field, "in", values)
 
 # METADATA
+# title: The field holds nothing
+is_null(field) := {
+	"type": "field",
+	"field": field,
+	"operator": "is_null",
+}
+
+# METADATA
 # title: The field holds a value before this one
 before(field, value) := compare(field, "lt", value)
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from deploy.demo.population import Agency, Population
 from deploy.demo.story import WHO
+from deploy.demo.world.happenings import Report
 from tests.e2e.asking import Answer, Asker
 
 Q1 = """query StreetStop($n: [PersonCriteria!]!) { personSearch(anyOf: $n, first: 5) { total hits {
@@ -129,7 +131,25 @@ async def test_q1_identifiers_immigration_enforcement(asker: Asker) -> None:
     answer = await q1(asker, "IE", "OFFICER_SAFETY")
     assert "BP043671993" in values(answer, "BORDER_PERSON")
     assert values(answer, "PNCID") == {"…417Y"}
-    assert values(answer, "PASSPORT") == set()
+    # BID's own travel documents are clear to its officers, others' masked.
+    assert values(answer, "PASSPORT") == {"BA4417093", "…7093"}
+    assert values(answer, "NINO") == set()
+
+
+@pytest.mark.parametrize(
+    ("persona", "purpose"),
+    [("IE", "OFFICER_SAFETY"), ("IE", "BORDER_SECURITY"), ("IE", "IMMIGRATION_CONTROL"),
+     ("BF", "OFFICER_SAFETY"), ("BF", "PROTECT_VULNERABLE")],
+)  # fmt: skip
+async def test_q1_border_officers_find_by_the_travel_document_alone(
+    asker: Asker, persona: str, purpose: str
+) -> None:
+    found = await asker.ask(persona, Q1, {"n": [{"identifier": "BA4417093"}]}, purpose=purpose)
+    assert {row["primaryName"] for row in found.hits(owner="BID")} == {"Arben Hoxha", "Dritan Leka"}
+    assert {row["primaryName"] for row in found.hits(owner="NMC")} == {"ARBEN HOXHA"}
+    # A number that they may not see finds nobody.
+    hidden = await asker.ask(persona, Q1, {"n": [{"identifier": "QQ417417A"}]}, purpose=purpose)
+    assert hidden.hits() == []
 
 
 async def test_q1_identifiers_arrival_and_bureau_officers(asker: Asker) -> None:
@@ -164,11 +184,36 @@ async def test_q1_intelligence_is_a_hit_and_the_silent_report_is_not(
     asker: Asker, persona: str
 ) -> None:
     answer = await q1(asker, persona, "OFFICER_SAFETY")
-    # The sanitised line where it bears on safety comes with issue 4.
     assert all(row["intelligence"] == [] for row in answer.hits())
     assert answer.outcomes("intelligence", agency="ERU") == {"HIT"}
     assert {e["contact"] for e in answer.said("intelligence", agency="ERU")} == {"eru-intel"}
     assert "ERU/I/24/00116" not in str(answer.body)
+
+
+async def test_q1_the_response_officer_reads_the_line_that_bears_on_safety(asker: Asker) -> None:
+    answer = await q1(asker, "RO", "OFFICER_SAFETY")
+    (entry,) = answer.said("intelligence", agency="ERU")
+    assert entry["shows"] == "Subject may carry a knife: take care."  # and of the other, nothing
+    assert (entry["outcome"], entry["contact"], entry["action"]) == ("HIT", "eru-intel", "call")
+    assert "ERU/I/26/00001" not in str(answer.body)
+    enforcement = await q1(asker, "IE", "OFFICER_SAFETY")
+    assert not any("shows" in entry for entry in enforcement.said("intelligence"))
+
+
+@pytest.mark.parametrize("persona", ["RO", "AO"])
+async def test_q1_a_report_on_which_no_warning_rests_has_no_line(
+    asker: Asker, population: Population, persona: str
+) -> None:
+    supplier = population.people[population.gold["GOLD-2"]].copies[Agency.NCB].name
+    who = [{"family": supplier.family, "given": supplier.given}]
+    answer = await asker.ask(persona, Q1, {"n": who}, purpose="OFFICER_SAFETY")
+    (ncb,) = answer.hits(owner="NCB")
+    if persona == "AO":  # intelligence-trained: sees P
+        assert len(ncb["intelligence"]) == 1
+    else:
+        assert ncb["intelligence"] == []
+        assert answer.outcomes("intelligence", agency="NCB") == {"HIT"}
+        assert not any("shows" in entry for entry in answer.said("intelligence"))
 
 
 async def test_q1_intelligence_by_handling(asker: Asker) -> None:
@@ -176,9 +221,58 @@ async def test_q1_intelligence_by_handling(asker: Asker) -> None:
         answer = await q1(asker, persona, purpose)
         (eru,) = answer.hits(owner="ERU")
         assert [i["urn"] for i in eru["intelligence"]] == ["ERU/I/26/00001"]
-        # C by its conditions comes with issue 4: until then a hit.
         assert answer.outcomes("intelligence", agency="ERU") == {"HIT"}
         assert "ERU/I/24/00116" not in str(answer.body)
+        lines = {entry.get("shows") for entry in answer.said("intelligence", agency="ERU")}
+        # The other report is C, in its sanitised text only: the bureau's officer has a plain hit.
+        assert lines == {"Subject offers travel by phone." if persona == "AO" else None}
+
+
+def about_one(population: Population, conditions: tuple[str, ...]) -> Report:
+    """A coded report of ERU under these conditions alone, about somebody with a name and a date."""
+    for report in population.reports:
+        held = report.governance
+        copies = [population.people[t].copies[report.agency] for t in report.subjects]
+        if (
+            (report.agency, held.handling, held.conditions) == (Agency.ERU, "C", conditions)
+            and not report.silent
+            and held.retention == "CURRENT"
+            and copies[0].name.family
+            and copies[0].birth.day
+            and not copies[0].silent
+            and copies[0].governance.retention == "CURRENT"
+        ):
+            return report
+    raise AssertionError(conditions)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "told"),
+    [
+        (("NO_ONWARD",), "NO_ONWARD"),
+        (("NO_COURT_USE",), "NO_COURT_USE"),
+        (("NOTIFY_ORIGINATOR",), ""),  # a hit until owners are notified (issue 4)
+        (("NO_ACTION_WITHOUT_ORIGINATOR",), ""),
+        (("NAMED_UNIT_ONLY:ERU-INTEL",), ""),
+    ],
+)
+async def test_q1_the_arrival_officer_reads_a_coded_report_by_its_conditions(
+    asker: Asker, population: Population, conditions: tuple[str, ...], told: str
+) -> None:
+    report = about_one(population, conditions)
+    copy = population.people[report.subjects[0]].copies[Agency.ERU]
+    born = f"{copy.birth.year:04}-{copy.birth.month:02}-{copy.birth.day:02}"
+    who = [{"family": copy.name.family, "dob": born}]
+    answer = await asker.ask("AO", Q1, {"n": who}, purpose="PROTECT_VULNERABLE", reason="R04")
+    rows = answer.hits(owner="ERU")
+    shown = report.urn in {i["urn"] for row in rows for i in row["intelligence"]}
+    assert shown is bool(told)
+    labels = {e["shows"] for e in answer.said("intelligence", agency="ERU")
+              if e["outcome"] == "SHOWN"}  # fmt: skip
+    assert (told in labels) is shown
+    if not shown:
+        assert report.urn not in str(answer.body)
+        assert "HIT" in answer.outcomes("intelligence", agency="ERU")
 
 
 async def test_q1_images_are_shown_where_linked_and_a_hit_for_border_officers(

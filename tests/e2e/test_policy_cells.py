@@ -1,8 +1,9 @@
 """What each persona may see of Q1 to Q3, cell by cell, asked of a real Open Policy Agent.
 
 The questions are written out by hand as the gateway would put them; what becomes of records is
-proved elsewhere. A cell that rests on a match band, or on conditions of handling, is tested at its
-stricter side: a record that is not likely, and a report with conditions, are hits.
+proved elsewhere. A cell that rests on a match band, or on notifying an owner, is tested at its
+stricter side: a record that is not likely, and a report whose originator is to be notified, are
+hits.
 """
 
 from __future__ import annotations
@@ -112,8 +113,12 @@ async def test_q1_response_officer(ask: Ask) -> None:
     assert "24 h" in rulings["f0.safeguarding"].notes[""].text
     assert rulings["f0.immigration"].read == {"status": "BAND", "absconder": "BAND"}
     assert rulings["f0.immigration"].notes[""].text == "Check with the border desk."
-    assert hit(rulings["f1"])
-    assert rulings["f1"].notes[""].action == "call"
+    reports = rulings["f1"]
+    assert set(reports.read) == {"ref"}  # nothing of a report is shown but, of some, the line
+    assert manner(reports, "ref", handling="P", bears_on_safety=True) == "SANITISED_TEXT"
+    assert manner(reports, "ref", handling="P", bears_on_safety=False) == "HIT_ONLY"
+    assert manner(reports, "ref", handling="C", bears_on_safety=True) == "HIT_ONLY"
+    assert (reports.notes["ref"].desk, reports.notes["ref"].action) == ("scp-bureau", "call")
     assert images(rulings["f2"]) == {
         "LINKED_BY_IDENTIFIER": "CLEAR", "LIKELY": "CLEAR", "POSSIBLE": "HIT_ONLY", None: "HIT_ONLY"
     }  # fmt: skip
@@ -124,13 +129,18 @@ async def test_q1_immigration_enforcement(ask: Ask) -> None:
     numbers = rulings["f0.identifiers"]
     assert manner(numbers, "value", kind="BORDER_PERSON") == "CLEAR"
     assert manner(numbers, "value", kind="PNCID") == "LAST4"
+    assert all(manner(numbers, "value", kind=k) == "LAST4" for k in ("PASSPORT", "BRP", "EVISA"))
     assert not any(sees(numbers, kind=kind) for kind in ("NINO", "NRM_REF", "DRIVER_NO"))
+    assert (Use.FILTER, "identifiers.value") in rulings["f0"].uses
     assert hit(rulings["f0.safeguarding"], "public-protection")
     assert clear(rulings["f0.immigration"], "status", "absconder")
     assert hit(rulings["f1"])
     assert hit(rulings["f2"], "face")
     own = (await ask("IE", "OFFICER_SAFETY", "R01", q1("BID"))).rulings
     assert sees(own["f0.alerts"], discreet=True)
+    assert clear(own["f0.identifiers"], "kind", "value")
+    assert sees(own["f0.identifiers"], kind="PASSPORT")
+    assert not sees(own["f0.identifiers"], kind="NINO")
 
 
 async def test_q1_immigration_control_has_no_victims(ask: Ask) -> None:
@@ -173,6 +183,13 @@ async def test_q1_arrival_officer(ask: Ask) -> None:
     assert clear(rulings["f0.immigration"], "status", "absconder")
     assert manner(rulings["f1"], "urn", handling="P") == "CLEAR"
     assert manner(rulings["f1"], "urn", handling="C") == "HIT_ONLY"
+    conditions = {"NO_ONWARD": "CLEAR", "SANITISED_ONLY": "SANITISED_TEXT",
+                  "NOTIFY_ORIGINATOR": "HIT_ONLY"}  # fmt: skip
+    for name, expected in conditions.items():
+        assert manner(rulings["f1"], "urn", handling="C", conditions=[name]) == expected
+    dated = {"handling": "C", "conditions": ["EXPIRES"]}
+    assert manner(rulings["f1"], "urn", **dated, expires_on="2025-03-01") == "CLEAR"
+    assert manner(rulings["f1"], "urn", **dated, expires_on="2025-02-28") == "HIT_ONLY"
     assert images(rulings["f2"])["LINKED_BY_IDENTIFIER"] == "CLEAR"
     assert images(rulings["f2"])["POSSIBLE"] == "HIT_ONLY"
 

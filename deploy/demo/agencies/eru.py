@@ -29,7 +29,8 @@ DDL = """
 create table intel (
   urn text primary key, created text not null, title text, txt text, sanitised text,
   src text, inf text, hnd text, hnd_cond text, prot_mark text,
-  silent int not null default 0, retention text not null, review_dt text);
+  silent int not null default 0, retention text not null, review_dt text,
+  warn int not null default 0);
 create table intel_para (
   urn text not null references intel, n int not null, txt text not null,
   hnd text, hnd_cond text, src text, inf text, primary key (urn, n));
@@ -243,7 +244,9 @@ def _intel(report: Report) -> tuple[Any, ...]:
     src, inf, hnd, cond, mark, silent, keep, review, _ = _header(report.governance, report.silent)
     created = local(report.at).strftime("%Y-%m-%dT%H:%M")
     texts = (report.title, report.text, report.sanitised)
-    return (report.urn, created, *texts, src, inf, hnd, cond, mark, silent, keep, review)
+    grades = (src, inf, hnd, cond, mark)
+    warn = int(report.bears_on_safety)
+    return (report.urn, created, *texts, *grades, silent, keep, review, warn)
 
 
 def _paragraphs(reports: list[Report]) -> Iterator[tuple[Any, ...]]:

@@ -230,6 +230,7 @@ def _report(report: Report, population: Population, groups: Iterable[Group]) -> 
         "title": report.title,
         "text": report.text,
         "sanitised": report.sanitised,
+        "bearsOnSafety": report.bears_on_safety,
         "posture": posture_of(silent=report.silent),
         "paragraphs": [
             {

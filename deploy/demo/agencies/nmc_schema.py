@@ -86,6 +86,10 @@ INDEXES = {
 # one view for each table; those named here are joined, have a column more, or gather rows: a phone
 # and a place that many people share are each one
 PLACE = "line || ', ' || postcode as place_ref"
+# Nobody whose record is kept names it but victims and witnesses; the marks of roles are theirs.
+VICTIMS_ONLY = """
+  coalesce(bool_and(n.ret_cd in ('D', 'X') or coalesce(n.role_cds, '') ~ '[VW]'), true)
+  as victims_only"""
 VIEWS = {
     "nominal": "select n.*, 'NMC:' || n.nom_ref as subj_ref from rms.nominal n",
     "crime_person": """
@@ -94,10 +98,12 @@ VIEWS = {
   select v.veh_id, m.* from rms.vehicle_marker m join rms.vehicle v on v.vrm = m.vrm""",
     "address": f"select a.*, {PLACE} from rms.address a",  # noqa: S608 - our own names
     "place": f"""
-  select distinct {PLACE}, line, town, postcode, easting, northing from rms.address""",  # noqa: S608
-    "contact": """
-  select num, min(first_dt) as first_dt, max(coalesce(last_dt, first_dt)) as last_dt
-  from rms.phone group by num""",
+  select {PLACE}, line, town, postcode, easting, northing, {VICTIMS_ONLY}
+  from rms.address left join rms.nominal n using (nom_ref)
+  group by line, town, postcode, easting, northing""",  # noqa: S608
+    "contact": f"""
+  select num, min(first_dt) as first_dt, max(coalesce(last_dt, first_dt)) as last_dt,
+  {VICTIMS_ONLY} from rms.phone left join rms.nominal n using (nom_ref) group by num""",  # noqa: S608
 }
 
 

@@ -227,11 +227,20 @@ def view_statements(base: str = "", views: str = "") -> list[str]:
         if table.name == "tblPersonAddress":
             query = f"select a.*, {place} as PlaceRef from {source}tblPersonAddress a"  # noqa: S608
         made.append(f"create view {target}vw{table.name.removeprefix('tbl')} as {query}")
-    made.append(
-        f"create view {target}vwContact as select distinct Number from {source}tblPersonPhone"  # noqa: S608
+    # Nobody whose record is kept names it but victims, witnesses and those in need of protection.
+    victims_only = (
+        "min(case when p.Retention in ('Current', 'Review') and not (instr(coalesce(p.Roles, ''), "
+        "'Aggrieved') > 0 or instr(coalesce(p.Roles, ''), 'Witness') > 0 or "
+        "(coalesce(p.Flags, 0) & 48) <> 0) then 'N' else 'Y' end) as VictimsOnly"
     )
+    holders = f"h left join {source}tblPerson p on p.PersonID = h.PersonID"
     made.append(
-        f"create view {target}vwPlace as select distinct {place} as PlaceRef, Place, Town, "  # noqa: S608
-        f"Postcode, Lat, Lon from {source}tblPersonAddress"
+        f"create view {target}vwContact as select Number, {victims_only} "  # noqa: S608
+        f"from {source}tblPersonPhone {holders} group by Number"
+    )
+    columns = "Place, Town, Postcode, Lat, Lon"
+    made.append(
+        f"create view {target}vwPlace as select {place} as PlaceRef, {columns}, {victims_only} "  # noqa: S608
+        f"from {source}tblPersonAddress {holders} group by {columns}"
     )
     return made

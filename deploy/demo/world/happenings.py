@@ -177,6 +177,11 @@ class Report:
     groups: tuple[str, ...] = ()  # refs of Group
     governance: Governance
 
+    @property
+    def bears_on_safety(self) -> bool:
+        """Whether a warning rests on it: an officer at the door must know the line."""
+        return self.title == "Weapons"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:

@@ -119,6 +119,8 @@ class Copying:
             rows["nominal"] += " or role_cds ~ '[VW]'"
             rows["crime_person"] = "role_cd in ('V', 'W', 'I')"
             rows["nom_warning"] = "warn_cd = 'MH'"
+            holders = "nom_ref not in (select nom_ref from rms.nominal)"
+            rows |= {"phone": holders, "address": holders}
         for table, where in rows.items():
             self._delete(f"nmc_{name}", f"rms.{table}", where, sight, table)
         self._delete(f"nis_{name}", "face", "retention_cd = 'X'", sight, "image")
@@ -343,8 +345,11 @@ def _scp_statements(sight: Sight | None) -> list[tuple[str, str]]:
     made.append(("marker", f"delete from tblVehicleMarker where Discreet = 1{ours}"))  # noqa: S608
     if sight.immigration_control:
         victims = "find_in_set('Aggrieved', Roles) or find_in_set('Witness', Roles) or Flags & 48"
+        holders = "PersonID not in (select PersonID from tblPerson)"
         made += [
             ("victim", f"delete from tblPerson where {victims}"),  # noqa: S608
+            ("phone", f"delete from tblPersonPhone where {holders}"),  # noqa: S608
+            ("address", f"delete from tblPersonAddress where {holders}"),  # noqa: S608
             ("health", "update tblPerson set Flags = Flags & ~8"),
             ("intel", "delete from tblIntel"),
             (

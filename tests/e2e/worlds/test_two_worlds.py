@@ -28,6 +28,7 @@ from tests.e2e.asking import APPS, REASON
 from tests.e2e.owngateway import served
 from tests.e2e.test_cells import GOLD_6, Q3
 from tests.e2e.worlds.making import Copying, Sight, reachable, server_of
+from tests.opa import POLICIES, opa
 
 SIGHTS = {
     sight.name: sight
@@ -221,10 +222,100 @@ async def test_the_worlds_differ_in_every_way_they_should(worlds: Worlds) -> Non
             "ncb nominals",
         ):  # fmt: skip
             assert removed[name].get(what), (name, what)
-    for what in ("scp victim", "scp intel", "ncb victim", "nmc crime_person", "eru ocg_member"):
+    for what in ("scp victim", "scp intel", "ncb victim", "nmc crime_person", "eru ocg_member",
+                 "nmc phone", "nmc address", "scp phone", "scp address"):  # fmt: skip
         assert removed["control"].get(what), what
     for what in ("ncb nominals", "ncb intelReports", "ncb alert", "nmc vehicle_marker"):
         assert removed["outsider"].get(what), what
+
+
+PHONE = """query Phone($phone: String!) { contactLookup(kind: PHONE, value: $phone) {
+  owner value firstSeen holders { owner primaryName } } }"""
+PLACE = """query Place($postcode: Postcode!) { locationSearch(by: { postcode: $postcode }) {
+  owner town postcode occupants { owner primaryName } } }"""
+
+
+def victims_alone(population: Population, agency: Agency) -> tuple[list[str], list[str]]:
+    """Phones and postcodes that a force knows through victims and witnesses, and nobody else."""
+    victims = {
+        truth
+        for incident in population.incidents
+        if incident.agency is agency
+        for truth, role in incident.participants
+        if role in {"VICTIM", "WITNESS"}
+    }
+    theirs: tuple[set[str], set[str]] = (set(), set())
+    others: tuple[set[str], set[str]] = (set(), set())
+    for force in (Agency.NMC, Agency.SCP):
+        for person, copy in population.held_by(force):
+            found = theirs if force is agency and person.truth_id in victims else others
+            found[0].update(copy.phones)
+            found[1].update(held.address.postcode for held in person.occupancies)
+    phones, postcodes = (sorted(a - b) for a, b in zip(theirs, others, strict=True))
+    return phones, postcodes
+
+
+@pytest.mark.parametrize("force", [Agency.NMC, Agency.SCP])
+async def test_what_is_known_through_victims_alone_is_like_nothing(
+    worlds: Worlds, population: Population, force: Agency
+) -> None:
+    phones, postcodes = victims_alone(population, force)
+    assert phones
+    assert postcodes
+    asked = [(PHONE, {"phone": phone}) for phone in phones[:3]]
+    asked += [(PLACE, {"postcode": postcode}) for postcode in postcodes[:3]]
+    for document, variables in asked:
+        root = "contactLookup" if document is PHONE else "locationSearch"
+        told = await worlds.ask("all", "AO", "PROTECT_VULNERABLE", document, variables)
+        assert str(force) in {row["owner"] for row in told.json()["data"][root]}
+        whole, poorer = [
+            await worlds.ask(world, "IE", "IMMIGRATION_CONTROL", document, variables)
+            for world in ("all", "control")
+        ]
+        assert whole.status_code == 200 or root == "contactLookup"  # withheld as a whole
+        assert seen(poorer) == seen(whole)
+        assert f'"owner":"{force}"' not in whole.text
+
+
+async def test_a_victims_phone_is_like_nobodys_even_where_phones_are_shown(
+    demo: Demo, population: Population, tmp_path: Path
+) -> None:
+    """The deployed matrix withholds phones from border officers; the firewall must not need it."""
+    shutil.copytree(POLICIES, tmp_path / "policies")
+    table = tmp_path / "policies/tables/matrix/data.json"
+    matrix = json.loads(table.read_text("utf-8"))
+    matrix["Contact"]["immigration_enforcement"] = {"*": "clear"}
+    table.write_text(json.dumps(matrix), "utf-8")
+    why = {**REASON, "reasonCode": "R06"}
+    token = await asyncio.to_thread(demo.token, "IE")
+    with opa(tmp_path / "policies") as port:
+        url = f"http://127.0.0.1:{port}"
+        async with (
+            served(demo, tmp_path, secrets={}, opa_url=url, policy_timeout_s=5.0) as own,
+            httpx.AsyncClient(trust_env=False, timeout=30) as client,
+        ):
+
+            async def ask(purpose: str, phone: str) -> httpx.Response:
+                return await client.post(
+                    f"{own.url}/graphql",
+                    json={
+                        "query": PHONE,
+                        "variables": {"phone": phone},
+                        "extensions": {"justification": {"purpose": purpose, **why}},
+                    },
+                    headers={"Authorization": f"Bearer {token}"},
+                )
+
+            nobodys = await ask("IMMIGRATION_CONTROL", "+447700900999")
+            assert nobodys.json()["data"]["contactLookup"] == []
+            for force in (Agency.NMC, Agency.SCP):
+                phone = victims_alone(population, force)[0][0]
+                told = await ask("BORDER_SECURITY", phone)
+                assert str(force) in {row["owner"] for row in told.json()["data"]["contactLookup"]}
+                silent = await ask("IMMIGRATION_CONTROL", phone)
+                owners = {row["owner"] for row in silent.json()["data"]["contactLookup"]}
+                assert str(force) not in owners
+                assert owners or seen(silent) == seen(nobodys)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,15 @@ def test_the_real_catalogue_loads() -> None:
         assert source.file == f"sources/{source.id}.toml"
 
 
+def test_a_report_is_silent_by_its_posture_or_by_a_condition() -> None:
+    silent = load_catalogue(REAL).mapping("ncb", "IntelligenceReport").columns["silent"]
+    rows: list[tuple[str, list[str]]] = [
+        ("OVERT_NOTIFY", ["NO_ONWARD"]), ("OVERT_NOTIFY", ["NO_ONWARD", "SILENT"]),
+        ("SILENT", []), ("A_NEW_POSTURE", []),
+    ]  # fmt: skip
+    assert [silent.decode(row) for row in rows] == [False, True, True, True]
+
+
 def test_faults_of_several_files_come_together(tmp_path: Path) -> None:
     files(tmp_path, a="version = ", b='version = 1\nid = "b"', c='version = 3\nid = "c"')
     (tmp_path / "sources" / "d.toml").write_bytes(b"\xff\xfe")

@@ -317,6 +317,24 @@ def test_lists_of_codes() -> None:
     assert decoded(spec, None, enum=COLOURS) == []
     assert decoded({"column": "c", "list": ";"}, "a; b") == ["a", "b"]
     assert asked(spec, Op.EQ, "RED", enum=COLOURS) is None
+    strict = {**spec, "other": "GREEN"}
+    assert decoded(strict, "R,X", enum=(*COLOURS, "GREEN")) == ["RED", "GREEN"]
+    assert decoded(strict, "", enum=(*COLOURS, "GREEN")) == []
+
+
+def test_what_follows_a_code() -> None:
+    unit = {"column": "c", "list": ",", "argument": "NU"}
+    assert decoded(unit, "NO,NU:ERU-INTEL, NU: B") == ["ERU-INTEL", "B"]
+    assert decoded(unit, ["NU"]) == [""]  # it says that somebody is named, and not whom
+    assert decoded(unit, "NO") is None
+    assert decoded(unit, None) is None
+    assert asked(unit, Op.EQ, "B") is None
+    until = {"column": "c", "list": ",", "argument": "EX"}
+    assert decoded(until, "NO,EX:2026-01-31", scalar="Date") == "2026-01-31"
+    assert decoded(until, "EX:2027-01-31,EX:2026-01-31", scalar="Date") == "2026-01-31"
+    assert decoded(until, "EX:2027-01-31,EX:soon", scalar="Date") == "0001-01-01"
+    assert decoded(until, "EX", scalar="Date") == "0001-01-01"
+    assert decoded(until, "NO", scalar="Date") is None
 
 
 # --- yes or no -----------------------------------------------------------------------------------
@@ -402,11 +420,11 @@ def test_days() -> None:
     text = {"column": "c", "format": "%Y%m%d", "null": ["19000101"]}
     for raw, day in (("19910417", "1991-04-17"), ("19000101", None), ("19911399", None)):
         assert decoded(text, raw, scalar="Date") == day
-    assert asked(text, Op.GTE, "1991-04-17", "Date") == (
+    assert asked(text, Op.GTE, "1991-04-17", scalar="Date") == (
         And((Compare("c", Op.GTE, "19910417"), Compare("c", Op.NE, "19000101"))),
         True,
     )
-    assert asked(text, Op.LT, "1991-04-17", "Date") == (
+    assert asked(text, Op.LT, "1991-04-17", scalar="Date") == (
         And(
             (
                 Compare("c", Op.LT, "19910417"),
@@ -417,8 +435,8 @@ def test_days() -> None:
         True,
     )
     unsorted = {"column": "c", "format": "%d/%m/%Y"}
-    assert asked(unsorted, Op.GTE, "1991-04-17", "Date") is None
-    assert asked(unsorted, Op.IN, ("1991-04-17",), "Date") == (
+    assert asked(unsorted, Op.GTE, "1991-04-17", scalar="Date") is None
+    assert asked(unsorted, Op.IN, ("1991-04-17",), scalar="Date") == (
         Compare("c", Op.IN, ("17/04/1991",)),
         True,
     )
@@ -426,7 +444,7 @@ def test_days() -> None:
     assert decoded(native, date(1991, 4, 17), scalar="Date") == "1991-04-17"
     assert decoded(native, "1991-04-17", scalar="Date") == "1991-04-17"
     assert decoded(native, "soon", scalar="Date") is None
-    assert asked(native, Op.EQ, "1991-04-17", "Date") == (
+    assert asked(native, Op.EQ, "1991-04-17", scalar="Date") == (
         And((Compare("c", Op.EQ, date(1991, 4, 17)), Compare("c", Op.NE, date(1900, 1, 1)))),
         True,
     )

@@ -48,6 +48,22 @@ def test_warnings_stand_before_all_and_hits_say_whom_to_ask() -> None:
     ]
 
 
+def test_a_hit_reads_the_line_that_it_tells() -> None:
+    told = body([], HIT | {"shows": "May carry a knife: take care."})
+    (found,) = findings(told)
+    line = "May carry a knife: take care."
+    assert found.text == f"Intelligence held. {line} Ask first. Ask eru-intel."
+    (row,) = disclosure_rows(told)
+    assert row.text == f"Ask first. Shown instead: {line}"
+
+
+def test_conditions_stand_beside_a_record() -> None:
+    path = "personSearch.hits.0.intelligence.1"
+    told = {"path": path, "outcome": "SHOWN", "agency": "ERU", "shows": "NO_ONWARD"}
+    (row,) = disclosure_rows(body([], told))
+    assert (row.path, row.text) == ("intelligence", "Conditions: NO_ONWARD.")
+
+
 def test_a_record_shows_its_plain_facts_and_no_ref() -> None:
     (row,) = record_rows(body([WARNED]))
     assert (row.agency, row.title) == ("NMC", "ARBEN HOXHA")

@@ -156,6 +156,26 @@ def test_scp_has_a_view_for_every_table(at_scp: Path) -> None:
     assert views == {f"vw{name.removeprefix('tbl')}" for name in METADATA.tables} | gathered
 
 
+def test_scp_says_what_it_knows_through_victims_alone(at_scp: Path) -> None:
+    people = {
+        number: keep in {"Current", "Review"}
+        and not {"Aggrieved", "Witness"} & set((roles or "").split(","))
+        and not flags & 48
+        for number, keep, roles, flags in rows(
+            at_scp, "select PersonID, Retention, Roles, Flags from vwPerson"
+        )
+    }
+    for view, holders, key in (
+        ("vwContact", "vwPersonPhone", "Number"),
+        ("vwPlace", "vwPersonAddress", "PlaceRef"),
+    ):
+        held = rows(at_scp, f"select {key}, PersonID from {holders}")  # noqa: S608 - our own names
+        others = {k for k, n in held if people[n]}
+        told = dict(rows(at_scp, f"select {key}, VictimsOnly from {view}"))  # noqa: S608
+        assert told == {k: "N" if k in others else "Y" for k in told}
+        assert set(told.values()) == {"N", "Y"}
+
+
 @pytest.mark.parametrize(
     ("birth", "texts"),
     [

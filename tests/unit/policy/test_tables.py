@@ -84,7 +84,7 @@ def test_every_mask_in_the_table_of_outcomes_is_one() -> None:
     for outcome in table("outcomes").values():
         for manner in outcome.get("read", {}).values():
             named |= {manner} if isinstance(manner, str) else {case["as"] for case in manner}
-    assert named <= MASKS.keys() | {"CLEAR", ""}
+    assert named <= MASKS.keys() | {"CLEAR", "BY_CONDITIONS", ""}
 
 
 @pytest.mark.parametrize("code", sorted(PERSONAS))
@@ -98,7 +98,9 @@ def test_every_persona_has_roles_that_its_agency_may_give(code: str) -> None:
 def test_purposes_and_handling_codes_are_the_vocabularys() -> None:
     enums = VOCABULARY["enum"]
     assert set(table("purposes")) == set(enums["Purpose"])
-    assert set(table("handling")) == set(enums["Handling"])
+    assert set(table("handling")["codes"]) == set(enums["Handling"])
+    assert set(table("handling")["conditions"]) == set(enums["HandlingCondition"])
+    assert set(table("handling")["listed"]) == set(enums["HandlingCondition"])
     for purpose in table("purposes").values():
         assert purpose["regime"]
         assert purpose["owner"] in table("agencies")

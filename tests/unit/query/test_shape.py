@@ -12,6 +12,7 @@ from connectors.conditions import ALWAYS, Compare, Op
 from gateway.model import (
     CLEAR,
     HIT_ONLY,
+    SANITISED_TEXT,
     SILENT,
     Case,
     Fetch,
@@ -583,6 +584,41 @@ def test_a_record_that_may_only_be_a_hit_is_one_whatever_is_selected(selected: s
     made = answer(PERSON.format(selected), found, only_p)
     assert len(hits(made)) == 1
     assert ("personSearch.hits", "HIT", "NORTH") in said(made)
+
+
+def reports(*found: dict[str, Any]) -> list[Any]:
+    return [person(f"n{n}", **each) for n, each in enumerate(found, start=1)]
+
+
+def test_a_hit_may_tell_the_owners_sanitised_line() -> None:
+    """Each line once, on the one entry that says that something is held."""
+    coded = Case(Compare("handling", Op.EQ, "C"), SANITISED_TEXT)
+    cases = read("f0", "ref", (*OWN_P, coded, Case(ALWAYS, HIT_ONLY)))
+    lines: list[str | None] = ["Take care.", None, "Seen near a park.", "Take care."]
+    held = reports(*({"handling": "C", "sanitised_text": line} for line in lines))
+    made = answer(PERSON.format("sex"), {"f0": came(*held)}, cases)
+    assert hits(made) == []
+    (entry,) = [e for e in made.body["extensions"]["disclosure"] if e["outcome"] == "HIT"]
+    assert (entry["shows"], entry["mask"]) == ("Take care. Seen near a park.", SANITISED_TEXT)
+    assert (entry["contact"], entry["action"]) == ("desk-1", "call")
+    assert [key for _, _, key in made.disclosed] == ["n1", "n3", "n4"]  # whose words were told
+    plain = reports({"handling": None, "sanitised_text": "Take care."})
+    untold = answer(PERSON.format("sex"), {"f0": came(*plain)}, cases)
+    assert "Take care." not in str(untold.body)
+
+
+def test_conditions_stand_beside_what_is_shown_under_them() -> None:
+    cases = read("f0", "ref", (*OWN_P, Case(Compare("conditions", Op.EQ, "NO_ONWARD"), CLEAR)))
+    held = reports(
+        {"conditions": []},
+        {"handling": "C", "conditions": ["NO_ONWARD", "NO_COURT_USE"]},
+    )
+    made = answer(PERSON.format("sex"), {"f0": came(*held)}, cases)
+    assert len(hits(made)) == 2
+    (entry,) = [e for e in made.body["extensions"]["disclosure"] if e["outcome"] == "SHOWN"]
+    assert (entry["path"], entry["shows"]) == ("personSearch.hits.1", "NO_ONWARD, NO_COURT_USE")
+    clear = answer(PERSON.format("sex"), {"f0": came(*held)})
+    assert not [e for e in clear.body["extensions"]["disclosure"] if e["outcome"] == "SHOWN"]
 
 
 def test_an_element_that_may_only_be_a_hit_is_one_whatever_is_selected() -> None:

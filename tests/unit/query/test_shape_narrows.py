@@ -174,7 +174,8 @@ def facts(decision: dict[str, Any]) -> Counter[tuple[str, Any]]:
         if entry["outcome"] == "HIT":  # a record that was shown may become one: that is less
             told[pattern, "something"] = max(1, told[pattern, "something"])
         if "shows" in entry and not entry["shows"].startswith("…"):
-            told[pattern, entry["shows"]] = max(1, told[pattern, entry["shows"]])
+            for shown in entry["shows"].split(", "):  # a total without what is counted beside it
+                told[pattern, shown] = max(1, told[pattern, shown])
     return told
 
 
