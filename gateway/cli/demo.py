@@ -163,6 +163,7 @@ def demo_settings(state: Path, stack: Stack, catalogue: Path, policies: Path) ->
         token_key=state / "keys" / "token.key",
         audit_origin="portcullis.example/demo",
         opa_url=stack.opa_url,
+        policy_timeout_s=1.0,  # six agencies and OPA share this machine, and all have just started
         introspection=True,
         demo=True,
         about=AboutSetting(
