@@ -33,6 +33,7 @@ from connectors.spi import (
 
 _CHECK_S = 5.0
 _MAX_PAGES = 100
+_SOME_NODES = 8  # a page shorter than this is rather asked for in several parts
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,40}")
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")  # GraphQL specification, section 2.1.9
 _TYPE = re.compile(r"\[?[_A-Za-z][_0-9A-Za-z]*!?\]?!?")
@@ -297,7 +298,8 @@ def _body(
 def _groups(root: Root, query: SourceQuery) -> tuple[tuple[str, ...], ...]:
     """The columns in as few groups as the limits allow, each with the key.
 
-    Complexity is reckoned as the strictest services do: whatever lies below the root field counts
+    All of them together wherever that leaves a page of some nodes: most answers are short, and
+    each document costs the service and us as much again. Complexity is reckoned as the strictest services do: whatever lies below the root field counts
     once for each node of a page.
 
     Raises:
@@ -306,6 +308,9 @@ def _groups(root: Root, query: SourceQuery) -> tuple[tuple[str, ...], ...]:
     for path in (path for column in (*query.columns, query.key) for path in bare_parts(column)):
         if 1 + len(root.nodes) + len(path.split(".")) > root.max_depth:
             raise SourceProtocolError(f"{path}: deeper than {root.max_depth} levels")
+    whole = tuple(dict.fromkeys((query.key, *query.columns)))
+    if _cost(root, whole, min(_SOME_NODES, _wanted(root, query))) <= root.max_complexity:
+        return (whole,)
     groups: list[tuple[str, ...]] = []
     group: tuple[str, ...] = (query.key,)
     for column in dict.fromkeys(query.columns):
@@ -330,7 +335,7 @@ def _wanted(root: Root, query: SourceQuery) -> int:
 
 
 def _first(root: Root, query: SourceQuery, groups: Iterable[tuple[str, ...]]) -> int:
-    """Nodes per page, fewer still where a single column is too complex for a full page."""
+    """Nodes per page, fewer where the columns are too complex for a full page."""
     nodes = _wanted(root, query)
     while nodes > 1 and any(_cost(root, group, nodes) > root.max_complexity for group in groups):
         nodes -= 1
