@@ -11,7 +11,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Self
 
 from connectors._config import Table
@@ -268,9 +268,16 @@ def _fields(tree: Mapping[str, Any]) -> int:
     return sum(1 + _fields(below) for below in tree.values())
 
 
-def _document(root: Root, request: Request, columns: Iterable[str]) -> str:
+@lru_cache(maxsize=256)
+def _selected(columns: tuple[str, ...]) -> tuple[str, int]:
+    """What selects these columns of a node, and how many fields that is."""
+    tree = _tree(columns)
+    return _selection(tree), _fields(tree)
+
+
+def _document(root: Root, request: Request, columns: tuple[str, ...]) -> str:
     """One query document: field, arguments, the columns of each node, the way to the next page."""
-    selection = _selection(_tree(columns))
+    selection = _selected(columns)[0]
     for step in reversed(root.nodes):
         selection = f"{{ {step} {selection} }}"
     if root.page_info:
@@ -290,7 +297,7 @@ def _document(root: Root, request: Request, columns: Iterable[str]) -> str:
 
 
 def _body(
-    root: Root, request: Request, columns: Iterable[str], variables: Mapping[str, object]
+    root: Root, request: Request, columns: tuple[str, ...], variables: Mapping[str, object]
 ) -> dict[str, object]:
     return {"query": _document(root, request, columns), "variables": dict(variables)}
 
@@ -299,8 +306,8 @@ def _groups(root: Root, query: SourceQuery) -> tuple[tuple[str, ...], ...]:
     """The columns in as few groups as the limits allow, each with the key.
 
     All of them together wherever that leaves a page of some nodes: most answers are short, and
-    each document costs the service and us as much again. Complexity is reckoned as the strictest services do: whatever lies below the root field counts
-    once for each node of a page.
+    each document costs the service and us as much again. Complexity is reckoned as the strictest
+    services do: whatever lies below the root field counts once for each node of a page.
 
     Raises:
         SourceProtocolError: a column lies deeper than the service lets anyone look.
@@ -322,9 +329,12 @@ def _groups(root: Root, query: SourceQuery) -> tuple[tuple[str, ...], ...]:
     return (*groups, group)
 
 
-def _cost(root: Root, columns: Iterable[str], nodes: int) -> int:
-    around = len(root.nodes) + (3 if root.page_info else 0)
-    return 1 + nodes * (around + _fields(_tree(columns)))
+def _cost(root: Root, columns: tuple[str, ...], nodes: int) -> int:
+    return 1 + nodes * _cost_of_node(root, columns)
+
+
+def _cost_of_node(root: Root, columns: tuple[str, ...]) -> int:
+    return len(root.nodes) + (3 if root.page_info else 0) + _selected(columns)[1]
 
 
 def _wanted(root: Root, query: SourceQuery) -> int:
@@ -334,12 +344,10 @@ def _wanted(root: Root, query: SourceQuery) -> int:
     return root.page_size
 
 
-def _first(root: Root, query: SourceQuery, groups: Iterable[tuple[str, ...]]) -> int:
+def _first(root: Root, query: SourceQuery, groups: Sequence[tuple[str, ...]]) -> int:
     """Nodes per page, fewer where the columns are too complex for a full page."""
-    nodes = _wanted(root, query)
-    while nodes > 1 and any(_cost(root, group, nodes) > root.max_complexity for group in groups):
-        nodes -= 1
-    return nodes
+    dearest = max(_cost_of_node(root, group) for group in groups)
+    return max(1, min(_wanted(root, query), (root.max_complexity - 1) // dearest))
 
 
 def _variable(param: Param, values: tuple[Scalar, ...]) -> object:
