@@ -80,22 +80,22 @@ def all_of(parts: Iterable[Condition]) -> Condition:
     """The conjunction, flattened: never if any part is never, the part itself if only one."""
     flat: list[Condition] = []
     for part in parts:
-        if part == NEVER:
+        if isinstance(part, Or) and not part.parts:
             return NEVER
         flat.extend(part.parts if isinstance(part, And) else (part,))
-    unique = tuple(dict.fromkeys(flat))
-    return unique[0] if len(unique) == 1 else And(unique)
+    unique = flat if len(flat) == 1 else tuple(dict.fromkeys(flat))
+    return unique[0] if len(unique) == 1 else And(tuple(unique))
 
 
 def any_of(parts: Iterable[Condition]) -> Condition:
     """The disjunction, flattened: always if any part is always, the part itself if only one."""
     flat: list[Condition] = []
     for part in parts:
-        if part == ALWAYS:
+        if isinstance(part, And) and not part.parts:
             return ALWAYS
         flat.extend(part.parts if isinstance(part, Or) else (part,))
-    unique = tuple(dict.fromkeys(flat))
-    return unique[0] if len(unique) == 1 else Or(unique)
+    unique = flat if len(flat) == 1 else tuple(dict.fromkeys(flat))
+    return unique[0] if len(unique) == 1 else Or(tuple(unique))
 
 
 def fields_of(condition: Condition) -> frozenset[str]:

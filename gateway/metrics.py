@@ -74,8 +74,10 @@ class Metrics:
                 "hit": report.hits,
             }
             for outcome, count in shown.items():
-                self._series.rows.labels(source, outcome).inc(count)
-            self._series.alarms.labels(source).inc(report.alarms)
+                if count:
+                    self._series.rows.labels(source, outcome).inc(count)
+            if report.alarms:
+                self._series.alarms.labels(source).inc(report.alarms)
 
     def left_alone(self, source: str, *, is_open: bool) -> None:
         """Whether a source is left alone because it failed too often."""
