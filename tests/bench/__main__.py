@@ -118,14 +118,17 @@ async def lookup(bench: Bench) -> None:
     found = read_times(times)
     whole = asked.took_ms
     seen = [found[query_id] for query_id in asked.query_ids]
-    added = [took - one.slowest_reported_ms for took, one in zip(whole, seen, strict=True)]
+    slowest = [one.slowest_ms for one in seen]
+    added = [took - one for took, one in zip(whole, slowest, strict=True)]
+    visit = [one.slowest_reported_ms for one in seen]
     beside = [took - one.waited_ms for took, one in zip(whole, seen, strict=True)]
     bench.console.print(f"  {_states(asked, count)}")
     bench.figure("lookup, six agencies, whole, median (p95)", _two(whole))
-    bench.figure("its slowest source", _two([one.slowest_reported_ms for one in seen]))
+    bench.figure("its slowest source, all calls to it", _two(slowest))
     bench.figure(
         "whole less slowest source, median (p95)", _two(added), "at most 15 ms", median(added) <= 15
     )
+    bench.figure("longest single visit, the gateway's part included", _two(visit))
     bench.figure("time with no call to any source under way", _two(beside))
     for source in sorted(seen[0].reported_ms):
         bench.figure(f"  {source}", _two([one.reported_ms[source] for one in seen]))

@@ -22,6 +22,11 @@ class SourceTimes:
         return max(self.reported_ms.values(), default=0.0)
 
     @property
+    def slowest_ms(self) -> float:
+        """How long a call to the source that was waited for longest was under way."""
+        return max((covered_s(spans) * 1000 for spans in self.spans.values()), default=0.0)
+
+    @property
     def waited_ms(self) -> float:
         """How long a call to any source was under way."""
         return covered_s(span for spans in self.spans.values() for span in spans) * 1000
