@@ -44,7 +44,7 @@ from gateway.query.fanout import FanOut, Probe
 from gateway.query.operation import Parser, parse_request
 from gateway.query.plan import Planner, cursor_binding
 from gateway.query.refs import PROBE_LIFE, Refs, officer
-from gateway.query.shape import Shaping, shape
+from gateway.query.shape import Mask, Shaping, shape
 from gateway.settings import Limits
 
 _log = logging.getLogger(__name__)
@@ -253,9 +253,10 @@ def shaped(
     expires = now + timedelta(seconds=gate.limits.cursor_ttl_s)
     context = MaskContext(today=now.date(), token_key=gate.token_key)
 
-    def mask(name: str, value: Any, spec: Field) -> tuple[Any, str | None]:
+    def mask(name: str, spec: Field) -> Mask:
         about = replace(context, bands=spec.bands, type=spec.type.name, field=spec.name)
-        return MASKS[name](value, about)
+        apply = MASKS[name]
+        return lambda value: apply(value, about)
 
     return shape(
         operation,

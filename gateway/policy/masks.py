@@ -23,6 +23,7 @@ from gateway.model import EMPTY
 BLOCKS: Final = "▮▮▮"
 
 _TEXTS = frozenset({"String", "Name", "DocumentNumber", "ContactValue"})
+_LISTS = (list, tuple)
 _DATE = 10  # characters of YYYY-MM-DD, with which every date and time begins
 _KM_PER_DEGREE = 111.32
 _AGES = (18, 25, 35, 45, 55, 65)
@@ -182,7 +183,7 @@ def _each(mask: Mask) -> Mask:
     def masked(value: Any, context: MaskContext) -> Masked:
         if value is None:
             return NOTHING
-        if not isinstance(value, list | tuple):
+        if not isinstance(value, _LISTS):
             return mask(value, context)
         each = [mask(element, context) for element in value]
         shows = dict.fromkeys(shown for _, shown in each if shown is not None)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from connectors.conditions import ALWAYS, holds
+from connectors.conditions import ALWAYS
 from gateway.catalogue.vocabulary import Field
 from gateway.model import (
     HIT_ONLY,
@@ -22,12 +22,14 @@ from gateway.query.fields import (
     DROP,
     Build,
     Builds,
+    Constant,
     Fields,
     Owner,
     Values,
-    constant,
+    compiled,
+    maker,
     nothing,
-    object_of,
+    withheld,
 )
 from gateway.query.match import Explanation, Identity
 from gateway.query.plan import applicable
@@ -49,17 +51,18 @@ class Components(Fields):
         if part is None or part.show is Show.SILENT:
             return nothing(many)
         if part.show is None:
-            return self.withheld(fetch, part, pattern, key, many)
+            event = self.event(fetch, Outcome.WITHHELD, part.note())
+            return withheld(self.teller(fetch, pattern), event, many)
         elements = self.elements(grant, path, spec)
         if part.show is not Show.RECORDS:
             return self.told(fetch, part, pattern, key, many, elements)
-        builds = self.element(grant, path, selection, spec, pattern + (".*" if many else ""))
+        make = maker(self.element(grant, path, selection, spec, pattern + (".*" if many else "")))
         note = part.note()
         # Where rows are chosen elements may be missing: said in every answer, whatever is held.
         chosen = note != Note() and part.rows != ALWAYS
         standing = self.event(fetch, Outcome.WITHHELD, note) if chosen else None
         hit_event = self.event(fetch, Outcome.HIT, note)
-        limit = part.limit
+        limit, tell = part.limit, self.teller(fetch, pattern)
         told = self.anchored(part, selection)
 
         def build(values: Values, at: Place, owner: Owner) -> Any:
@@ -68,13 +71,13 @@ class Components(Fields):
             hit = False
             for element in elements(values, owner)[:limit]:
                 where = (place, len(made)) if many else place
-                value = object_of(builds, element, where, owner) if told(element, owner) else DROP
+                value = make(element, where, owner) if told(element, owner) else DROP
                 if value is DROP:
                     hit = True
                 else:
                     made.append(value)
             if hit or standing is not None:
-                self.say(fetch, pattern, place, hit_event if hit else standing)
+                tell(at, hit_event if hit else standing)
             return made if many else (made[0] if made else None)
 
         return build
@@ -88,12 +91,15 @@ class Components(Fields):
         if "." not in path:
             return lambda values, _owner: values.get(path) or ()
         # A component in a component stands in the same element, under dotted names.
-        rows, inside = grant.parts[path].rows, f"{spec.name}."
+        inside = f"{spec.name}."
+        meets = compiled(
+            grant.parts[path].rows, lambda name: lambda values, _owner: values.get(name)
+        )
 
-        def inner(values: Values, _owner: Owner) -> Sequence[Values]:
+        def inner(values: Values, owner: Owner) -> Sequence[Values]:
             own = {n[len(inside) :]: v for n, v in values.items() if n.startswith(inside)}
             held = any(v is not None for v in own.values())
-            return (own,) if held and holds(rows, own) else ()
+            return (own,) if held and meets(own, owner) else ()
 
         return inner
 
@@ -107,7 +113,7 @@ class Components(Fields):
         made: Builds = []
         for inner in applicable(selection.selections, component.name):
             if inner.name == "__typename":
-                made.append((inner.key, constant(component.name)))
+                made.append((inner.key, Constant(component.name)))
                 continue
             inner_spec = component.fields[inner.name]
             at = f"{pattern}.{inner.key}"
@@ -116,7 +122,7 @@ class Components(Fields):
             elif inner_spec.type.name in vocabulary.components:
                 build = self.component(grant, f"{path}.{inner.name}", inner, inner_spec, at)
             else:
-                build = self.scalar(part, grant.fetch, inner, inner_spec, at)
+                build = self.scalar(part, grant.fetch, inner_spec, at)
             made.append((inner.key, build))
         return made
 
@@ -126,22 +132,13 @@ class Components(Fields):
         if any(inner.name != "__typename" for inner in chosen) or not part.part.reads:
             return lambda _values, _owner: True
         fields = self.shaping.catalogue.vocabulary.fields_of(part.part.type)
-        manners = [part.read.get(name) for name in sorted(part.part.reads)]
+        manners = [self.manner_of(part.read.get(name), fields) for name in sorted(part.part.reads)]
 
         def told(values: Values, owner: Owner) -> bool:
-            shown = [self.manner_of(manner, values, owner, fields) for manner in manners]
+            shown = [manner_of(values, owner) for manner_of in manners]
             return None not in shown and HIT_ONLY not in shown
 
         return told
-
-    def withheld(self, fetch: Fetch, part: PartGrant, pattern: str, key: str, many: bool) -> Build:
-        event = self.event(fetch, Outcome.WITHHELD, part.note())
-
-        def build(_values: Values, at: Place, _owner: Owner) -> Any:
-            self.say(fetch, pattern, (at, key), event)
-            return [] if many else None
-
-        return build
 
     def told(
         self,
@@ -153,10 +150,11 @@ class Components(Fields):
         elements: Callable[[Values, Owner], Sequence[Values]],
     ) -> Build:
         """Only that something exists, or how many: the elements stay here."""
+        tell = self.teller(fetch, pattern)
 
         def build(values: Values, at: Place, owner: Owner) -> Any:
             found = elements(values, owner)
-            self.say(fetch, pattern, (at, key), self.counted(fetch, part, found) if found else None)
+            tell(at, self.counted(fetch, part, found) if found else None)
             return [] if many else None
 
         return build
@@ -179,7 +177,7 @@ class Components(Fields):
         self, part: PartGrant, fetch: Fetch, selection: Selection, spec: Field, path: str
     ) -> Build:
         """What spoke for and against, decided as one field."""
-        whole = self.scalar(part, fetch, selection, spec, path)
+        whole = self.scalar(part, fetch, spec, path)
         chosen = applicable(selection.selections, "MatchFeature")
 
         def build(values: Values, at: Place, owner: Owner) -> Any:

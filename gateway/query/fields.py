@@ -1,16 +1,19 @@
 """How one field without fields of its own is shown: clear, masked, silent, withheld, or by case.
 
-A field that is simply clear costs one look-up; a place in the answer is spelt out only when
-something is said of it.
+What a decision says of a field becomes one function, once for each fetch: no record asks again what
+holds for all. A field that is simply clear costs one look-up, what is the same in every record
+nothing; a place in the answer is spelt out only when something is said of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeAlias
 
-from connectors.conditions import holds
+from connectors.conditions import And, Compare, Condition, IsNull, Op, Or, holds
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.vocabulary import Field
 from gateway.model import (
@@ -29,10 +32,13 @@ from gateway.model import (
 )
 from gateway.query.derived import DERIVED, Moment
 from gateway.query.refs import Refs
-from gateway.query.said import Event, Place, Said, event_of
+from gateway.query.said import Event, Place, Said, Tell, event_of
 
-MaskBy: TypeAlias = Callable[[str, Any, Field], tuple[Any, str | None]]
-"""(mask's name, value, field) -> (value to show, coarse value for the disclosure entry)."""
+Mask: TypeAlias = Callable[[Any], tuple[Any, str | None]]
+"""Value -> (value to show, coarse value for the disclosure entry)."""
+
+MaskBy: TypeAlias = Callable[[str, Field], Mask]
+"""The mask of a name, for the values of one field."""
 
 DROP: Final = object()  # a record or element that leaves the list and is said to be a hit
 
@@ -65,34 +71,29 @@ Build: TypeAlias = Callable[[Values, Place, Owner], Any]
 """(a record's or an element's values, its place in the answer, its record) -> value."""
 
 Builds: TypeAlias = list[tuple[str, Build]]
+Look: TypeAlias = Callable[[Values, Owner], Any]
+Naming: TypeAlias = Callable[[Values, Owner], str | None]
+"""The manner that holds for one record."""
 
 
-class _Case(Mapping[str, Any]):
-    """What a case's condition sees: its own part's fields, those of the record around it where the
-    part's type has none of that name, derived fields and the match band."""
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A field shown as it is held."""
 
-    def __init__(
-        self, values: Values, owner: Owner, fields: Mapping[str, Field], moment: Moment
-    ) -> None:
-        self.values_ = values
-        self.owner = owner
-        self.fields = fields
-        self.moment = moment
+    name: str
 
-    def __getitem__(self, name: str) -> Any:
-        if name == "match_band":
-            return self.owner.band
-        values = self.values_ if name in self.fields else self.owner.record.values
-        if name in values:
-            return values[name]
-        derive = DERIVED.get(name)
-        return derive(values, self.moment) if derive else None
+    def __call__(self, values: Values, _at: Place, _owner: Owner) -> Any:
+        return values.get(self.name)
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.values_)
 
-    def __len__(self) -> int:
-        return len(self.values_)
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A field that is the same in every record."""
+
+    value: Any
+
+    def __call__(self, _values: Values, _at: Place, _owner: Owner) -> Any:
+        return self.value
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,83 +109,199 @@ class Fields:
         return self.shaping.catalogue.sources[fetch.source].agency
 
     def say(self, fetch: Fetch, path: str, place: Place, event: Event | None) -> None:
-        self.said.say(fetch.source, path, place, self.agency(fetch), event)
+        """At one place of the pattern `path`, this; None for plainly shown."""
+        self.teller(fetch, path)(place, event)
+
+    def teller(self, fetch: Fetch, path: str) -> Tell:
+        return self.said.teller(fetch.source, path, self.agency(fetch))
 
     def event(
         self, fetch: Fetch, outcome: Outcome, note: Note, mask: str = "", shows: str = ""
     ) -> Event:
         return event_of(self.agency(fetch), outcome, note, mask, shows)
 
-    def manner_of(
-        self, manner: Manner | None, values: Values, owner: Owner, fields: Mapping[str, Field]
-    ) -> str | None:
-        """The manner that holds for one record: of cases the first whose condition it meets."""
+    def manner_of(self, manner: Manner | None, fields: Mapping[str, Field]) -> Naming:
+        """The manner that holds for a record: of cases the first whose condition it meets."""
         if manner is None or isinstance(manner, str):
-            return manner
-        known = _Case(values, owner, fields, self.shaping.moment)
-        return next((case.manner for case in manner if holds(case.when, known)), None)
+            return lambda _values, _owner: manner
+        cases = [
+            (compiled(case.when, lambda name: self.seen(name, fields)), case.manner)
+            for case in manner
+        ]
 
-    def scalar(
-        self, part: PartGrant, fetch: Fetch, selection: Selection, spec: Field, path: str
-    ) -> Build:
+        def shown(values: Values, owner: Owner) -> str | None:
+            for meets, named in cases:
+                if meets(values, owner):
+                    return named
+            return None
+
+        return shown
+
+    def seen(self, name: str, fields: Mapping[str, Field]) -> Look:
+        """What a case's condition sees: its own part's fields, those of the record around it where
+        the part's type has none of that name, derived fields and the match band."""
+        if name == "match_band":
+            return lambda _values, owner: owner.band
+        own, derive, moment = name in fields, DERIVED.get(name), self.shaping.moment
+
+        if own and derive is None:
+            return lambda values, _owner: values.get(name)
+
+        def look(values: Values, owner: Owner) -> Any:
+            held = values if own else owner.record.values
+            if derive is None or name in held:
+                return held.get(name)
+            return derive(held, moment)
+
+        return look
+
+    def scalar(self, part: PartGrant, fetch: Fetch, spec: Field, path: str) -> Build:
         """A field without fields of its own."""
-        name, key = spec.name, selection.key
-        if name not in part.part.reads:
-            return constant(None)  # the source has no such field
+        if spec.name not in part.part.reads:
+            return Constant(None)  # the source has no such field
+        manner = part.read.get(spec.name)
         read = self.reader(spec)
-        manner = part.read.get(name)
         if manner == CLEAR:
             return read
-        if manner == SILENT:
-            return constant(None)
-        note = part.note(name)
+        tell, note = self.teller(fetch, path), part.note(spec.name)
+
+        def shown(manner: str | None) -> Build:
+            if manner is None:
+                return withheld(tell, self.event(fetch, Outcome.WITHHELD, note))
+            if manner == CLEAR:
+                return clear(tell, read)
+            if manner == SILENT:
+                return Constant(None)
+            if manner == HIT_ONLY:
+                return dropped
+            told = partial(self.event, fetch, Outcome.MASKED, note, manner)
+            return masked(tell, read, self.shaping.mask(manner, spec), told, spec.type.many)
+
+        if manner is None or isinstance(manner, str):
+            return shown(manner)
+        ways = {named: shown(named) for named in (None, *(case.manner for case in manner))}
         fields = self.shaping.catalogue.vocabulary.fields_of(part.part.type)
-        withheld = self.event(fetch, Outcome.WITHHELD, note)
-        masked: dict[tuple[str, str | None], Event] = {}
-
-        def build(values: Values, at: Place, owner: Owner) -> Any:
-            shown = self.manner_of(manner, values, owner, fields)
-            if shown == CLEAR:
-                self.say(fetch, path, (at, key), None)
-                return read(values, at, owner)
-            if shown == SILENT:
-                return None
-            if shown == HIT_ONLY:
-                return DROP
-            if shown is None:
-                self.say(fetch, path, (at, key), withheld)
-                return None
-            value, shows = self.shaping.mask(shown, read(values, at, owner), spec)
-            event = masked.get((shown, shows))
-            if event is None:
-                event = self.event(fetch, Outcome.MASKED, note, shown, shows or "")
-                masked[shown, shows] = event
-            self.say(fetch, path, (at, key), event)
-            return [] if value is None and spec.type.many else value
-
-        return build
+        manner_of = self.manner_of(manner, fields)
+        return lambda values, at, owner: ways[manner_of(values, owner)](values, at, owner)
 
     def reader(self, spec: Field) -> Build:
-        name = spec.name
         if spec.derived:
             derive, moment = DERIVED[spec.derived], self.shaping.moment
             return lambda values, _at, _owner: derive(values, moment)
-        return lambda values, _at, _owner: values.get(name)
+        return Plain(spec.name)
 
 
-def object_of(builds: Builds, values: Values, place: Place, owner: Owner) -> Any:
-    made: dict[str, Any] = {}
-    for key, build in builds:
-        value = build(values, place, owner)
-        if value is DROP:
-            return DROP
-        made[key] = value
-    return made
+# --- one function for what is asked of every record ----------------------------------------------
 
 
-def constant(value: Any) -> Build:
-    return lambda _values, _at, _owner: value
+def maker(builds: Builds) -> Build:
+    """Makes the object of a record or an element, or DROP if one of its fields is."""
+    same = {key: build.value if isinstance(build, Constant) else None for key, build in builds}
+    plain = [(key, build.name) for key, build in builds if isinstance(build, Plain)]
+    others = [(key, b) for key, b in builds if not isinstance(b, Plain | Constant)]
+
+    def make(values: Values, at: Place, owner: Owner) -> Any:
+        made = same.copy()
+        get = values.get
+        for key, name in plain:
+            made[key] = get(name)
+        for key, build in others:
+            value = build(values, at, owner)
+            if value is DROP:
+                return DROP
+            made[key] = value
+        return made
+
+    return make
 
 
 def nothing(many: bool) -> Build:
     return lambda _values, _at, _owner: [] if many else None
+
+
+def dropped(_values: Values, _at: Place, _owner: Owner) -> Any:
+    """No record or element at all: it is said to be a hit."""
+    return DROP
+
+
+def clear(tell: Tell, read: Build) -> Build:
+    """The value in clear, beside records in which it is not."""
+
+    def build(values: Values, at: Place, owner: Owner) -> Any:
+        tell(at, None)
+        return read(values, at, owner)
+
+    return build
+
+
+def withheld(tell: Tell, event: Event, many: bool = False) -> Build:
+    """Nothing, and that it is withheld."""
+
+    def build(_values: Values, at: Place, _owner: Owner) -> Any:
+        tell(at, event)
+        return [] if many else None
+
+    return build
+
+
+def masked(tell: Tell, read: Build, mask: Mask, told: Callable[[str], Event], many: bool) -> Build:
+    """What the mask leaves of the value, and that it is masked; `told` by what is shown instead."""
+    events: dict[str | None, Event] = {}
+
+    def build(values: Values, at: Place, owner: Owner) -> Any:
+        value, shows = mask(read(values, at, owner))
+        event = events.get(shows)
+        if event is None:
+            event = events[shows] = told(shows or "")
+        tell(at, event)
+        return [] if value is None and many else value
+
+    return build
+
+
+def compiled(condition: Condition, look: Callable[[str], Look]) -> Callable[[Values, Owner], bool]:
+    """`holds` as one function, for a condition that many records are held against.
+
+    `look` gives what looks up a field by its name.
+    """
+    match condition:
+        case And(parts):
+            tests = [compiled(part, look) for part in parts]
+            return lambda values, owner: all(test(values, owner) for test in tests)
+        case Or(parts):
+            tests = [compiled(part, look) for part in parts]
+            return lambda values, owner: any(test(values, owner) for test in tests)
+        case IsNull(field=name):
+            held = look(name)
+            return lambda values, owner: held(values, owner) is None
+        case Compare():
+            return _compared(condition, look(condition.field))
+
+
+_ALIKE: Final[frozenset[type]] = frozenset({str, bool, int})
+_COMPARED: Mapping[Op, Callable[[Any, Any], bool]] = {
+    Op.EQ: operator.eq,
+    Op.NE: operator.ne,
+    Op.LT: operator.lt,
+    Op.LTE: operator.le,
+    Op.GT: operator.gt,
+    Op.GTE: operator.ge,
+    Op.STARTSWITH: lambda held, start: isinstance(held, str) and held.startswith(start),
+    Op.IN: lambda held, members: held in members,
+}
+
+
+def _compared(condition: Compare, look: Look) -> Callable[[Values, Owner], bool]:
+    """Like is compared with like at once: a text with texts, say. All else is left to `holds`."""
+    name, op, value = condition.field, condition.op, condition.value
+    compare = _COMPARED[op]
+    members = value if op is Op.IN and isinstance(value, tuple) else (value,)
+    other = members if op is Op.IN else value
+    types = {type(member) for member in members}
+    like = types.pop() if len(types) == 1 and types <= _ALIKE else None
+
+    def meets(values: Values, owner: Owner) -> bool:
+        held = look(values, owner)
+        return compare(held, other) if type(held) is like else holds(condition, {name: held})
+
+    return meets

@@ -24,7 +24,7 @@ from gateway.model import (
     State,
 )
 from gateway.query.components import Components
-from gateway.query.fields import DROP, Build, Builds, Owner, Values, constant, object_of
+from gateway.query.fields import DROP, Build, Constant, Naming, Owner, Values, maker
 from gateway.query.said import Place, failure
 
 CONDITIONS: Final = Note(text="Shown under the conditions of the agency that holds it.")
@@ -37,7 +37,7 @@ class Records(Components):
 
     disclosed: list[tuple[str, str, str | int]] = field(default_factory=list)
     fetches: dict[str, Fetch] = field(default_factory=dict)
-    builders: dict[str, Builds] = field(default_factory=dict)
+    makers: dict[str, tuple[Naming, Build]] = field(default_factory=dict)
     by_key: dict[str, dict[Any, list[Record]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -60,8 +60,8 @@ class Records(Components):
         linked records belong to. A record that may not be named is a hit, whatever of it was
         selected; of some hits the owner's sanitised line is told.
         """
-        builds = self.builder(fetch)
-        naming = self.naming(fetch)
+        naming, make = self.maker(fetch)
+        label = self.label(fetch, f"{path}.*" if many else path)
         note = self.agreed.grants[fetch.id].own.note("ref")
         made: list[Any] = []
         lines: dict[str, None] = {}
@@ -69,10 +69,9 @@ class Records(Components):
             explanation = self.explanations.get((fetch.id, record.key))
             owner = Owner(record, explanation.band if explanation else band)
             place = (at, before + len(made)) if many else at
-            manner = naming(owner)
+            manner = naming(record.values, owner)
             identity = (fetch.source, fetch.entity, record.key)
-            named = manner == CLEAR
-            value = object_of(builds, record.values, place, owner) if named else DROP
+            value = make(record.values, place, owner) if manner == CLEAR else DROP
             if value is DROP:
                 if manner == SANITISED_TEXT and (line := record.values.get("sanitised_text")):
                     lines[line] = None
@@ -82,39 +81,43 @@ class Records(Components):
                 self.say(fetch, path, at, event)
                 continue
             self.disclosed.append(identity)
-            self.label(fetch, f"{path}.*" if many else path, place, record)
+            label(record, place)
             made.append(value)
         self.said.tally(fetch.source).rows += len(made)
         return made
 
-    def naming(self, fetch: Fetch) -> Callable[[Owner], str | None]:
-        """How a record's name is shown, which decides about all of it."""
-        own = self.agreed.grants[fetch.id].own
-        manner = own.read.get("ref")
-        if manner == CLEAR or "ref" not in own.part.reads:
-            return lambda _owner: CLEAR
-        fields = self.shaping.catalogue.vocabulary.fields_of(fetch.entity)
-        return lambda owner: self.manner_of(manner, owner.record.values, owner, fields)
-
-    def label(self, fetch: Fetch, path: str, place: Place, record: Record) -> None:
-        """Say under which conditions a record is shown, where its handling decided about it."""
-        if not isinstance(self.agreed.grants[fetch.id].own.read.get("ref"), tuple):
-            return
-        conditions = record.values.get("conditions")
-        shows = ", ".join(conditions) if conditions else ""
-        event = self.event(fetch, Outcome.SHOWN, CONDITIONS, shows=shows) if shows else None
-        self.say(fetch, path, place, event)
-
     # --- one function for each field ---
 
-    def builder(self, fetch: Fetch) -> Builds:
-        """The functions that make one record of a fetch, put together once."""
-        made = self.builders.get(fetch.id)
+    def maker(self, fetch: Fetch) -> tuple[Naming, Build]:
+        """How a record of a fetch is named and what makes it, put together once."""
+        made = self.makers.get(fetch.id)
         if made is None:
             grant = self.agreed.grants[fetch.id]
-            made = [(s.key, self.own_field(grant, s)) for s in fetch.selections if s.key[0] != "\0"]
-            self.builders[fetch.id] = made
+            chosen = [s for s in fetch.selections if s.key[0] != "\0"]
+            made = self.naming(grant), maker([(s.key, self.own_field(grant, s)) for s in chosen])
+            self.makers[fetch.id] = made
         return made
+
+    def naming(self, grant: Grant) -> Naming:
+        """How a record's name is shown, which decides about all of it."""
+        if "ref" not in grant.own.part.reads:
+            return lambda _values, _owner: CLEAR
+        fields = self.shaping.catalogue.vocabulary.fields_of(grant.fetch.entity)
+        return self.manner_of(grant.own.read.get("ref"), fields)
+
+    def label(self, fetch: Fetch, path: str) -> Callable[[Record, Place], None]:
+        """Say under which conditions a record is shown, where its handling decided about it."""
+        if not isinstance(self.agreed.grants[fetch.id].own.read.get("ref"), tuple):
+            return lambda _record, _place: None
+        tell = self.teller(fetch, path)
+
+        def label(record: Record, place: Place) -> None:
+            conditions = record.values.get("conditions")
+            shows = ", ".join(conditions) if conditions else ""
+            event = self.event(fetch, Outcome.SHOWN, CONDITIONS, shows=shows) if shows else None
+            tell(place, event)
+
+        return label
 
     def own_field(self, grant: Grant, selection: Selection) -> Build:
         fetch, name = grant.fetch, selection.name
@@ -122,7 +125,7 @@ class Records(Components):
         entity = vocabulary.entities[fetch.entity]
         given = self.given(fetch, name)
         if given is not None:
-            return constant(given)
+            return Constant(given)
         if name == "ref":
             return self.ref(grant)
         if name in entity.links:
@@ -131,7 +134,7 @@ class Records(Components):
         pattern = f"{fetch.path}.{selection.key}"
         if spec.type.name in vocabulary.components:
             return self.component(grant, name, selection, spec, pattern)
-        return self.scalar(grant.own, fetch, selection, spec, pattern)
+        return self.scalar(grant.own, fetch, spec, pattern)
 
     def given(self, fetch: Fetch, name: str) -> str | None:
         """What the gateway itself says of each record of a fetch."""
@@ -149,14 +152,13 @@ class Records(Components):
 
     def ref(self, grant: Grant) -> Build:
         """The record's ref; without leave to name it, the record is a hit."""
-        seal, agency = self.shaping.refs.seal, self.shaping.agency
         source, entity = grant.fetch.source, grant.fetch.entity
-        manner = grant.own.read.get("ref")
+        seal = self.shaping.refs.sealer(self.shaping.agency, source, entity)
         fields = self.shaping.catalogue.vocabulary.fields_of(entity)
+        manner_of = self.manner_of(grant.own.read.get("ref"), fields)
 
         def build(values: Values, _at: Place, owner: Owner) -> Any:
-            shown = self.manner_of(manner, values, owner, fields)
-            return seal(agency, source, entity, owner.record.key) if shown == CLEAR else DROP
+            return seal(owner.record.key) if manner_of(values, owner) == CLEAR else DROP
 
         return build
 

@@ -13,7 +13,7 @@ import binascii
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -28,6 +28,7 @@ PROBE_LIFE = timedelta(minutes=5)
 _PROBE_HEAD = 64  # bytes for a probe's id and when it was made
 _COMPACT = json.JSONEncoder(separators=(",", ":"))  # made once: an answer may hold a thousand refs
 _PAD = 32  # bytes: lengths of native keys do not show
+_SPACES = [b" " * (-length % _PAD) for length in range(_PAD)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,19 @@ class Refs:
 
     def seal(self, agency: str, source: str, entity: str, key: str | int) -> str:
         """The ref of one record for one agency; the same each time."""
-        plain = _COMPACT.encode([source, entity, key]).encode()
-        padded = plain + b" " * (-len(plain) % _PAD)
-        return _text(_cipher(self.master, f"ref:{agency}").encrypt(padded, None))
+        return self.sealer(agency, source, entity)(key)
+
+    def sealer(self, agency: str, source: str, entity: str) -> Callable[[str | int], str]:
+        """`seal` for many records of one entity in one source."""
+        encrypt = _cipher(self.master, f"ref:{agency}").encrypt
+        head = _COMPACT.encode([source, entity])[:-1]
+
+        def seal(key: str | int) -> str:
+            written = key if type(key) is int else _COMPACT.encode(key)
+            plain = f"{head},{written}]".encode()
+            return _text(encrypt(plain + _SPACES[len(plain) % _PAD], None))
+
+        return seal
 
     def open(self, agency: str, ref: str) -> tuple[str, str, str | int] | None:
         """(source, entity, native key), or None for anything that is not this agency's ref."""

@@ -49,9 +49,9 @@ def reports_of(
                 agency=source.agency,
                 state=min(states, key=_WORST.index, default=State.NOT_ASKED),
                 rows=tally.rows,
-                masked=tally.masked,
-                withheld=tally.withheld,
-                hits=tally.hits,
+                masked=tally.told[Outcome.MASKED],
+                withheld=tally.told[Outcome.WITHHELD],
+                hits=tally.told[Outcome.HIT],
                 elapsed_s=max((visit.elapsed_s for visit in visits), default=0.0),
                 alarms=sum(visit.alarms for visit in visits),
             )

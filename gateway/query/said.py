@@ -6,9 +6,10 @@ caller may see anyway. Where all records of a list agree the path says `*`, else
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from gateway.model import Note, Outcome, State
 
@@ -16,6 +17,8 @@ Place: TypeAlias = tuple[Any, str | int]
 """A place in the answer: (the place around it or None, key or index). Spelt out only when told."""
 
 Path: TypeAlias = tuple[str | int, ...]
+
+_T = TypeVar("_T")
 
 TOO_BROAD = (
     "This source answers narrower questions only and was not asked: add a criterion, such as a "
@@ -46,14 +49,16 @@ def event_of(agency: str, outcome: Outcome, note: Note, mask: str = "", shows: s
     return Event(agency, outcome, mask, note.rule, note.text, note.desk, note.action, shows)
 
 
+Tell: TypeAlias = Callable[[Place, Event | None], None]
+"""Says what happened at a place of one pattern; None for plainly shown."""
+
+
 @dataclass(slots=True)
 class Tally:
-    """How much of one source was shown, and how much was not."""
+    """How much of one source was shown, and how often what was said of it."""
 
     rows: int = 0
-    masked: int = 0
-    withheld: int = 0
-    hits: int = 0
+    told: defaultdict[Outcome, int] = field(default_factory=lambda: defaultdict(int))
 
 
 @dataclass(slots=True)
@@ -66,41 +71,46 @@ class Said:
     def tally(self, source: str) -> Tally:
         return self.tallies.setdefault(source, Tally())
 
-    def say(self, source: str, path: str, place: Place, agency: str, event: Event | None) -> None:
-        """At one `place` of the pattern `path`, this; None for plainly shown."""
-        if event is not None:
-            tally = self.tally(source)
-            match event.outcome:
-                case Outcome.MASKED:
-                    tally.masked += 1
-                case Outcome.WITHHELD:
-                    tally.withheld += 1
-                case Outcome.HIT:
-                    tally.hits += 1
-                case _:
-                    pass
-        self.places.setdefault((path, agency), {})[place] = event
+    def teller(self, source: str, path: str, agency: str) -> Tell:
+        """What says something of places of the pattern `path`.
+
+        A place may end before its pattern does, at the record of a field say: what is left of the
+        pattern is the same for all.
+        """
+        told = self.tally(source).told
+        events: dict[Place, Event | None] | None = None
+
+        def tell(place: Place, event: Event | None) -> None:
+            nonlocal events
+            if event is not None:
+                told[event.outcome] += 1
+            if events is None:  # not before: entries stand in the order of what was said first
+                events = self.places.setdefault((path, agency), {})
+            events[place] = event
+
+        return tell
 
     def entries(self) -> list[tuple[Path, Event]]:
         """(path, event), where all agree with `*`, else each with its indexes."""
         told: list[tuple[Path, Event]] = []
         for (path, _agency), by_place in self.places.items():
-            events = list(by_place.values())
-            first = events[0]
-            if first is not None and all(event is first or event == first for event in events):
-                told.append((tuple(path.split(".")), first))
+            steps = tuple(path.split("."))
+            first, *others = {id(event): event for event in by_place.values()}.values()
+            if first is not None and all(event == first for event in others):
+                told.append((steps, first))
             else:
-                told.extend((_path(at), event) for at, event in by_place.items() if event)
+                told.extend((_path(at, steps), event) for at, event in by_place.items() if event)
         return told
 
 
-def _path(place: Place) -> Path:
+def _path(place: Place, pattern: Path) -> Path:
     steps: list[str | int] = []
     around: Any = place
     while around is not None:
         around, step = around
         steps.append(step)
-    return tuple(reversed(steps))
+    steps.reverse()
+    return (*steps, *pattern[len(steps) :])
 
 
 _MESSAGES: Mapping[Outcome, str] = {
@@ -116,37 +126,44 @@ def failure(agency: str, state: State) -> Event:
 
 def errors(entries: Iterable[tuple[Path, Event]]) -> list[dict[str, Any]]:
     """One GraphQL error for each place, agency and outcome that is not an answer."""
-    made: list[dict[str, Any]] = []
-    for path, event in entries:
-        if event.outcome not in _MESSAGES:
-            continue
-        code, text = event.outcome.value, _MESSAGES[event.outcome]
-        if event.fault:
-            code, text = "SOURCE_FAULT", "{}: Its answer could not be used."
-        extensions = {"code": code, "agency": event.agency}
-        if event.rule:
-            extensions["rule"] = event.rule
-        text = text.format(event.agency)
-        made.append(
-            {
-                "message": f"{text} {event.text}".strip(),
-                "path": list(path),
-                "extensions": extensions,
-            }
-        )
-    return made
+    return [
+        {"message": message, "path": list(path), "extensions": dict(extensions)}
+        for path, (message, extensions) in _with(_error, entries)
+        if message
+    ]
+
+
+def _error(event: Event) -> tuple[str, dict[str, str]]:
+    """The message and the extensions; no message for what is an answer."""
+    if event.outcome not in _MESSAGES:
+        return "", {}
+    code, text = event.outcome.value, _MESSAGES[event.outcome]
+    if event.fault:
+        code, text = "SOURCE_FAULT", "{}: Its answer could not be used."
+    extensions = {"code": code, "agency": event.agency}
+    if event.rule:
+        extensions["rule"] = event.rule
+    return f"{text.format(event.agency)} {event.text}".strip(), extensions
 
 
 def disclosure(entries: Iterable[tuple[Path, Event]]) -> list[dict[str, Any]]:
     """What is not plainly shown, where, by which rule, whom to ask and what to do now."""
-    made: list[dict[str, Any]] = []
+    return [{"path": ".".join(map(str, path)), **entry} for path, entry in _with(_entry, entries)]
+
+
+def _entry(event: Event) -> dict[str, str]:
+    names = ("agency", "mask", "shows", "rule", "text", "contact", "action")
+    given = {name: value for name in names if (value := getattr(event, name))}
+    return {"outcome": event.outcome.value, **given}
+
+
+def _with(
+    make: Callable[[Event], _T], entries: Iterable[tuple[Path, Event]]
+) -> Iterator[tuple[Path, _T]]:
+    """Each path with what `make` makes of its event, once for the many places that share one."""
+    made: dict[int, _T] = {}
     for path, event in entries:
-        entry: dict[str, Any] = {
-            "path": ".".join(map(str, path)),
-            "outcome": event.outcome.value,
-        }
-        for name in ("agency", "mask", "shows", "rule", "text", "contact", "action"):
-            if value := getattr(event, name):
-                entry[name] = value
-        made.append(entry)
-    return made
+        known = made.get(id(event))
+        if known is None:
+            known = made[id(event)] = make(event)
+        yield path, known

@@ -23,7 +23,7 @@ from gateway.model import (
     Show,
     State,
 )
-from gateway.query.fields import MaskBy, Shaping
+from gateway.query.fields import Mask, MaskBy, Shaping
 from gateway.query.match import Group, candidates_of, explain
 from gateway.query.plan import applicable
 from gateway.query.records import FAILED, Records
@@ -31,7 +31,7 @@ from gateway.query.refs import Cursor
 from gateway.query.response import not_held, reports_of, source_entries, source_states
 from gateway.query.said import NOTHING_TEXT, TOO_BROAD, Event, Place, disclosure, errors, failure
 
-__all__ = ["MaskBy", "Shaping", "shape"]
+__all__ = ["Mask", "MaskBy", "Shaping", "shape"]
 
 
 def shape(
@@ -92,7 +92,7 @@ class _Root:
             complete = complete and whole
         if not found and self.all_answered():
             event = Event("", Outcome.NOTHING_TO_SHOW, text=NOTHING_TEXT)
-            self.records.said.say("", pattern, at, "", event)
+            self.records.said.teller("", pattern, "")(at, event)
         match self.spec.shape:
             case "one":
                 return found[0] if found else None

@@ -39,7 +39,7 @@ from gateway.query.derived import Moment
 from gateway.query.operation import Parser, parse_request
 from gateway.query.plan import Planner, cursor_binding
 from gateway.query.refs import Refs
-from gateway.query.shape import Shaping, shape
+from gateway.query.shape import Mask, Shaping, shape
 from gateway.settings import Limits
 
 ROOT = Path(__file__).parents[3]
@@ -282,7 +282,7 @@ def came(*records: Record, state: State = State.ANSWERED, **more: Any) -> FetchR
     return FetchResult(state=state, records=records, **more)
 
 
-def mask(name: str, value: Any, spec: Any) -> tuple[Any, str | None]:
+def mask(name: str, spec: Any) -> Mask:
     about = MaskContext(
         today=NOW.date(),
         token_key=b"k" * 32,
@@ -290,7 +290,8 @@ def mask(name: str, value: Any, spec: Any) -> tuple[Any, str | None]:
         type=spec.type.name,
         field=spec.name,
     )
-    return MASKS[name](value, about)
+    apply = MASKS[name]
+    return lambda value: apply(value, about)
 
 
 def shaping(asked: Operation, held: Catalogue | None = None) -> Shaping:
