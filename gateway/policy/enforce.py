@@ -32,6 +32,8 @@ from gateway.policy.contract import MAX_ELEMENTS
 # would leave more rows than a permitted one, so the whole fetch is withheld.
 _PARTIAL = frozenset({Use.MATCH, Use.COUNT, Use.REVEAL})
 
+_UNRULED = Ruling()  # what a decision does not mention: nothing of it
+
 
 class Vocabulary(Protocol):
     """What `authorise` needs to know of the vocabulary. Keys are (type, field)."""
@@ -74,7 +76,7 @@ def authorise(
     for fetch in plan.fetches:
         if not _reachable(fetch, grants):
             continue
-        own = decision.rulings.get(fetch.id, Ruling())
+        own = decision.rulings.get(fetch.id, _UNRULED)
         if own.show is Show.SILENT:
             silent.add(fetch.id)
         elif (denied := _denied(fetch, decision.rulings)) is not None:
@@ -135,11 +137,11 @@ def _shown(ruling: Ruling) -> bool:
 
 def _denied(fetch: Fetch, rulings: Mapping[str, Ruling]) -> Note | None:
     """Why the fetch may not be made; None if it may."""
-    own = rulings.get(fetch.id, Ruling())
+    own = rulings.get(fetch.id, _UNRULED)
     if not _shown(own):
         return own.notes.get("", Note())
     for part in fetch.parts:
-        ruling = rulings.get(resource_id(fetch.id, part.path), Ruling())
+        ruling = rulings.get(resource_id(fetch.id, part.path), _UNRULED)
         for use, field in sorted(part.uses - ruling.uses):
             if use not in _PARTIAL:
                 return ruling.notes.get(field) or _unasked(ruling)
@@ -163,7 +165,7 @@ def _parts(
     """What is agreed for each part of a fetch that may be made."""
     shown: dict[str, PartGrant] = {}
     for part in sorted(fetch.parts, key=lambda part: part.path.count(".") + bool(part.path)):
-        ruling = rulings.get(resource_id(fetch.id, part.path), Ruling())
+        ruling = rulings.get(resource_id(fetch.id, part.path), _UNRULED)
         shown[part.path] = _part_grant(part, ruling, _around(part, shown), fetch.limit)
     return {
         part.path: _settled(part, shown, rulings.get(resource_id(fetch.id, part.path)), vocabulary)
@@ -220,17 +222,9 @@ def _settled(
         ):
             kept[field] = manner
     # An element of which nothing may be read would still tell that it is there.
-    empty = bool(part.path and part.reads and not kept) and grant.show is Show.RECORDS
-    return PartGrant(
-        part=part,
-        show=None if empty else grant.show,
-        limit=grant.limit,
-        rows=grant.rows,
-        read=kept,
-        match=grant.match,
-        count=grant.count,
-        notes=grant.notes,
-    )
+    if part.path and part.reads and not kept and grant.show is Show.RECORDS:
+        return replace(grant, show=None, read=kept)
+    return grant if len(kept) == len(grant.read) else replace(grant, read=kept)
 
 
 def _all_clear(part: Part, sources: tuple[str, ...], shown: Mapping[str, PartGrant]) -> bool:
