@@ -6,6 +6,7 @@ denies; whatever is malformed in it refuses the query.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -155,7 +156,7 @@ def _decision(result: object) -> Decision:
 
 def _ruling(data: object, at: str) -> Ruling:
     given = _object(data, at, optional={"show", "limit", "rows", "uses", "read", "notes"})
-    read = _values(given.get("read", {}), f"{at}.read", _manner)
+    read = _values(given.get("read", {}), f"{at}.read", _manner_reader())
     if len({_hits(manner) for manner in read.values()}) > 1:
         # Else one field's silence about a hit would show the rest of what may only be one.
         raise ValueError(f"{at}.read: an element is a hit by the same cases in every field")
@@ -185,10 +186,19 @@ def _uses(data: object, at: str) -> frozenset[FieldUse]:
     )
 
 
-def _manner(data: object, at: str) -> Manner:
-    if isinstance(data, list):
-        return tuple(_case(one, at) for one in data)
-    return _text(data, at)
+def _manner_reader() -> Callable[[object, str], Manner]:
+    """Reads manners; those of several fields that are alike become one and the same."""
+    known: dict[str, Manner] = {}
+
+    def manner(data: object, at: str) -> Manner:
+        if not isinstance(data, list):
+            return _text(data, at)
+        words = json.dumps(data)
+        if (read := known.get(words)) is None:
+            read = known[words] = tuple(_case(one, at) for one in data)
+        return read
+
+    return manner
 
 
 def _hits(manner: Manner) -> frozenset[Condition]:

@@ -21,6 +21,7 @@ from gateway.model import (
     HIT_ONLY,
     SILENT,
     AuthorisedPlan,
+    Case,
     Fetch,
     Manner,
     Note,
@@ -104,6 +105,7 @@ class Fields:
     results: Results
     shaping: Shaping
     said: Said = field(default_factory=Said)
+    by_cases: dict[tuple[int, int], Naming] = field(default_factory=dict)
 
     def agency(self, fetch: Fetch) -> str:
         return self.shaping.catalogue.sources[fetch.source].agency
@@ -124,13 +126,19 @@ class Fields:
         """The manner that holds for a record: of cases the first whose condition it meets."""
         if manner is None or isinstance(manner, str):
             return lambda _values, _owner: manner
-        cases = [
+        known = id(manner), id(fields)  # the fields of a part often have the very same cases
+        if (made := self.by_cases.get(known)) is None:
+            made = self.by_cases[known] = self.first_of(manner, fields)
+        return made
+
+    def first_of(self, cases: tuple[Case, ...], fields: Mapping[str, Field]) -> Naming:
+        tests = [
             (compiled(case.when, lambda name: self.seen(name, fields)), case.manner)
-            for case in manner
+            for case in cases
         ]
 
         def shown(values: Values, owner: Owner) -> str | None:
-            for meets, named in cases:
+            for meets, named in tests:
                 if meets(values, owner):
                     return named
             return None

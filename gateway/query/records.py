@@ -60,6 +60,8 @@ class Records(Components):
         linked records belong to. A record that may not be named is a hit, whatever of it was
         selected; of some hits the owner's sanitised line is told.
         """
+        if not found:
+            return []
         naming, make = self.maker(fetch)
         label = self.label(fetch, f"{path}.*" if many else path)
         note = self.agreed.grants[fetch.id].own.note("ref")
