@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from connectors.conditions import ALWAYS, Compare, Condition, Op, all_of, any_of, fields_of
+from connectors.conditions import ALWAYS, NEVER, Compare, Condition, Op, all_of, any_of, fields_of
 from gateway.catalogue.forms import comparable, duration, normal, utc_text
 from gateway.catalogue.mapping import Catalogue, EntityMapping, Source
 from gateway.catalogue.schema import GIVEN, camel
@@ -43,6 +43,8 @@ MATCHED_ON = ("identifiers.kind", "identifiers.value")
 _FIRST_YEAR, _LAST_YEAR = "1900", "2199"  # of a time asked for; clocks and zones add to it
 
 _LINKED, _MOST_LINKED = 20, 50  # linked records beneath one, unasked and at most
+_LOOKED_AT = 50  # bearers of all the identifiers that would link: more of them link nobody
+_MATCHED = Selection(key="\0matches", name="match")  # a record is matched, and not told so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +120,14 @@ def _told(scalar: str, asked: Any) -> int:
 
 
 def _check_size(plan: Plan, limits: Limits) -> None:
-    if len(plan.fetches) > limits.fetches:
-        raise LimitExceeded.of("fetches", limits.fetches, len(plan.fetches))
+    if len(plan.visits) > limits.fetches:
+        raise LimitExceeded.of("fetches", limits.fetches, len(plan.visits))
     depths: dict[str, int] = {}
     for fetch in plan.fetches:
         depths[fetch.id] = 1 + depths.get(fetch.parent or "", 0)
     if (waves := max(depths.values(), default=0)) > limits.waves:
         raise LimitExceeded.of("waves", limits.waves, waves)
-    sources = len({fetch.source for fetch in plan.fetches})
+    sources = len({fetch.source for fetch in plan.visits})
     if sources > limits.sources:
         raise LimitExceeded.of("sources", limits.sources, sources)
 
@@ -153,9 +155,12 @@ class _Planning:
             for selection in self.operation.roots
             if not selection.name.startswith("__") and selection.name != "sources"
         )
+        fetches = tuple(self.fetches)
+        self.look(roots)
         return Plan(
             roots=roots,
-            fetches=tuple(self.fetches),
+            fetches=fetches,
+            looks=tuple(self.fetches[len(fetches) :]),
             cursor_serial=self.cursor_serial,
             not_held=tuple(dict.fromkeys(self.not_held)),
         )
@@ -216,7 +221,7 @@ class _Planning:
                 links = self.vocabulary.entities[root.entity].links if root.matches else {}
                 asked = {"matches", *links} & {s.name for s in (*selection.selections, *inner)}
                 if asked:
-                    inner = (*inner, Selection(key="\0matches", name="match"))
+                    inner = (*inner, _MATCHED)
             case "face":
                 inner, wrapper = child(selection.selections, "candidates"), "candidates"
             case "list":
@@ -389,6 +394,30 @@ class _Planning:
         if len(self.fetches) > self.limits.fetches * 2:
             raise LimitExceeded.of("fetches", self.limits.fetches, "many more")
         return fetch_id
+
+    def look(self, roots: Iterable[RootPlan]) -> None:
+        """Add a visit of each source that is not searched and may know another bearer of an
+        identifier: one that cannot apply the criteria, or that has given all its pages."""
+        matching = (root for root in roots if self.vocabulary.roots[root.name].matches)
+        found = {fetch_id for root in matching for fetch_id in root.fetches}
+        matched = [f for f in self.fetches if f.id in found and f.matched]
+        asked = {(f.source, f.entity) for f in matched}
+        if len({source for source, _ in asked}) < 2:
+            return  # one source links nobody
+        for entity in sorted({f.entity for f in matched}):
+            for source in self.catalogue.holders(entity):
+                held = any(map(source.entities[entity].holds_field, MATCHED_ON))
+                if held and (source.id, entity) not in asked:
+                    # Of nobody, until there is an identifier to ask for.
+                    template = Fetch(
+                        id="",
+                        source=source.id,
+                        entity=entity,
+                        parts=(),
+                        where=NEVER,
+                        limit=_LOOKED_AT,
+                    )
+                    self.fetch(template, (_MATCHED,), frozenset())
 
     def follow(self, parent: Fetch, link: Link, selection: Selection) -> tuple[str, ...]:
         """The fetches that a link means: in the same source, or in every one for a shared key."""

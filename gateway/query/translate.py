@@ -208,6 +208,17 @@ def askable(where: Condition, mapping: EntityMapping, vocabulary: Vocabulary) ->
     return pushed.condition not in (NEVER, ALWAYS) or (where == ALWAYS)
 
 
+def wholly_askable(part: str, field: str, values: Iterable[Any], mapping: EntityMapping) -> bool:
+    """Whether each place where the source keeps a component's field can be asked for these values.
+    One that cannot is left out of a wider question, and what it holds would be missed."""
+    places = [entry for entry in mapping.parts.get(part, ()) if field in entry.columns]
+    return all(
+        entry.per_bit is None and entry.columns[field].encode(Op.EQ, value) is not None
+        for value in values
+        for entry in places
+    )
+
+
 def guard_of(rows: Condition, pushing: Pushing) -> tuple[Condition, bool]:
     """Policy's condition in the source's names, and whether the source can enforce it.
 

@@ -269,9 +269,10 @@ def allowed(plan: Plan, change: Change = lambda _id, grant: grant) -> Authorised
                 for part in fetch.parts
             },
         )
-        for fetch in plan.fetches
+        for fetch in plan.visits
     }
-    return AuthorisedPlan(plan=plan, serial=7, grants=grants)
+    looks = {fetch.id: grants.pop(fetch.id) for fetch in plan.looks}
+    return AuthorisedPlan(plan=plan, serial=7, grants=grants, looks=looks)
 
 
 def record(key: str | int, links: Sequence[Any] = (), **values: Any) -> Record:
