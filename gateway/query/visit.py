@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -48,6 +48,7 @@ from gateway.model import (
     manners,
 )
 from gateway.query.translate import (
+    Found,
     Layout,
     Need,
     Prefetch,
@@ -115,10 +116,12 @@ class Visit:
             raise CannotEnforce(
                 "the source cannot apply a rule, and its owner forbids over-reading"
             )
-        found = await self._prefetch(pushing.prefetches(where))
-        pushed = replace(pushing, found=found).push(where)
-        if pushed.condition == NEVER or guard == NEVER:
+        if guard == NEVER:
             return FetchResult(state=State.ANSWERED)
+        found, cut = await self._prefetch(pushing.prefetches(where))
+        pushed = replace(pushing, found=found).push(where)
+        if pushed.condition == NEVER:
+            return _found((), cut)
         # What an element is to satisfy holds only while that element may be seen: where the
         # question cannot say so, it is checked after those that may not be are gone.
         by_element = "." in self.fetch.link_by or not whole
@@ -130,7 +133,7 @@ class Visit:
         query = replace(query, limit=self.most()) if exact else query
         rows, truncated = await self._fetch(layout, query, guarded=guarded)
         records = records_of(rows, layout)
-        await self._children(records, rows, need)
+        truncated |= cut | await self._children(records, rows, need)
         if self.fetch.near is not None:
             self._rank(records, rows)
         records = self._permitted(records, guarded=guarded)
@@ -143,12 +146,7 @@ class Visit:
         else:
             truncated = truncated or len(records) > self.grant.own.limit
             records = records[: self.grant.own.limit]
-        return FetchResult(
-            state=State.TRUNCATED if truncated else State.ANSWERED,
-            records=tuple(records),
-            truncated=truncated,
-            alarms=self.alarms,
-        )
+        return _found(records, truncated, self.alarms)
 
     def probe_grant(self) -> Grant | None:
         """The leave to read the stored image that is to be the probe: what is ranked may be seen
@@ -364,15 +362,19 @@ class Visit:
             raise next(outcome for outcome in outcomes if isinstance(outcome, SourceTooBroad))
         return replace(_merged(query, found), truncated=True)
 
-    async def _prefetch(self, wanted: tuple[Prefetch, ...]) -> Mapping[Prefetch, tuple[Any, ...]]:
-        """The owners' keys for each criterion on a child relation."""
+    async def _prefetch(self, wanted: tuple[Prefetch, ...]) -> tuple[Found, bool]:
+        """The owners' keys for each criterion on a child relation, and whether some are missing."""
 
-        async def one(prefetch: Prefetch) -> tuple[Any, ...]:
+        async def one(prefetch: Prefetch) -> SourceResult:
             entry = self.mapping.parts[prefetch.part][prefetch.entry]
-            result = await self._child(entry, (entry.by,), prefetch.where, ALWAYS)
-            return tuple(dict.fromkeys(row[0] for row in result.rows if row[0] is not None))
+            return await self._child(entry, (entry.by,), prefetch.where, ALWAYS)
 
-        return dict(zip(wanted, await together(map(one, wanted)), strict=True))
+        results = await together(map(one, wanted))
+        keys = [
+            tuple(dict.fromkeys(row[0] for row in result.rows if row[0] is not None))
+            for result in results
+        ]
+        return dict(zip(wanted, keys, strict=True)), any(r.truncated for r in results)
 
     def child_query(
         self, entry: Entry, columns: tuple[str, ...], where: Condition, guard: Condition
@@ -405,31 +407,35 @@ class Visit:
 
     async def _children(
         self, records: list[Record], rows: Sequence[Sequence[Any]], need: Need
-    ) -> None:
-        """Load the components that live in child relations, for all records at once."""
+    ) -> bool:
+        """Load the components that live in child relations, for all records at once; gives
+        whether some elements are missing."""
         owners: dict[Any, list[Record]] = {}
         for record, row in zip(records, rows, strict=True):
             owners.setdefault(row[0], []).append(record)
 
-        async def load(part: str, entry: Entry, names: frozenset[str]) -> None:
+        async def load(part: str, entry: Entry, names: frozenset[str]) -> bool:
             path_rows = self.grant.parts.get(part)
             guard = child_guard(entry, path_rows.rows if path_rows else ALWAYS)
             if guard is None or guard == NEVER:
-                return
+                return False
             layout = child_layout(entry, names)
             where = Compare(entry.by, Op.IN, tuple(owners))
             result = await self._child(entry, layout.columns, where, guard)
             for owner, element in elements_of(result.rows, layout):
                 for record in owners.get(owner, ()):
                     record.values.setdefault(part, []).append(element)
+            return result.truncated
 
-        if owners:
-            await together(
-                load(part, entry, names)
-                for part, names in need.parts.items()
-                for entry in self.mapping.parts.get(part, ())
-                if entry.relation is not None
-            )
+        if not owners:
+            return False
+        cut = await together(
+            load(part, entry, names)
+            for part, names in need.parts.items()
+            for entry in self.mapping.parts.get(part, ())
+            if entry.relation is not None
+        )
+        return any(cut)
 
     # --- checking what came ---
 
@@ -460,6 +466,11 @@ class Visit:
             record.values["\0rank"] = rank
             record.values["\0score"] = float(row[-1])
             record.values["\0threshold"] = gallery.threshold if gallery else None
+
+
+def _found(records: Iterable[Record], truncated: bool, alarms: int = 0) -> FetchResult:
+    state = State.TRUNCATED if truncated else State.ANSWERED
+    return FetchResult(state=state, records=tuple(records), truncated=truncated, alarms=alarms)
 
 
 def portions(where: Condition, most: int) -> list[Condition]:
