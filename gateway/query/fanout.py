@@ -33,10 +33,11 @@ from gateway.model import (
     State,
 )
 from gateway.query.breaker import Breakers
+from gateway.query.calls import together
 from gateway.query.derived import Moment
 from gateway.query.match import candidates_of, may_match, would_link
 from gateway.query.translate import wholly_askable
-from gateway.query.visit import Visit, link_keys, together
+from gateway.query.visit import Visit, link_keys
 
 Probe: TypeAlias = tuple[float, ...]
 _SAID = frozenset({State.ANSWERED, State.TRUNCATED, State.NOT_ASKED})  # not a failure
@@ -131,7 +132,7 @@ class FanOut:
         try:
             async with asyncio.timeout(allowed_s):
                 result = await visit.run(keys)
-            if visit.asked:
+            if visit.calls.made:
                 self.breakers.answered(source.id)
             return replace(result, elapsed_s=time.monotonic() - started)
         except SourceRateLimited as error:
@@ -148,7 +149,7 @@ class FanOut:
             state, detail, failed = State.UNAVAILABLE, str(error), True
         except Exception as error:  # what it sent could not be read: that costs nobody else's
             state, detail = State.FAULT, where_it_failed(error)
-        if failed and visit.asked:
+        if failed and visit.calls.made:
             self.breakers.failed(source.id)
         return FetchResult(
             state=state,
