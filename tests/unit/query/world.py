@@ -15,7 +15,8 @@ from typing import Any
 from connectors.conditions import ALWAYS
 from gateway.catalogue.mapping import Catalogue, read_catalogue
 from gateway.catalogue.schema import Schema, build_schema
-from gateway.catalogue.vocabulary import Vocabulary, read_vocabulary
+from gateway.catalogue.vocabulary import Vocabulary
+from gateway.catalogue.vocabulary_file import read_vocabulary
 from gateway.model import (
     CLEAR,
     EMPTY,
