@@ -20,7 +20,8 @@ from gateway.model import (
     Use,
 )
 from gateway.query.fanout import FanOut, identifying
-from gateway.query.translate import Pushing, child_layout, guard_of, layout_of
+from gateway.query.layout import child_layout, layout_of
+from gateway.query.translate import Pushing, guard_of
 from gateway.query.visit import Visit
 
 

@@ -43,20 +43,22 @@ from gateway.model import (
     manners,
 )
 from gateway.query.calls import Calls, together
-from gateway.query.translate import (
-    Found,
+from gateway.query.layout import (
     Layout,
     Need,
+    child_layout,
+    elements_of,
+    kept_elements,
+    layout_of,
+    records_of,
+)
+from gateway.query.translate import (
+    Found,
     Prefetch,
     Pushing,
     child_guard,
-    child_layout,
-    elements_of,
     guard_of,
-    kept_elements,
-    layout_of,
     on_seen,
-    records_of,
     satisfies,
 )
 
