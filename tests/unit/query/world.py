@@ -244,6 +244,11 @@ def planned(document: str, variables: Mapping[str, Any] = EMPTY, **more: Any) ->
     return plan_of(operation(document, variables), **more)
 
 
+def search(inner: str, criteria: str = '{identifier: "A1234567"}') -> str:
+    """A search for persons, of whom `inner` is selected."""
+    return f"{{ personSearch(anyOf: [{criteria}]) {{ hits {{ {inner} }} }} }}"
+
+
 def whole(part: Part) -> PartGrant:
     """All of a part, in clear."""
     return PartGrant(
