@@ -12,11 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from connectors.conditions import ALWAYS
 from gateway.catalogue.mapping import Catalogue, read_catalogue
 from gateway.catalogue.schema import Schema, build_schema
 from gateway.catalogue.vocabulary import Vocabulary
 from gateway.catalogue.vocabulary_file import read_vocabulary
+from gateway.errors import GatewayError
 from gateway.model import (
     CLEAR,
     EMPTY,
@@ -227,6 +230,13 @@ def request(document: str, variables: Mapping[str, Any] = EMPTY, **more: Any) ->
 
 def operation(document: str, variables: Mapping[str, Any] = EMPTY, **more: Any) -> Operation:
     return parse_request(request(document, variables, **more), parser())
+
+
+def refused(document: str, kind: type[GatewayError], **more: Any) -> GatewayError:
+    """The refusal of a document."""
+    with pytest.raises(kind) as caught:
+        operation(document, **more)
+    return caught.value
 
 
 def plan_of(
