@@ -131,6 +131,10 @@ class _Reader:
             doc=data.get("doc", ""),
         )
 
+    def fields(self, data: Mapping[str, Any], key: str) -> dict[str, Field]:
+        key = f"{key}.fields"
+        return {n: self.field(n, spec, f"{key}.{n}") for n, spec in self.each(data, "fields", key)}
+
     def argument(self, name: str, data: Mapping[str, Any], key: str) -> Argument:
         self.name(name, key)
         known = {"type", "on", "op", "min_length", "alone", "before_now", "narrows_type"}
@@ -169,6 +173,18 @@ class _Reader:
             args=self.arguments(data, "args", f"{key}.args"),
         )
 
+    def component(self, name: str, data: Mapping[str, Any]) -> Component:
+        return Component(name=name, fields=self.fields(data, f"component.{name}"))
+
+    def entity(self, name: str, data: Mapping[str, Any], header: Mapping[str, Field]) -> Entity:
+        key = f"entity.{name}.links"
+        return Entity(
+            name=name,
+            doc=data.get("doc", ""),
+            fields={**header, **self.fields(data, f"entity.{name}")},
+            links={n: self.link(n, s, f"{key}.{n}") for n, s in self.each(data, "links", key)},
+        )
+
     def root(self, name: str, data: Mapping[str, Any]) -> Root:
         key = f"query.{name}"
         self.name(name, key)
@@ -205,44 +221,20 @@ def read_vocabulary(data: Mapping[str, Any], file: str = "entities.toml") -> Voc
     )
     if data.get("version") != 1:
         reader.fault("version", "must be 1")
-    top = data.get("header", {})
-    header = {
-        name: reader.field(name, item, f"header.fields.{name}")
-        for name, item in reader.each(top, "fields", "header.fields")
-    }
-    components = {
-        name: Component(
-            name=name,
-            fields={
-                f: reader.field(f, spec, f"component.{name}.fields.{f}")
-                for f, spec in reader.each(item, "fields", f"component.{name}.fields")
-            },
-        )
-        for name, item in reader.each(data, "component", "component")
-    }
-    entities = {
-        name: Entity(
-            name=name,
-            doc=item.get("doc", ""),
-            fields=header
-            | {
-                f: reader.field(f, spec, f"entity.{name}.fields.{f}")
-                for f, spec in reader.each(item, "fields", f"entity.{name}.fields")
-            },
-            links={
-                link: reader.link(link, spec, f"entity.{name}.links.{link}")
-                for link, spec in reader.each(item, "links", f"entity.{name}.links")
-            },
-        )
-        for name, item in reader.each(data, "entity", "entity")
-    }
+    header = reader.fields(data.get("header", {}), "header")
     interfaces = reader.words("interface")
     enums = reader.words("enum")
     enums["EventKind"] = tuple(member.upper() for member in interfaces.get("Event", ()))
     vocabulary = Vocabulary(
         enums=enums,
-        components=components,
-        entities=entities,
+        components={
+            name: reader.component(name, item)
+            for name, item in reader.each(data, "component", "component")
+        },
+        entities={
+            name: reader.entity(name, item, header)
+            for name, item in reader.each(data, "entity", "entity")
+        },
         interfaces=interfaces,
         inputs={
             name: reader.arguments({name: item}, name, f"input.{name}")

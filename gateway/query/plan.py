@@ -148,17 +148,18 @@ class _Planning:
         where = self.where(root, selection)
         cursor = self.cursor(selection)
         inner, path = self.records(root, selection)
+        face = root.shape == "face"
+        uses = frozenset((Use.FILTER, f) for f in fields_of(where))
+        uses = frozenset({(Use.FACE, "likeness")}) if face else uses
         made: list[str] = []
         not_held: list[str] = []
         for entity in self.entities(root, selection):
             for source in self.holders(root, selection, entity):
                 mapping = source.entities[entity]
-                after = None
-                if cursor is not None:
-                    after = cursor.positions.get(f"{source.id}/{entity}")
-                    if after is None:
-                        continue  # this source has given everything
-                if root.shape != "face" and not askable(where, mapping, self.vocabulary):
+                after = cursor.positions.get(f"{source.id}/{entity}") if cursor else None
+                if cursor is not None and after is None:
+                    continue  # this source has given everything
+                if not face and not askable(where, mapping, self.vocabulary):
                     not_held.append(source.id)
                     continue
                 template = Fetch(
@@ -173,9 +174,6 @@ class _Planning:
                     root=selection.key,
                     path=path,
                 )
-                uses = frozenset((Use.FILTER, f) for f in fields_of(where))
-                if root.shape == "face":
-                    uses = frozenset({(Use.FACE, "likeness")})
                 made.append(self.fetch(template, inner, uses))
         self.note_unheld(root, inner, path, made)
         return RootPlan(

@@ -135,13 +135,20 @@ class Visit:
         records = self._permitted(records, guarded=guarded)
         if not exact:
             records = [r for r in records if self._meets(where, r)]
+        return self._limited(records, links, truncated)
+
+    def _limited(
+        self, records: list[Record], links: frozenset[Any], truncated: bool
+    ) -> FetchResult:
+        """As many as were agreed to; of linked records all, since each parent has its own."""
+        limit = self.grant.own.limit
         if links:
             records = [_linked(r, self.fetch.link_by, links) for r in records]
             each = Counter(key for record in records for key in record.links)
-            truncated = truncated or max(each.values(), default=0) > self.grant.own.limit
+            truncated = truncated or max(each.values(), default=0) > limit
         else:
-            truncated = truncated or len(records) > self.grant.own.limit
-            records = records[: self.grant.own.limit]
+            truncated = truncated or len(records) > limit
+            records = records[:limit]
         return _found(records, truncated, self.alarms)
 
     def probe_grant(self) -> Grant | None:

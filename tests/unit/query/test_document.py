@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import (
-    InvalidOperation,
-    LimitExceeded,
-)
+from gateway.errors import InvalidOperation, LimitExceeded
 from gateway.query.document import Preparations, Prepared
 from gateway.query.operation import parse_request
 from tests.unit.query.world import LIMITS, operation, parser, refused, request
