@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from deploy.demo.population import Agency, Copy, Population
+from deploy.demo.world.gold import PHONE
 from tests.e2e.asking import Answer, Asker
 
 SEARCH = """query ($who: [PersonCriteria!]!, $first: Int, $after: String) {
@@ -66,6 +67,20 @@ async def test_a_document_that_nobody_else_bears_links_those_whom_bid_could_not_
     assert answer.state("BID") == "NOT_ASKED"
     assert owners(answer, number) == ["NMC", "SCP"]
     assert "passport" in linked(answer)
+
+
+async def test_gold_1_is_linked_by_his_pnc_identifier_when_he_is_searched_by_phone(
+    asker: Asker, population: Population
+) -> None:
+    """BID cannot be searched by phone; it knows GOLD-4 by the same passport, and nobody by the
+    PNC identifier that NMC and NCB share."""
+    copies = population.people[population.gold["GOLD-1"]].copies
+    key = {"identifierKind": "FORCE_NOMINAL", "identifier": copies[Agency.NMC].key}
+    answer = await search(asker, [{"phone": PHONE}, key])
+    assert answer.state("BID") == "NOT_ASKED"
+    matches = answer.data["personSearch"]["matches"]
+    assert [match["owners"] for match in matches] == [["NCB", "NMC"]]
+    assert "passport" not in linked(answer)
 
 
 async def test_a_document_that_bid_knows_of_two_links_nobody_though_bid_could_not_search(
