@@ -183,6 +183,11 @@ class Fetch:
                 return part
         raise KeyError(path)
 
+    @property
+    def matched(self) -> bool:
+        """Whether matching is to look at its records' identifiers."""
+        return any(use is Use.MATCH for part in self.parts for use, _ in part.uses)
+
 
 def resource_id(fetch_id: str, path: str) -> str:
     """The name by which policy knows a part: "f0", "f0.identifiers"."""
@@ -206,8 +211,14 @@ class Plan:
 
     roots: tuple[RootPlan, ...] = ()
     fetches: tuple[Fetch, ...] = ()  # parents precede children
+    looks: tuple[Fetch, ...] = ()  # only for who else bears an identifier; none gives a record
     cursor_serial: int | None = None  # the policy serial that a cursor in the query was issued at
     not_held: tuple[tuple[str, str], ...] = ()  # (response path, field) that no source holds
+
+    @property
+    def visits(self) -> tuple[Fetch, ...]:
+        """All that policy is asked about."""
+        return (*self.fetches, *self.looks)
 
 
 # --- ask, authorise ------------------------------------------------------------------------------
@@ -323,8 +334,9 @@ class AuthorisedPlan:
     plan: Plan
     serial: int
     grants: Mapping[str, Grant] = EMPTY
-    silent: frozenset[str] = frozenset()  # fetches answered like a source that holds nothing
-    withheld: Mapping[str, Note] = EMPTY  # fetches not made, and why
+    looks: Mapping[str, Grant] = EMPTY  # of the plan's looks those that may be made
+    silent: frozenset[str] = frozenset()  # visits answered like a source that holds nothing
+    withheld: Mapping[str, Note] = EMPTY  # visits not made, and why
     obligations: tuple[Obligation, ...] = ()
 
 

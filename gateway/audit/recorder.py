@@ -280,7 +280,7 @@ def _digest(decided: Decided) -> str:
 def _touched(agreed: AuthorisedPlan) -> dict[str, Any]:
     """Which sources, entities and fields will be visited, and how many were not agreed to."""
     visits: dict[str, dict[str, list[str]]] = {}
-    for grant in agreed.grants.values():
+    for grant in (*agreed.grants.values(), *agreed.looks.values()):
         entities = visits.setdefault(grant.fetch.source, {})
         fields = entities.setdefault(grant.fetch.entity, [])
         for path, part in grant.parts.items():

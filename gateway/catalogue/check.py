@@ -16,7 +16,7 @@ from connectors.registry import connector_class
 from connectors.spi import Column, Connector, Health, Secrets, SourceError, SourceQuery
 from gateway.catalogue.conversions import Codec
 from gateway.catalogue.mapping import BIT, Catalogue, EntityMapping, Source, read_catalogue
-from gateway.catalogue.vocabulary import read_vocabulary
+from gateway.catalogue.vocabulary_file import read_vocabulary
 from gateway.errors import ConfigError, Fault
 
 VOCABULARY = "entities.toml"

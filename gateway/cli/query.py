@@ -242,8 +242,9 @@ def _explain(given: argparse.Namespace) -> int:
         ends_at=0.0,
     )
     for fetch_id, texts in explain(fan_out, everything(plan)).items():
-        fetch = next(f for f in plan.fetches if f.id == fetch_id)
+        fetch = next(f for f in plan.visits if f.id == fetch_id)
         below = f", beneath {fetch.parent}" if fetch.parent else ""
+        below += ", for who else bears an identifier" if fetch in plan.looks else ""
         print(f"\n## {fetch_id}: {fetch.entity} from {fetch.source}{below}")
         print("\n".join(texts))
     return 0

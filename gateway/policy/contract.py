@@ -75,7 +75,7 @@ def question(
         "context": {"time": _utc(now), "query_id": query_id, **_why(justification)},
         "resources": {
             resource_id(fetch.id, part.path): _resource(fetch, part, agencies[fetch.source])
-            for fetch in plan.fetches
+            for fetch in plan.visits
             for part in fetch.parts
         },
     }

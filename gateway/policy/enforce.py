@@ -73,7 +73,7 @@ def authorise(
     grants: dict[str, Grant] = {}
     silent: set[str] = set()
     withheld: dict[str, Note] = {}
-    for fetch in plan.fetches:
+    for fetch in plan.visits:
         if not _reachable(fetch, grants):
             continue
         own = decision.rulings.get(fetch.id, _UNRULED)
@@ -84,12 +84,14 @@ def authorise(
         else:
             parts = _parts(fetch, decision.rulings, vocabulary)
             grants[fetch.id] = Grant(fetch=fetch, parts=parts)
-    if plan.fetches and not grants and not silent:
+    looks = {fetch.id: grants.pop(fetch.id) for fetch in plan.looks if fetch.id in grants}
+    if plan.fetches and not grants and silent.isdisjoint(fetch.id for fetch in plan.fetches):
         raise _refusal(next(iter(withheld.values())))
     return AuthorisedPlan(
         plan=plan,
         serial=decision.serial,
         grants=grants,
+        looks=looks,
         silent=frozenset(silent),
         withheld=withheld,
         obligations=decision.obligations,

@@ -19,8 +19,9 @@ from gateway.model import (
     Show,
     Use,
 )
-from gateway.query.fanout import FanOut
-from gateway.query.translate import Pushing, child_layout, guard_of, layout_of
+from gateway.query.fanout import FanOut, identifying
+from gateway.query.layout import child_layout, layout_of
+from gateway.query.translate import Pushing, guard_of
 from gateway.query.visit import Visit
 
 
@@ -29,9 +30,10 @@ def everything(plan: Plan) -> AuthorisedPlan:
     asking."""
     grants = {
         fetch.id: Grant(fetch=fetch, parts={part.path: _whole(part, fetch) for part in fetch.parts})
-        for fetch in plan.fetches
+        for fetch in plan.visits
     }
-    return AuthorisedPlan(plan=plan, serial=0, grants=grants)
+    looks = {fetch.id: grants.pop(fetch.id) for fetch in plan.looks}
+    return AuthorisedPlan(plan=plan, serial=0, grants=grants, looks=looks)
 
 
 def _whole(part: Part, fetch: Fetch) -> PartGrant:
@@ -47,8 +49,10 @@ def _whole(part: Part, fetch: Fetch) -> PartGrant:
 
 
 def explain(fan_out: FanOut, agreed: AuthorisedPlan) -> Mapping[str, list[str]]:
-    """For each granted fetch the requests it would make, in order."""
-    return {fetch_id: _requests(fan_out, agreed, g) for fetch_id, g in agreed.grants.items()}
+    """For each granted visit the requests it would make, in order."""
+    looks = {fetch_id: identifying(g, ("?",)) for fetch_id, g in agreed.looks.items()}
+    visits = {**agreed.grants, **looks}
+    return {fetch_id: _requests(fan_out, agreed, g) for fetch_id, g in visits.items()}
 
 
 def _requests(fan_out: FanOut, agreed: AuthorisedPlan, grant: Grant) -> list[str]:

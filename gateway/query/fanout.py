@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from connectors.conditions import Compare, Condition, Op, any_of
+from connectors.conditions import Compare, Op, any_of
 from connectors.spi import (
     Connector,
     SourceError,
@@ -31,12 +31,13 @@ from gateway.model import (
     Grant,
     Results,
     State,
-    Use,
 )
 from gateway.query.breaker import Breakers
+from gateway.query.calls import together
 from gateway.query.derived import Moment
-from gateway.query.match import candidates_of, would_link
-from gateway.query.visit import Visit, link_keys, together
+from gateway.query.match import candidates_of, may_match, would_link
+from gateway.query.translate import wholly_askable
+from gateway.query.visit import Visit, link_keys
 
 Probe: TypeAlias = tuple[float, ...]
 _SAID = frozenset({State.ANSWERED, State.TRUNCATED, State.NOT_ASKED})  # not a failure
@@ -70,35 +71,35 @@ class FanOut:
         self, agreed: AuthorisedPlan, results: Results
     ) -> frozenset[tuple[str, str]]:
         """Those identifiers, of the ones that would link the found records, that more than one
-        person of some source bears; and all of them where a source could not say.
+        person of some source bears; and all of them where a source that holds any could not say.
 
-        Matching may look at them (the use `match`), so it may ask who else bears them. Rows that
-        policy hides take no part.
+        Matching may look at them (the use `match`), so it may ask who else bears them, of sources
+        too that were not searched. Rows that policy hides take no part.
         """
-        roots = [
-            g
-            for g in agreed.grants.values()
-            if g.fetch.parent is None and (part := g.parts.get("identifiers")) and part.match
-        ]
+        roots = [g for g in agreed.grants.values() if g.fetch.parent is None and may_match(g)]
         candidates = candidates_of(agreed, results, (g.fetch.id for g in roots))
         asked = would_link(candidates)
         if not asked:
             return frozenset()
         if _unasked(agreed) or any(results[g.fetch.id].state not in _SAID for g in roots):
             return asked  # a source that has just failed is not waited for again
-        where = any_of(
-            Compare("identifiers.value", Op.EQ, value) for value in sorted({v for _, v in asked})
-        )
-        looks = [_identifying(g, where) for g in roots]
+        values = sorted({value for _, value in asked})
+        looks = [identifying(g, values) for g in (*roots, *agreed.looks.values())]
+        if not all(self._can_tell(look, values) for look in looks):
+            return asked
         found = await together(self._timed(agreed, look, ()) for look in looks)
         shared: set[tuple[str, str]] = set()
         for look, result in zip(looks, found, strict=True):
-            if result.state not in {State.ANSWERED, State.NOT_ASKED}:
+            if result.state is not State.ANSWERED:
                 return asked
             bearers = candidates_of(agreed, {look.fetch.id: result}, (look.fetch.id,))
             held = [i for bearer in bearers for i in bearer.identifiers]
             shared.update(identifier for identifier in asked if held.count(identifier) > 1)
         return frozenset(shared)
+
+    def _can_tell(self, look: Grant, values: Iterable[str]) -> bool:
+        mapping = self.catalogue.mapping(look.fetch.source, look.fetch.entity)
+        return wholly_askable("identifiers", "value", values, mapping)
 
     async def _branch(
         self,
@@ -131,7 +132,7 @@ class FanOut:
         try:
             async with asyncio.timeout(allowed_s):
                 result = await visit.run(keys)
-            if visit.asked:
+            if visit.calls.made:
                 self.breakers.answered(source.id)
             return replace(result, elapsed_s=time.monotonic() - started)
         except SourceRateLimited as error:
@@ -148,7 +149,7 @@ class FanOut:
             state, detail, failed = State.UNAVAILABLE, str(error), True
         except Exception as error:  # what it sent could not be read: that costs nobody else's
             state, detail = State.FAULT, where_it_failed(error)
-        if failed and visit.asked:
+        if failed and visit.calls.made:
             self.breakers.failed(source.id)
         return FetchResult(
             state=state,
@@ -158,8 +159,9 @@ class FanOut:
         )
 
 
-def _identifying(grant: Grant, where: Condition) -> Grant:
-    """The same fetch with another condition, reading identifiers and nothing else."""
+def identifying(grant: Grant, values: Iterable[str]) -> Grant:
+    """The same visit for the bearers of any of these identifiers, reading nothing else."""
+    where = any_of(Compare("identifiers.value", Op.EQ, value) for value in values)
     return Grant(
         fetch=replace(grant.fetch, where=where, after=None),
         parts={
@@ -171,12 +173,10 @@ def _identifying(grant: Grant, where: Condition) -> Grant:
 
 def _unasked(agreed: AuthorisedPlan) -> bool:
     """Whether matching may not look at the identifiers of some source that holds persons."""
-    for fetch in agreed.plan.fetches:
-        if fetch.parent is not None or fetch.id in agreed.silent:
+    for fetch in agreed.plan.visits:
+        if fetch.parent is not None or not fetch.matched or fetch.id in agreed.silent:
             continue  # a silent source is like one that holds nothing
-        planned = any(use is Use.MATCH for part in fetch.parts for use, _ in part.uses)
-        grant = agreed.grants.get(fetch.id)
-        identifiers = grant.parts.get("identifiers") if grant else None
-        if planned and not (identifiers and identifiers.match):
+        grant = agreed.grants.get(fetch.id) or agreed.looks.get(fetch.id)
+        if grant is None or not may_match(grant):
             return True
     return False

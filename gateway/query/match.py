@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from gateway.model import AuthorisedPlan, Results, Show
+from gateway.model import AuthorisedPlan, Grant, Results, Show
 
 LINKED = "LINKED_BY_IDENTIFIER"
 
@@ -30,6 +30,8 @@ _WORDS = {
 }
 _WEIGHTS = {"PNCID": 12.0, "CRO": 12.0, "NINO": 11.0, "DRIVER_NO": 11.0}
 _DEFAULT_WEIGHT = 9.0  # bits: a travel document of one issuer
+
+_NEEDED = frozenset({"kind", "value"})  # of an identifier, to know it again
 
 Identity: TypeAlias = tuple[str, str | int]  # (fetch id, native key)
 
@@ -165,7 +167,7 @@ def candidates_of(
     """The records of these fetches that matching was asked about, with what it may look at."""
     made: list[Candidate] = []
     for fetch_id in fetch_ids:
-        grant = agreed.grants.get(fetch_id)
+        grant = agreed.grants.get(fetch_id) or agreed.looks.get(fetch_id)
         if grant is None or grant.own.show is not Show.RECORDS or "match" not in grant.parts:
             continue
         identifiers = grant.parts.get("identifiers")
@@ -181,6 +183,12 @@ def candidates_of(
                 )
             )
     return made
+
+
+def may_match(grant: Grant) -> bool:
+    """Whether matching may look at the identifiers of the records that a visit finds."""
+    identifiers = grant.parts.get("identifiers")
+    return identifiers is not None and _NEEDED.issubset(identifiers.match)
 
 
 def would_link(candidates: Iterable[Candidate]) -> frozenset[tuple[str, str]]:
@@ -200,7 +208,7 @@ def features_of(
     elements: Iterable[Mapping[str, Any]], permitted: frozenset[str]
 ) -> frozenset[tuple[str, str]]:
     """The identifiers of a record that matching may look at."""
-    if not {"kind", "value"} <= permitted:
+    if not _NEEDED.issubset(permitted):
         return frozenset()
     return frozenset(
         (str(element["kind"]), str(element["value"]))

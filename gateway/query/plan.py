@@ -8,41 +8,39 @@ and every field whose value the rows depend on.
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from connectors.conditions import ALWAYS, Compare, Condition, Op, all_of, any_of, fields_of
-from gateway.catalogue.forms import comparable, duration, normal, utc_text
-from gateway.catalogue.mapping import Catalogue, EntityMapping, Source
+from connectors.conditions import ALWAYS, NEVER, Compare, Condition, Op, fields_of
+from gateway.catalogue.mapping import Catalogue, Source
 from gateway.catalogue.schema import GIVEN, camel
-from gateway.catalogue.vocabulary import Argument, Component, Field, Link, Root
+from gateway.catalogue.vocabulary import Link, Root
 from gateway.errors import InvalidOperation, LimitExceeded, MalformedRequest
 from gateway.model import (
     Fetch,
     FieldUse,
     Near,
     Operation,
-    Part,
     Plan,
     RootPlan,
     Selection,
     Subject,
     Use,
 )
+from gateway.query.criteria import Criteria
+from gateway.query.reading import MATCHED_ON, Reading, applicable
 from gateway.query.refs import Cursor, Refs, binding
 from gateway.query.translate import askable
 from gateway.settings import Limits
 
-MATCHED_ON = ("identifiers.kind", "identifiers.value")
-"""What matching looks at: only an identifier that two records share links them."""
-
-_FIRST_YEAR, _LAST_YEAR = "1900", "2199"  # of a time asked for; clocks and zones add to it
+__all__ = ["Planner", "applicable", "child", "cursor_binding"]
 
 _LINKED, _MOST_LINKED = 20, 50  # linked records beneath one, unasked and at most
+_LOOKED_AT = 50  # bearers of all the identifiers that would link: more of them link nobody
+_MATCHED = Selection(key="\0matches", name="match")  # a record is matched, and not told so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,22 +62,6 @@ class Planner:
         plan = _Planning(self, operation, subject, now).plan()
         _check_size(plan, self.limits)
         return plan
-
-
-def applicable(selections: Iterable[Selection], type_name: str) -> tuple[Selection, ...]:
-    """The selections that apply to a concrete type, those of one response key merged."""
-    merged: dict[str, Selection] = {}
-    for selection in selections:
-        if selection.on is not None and type_name not in selection.on:
-            continue
-        if (before := merged.get(selection.key)) is not None:
-            below = (*before.selections, *selection.selections)
-            merged[selection.key] = replace(before, selections=below)
-        else:
-            merged[selection.key] = (
-                selection if selection.on is None else replace(selection, on=None)
-            )
-    return tuple(merged.values())
 
 
 def child(selections: Iterable[Selection], name: str) -> tuple[Selection, ...]:
@@ -111,21 +93,15 @@ def _plainly(selection: Selection) -> list[Any]:
     return [selection.key, selection.name, selection.args, on, inner]
 
 
-def _told(scalar: str, asked: Any) -> int:
-    """How many characters of a text are compared: not spaces, marks or apostrophes."""
-    folded = comparable(scalar, asked)
-    return len(str(folded[0] if isinstance(folded, list) else folded))
-
-
 def _check_size(plan: Plan, limits: Limits) -> None:
-    if len(plan.fetches) > limits.fetches:
-        raise LimitExceeded.of("fetches", limits.fetches, len(plan.fetches))
+    if len(plan.visits) > limits.fetches:
+        raise LimitExceeded.of("fetches", limits.fetches, len(plan.visits))
     depths: dict[str, int] = {}
     for fetch in plan.fetches:
         depths[fetch.id] = 1 + depths.get(fetch.parent or "", 0)
     if (waves := max(depths.values(), default=0)) > limits.waves:
         raise LimitExceeded.of("waves", limits.waves, waves)
-    sources = len({fetch.source for fetch in plan.fetches})
+    sources = len({fetch.source for fetch in plan.visits})
     if sources > limits.sources:
         raise LimitExceeded.of("sources", limits.sources, sources)
 
@@ -143,6 +119,7 @@ class _Planning:
         self.operation = operation
         self.subject = subject
         self.now = now
+        self.criteria = Criteria(self.vocabulary, self.limits, now)
         self.fetches: list[Fetch] = []
         self.not_held: list[tuple[str, str]] = []
         self.cursor_serial: int | None = None
@@ -153,9 +130,12 @@ class _Planning:
             for selection in self.operation.roots
             if not selection.name.startswith("__") and selection.name != "sources"
         )
+        fetches = tuple(self.fetches)
+        self.look(roots)
         return Plan(
             roots=roots,
-            fetches=tuple(self.fetches),
+            fetches=fetches,
+            looks=tuple(self.fetches[len(fetches) :]),
             cursor_serial=self.cursor_serial,
             not_held=tuple(dict.fromkeys(self.not_held)),
         )
@@ -168,17 +148,18 @@ class _Planning:
         where = self.where(root, selection)
         cursor = self.cursor(selection)
         inner, path = self.records(root, selection)
+        face = root.shape == "face"
+        uses = frozenset((Use.FILTER, f) for f in fields_of(where))
+        uses = frozenset({(Use.FACE, "likeness")}) if face else uses
         made: list[str] = []
         not_held: list[str] = []
         for entity in self.entities(root, selection):
             for source in self.holders(root, selection, entity):
                 mapping = source.entities[entity]
-                after = None
-                if cursor is not None:
-                    after = cursor.positions.get(f"{source.id}/{entity}")
-                    if after is None:
-                        continue  # this source has given everything
-                if root.shape != "face" and not askable(where, mapping, self.vocabulary):
+                after = cursor.positions.get(f"{source.id}/{entity}") if cursor else None
+                if cursor is not None and after is None:
+                    continue  # this source has given everything
+                if not face and not askable(where, mapping, self.vocabulary):
                     not_held.append(source.id)
                     continue
                 template = Fetch(
@@ -193,9 +174,6 @@ class _Planning:
                     root=selection.key,
                     path=path,
                 )
-                uses = frozenset((Use.FILTER, f) for f in fields_of(where))
-                if root.shape == "face":
-                    uses = frozenset({(Use.FACE, "likeness")})
                 made.append(self.fetch(template, inner, uses))
         self.note_unheld(root, inner, path, made)
         return RootPlan(
@@ -216,7 +194,7 @@ class _Planning:
                 links = self.vocabulary.entities[root.entity].links if root.matches else {}
                 asked = {"matches", *links} & {s.name for s in (*selection.selections, *inner)}
                 if asked:
-                    inner = (*inner, Selection(key="\0matches", name="match"))
+                    inner = (*inner, _MATCHED)
             case "face":
                 inner, wrapper = child(selection.selections, "candidates"), "candidates"
             case "list":
@@ -279,85 +257,11 @@ class _Planning:
             return Near(ref_key=opened[2] if opened and own else "")
         return Near(handle=handle)
 
-    # --- criteria ---
-
     def where(self, root: Root, selection: Selection) -> Condition:
         if root.by_ref:
             opened = self.refs.open(self.subject.agency, selection.args["ref"])
             return Compare("native_key", Op.EQ, opened[2]) if opened else ALWAYS
-        parts = self.conditions(root, root.args, selection.args, root.entity)
-        if root.by:
-            parts.append(self.criteria(root, root.by, selection.args["by"]))
-        if root.any_of:
-            alternatives = selection.args["any_of"]
-            if not alternatives:
-                raise InvalidOperation(f"{camel(root.any_of)}: give at least one alternative.")
-            if len(alternatives) > self.limits.alternatives:
-                raise LimitExceeded.of("alternatives", self.limits.alternatives, len(alternatives))
-            parts.append(any_of(self.criteria(root, root.any_of, a) for a in alternatives))
-        return all_of(parts)
-
-    def criteria(self, root: Root, name: str, values: Mapping[str, Any]) -> Condition:
-        arguments = self.vocabulary.inputs[name]
-        given = {key: value for key, value in values.items() if value is not None}
-        if not any(arguments[key].alone for key in given):
-            enough = ", ".join(camel(a.name) for a in arguments.values() if a.alone)
-            raise InvalidOperation(f"{name}: name at least one of {enough}.")
-        return all_of(self.conditions(root, arguments, given, root.entity))
-
-    def conditions(
-        self,
-        root: Root,
-        arguments: Mapping[str, Argument],
-        given: Mapping[str, Any],
-        type_name: str,
-    ) -> list[Condition]:
-        entity = self.vocabulary.concrete(type_name)[0]
-        return [
-            self.compare(argument, given[name], entity)
-            for name, argument in arguments.items()
-            if given.get(name) is not None and not argument.narrows_type
-        ]
-
-    def compare(self, argument: Argument, value: Any, entity: str) -> Compare:
-        """The comparison that an argument means, its value in normal form."""
-        if argument.before_now:
-            return Compare(argument.on, Op(argument.op), utc_text(self.now - duration(value)))
-        scalar = self.scalar(entity, argument.on)
-        values = value if argument.op == "in" else (value,)
-        self.check_size(argument, values)
-        try:
-            if argument.op == "in":
-                asked = dict.fromkeys(normal(scalar, v) for v in values)
-                return Compare(argument.on, Op.IN, tuple(asked))
-            settled = normal(scalar, value)
-        except ValueError as error:
-            raise InvalidOperation(f"{camel(argument.name)}: {error}.") from None
-        if scalar == "DateTime" and not _FIRST_YEAR <= settled[:4] <= _LAST_YEAR:
-            years = f"{_FIRST_YEAR} and {_LAST_YEAR}"
-            raise InvalidOperation(f"{camel(argument.name)}: a time lies between {years}.")
-        if argument.min_length and _told(scalar, settled) < argument.min_length:
-            text = f"{camel(argument.name)}: give at least {argument.min_length} characters."
-            raise InvalidOperation(text)
-        return Compare(argument.on, Op(argument.op), settled)
-
-    def check_size(self, argument: Argument, values: Sequence[Any]) -> None:
-        """Refuse what no source is to be asked for: lists and texts without end, and NUL."""
-        if len(values) > self.limits.values:
-            raise LimitExceeded.of("values", self.limits.values, len(values))
-        for text in (value for value in values if isinstance(value, str)):
-            if len(text) > self.limits.text_chars:
-                raise LimitExceeded.of("text_chars", self.limits.text_chars, len(text))
-            if "\0" in text:
-                raise InvalidOperation(f"{camel(argument.name)}: this must be a text.")
-
-    def scalar(self, entity: str, dotted: str) -> str:
-        for candidate in (entity, *self.vocabulary.entities):
-            try:
-                return self.vocabulary.field_at(candidate, dotted).type.name
-            except KeyError:
-                continue
-        return "String"
+        return self.criteria.of_root(root, selection.args)
 
     # --- fetches ---
 
@@ -369,7 +273,7 @@ class _Planning:
         position = len(self.fetches)
         mapping = self.catalogue.mapping(template.source, template.entity)
         chosen = applicable(selections, template.entity)
-        reading = _Reading(self, template.entity, mapping)
+        reading = Reading(self.vocabulary, template.entity, mapping)
         reading.own(chosen)
         fetch = replace(template, id=fetch_id, selections=chosen)
         self.fetches.append(fetch)
@@ -390,6 +294,30 @@ class _Planning:
             raise LimitExceeded.of("fetches", self.limits.fetches, "many more")
         return fetch_id
 
+    def look(self, roots: Iterable[RootPlan]) -> None:
+        """Add a visit of each source that is not searched and may know another bearer of an
+        identifier: one that cannot apply the criteria, or that has given all its pages."""
+        matching = (root for root in roots if self.vocabulary.roots[root.name].matches)
+        found = {fetch_id for root in matching for fetch_id in root.fetches}
+        matched = [f for f in self.fetches if f.id in found and f.matched]
+        asked = {(f.source, f.entity) for f in matched}
+        if len({source for source, _ in asked}) < 2:
+            return  # one source links nobody
+        for entity in sorted({f.entity for f in matched}):
+            for source in self.catalogue.holders(entity):
+                held = any(map(source.entities[entity].holds_field, MATCHED_ON))
+                if held and (source.id, entity) not in asked:
+                    # Of nobody, until there is an identifier to ask for.
+                    template = Fetch(
+                        id="",
+                        source=source.id,
+                        entity=entity,
+                        parts=(),
+                        where=NEVER,
+                        limit=_LOOKED_AT,
+                    )
+                    self.fetch(template, (_MATCHED,), frozenset())
+
     def follow(self, parent: Fetch, link: Link, selection: Selection) -> tuple[str, ...]:
         """The fetches that a link means: in the same source, or in every one for a shared key."""
         own = self.catalogue.mapping(parent.source, parent.entity)
@@ -404,11 +332,7 @@ class _Planning:
             inner = applicable(selection.selections, entity)
             if not inner:
                 continue
-            where = all_of(
-                self.compare(argument, selection.args[name], entity)
-                for name, argument in link.args.items()
-                if selection.args.get(name) is not None
-            )
+            where = self.criteria.of_link(link, selection.args, entity)
             for source in self.catalogue.holders(entity):
                 if not link.shared and source.id != parent.source:
                     continue
@@ -453,109 +377,3 @@ class _Planning:
                     held = any(m.holds_field(selection.name) for m in mappings)
                 if not held:
                     self.not_held.append((f"{path}.{selection.key}", selection.name))
-
-
-class _Reading:
-    """Gathers the parts of one fetch: what is read of each, and what its rows depend on."""
-
-    def __init__(self, planning: _Planning, entity: str, mapping: EntityMapping) -> None:
-        self.vocabulary = planning.vocabulary
-        self.entity = entity
-        self.mapping = mapping
-        self.reads: dict[str, set[str]] = {"": set()}
-        self.uses: dict[str, set[FieldUse]] = {"": set()}
-        self.types: dict[str, str] = {"": entity}
-
-    def use(self, path: str, use: FieldUse) -> None:
-        self.uses[path].add(use)
-
-    def own(self, selections: tuple[Selection, ...]) -> None:
-        """What is selected, and always `ref`: without leave to name it a record is a hit, and so
-        are what the gateway itself says of it and the records that hang on it."""
-        fields = self.vocabulary.entities[self.entity].fields
-        self.reads[""].add("ref")
-        for selection in selections:
-            if field := fields.get(selection.name):
-                self.field("", field, selection)
-
-    def part(self, path: str, type_name: str) -> None:
-        if path not in self.types:
-            self.types[path] = type_name
-            self.reads[path] = set()
-            # Where a number is all that may be told, these may be counted beside the total.
-            self.uses[path] = {
-                (Use.COUNT, field.name)
-                for field in self.vocabulary.fields_of(type_name).values()
-                if "count" in field.uses and self.mapping.holds_field(f"{path}.{field.name}")
-            }
-
-    def field(self, path: str, field: Field, selection: Selection) -> None:
-        dotted = f"{path}.{field.name}" if path else field.name
-        component = self.vocabulary.components.get(field.type.name)
-        if field.derived:
-            self.derived(path, field, selection)
-        elif not self.mapping.holds_field(dotted):
-            return
-        elif component is None:
-            self.reads[path].add(field.name)
-            for reveal in field.reveals:
-                for revealed in reveal.fields:
-                    self.use(path, (Use.REVEAL, revealed))
-        else:
-            self.part(dotted, component.name)
-            chosen = applicable(selection.selections, component.name)
-            for inner in chosen:
-                if spec := component.fields.get(inner.name):
-                    self.field(dotted, spec, inner)
-            if all(inner.name == "__typename" for inner in chosen):
-                self.anchor(dotted, component)
-
-    def anchor(self, path: str, component: Component) -> None:
-        """Where nothing of an element is selected, its first field decides whether it is told."""
-        names = (f.name for f in component.fields.values() if not f.hidden)
-        held = (name for name in names if self.mapping.holds_field(f"{path}.{name}"))
-        self.reads[path].update(itertools.islice(held, 1))
-
-    def derived(self, path: str, field: Field, selection: Selection) -> None:
-        """A derived field is read with everything that it is worked out from."""
-        if field.name == "match":
-            self.match(selection)
-            return
-        for source in field.from_:
-            if self.mapping.holds_field(source):
-                self.from_field(source)
-        self.reads[path].add(field.name)
-
-    def from_field(self, dotted: str) -> None:
-        owner, _, name = dotted.rpartition(".")
-        if owner:
-            kind = self.vocabulary.field_at(self.entity, owner).type.name
-            self.part(owner, kind)
-        self.reads[owner].add(name)
-
-    def match(self, selection: Selection) -> None:
-        self.part("match", "MatchExplanation")
-        for inner in applicable(selection.selections, "MatchExplanation"):
-            self.reads["match"].add(inner.name)
-        for dotted in MATCHED_ON:
-            owner, _, name = dotted.rpartition(".")
-            if self.mapping.holds_field(dotted):
-                self.part(owner, self.vocabulary.field_at(self.entity, owner).type.name)
-                self.use(owner, (Use.MATCH, name))
-
-    def found_by(self, dotted: str) -> None:
-        """A record is found by those of its elements that may be seen: policy is asked of them."""
-        owner = dotted.rpartition(".")[0]
-        if self.mapping.holds_field(dotted):
-            self.part(owner, self.vocabulary.field_at(self.entity, owner).type.name)
-
-    def parts(self) -> tuple[Part, ...]:
-        return tuple(
-            Part(
-                path=path,
-                type=type_name,
-                reads=frozenset(self.reads[path]),
-                uses=frozenset(self.uses[path]),
-            )
-            for path, type_name in self.types.items()
-        )

@@ -1,4 +1,4 @@
-"""Between the catalogue's names and a source's: conditions out, rows back. Pure.
+"""From the catalogue's names to a source's: what a condition asks of it. Pure.
 
 `push` turns a canonical condition into one that the source can be asked. What the source can only
 answer too widely is marked inexact, and the gateway checks it again with `satisfies`; what it holds
@@ -28,12 +28,9 @@ from connectors.conditions import (
 )
 from gateway.catalogue.conversions import Codec, Pushed
 from gateway.catalogue.forms import comparable, interval
-from gateway.catalogue.mapping import BIT, EntityMapping, Entry
+from gateway.catalogue.mapping import EntityMapping, Entry
 from gateway.catalogue.vocabulary import Vocabulary
 from gateway.errors import CannotEnforce
-from gateway.model import PartGrant, Record, Show
-
-# --- conditions out ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +205,17 @@ def askable(where: Condition, mapping: EntityMapping, vocabulary: Vocabulary) ->
     return pushed.condition not in (NEVER, ALWAYS) or (where == ALWAYS)
 
 
+def wholly_askable(part: str, field: str, values: Iterable[Any], mapping: EntityMapping) -> bool:
+    """Whether each place where the source keeps a component's field can be asked for these values.
+    One that cannot is left out of a wider question, and what it holds would be missed."""
+    places = [entry for entry in mapping.parts.get(part, ()) if field in entry.columns]
+    return all(
+        entry.per_bit is None and entry.columns[field].encode(Op.EQ, value) is not None
+        for value in values
+        for entry in places
+    )
+
+
 def guard_of(rows: Condition, pushing: Pushing) -> tuple[Condition, bool]:
     """Policy's condition in the source's names, and whether the source can enforce it.
 
@@ -221,6 +229,46 @@ def guard_of(rows: Condition, pushing: Pushing) -> tuple[Condition, bool]:
         raise CannotEnforce("a rule rests on a child relation; map it to a Boolean of the record")
     pushed = pushing.push(rows)
     return pushed.condition, pushed.exact
+
+
+def child_guard(entry: Entry, guard: Condition) -> Condition | None:
+    """Policy's condition on elements in a child relation's names, or None if it cannot enforce."""
+    if any(field not in entry.columns for field in fields_of(guard)):
+        return None
+    prefixed = _prefix(guard, "element")
+    pushed = _push_element(entry.columns, prefixed)
+    return pushed.condition if pushed.exact or entry.over_read else None
+
+
+def _prefix(condition: Condition, part: str) -> Condition:
+    match condition:
+        case And(parts):
+            return And(tuple(_prefix(p, part) for p in parts))
+        case Or(parts):
+            return Or(tuple(_prefix(p, part) for p in parts))
+        case Compare(field, op, value):
+            return Compare(f"{part}.{field}", op, value)
+        case IsNull(field):
+            return IsNull(f"{part}.{field}")
+
+
+def _push_element(columns: Mapping[str, Codec], condition: Condition) -> Pushed:
+    match condition:
+        case And(parts):
+            pushed = [_push_element(columns, part) for part in parts]
+            return Pushed(all_of(p.condition for p in pushed), all(p.exact for p in pushed))
+        case Or(parts):
+            pushed = [_push_element(columns, part) for part in parts]
+            return Pushed(any_of(p.condition for p in pushed), all(p.exact for p in pushed))
+        case IsNull(field):
+            codec = columns[field.partition(".")[2]]
+            if codec.constant:
+                return Pushed(ALWAYS if codec.value is None else NEVER)
+            if codec.decode([None] * len(codec.columns)) is not None:
+                return Pushed(NEVER)  # nothing held there reads as something
+            return Pushed(all_of(IsNull(column) for column in codec.columns))
+        case _:
+            return _element(columns, [condition])
 
 
 def satisfies(
@@ -286,222 +334,3 @@ def _overlaps(held: Any, asked: Any) -> bool:
     low, high = interval(held)
     first, last = interval(asked)
     return low <= last and first <= high
-
-
-# --- rows back -----------------------------------------------------------------------------------
-
-Slot: TypeAlias = tuple[str, Codec, tuple[int, ...]]
-"""A field, how to read it, and where its columns stand in a row."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inline:
-    """A component whose elements come with the owner's row."""
-
-    part: str
-    entry: Entry
-    slots: tuple[Slot, ...]
-    witnesses: tuple[int, ...]  # columns of which one must hold something for an element to be
-    bit: int | None = None  # where the mask of `per_bit` stands
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """How the rows of one visit become records."""
-
-    columns: tuple[str, ...]
-    slots: tuple[Slot, ...]
-    inlines: tuple[Inline, ...] = ()
-
-
-class _Columns:
-    """Collects the columns of a visit, each once."""
-
-    def __init__(self) -> None:
-        self.index: dict[str, int] = {}
-
-    def slot(self, name: str, codec: Codec) -> Slot:
-        return name, codec, tuple(self.add(column) for column in codec.columns)
-
-    def add(self, column: str) -> int:
-        return self.index.setdefault(column, len(self.index))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
-    """What a fetch needs of a source: own fields, and for each component its elements' fields."""
-
-    own: frozenset[str]
-    parts: Mapping[str, frozenset[str]]
-
-
-def layout_of(need: Need, mapping: EntityMapping, guards: Mapping[str, Condition]) -> Layout:
-    """The columns of the main visit. A component whose guard only we could apply is left out
-    unless the owner has consented to over-reading."""
-    columns = _Columns()
-    columns.add(mapping.key.columns[0])
-    slots = [
-        columns.slot(name, mapping.columns[name])
-        for name in sorted(need.own)
-        if name in mapping.columns
-    ]
-    slots.append(columns.slot("native_key", mapping.key))
-    inlines: list[Inline] = []
-    for part, names in sorted(need.parts.items()):
-        for entry in mapping.parts.get(part, ()):
-            if entry.relation is not None or not _may_read(entry, guards.get(part, ALWAYS)):
-                continue
-            inlines.append(_inline(part, entry, names, columns))
-    return Layout(columns=tuple(columns.index), slots=tuple(slots), inlines=tuple(inlines))
-
-
-def _inline(part: str, entry: Entry, names: frozenset[str], columns: _Columns) -> Inline:
-    slots: list[Slot] = []
-    witnesses: list[int] = []
-    # What a bit means is read even if nobody asked: a bit that means nothing here is no element.
-    names |= {name for name, codec in entry.columns.items() if codec.columns == (BIT,)}
-    for name in sorted(names):
-        codec = entry.columns.get(name)
-        if codec is None:
-            continue
-        if codec.columns == (BIT,):
-            slots.append((name, codec, (-1,)))
-            continue
-        slot = columns.slot(name, codec)
-        slots.append(slot)
-        witnesses.extend(slot[2])
-    if not witnesses and entry.per_bit is None:
-        # Only constants were asked for: an element is there if any of its columns holds something.
-        for codec in entry.columns.values():
-            witnesses.extend(columns.add(column) for column in codec.columns if column != BIT)
-    bit = columns.add(entry.per_bit) if entry.per_bit else None
-    return Inline(part=part, entry=entry, slots=tuple(slots), witnesses=tuple(witnesses), bit=bit)
-
-
-def _may_read(entry: Entry, guard: Condition) -> bool:
-    """Whether an element may be read: the guard holds by constants alone, or the owner consents."""
-    if guard == ALWAYS:
-        return True
-    constants = {name: c.value for name, c in entry.columns.items() if c.constant}
-    if fields_of(guard) <= set(constants):
-        return holds(guard, constants)
-    if any(field not in entry.columns for field in fields_of(guard)):
-        return False
-    return entry.over_read
-
-
-def child_layout(entry: Entry, names: frozenset[str]) -> Layout:
-    """The columns of a child relation's visit; the owner's key comes first."""
-    columns = _Columns()
-    columns.add(entry.by)
-    slots = [
-        columns.slot(name, entry.columns[name]) for name in sorted(names) if name in entry.columns
-    ]
-    return Layout(columns=tuple(columns.index), slots=tuple(slots))
-
-
-def child_guard(entry: Entry, guard: Condition) -> Condition | None:
-    """Policy's condition on elements in a child relation's names, or None if it cannot enforce."""
-    if any(field not in entry.columns for field in fields_of(guard)):
-        return None
-    prefixed = _prefix(guard, "element")
-    pushed = _push_element(entry.columns, prefixed)
-    return pushed.condition if pushed.exact or entry.over_read else None
-
-
-def _prefix(condition: Condition, part: str) -> Condition:
-    match condition:
-        case And(parts):
-            return And(tuple(_prefix(p, part) for p in parts))
-        case Or(parts):
-            return Or(tuple(_prefix(p, part) for p in parts))
-        case Compare(field, op, value):
-            return Compare(f"{part}.{field}", op, value)
-        case IsNull(field):
-            return IsNull(f"{part}.{field}")
-
-
-def _push_element(columns: Mapping[str, Codec], condition: Condition) -> Pushed:
-    match condition:
-        case And(parts):
-            pushed = [_push_element(columns, part) for part in parts]
-            return Pushed(all_of(p.condition for p in pushed), all(p.exact for p in pushed))
-        case Or(parts):
-            pushed = [_push_element(columns, part) for part in parts]
-            return Pushed(any_of(p.condition for p in pushed), all(p.exact for p in pushed))
-        case IsNull(field):
-            codec = columns[field.partition(".")[2]]
-            if codec.constant:
-                return Pushed(ALWAYS if codec.value is None else NEVER)
-            if codec.decode([None] * len(codec.columns)) is not None:
-                return Pushed(NEVER)  # nothing held there reads as something
-            return Pushed(all_of(IsNull(column) for column in codec.columns))
-        case _:
-            return _element(columns, [condition])
-
-
-def records_of(rows: Iterable[Sequence[Any]], layout: Layout) -> list[Record]:
-    """The records that rows stand for, in the rows' order."""
-    return [_record(row, layout) for row in rows]
-
-
-def _record(row: Sequence[Any], layout: Layout) -> Record:
-    values: dict[str, Any] = {}
-    for name, codec, where in layout.slots:
-        values[name] = codec.decode([row[i] for i in where])
-    for inline in layout.inlines:
-        values.setdefault(inline.part, []).extend(_inline_elements(row, inline))
-    return Record(key=values["native_key"], values=values)
-
-
-def _inline_elements(row: Sequence[Any], inline: Inline) -> Iterator[dict[str, Any]]:
-    if inline.entry.each is not None:
-        yield from _each(row, inline)
-    elif inline.bit is not None:
-        mask = row[inline.bit]
-        mask = mask if isinstance(mask, int) else 0
-        for bit in (1 << n for n in range(mask.bit_length())):
-            if mask & bit:
-                element = {
-                    name: codec.decode([bit if i == -1 else row[i] for i in where])
-                    for name, codec, where in inline.slots
-                }
-                if all(
-                    v is not None
-                    for (_, c, w), v in zip(inline.slots, element.values(), strict=True)
-                    if w == (-1,)
-                ):
-                    yield element
-    elif any(row[i] is not None and row[i] != "" for i in inline.witnesses):
-        yield {name: codec.decode([row[i] for i in w]) for name, codec, w in inline.slots}
-
-
-def _each(row: Sequence[Any], inline: Inline) -> Iterator[dict[str, Any]]:
-    """Columns of a JSON list are lists of equal length; elements are zipped from them."""
-    lists = [row[i] for i in inline.witnesses if isinstance(row[i], list)]
-    for n in range(max(map(len, lists), default=0)):
-        yield {
-            name: codec.decode([_at(row[i], n) for i in where])
-            for name, codec, where in inline.slots
-        }
-
-
-def _at(value: Any, n: int) -> Any:
-    if isinstance(value, list):
-        return value[n] if n < len(value) else None
-    return value
-
-
-def elements_of(
-    rows: Iterable[Sequence[Any]], layout: Layout
-) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """(owner's key as the source spells it, element) for each row of a child relation."""
-    for row in rows:
-        yield row[0], {name: codec.decode([row[i] for i in w]) for name, codec, w in layout.slots}
-
-
-def kept_elements(part: PartGrant, elements: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The elements that policy's condition on this component lets through."""
-    if part.show is None or part.show is Show.SILENT:
-        return []
-    return [element for element in elements if holds(part.rows, element)]

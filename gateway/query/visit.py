@@ -6,20 +6,17 @@ source cannot apply itself is applied here before anything else happens, or the 
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from connectors.conditions import (
     ALWAYS,
     NEVER,
-    And,
     Compare,
     Condition,
     Op,
-    Or,
     all_of,
     fields_of,
     holds,
@@ -29,8 +26,6 @@ from connectors.spi import (
     Near,
     SourceQuery,
     SourceResult,
-    SourceTooBroad,
-    SourceUnavailable,
 )
 from gateway.catalogue.mapping import EntityMapping, Entry, Source
 from gateway.errors import CannotEnforce
@@ -47,26 +42,28 @@ from gateway.model import (
     State,
     manners,
 )
-from gateway.query.translate import (
+from gateway.query.calls import Calls, together
+from gateway.query.layout import (
     Layout,
     Need,
+    child_layout,
+    elements_of,
+    kept_elements,
+    layout_of,
+    records_of,
+)
+from gateway.query.translate import (
+    Found,
     Prefetch,
     Pushing,
     child_guard,
-    child_layout,
-    elements_of,
     guard_of,
-    kept_elements,
-    layout_of,
     on_seen,
-    records_of,
     satisfies,
 )
 
 if TYPE_CHECKING:
     from gateway.query.fanout import FanOut
-
-_T = TypeVar("_T")
 
 
 def link_keys(records: Iterable[Record], path: str) -> Iterable[Any]:
@@ -100,8 +97,8 @@ class Visit:
         self.connector = fan_out.sources[source.id]
         self.vocabulary = fan_out.catalogue.vocabulary
         self.mapping: EntityMapping = source.entities[grant.fetch.entity]
+        self.calls = Calls(source, self.connector, fan_out.breakers)
         self.alarms = 0
-        self.asked = False  # whether anything was sent to the source
 
     async def run(self, keys: Sequence[Any]) -> FetchResult:
         if not await self._probe_seen():
@@ -115,10 +112,12 @@ class Visit:
             raise CannotEnforce(
                 "the source cannot apply a rule, and its owner forbids over-reading"
             )
-        found = await self._prefetch(pushing.prefetches(where))
-        pushed = replace(pushing, found=found).push(where)
-        if pushed.condition == NEVER or guard == NEVER:
+        if guard == NEVER:
             return FetchResult(state=State.ANSWERED)
+        found, cut = await self._prefetch(pushing.prefetches(where))
+        pushed = replace(pushing, found=found).push(where)
+        if pushed.condition == NEVER:
+            return _found((), cut)
         # What an element is to satisfy holds only while that element may be seen: where the
         # question cannot say so, it is checked after those that may not be are gone.
         by_element = "." in self.fetch.link_by or not whole
@@ -130,25 +129,27 @@ class Visit:
         query = replace(query, limit=self.most()) if exact else query
         rows, truncated = await self._fetch(layout, query, guarded=guarded)
         records = records_of(rows, layout)
-        await self._children(records, rows, need)
+        truncated |= cut | await self._children(records, rows, need)
         if self.fetch.near is not None:
             self._rank(records, rows)
         records = self._permitted(records, guarded=guarded)
         if not exact:
             records = [r for r in records if self._meets(where, r)]
+        return self._limited(records, links, truncated)
+
+    def _limited(
+        self, records: list[Record], links: frozenset[Any], truncated: bool
+    ) -> FetchResult:
+        """As many as were agreed to; of linked records all, since each parent has its own."""
+        limit = self.grant.own.limit
         if links:
             records = [_linked(r, self.fetch.link_by, links) for r in records]
             each = Counter(key for record in records for key in record.links)
-            truncated = truncated or max(each.values(), default=0) > self.grant.own.limit
+            truncated = truncated or max(each.values(), default=0) > limit
         else:
-            truncated = truncated or len(records) > self.grant.own.limit
-            records = records[: self.grant.own.limit]
-        return FetchResult(
-            state=State.TRUNCATED if truncated else State.ANSWERED,
-            records=tuple(records),
-            truncated=truncated,
-            alarms=self.alarms,
-        )
+            truncated = truncated or len(records) > limit
+            records = records[:limit]
+        return _found(records, truncated, self.alarms)
 
     def probe_grant(self) -> Grant | None:
         """The leave to read the stored image that is to be the probe: what is ranked may be seen
@@ -262,18 +263,6 @@ class Visit:
             min_score=gallery.threshold,
         )
 
-    async def _ask(self, query: SourceQuery) -> SourceResult:
-        """One of this visit's requests; the first of them asks whether the visit may be made.
-
-        Raises:
-            SourceUnavailable: the source has failed so often that it is left alone.
-            SourceError: as `Connector.fetch`.
-        """
-        if not self.asked and not self.fan_out.breakers.admits(self.source.id):
-            raise SourceUnavailable("not visited: it failed too often in a row")
-        self.asked = True
-        return await self.connector.fetch(query)
-
     async def _fetch(
         self, layout: Layout, query: SourceQuery, *, guarded: bool
     ) -> tuple[list[Sequence[Any]], bool]:
@@ -291,7 +280,7 @@ class Visit:
         extra = tuple(sorted(fields_of(left) - set(layout.columns)))
         query = replace(query, columns=layout.columns + extra)
         if left == ALWAYS and guarded:
-            result = await self._visits(query)
+            result = await self.calls.rows(query)
             return list(result.rows), result.truncated
 
         def permitted(row: Sequence[Any]) -> bool:
@@ -299,80 +288,21 @@ class Visit:
                 return False
             return guarded or holds(self.grant.own.rows, records_of([row], layout)[0].values)
 
-        return await self._read_on(query, permitted)
+        return await self.calls.read_on(query, permitted)
 
-    async def _read_on(
-        self, query: SourceQuery, permitted: Callable[[Sequence[Any]], bool]
-    ) -> tuple[list[Sequence[Any]], bool]:
-        """Up to `query.limit` permitted rows, page after page of at most `max_scan` rows in all.
+    async def _prefetch(self, wanted: tuple[Prefetch, ...]) -> tuple[Found, bool]:
+        """The owners' keys for each criterion on a child relation, and whether some are missing."""
 
-        Whether there are more is said of permitted rows alone; where the reading ended before
-        that was known, there may be. A ranking is one page: it has no position to go on from.
-        """
-        found: list[Sequence[Any]] = []
-        left, most = self.source.max_scan, self.source.max_rows
-        # Most often nothing is hidden: first what was asked for, and one row to see if it is all.
-        size = min(query.limit + 1, most) if query.near is None else most
-        after: Any = query.after
-        while True:
-            page = replace(query, after=after, limit=min(size, left))
-            result = await self._visits(page)
-            found += filter(permitted, result.rows)
-            left, size = left - len(result.rows), most
-            known = len(found) > query.limit or not result.truncated
-            if known or left <= 0 or not result.rows or query.near is not None:
-                return found[: query.limit], len(found) > query.limit or result.truncated
-            after = result.rows[-1][0]
-
-    async def _visits(self, query: SourceQuery) -> SourceResult:
-        """One query, as visits of no more keys than the source takes at once.
-
-        Alternatives that a source does not answer, being too broad, are left out where others are
-        not: the answer then is not the whole.
-        """
-        if query.near is not None:
-            return await self._ask(query)
-        most = self.connector.capabilities.max_keys
-        visits = [replace(query, where=where) for where in portions(query.where, most)]
-        if len(visits) > 1:
-            return _merged(query, await together(map(self._ask, visits)))
-        try:
-            return await self._ask(query)
-        except SourceTooBroad:
-            if not isinstance(query.where, Or):
-                raise
-            return await self._narrow_ones(query, query.where.parts)
-
-    async def _narrow_ones(
-        self, query: SourceQuery, alternatives: Sequence[Condition]
-    ) -> SourceResult:
-        """Those alternatives that the source answers; the answer is then not the whole.
-
-        Raises:
-            SourceTooBroad: it answers none of them.
-        """
-
-        async def one(where: Condition) -> SourceResult | SourceTooBroad:
-            try:
-                return await self._ask(replace(query, where=where))
-            except SourceTooBroad as error:
-                return error
-
-        outcomes = await together(map(one, alternatives))
-        found = [outcome for outcome in outcomes if isinstance(outcome, SourceResult)]
-        if not found:
-            raise next(outcome for outcome in outcomes if isinstance(outcome, SourceTooBroad))
-        return replace(_merged(query, found), truncated=True)
-
-    async def _prefetch(self, wanted: tuple[Prefetch, ...]) -> Mapping[Prefetch, tuple[Any, ...]]:
-        """The owners' keys for each criterion on a child relation."""
-
-        async def one(prefetch: Prefetch) -> tuple[Any, ...]:
+        async def one(prefetch: Prefetch) -> SourceResult:
             entry = self.mapping.parts[prefetch.part][prefetch.entry]
-            result = await self._child(entry, (entry.by,), prefetch.where, ALWAYS)
-            return tuple(dict.fromkeys(row[0] for row in result.rows if row[0] is not None))
+            return await self._child(entry, (entry.by,), prefetch.where, ALWAYS)
 
-        return dict(zip(wanted, await together(map(one, wanted)), strict=True))
+        results = await together(map(one, wanted))
+        keys = [
+            tuple(dict.fromkeys(row[0] for row in result.rows if row[0] is not None))
+            for result in results
+        ]
+        return dict(zip(wanted, keys, strict=True)), any(r.truncated for r in results)
 
     def child_query(
         self, entry: Entry, columns: tuple[str, ...], where: Condition, guard: Condition
@@ -394,42 +324,39 @@ class Visit:
         query = self.child_query(entry, columns, where, guard)
         if self.connector.residual(query) != ALWAYS:
             raise CannotEnforce("the source cannot select from a child relation")
-        # The portions are by owner, so no element comes twice and their order within one is kept.
-        most = self.connector.capabilities.max_keys
-        visits = [replace(query, where=where) for where in portions(query.where, most)]
-        found = await together(map(self._ask, visits))
-        return SourceResult(
-            rows=tuple(row for result in found for row in result.rows),
-            truncated=any(result.truncated for result in found),
-        )
+        return await self.calls.elements(query)
 
     async def _children(
         self, records: list[Record], rows: Sequence[Sequence[Any]], need: Need
-    ) -> None:
-        """Load the components that live in child relations, for all records at once."""
+    ) -> bool:
+        """Load the components that live in child relations, for all records at once; gives
+        whether some elements are missing."""
         owners: dict[Any, list[Record]] = {}
         for record, row in zip(records, rows, strict=True):
             owners.setdefault(row[0], []).append(record)
 
-        async def load(part: str, entry: Entry, names: frozenset[str]) -> None:
+        async def load(part: str, entry: Entry, names: frozenset[str]) -> bool:
             path_rows = self.grant.parts.get(part)
             guard = child_guard(entry, path_rows.rows if path_rows else ALWAYS)
             if guard is None or guard == NEVER:
-                return
+                return False
             layout = child_layout(entry, names)
             where = Compare(entry.by, Op.IN, tuple(owners))
             result = await self._child(entry, layout.columns, where, guard)
             for owner, element in elements_of(result.rows, layout):
                 for record in owners.get(owner, ()):
                     record.values.setdefault(part, []).append(element)
+            return result.truncated
 
-        if owners:
-            await together(
-                load(part, entry, names)
-                for part, names in need.parts.items()
-                for entry in self.mapping.parts.get(part, ())
-                if entry.relation is not None
-            )
+        if not owners:
+            return False
+        cut = await together(
+            load(part, entry, names)
+            for part, names in need.parts.items()
+            for entry in self.mapping.parts.get(part, ())
+            if entry.relation is not None
+        )
+        return any(cut)
 
     # --- checking what came ---
 
@@ -462,47 +389,9 @@ class Visit:
             record.values["\0threshold"] = gallery.threshold if gallery else None
 
 
-def portions(where: Condition, most: int) -> list[Condition]:
-    """Conditions that together hold where `where` does, none with more than `most` keys to find."""
-    match where:
-        case Compare(field, Op.IN, tuple(values)) if len(values) > most:
-            return [
-                Compare(field, Op.IN, values[at : at + most]) for at in range(0, len(values), most)
-            ]
-        case And(parts):
-            for number, part in enumerate(parts):
-                cut = portions(part, most)
-                if len(cut) > 1:
-                    rest = (*parts[:number], *parts[number + 1 :])
-                    return [p for one in cut for p in portions(all_of((one, *rest)), most)]
-        case Or(parts):
-            cuts = [portions(part, most) for part in parts]
-            if any(len(cut) > 1 for cut in cuts):
-                return [one for cut in cuts for one in cut]
-        case _:
-            pass
-    return [where]
-
-
-def _merged(query: SourceQuery, results: Iterable[SourceResult]) -> SourceResult:
-    """Several visits' rows as one: each record once (its key stands first), in the key's order."""
-    found = list(results)
-    rows = {row[0]: row for result in found for row in result.rows}
-    ordered = sorted(rows.values(), key=lambda row: (isinstance(row[0], str), row[0]))
-    return SourceResult(
-        rows=tuple(ordered[: query.limit]),
-        truncated=any(result.truncated for result in found) or len(ordered) > query.limit,
-    )
-
-
-async def together(visits: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:
-    """The results in order; the first failure ends the others and is raised as itself."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(visit) for visit in visits]
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from failures
-    return [task.result() for task in tasks]
+def _found(records: Iterable[Record], truncated: bool, alarms: int = 0) -> FetchResult:
+    state = State.TRUNCATED if truncated else State.ANSWERED
+    return FetchResult(state=state, records=tuple(records), truncated=truncated, alarms=alarms)
 
 
 def _part_fields(part: PartGrant) -> Iterable[str]:

@@ -144,6 +144,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
             for r in plan.roots
         ],
         "fetches": {fetch.id: _fetch(fetch) for fetch in plan.fetches},
+        **({"looks": {fetch.id: _fetch(fetch) for fetch in plan.looks}} if plan.looks else {}),
         "held_by_nobody": [path for path, _ in plan.not_held],
     }
 
@@ -177,10 +178,11 @@ def _explained(plan: Plan) -> str:
         ends_at=0.0,
     )
     said: list[str] = []
-    fetches = {fetch.id: fetch for fetch in plan.fetches}
+    fetches = {fetch.id: fetch for fetch in plan.visits}
     for fetch_id, requests in explain(fan_out, everything(plan)).items():
         fetch = fetches[fetch_id]
         below = f", beneath {fetch.parent}" if fetch.parent else ""
+        below += ", for who else bears an identifier" if fetch in plan.looks else ""
         said.append(f"## {fetch_id}: {fetch.entity} from {fetch.source}{below}")
         said.extend(_MANY.sub(_counted, request) for request in requests)
         said.append("")

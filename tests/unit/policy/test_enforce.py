@@ -69,6 +69,7 @@ def shown(
 
 def agreed(
     *fetches: Fetch,
+    looks: tuple[Fetch, ...] = (),
     words: Words | None = None,
     obligations: tuple[str, ...] = (),
     refuse: Note | None = None,
@@ -81,7 +82,7 @@ def agreed(
         refuse=refuse,
     )
     return authorise(
-        Plan(fetches=fetches), decision, masks=MASKS.keys(), duties=OBLIGATIONS.keys(),
+        Plan(fetches=fetches, looks=looks), decision, masks=MASKS.keys(), duties=OBLIGATIONS.keys(),
         vocabulary=words or Words(),
     )  # fmt: skip
 
@@ -119,6 +120,16 @@ def test_silence_takes_the_children_along_and_says_nothing() -> None:
     assert plan.silent == {"f0"}
     assert not plan.grants
     assert not plan.withheld
+
+
+def test_a_look_is_granted_apart_and_never_answers_for_a_fetch() -> None:
+    plan = agreed(fetch("f0"), looks=(fetch("f1"),), f0=shown("sex"), f1=shown("sex"))
+    assert plan.grants.keys() == {"f0"}
+    assert plan.looks.keys() == {"f1"}
+    assert agreed(fetch("f0"), looks=(fetch("f1"),), f0=shown("sex")).withheld.keys() == {"f1"}
+    for look in (shown("sex"), Ruling(show=Show.SILENT)):
+        with pytest.raises(Refused):
+            agreed(fetch("f0"), looks=(fetch("f1"),), f1=look)
 
 
 @pytest.mark.parametrize("show", [Show.COUNT, Show.HIT])

@@ -73,7 +73,9 @@ def plans(draw: st.DrawFn) -> Plan:
         fetches.append(
             Fetch(id=f"f{number}", source="s", entity="T", parts=parts, parent=parent, limit=limit)
         )
-    return Plan(fetches=tuple(fetches))
+    if len(fetches) == 1 or fetches[-1].parent is not None or draw(st.booleans()):
+        return Plan(fetches=tuple(fetches))
+    return Plan(fetches=tuple(fetches[:-1]), looks=(fetches[-1],))
 
 
 @st.composite
@@ -81,7 +83,7 @@ def questions(draw: st.DrawFn) -> tuple[Plan, dict[str, Any]]:
     plan = draw(plans())
     resources = {
         resource_id(fetch.id, part.path): draw(rulings)
-        for fetch in plan.fetches
+        for fetch in plan.visits
         for part in fetch.parts
     }
     answer: dict[str, Any] = {"version": 1, "serial": 1, "resources": resources, "obligations": []}
@@ -107,10 +109,13 @@ def test_a_grant_is_within_the_plan_and_the_decision(asked: tuple[Plan, dict[str
     if outcome is None:
         return
     decision, agreed = outcome
-    planned = {fetch.id: fetch for fetch in plan.fetches}
-    assert agreed.grants.keys() | agreed.silent | agreed.withheld.keys() <= planned.keys()
-    assert not agreed.grants.keys() & agreed.silent
-    for id_, grant in agreed.grants.items():
+    planned = {fetch.id: fetch for fetch in plan.visits}
+    granted = {**agreed.grants, **agreed.looks}
+    assert granted.keys() | agreed.silent | agreed.withheld.keys() <= planned.keys()
+    assert not granted.keys() & agreed.silent
+    assert agreed.looks.keys() <= {fetch.id for fetch in plan.looks}
+    assert agreed.grants.keys() <= {fetch.id for fetch in plan.fetches}
+    for id_, grant in granted.items():
         fetch = planned[id_]
         assert grant.fetch is fetch
         assert fetch.parent is None or fetch.parent in agreed.grants

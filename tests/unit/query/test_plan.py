@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.conditions import And, Compare, Op, Or
+from connectors.conditions import Compare, Op
 from gateway.catalogue.mapping import read_catalogue
 from gateway.errors import InvalidOperation, LimitExceeded, MalformedRequest
 from gateway.model import Near, Plan, Use
@@ -23,16 +23,13 @@ from tests.unit.query.world import (
     operation,
     plan_of,
     planned,
+    search,
     vocabulary,
 )
 
 
 def visits(plan: Plan) -> list[tuple[str, str, str, str | None]]:
     return [(f.id, f.source, f.entity, f.parent) for f in plan.fetches]
-
-
-def search(inner: str, criteria: str = '{identifier: "A1234567"}') -> str:
-    return f"{{ personSearch(anyOf: [{criteria}]) {{ hits {{ {inner} }} }} }}"
 
 
 # --- visits --------------------------------------------------------------------------------------
@@ -107,132 +104,6 @@ def test_hits_are_selected_once() -> None:
         planned(document)
 
 
-# --- parts: what is read, what rows depend on ----------------------------------------------------
-
-
-def parts(plan: Plan, at: int = 0) -> dict[str, tuple[set[str], set[tuple[str, str]]]]:
-    return {
-        part.path: (set(part.reads), {(str(use), name) for use, name in part.uses})
-        for part in plan.fetches[at].parts
-    }
-
-
-def test_filters_are_uses_wherever_they_look() -> None:
-    criteria = '{family: "Hodja", given: "Arben", dob: "1991"}, {identifier: "A1234567"}'
-    assert parts(planned(search("sex", criteria)), 1)[""] == (
-        {"ref", "sex"},
-        {
-            ("filter", "names.family"),
-            ("filter", "names.given"),
-            ("filter", "date_of_birth"),
-            ("filter", "identifiers.value"),
-        },
-    )
-
-
-def test_links_are_uses_of_both_ends() -> None:
-    document = search("vehicles { make }", '{family: "Hodja"}')
-    plan = planned(document)
-    assert ("link", "native_key") in parts(plan)[""][1]
-    assert parts(plan, 1)[""] == ({"ref", "make"}, {("link", "person_key")})
-    dated = planned('{ vehicle(vrm: "AB12CDE") { sightings(last: "P1D") { camera } } }')
-    assert parts(dated, 1)[""][1] == {("link", "vrm"), ("filter", "when")}
-
-
-def test_a_component_is_a_part_of_its_own_and_one_within_it_too() -> None:
-    inner = "addresses { kind location { postcode point { lat } } }"
-    made = parts(planned(search(inner, '{family: "Hodja"}')))
-    assert made["addresses"][0] == {"kind"}
-    assert made["addresses.location"][0] == {"postcode"}
-    assert made["addresses.location.point"][0] == {"lat"}
-
-
-def test_a_record_is_named_and_an_element_anchored_whatever_is_selected() -> None:
-    made = parts(planned(search("owner identifiers { __typename }")))
-    assert made[""][0] == {"ref"}
-    assert made["identifiers"][0] == {"kind"}
-
-
-def test_a_field_that_tells_another_is_a_use_of_it() -> None:
-    made = parts(planned(search("identifiers { kind value }")))
-    reveals = {("reveal", "date_of_birth"), ("reveal", "names"), ("reveal", "safeguarding")}
-    assert made["identifiers"] == ({"kind", "value"}, reveals)
-
-
-def test_a_derived_field_is_read_with_all_it_rests_on() -> None:
-    made = parts(planned(search("primaryName ageState", '{family: "Hodja"}')))
-    assert made[""][0] == {"ref", "primary_name", "age_state", "date_of_birth", "dob_claimed"}
-    assert made["names"][0] == {"given", "family", "kind"}  # north holds no whole names
-
-
-def test_matching_is_a_use_of_the_identifiers() -> None:
-    for document in (
-        search("match { band }"),
-        '{ personSearch(anyOf: [{identifier: "A1234567"}]) { matches { band } hits { sex } } }',
-    ):
-        made = parts(planned(document))
-        assert made["identifiers"] == (set(), {("match", "kind"), ("match", "value")})
-        assert "match" in made
-
-
-def test_faces_are_a_use_of_the_likeness_alone() -> None:
-    ref = REFS.seal("NORTH", "north", "ImageRef", 7)
-    document = "query ($r: OpaqueRef!) { faceSearch(probe: {ref: $r}) { candidates { rank } } }"
-    assert plan_of(operation(document, {"r": ref})).fetches == ()  # nobody here has a gallery
-
-
-# --- criteria ------------------------------------------------------------------------------------
-
-
-def test_criteria_inside_one_are_joined_by_and_alternatives_by_or() -> None:
-    criteria = '{family: "Hodja", dob: "1991"}, {identifier: "a 1234567"}'
-    assert planned(search("sex", criteria)).fetches[0].where == Or(
-        (
-            And(
-                (
-                    Compare("names.family", Op.EQ, "Hodja"),
-                    Compare("date_of_birth", Op.EQ, "1991"),
-                )
-            ),
-            Compare("identifiers.value", Op.EQ, "A1234567"),
-        )
-    )
-
-
-@pytest.mark.parametrize(
-    ("criteria", "said"),
-    [
-        ("", "at least one alternative"),
-        ("{}", "name at least one of family, given"),
-        ("{identifierKind: PNCID}", "name at least one of"),
-        ('{familyPrefix: "Ho"}', "familyPrefix: give at least 3 characters"),
-        ('{givenPrefix: "A"}', "givenPrefix: give at least 2 characters"),
-        ('{family: "  \' "}', "family: a name has one to 120"),
-        ('{identifier: "91/0004417N"}', "check letter"),
-        ('{identifier: "%a%a%"}', "3 to 32 letters and digits"),
-    ],
-)
-def test_criteria_that_cannot_be_used_are_refused_and_not_quoted(criteria: str, said: str) -> None:
-    with pytest.raises(InvalidOperation) as caught:
-        planned(search("sex", criteria))
-    assert said in caught.value.said
-    assert "4417N" not in caught.value.said
-    assert "%a" not in caught.value.said
-
-
-def test_a_criterion_that_is_null_is_none() -> None:
-    given = {"n": [{"family": "Hodja", "dob": None}]}
-    document = "query ($n: [PersonCriteria!]!) { personSearch(anyOf: $n) { total } }"
-    assert plan_of(operation(document, given)).fetches[0].where == Compare(
-        "names.family", Op.EQ, "Hodja"
-    )
-
-
-def test_ij_02_a_wildcard_is_a_character_like_any_other() -> None:
-    where = planned(search("sex", '{familyPrefix: "%_\\\\"}')).fetches[0].where
-    assert where == Compare("names.family", Op.STARTSWITH, "%_\\")
-
-
 # --- limits --------------------------------------------------------------------------------------
 
 
@@ -272,37 +143,6 @@ def test_gd_22_visits_waves_and_sources_are_limited() -> None:
         planned(deep, limits=replace(LIMITS, waves=3))
     with pytest.raises(LimitExceeded, match="'sources' is 1; the request has 2"):
         planned(search("sex"), limits=replace(LIMITS, sources=1))
-
-
-def test_gd_18_alternatives_values_and_texts_are_limited() -> None:
-    document = "query ($n: [PersonCriteria!]!) { personSearch(anyOf: $n) { total } }"
-    for criteria, said in (
-        ([{"family": "x"}] * 31, "The limit 'alternatives' is 30; the request has 31."),
-        ([{"family": "x" * 257}], "The limit 'text_chars' is 256; the request has 257."),
-    ):
-        with pytest.raises(LimitExceeded, match=said):
-            plan_of(operation(document, {"n": criteria}))
-    event = "query ($r: String!) { eventSearch(by: {ref: $r}) { total } }"
-    with pytest.raises(LimitExceeded, match="'text_chars'"):
-        plan_of(operation(event, {"r": "x" * 60_000}))
-    with pytest.raises(InvalidOperation, match="ref: this must be a text"):
-        planned('{ eventSearch(by: {ref: "a\\u0000b"}) { total } }')
-    bands = "query ($b: [AttributeBand!]) { organisedGroups(by: {attributeBandIn: $b}) { total } }"
-    with pytest.raises(LimitExceeded, match="'values' is 100; the request has 101"):
-        plan_of(operation(bands, {"b": ["LOW"] * 101}))
-
-
-@pytest.mark.parametrize("when", ["9999-12-31T23:59:59Z", "1899-12-31T00:00:00Z"])
-def test_ij_18_a_time_at_the_end_of_time_is_refused(when: str) -> None:
-    document = f'{{ eventSearch(by: {{place: "x", from: "2026-01-01T00:00:00Z", until: "{when}"}}) '
-    with pytest.raises(InvalidOperation, match="until: a time lies between 1900 and 2199"):
-        planned(f"{document} {{ total }} }}")
-
-
-@pytest.mark.parametrize("prefix", ["a  ", "a--", ".a.", "a''"])
-def test_a_prefix_counts_the_letters_that_are_compared(prefix: str) -> None:
-    with pytest.raises(InvalidOperation, match="give at least 3 characters"):
-        planned(search("sex", f'{{familyPrefix: "{prefix}"}}'))
 
 
 # --- refs, cursors, probes -----------------------------------------------------------------------

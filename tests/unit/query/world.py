@@ -12,10 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from connectors.conditions import ALWAYS
 from gateway.catalogue.mapping import Catalogue, read_catalogue
 from gateway.catalogue.schema import Schema, build_schema
-from gateway.catalogue.vocabulary import Vocabulary, read_vocabulary
+from gateway.catalogue.vocabulary import Vocabulary
+from gateway.catalogue.vocabulary_file import read_vocabulary
+from gateway.errors import GatewayError
 from gateway.model import (
     CLEAR,
     EMPTY,
@@ -228,6 +232,13 @@ def operation(document: str, variables: Mapping[str, Any] = EMPTY, **more: Any) 
     return parse_request(request(document, variables, **more), parser())
 
 
+def refused(document: str, kind: type[GatewayError], **more: Any) -> GatewayError:
+    """The refusal of a document."""
+    with pytest.raises(kind) as caught:
+        operation(document, **more)
+    return caught.value
+
+
 def plan_of(
     asked: Operation,
     *,
@@ -241,6 +252,11 @@ def plan_of(
 
 def planned(document: str, variables: Mapping[str, Any] = EMPTY, **more: Any) -> Plan:
     return plan_of(operation(document, variables), **more)
+
+
+def search(inner: str, criteria: str = '{identifier: "A1234567"}') -> str:
+    """A search for persons, of whom `inner` is selected."""
+    return f"{{ personSearch(anyOf: [{criteria}]) {{ hits {{ {inner} }} }} }}"
 
 
 def whole(part: Part) -> PartGrant:
@@ -269,9 +285,10 @@ def allowed(plan: Plan, change: Change = lambda _id, grant: grant) -> Authorised
                 for part in fetch.parts
             },
         )
-        for fetch in plan.fetches
+        for fetch in plan.visits
     }
-    return AuthorisedPlan(plan=plan, serial=7, grants=grants)
+    looks = {fetch.id: grants.pop(fetch.id) for fetch in plan.looks}
+    return AuthorisedPlan(plan=plan, serial=7, grants=grants, looks=looks)
 
 
 def record(key: str | int, links: Sequence[Any] = (), **values: Any) -> Record:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.conditions import And, Compare, Condition, Op, Or, any_of, holds
-from gateway.query.visit import portions
+from gateway.query.calls import portions
 
 _keys = st.lists(st.integers(0, 30), min_size=1, max_size=12, unique=True).map(tuple)
 _leaf = st.one_of(

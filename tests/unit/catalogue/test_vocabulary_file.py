@@ -14,9 +14,8 @@ from gateway.catalogue.vocabulary import (
     Component,
     Entity,
     TypeRef,
-    read_vocabulary,
-    type_ref,
 )
+from gateway.catalogue.vocabulary_file import read_vocabulary, type_ref
 from gateway.errors import ConfigError
 from tests.unit.query.world import ROOT, vocabulary
 

@@ -1,0 +1,232 @@
+"""Who else bears an identifier that would link: every source that may know is asked, or says no."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from connectors.conditions import NEVER, Compare, Op
+from connectors.spi import SourceQuery, SourceResult, SourceTooBroad, SourceUnavailable
+from gateway.catalogue.mapping import Catalogue, read_catalogue
+from gateway.model import AuthorisedPlan, Note, Operation, PartGrant, Plan, Use
+from gateway.query.derived import Moment
+from gateway.query.explain import explain
+from gateway.query.fanout import FanOut
+from gateway.query.plan import cursor_binding
+from gateway.query.refs import Cursor
+from gateway.query.shape import shape
+from tests.memory import Memory, Row
+from tests.unit.query import world
+
+PASSPORT = ("PASSPORT", "A1234567")
+SEARCH = """query ($after: String) { personSearch(anyOf: [{family: "Hodja"}], after: $after) {
+  total next hits { owner match { band } } matches { band } } }"""
+
+
+def catalogue(**of_east: Any) -> Catalogue:
+    """`north` and `south` find persons by family name; `east`, which holds whole names, cannot."""
+    person = world.EAST["entity"]["Person"]
+    parts = {**person["parts"], **of_east}
+    east = {**world.EAST, "entity": {"Person": {**person, "parts": parts}}}
+    south = {**world.NORTH, "id": "south", "agency": "SOUTH"}
+    files = [("north.toml", world.NORTH), ("south.toml", south), ("east.toml", east)]
+    return read_catalogue(world.vocabulary(), files)
+
+
+def bearer(key: str) -> Mapping[str, Sequence[Row]]:
+    """A source in which one person bears the passport."""
+    person = {"id": key, "sur": "HODJA", "fore": "A", "sex": 1, "hnd": "P", "silent": 0}
+    return {
+        "person": [person],
+        "person_no": [{"person": key, "n": 1, "kind": "PP", "no": "A1234567"}],
+    }
+
+
+def people(*passports: str) -> Mapping[str, Sequence[Row]]:
+    """`east`, with one person for each passport."""
+    held = enumerate(passports)
+    return {"/people": [{"id": f"e{n}", "name": "A B", "passport": p} for n, p in held]}
+
+
+class Failing(Memory):
+    """A source that does not answer."""
+
+    error: type[Exception] = SourceUnavailable
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        self.asked.append(query)
+        raise self.error("no")
+
+
+class TooBroad(Failing):
+    """A source that answers narrower questions only."""
+
+    error = SourceTooBroad
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A search by family name, over three sources of which `east` is not searched."""
+
+    operation: Operation
+    held: Catalogue
+    agreed: AuthorisedPlan
+    visits: FanOut
+
+    @property
+    def east(self) -> Memory:
+        source = self.visits.sources["east"]
+        assert isinstance(source, Memory)
+        return source
+
+    async def answer(self) -> tuple[frozenset[tuple[str, str]], Mapping[str, Any]]:
+        """The identifiers that count as shared, and the answer."""
+        results = await self.visits.visit(self.agreed)
+        shared = await self.visits.shared_identifiers(self.agreed, results)
+        shaping = replace(world.shaping(self.operation, self.held), shared=shared)
+        return shared, shape(self.operation, self.agreed, results, shaping).body
+
+
+def plan(held: Catalogue, after: Mapping[str, str | None] | None = None) -> tuple[Operation, Plan]:
+    asked = world.operation(SEARCH)
+    if after is not None:
+        text = world.REFS.seal_cursor(
+            Cursor(
+                positions={f"{source}/Person": key for source, key in after.items()},
+                serial=7,
+                expires_at=int(world.NOW.timestamp()) + 900,
+                binding=cursor_binding(asked, world.SUBJECT, asked.roots[0]),
+            )
+        )
+        asked = world.operation(SEARCH, {"after": text})
+    return asked, world.plan_of(asked, held=held)
+
+
+def search(
+    east: Memory,
+    *,
+    held: Catalogue | None = None,
+    after: Mapping[str, str | None] | None = None,
+    change: world.Change = lambda _id, grant: grant,
+) -> Asked:
+    held = held or catalogue()
+    operation, planned = plan(held, after)
+    sources = {"north": Memory(bearer("n1")), "south": Memory(bearer("s1")), "east": east}
+    return Asked(
+        operation=operation,
+        held=held,
+        agreed=world.allowed(planned, change),
+        visits=FanOut(
+            catalogue=held, sources=sources, moment=Moment(now=world.NOW), query_id="q",
+            ends_at=math.inf,
+        ),
+    )  # fmt: skip
+
+
+def bands(body: Mapping[str, Any]) -> list[str | None]:
+    return [hit["match"]["band"] for hit in body["data"]["personSearch"]["hits"]]
+
+
+PAGES = pytest.mark.parametrize(
+    "after", [None, {"north": "a", "south": "a"}], ids=["not searched", "nothing more to give"]
+)
+
+
+@PAGES
+def test_a_source_that_is_not_searched_is_planned_for_identifiers_alone(
+    after: Mapping[str, str] | None,
+) -> None:
+    _, made = plan(catalogue(), after)
+    assert [(f.id, f.source) for f in made.fetches] == [("f0", "north"), ("f1", "south")]
+    (look,) = made.looks
+    assert (look.id, look.source, look.entity, look.where) == ("f2", "east", "Person", NEVER)
+    assert made.roots[0].fetches == ("f0", "f1")
+    assert [(part.path, sorted(part.reads)) for part in look.parts] == [
+        ("", ["ref"]), ("match", []), ("identifiers", []),
+    ]  # fmt: skip
+    uses = {use for part in look.parts for use in part.uses} - {(Use.COUNT, "verified")}
+    assert uses == {(Use.MATCH, "kind"), (Use.MATCH, "value")}
+
+
+def test_one_source_links_nobody_so_no_other_is_looked_at() -> None:
+    _, made = plan(catalogue(), {"north": "a"})
+    assert [f.source for f in made.fetches] == ["north"]
+    assert made.looks == ()
+
+
+@PAGES
+@pytest.mark.parametrize(
+    ("passports", "shared"),
+    [
+        ((), False),
+        (("B7654321",), False),
+        (("A1234567",), False),
+        (("A1234567", "B7654321", "A1234567"), True),
+        (("A1234567",) * 60, True),  # more than are read
+    ],
+)
+async def test_another_bearer_where_nobody_searched_holds_the_records_apart(
+    after: Mapping[str, str] | None, passports: Sequence[str], shared: bool
+) -> None:
+    asked = search(Memory(people(*passports)), after=after)
+    found, body = await asked.answer()
+    assert found == ({PASSPORT} if shared else frozenset())
+    assert bands(body) == [None if shared else "LINKED_BY_IDENTIFIER"] * 2
+    assert len(body["data"]["personSearch"]["matches"]) == (not shared)
+    (look,) = asked.east.asked
+    assert look.where == Compare("passport", Op.EQ, "A1234567")
+    assert look.after is None
+    states = {entry["agency"]: entry["state"] for entry in body["extensions"]["sources"]}
+    assert states["EAST"] == "NOT_ASKED"  # of the search: its records are not in the answer
+
+
+@pytest.mark.parametrize("source", [Failing, TooBroad])
+async def test_a_source_that_cannot_say_holds_the_records_apart(source: type[Failing]) -> None:
+    found, body = await search(source({})).answer()
+    assert found == {PASSPORT}
+    assert bands(body) == [None, None]
+
+
+async def test_a_place_that_cannot_be_asked_holds_the_records_apart() -> None:
+    passport = {"kind": {"constant": "PASSPORT"}, "value": "passport"}
+    unasked = {**passport, "value": {"column": "old", "ask": False}}
+    for identifiers in (unasked, [passport, unasked]):
+        held = catalogue(identifiers=identifiers)
+        asked = search(Memory(people()), held=held)
+        assert (await asked.answer())[0] == {PASSPORT}
+        assert asked.east.asked == []
+
+
+@pytest.mark.parametrize("lost", ["f2", "f2.identifiers", "a field"])
+async def test_in_15_where_matching_may_not_look_the_records_are_held_apart(lost: str) -> None:
+    def change(id_: str, grant: PartGrant) -> PartGrant:
+        if lost == "a field" and id_ == "f2.identifiers":
+            return replace(grant, match=frozenset({"value"}))
+        return replace(grant, show=None, match=frozenset()) if id_ == lost else grant
+
+    asked = search(Memory(people()), change=change)
+    agreed = asked.agreed
+    if lost == "f2":
+        agreed = replace(agreed, looks={}, withheld={"f2": Note(rule="r")})
+    found, body = await replace(asked, agreed=agreed).answer()
+    assert found == {PASSPORT}
+    assert bands(body) == [None, None]
+    assert asked.east.asked == []
+
+
+async def test_a_silent_source_is_like_one_that_holds_nobody() -> None:
+    holding_nobody = search(Memory(people()))
+    silent = search(Memory(people("A1234567", "A1234567")))
+    agreed = replace(silent.agreed, looks={}, silent=frozenset({"f2"}))
+    silent = replace(silent, agreed=agreed)
+    assert await silent.answer() == await holding_nobody.answer()
+    assert silent.east.asked == []
+
+
+def test_what_is_looked_at_is_explained() -> None:
+    asked = search(Memory({}))
+    assert explain(asked.visits, asked.agreed)["f2"] == ["/people"]
