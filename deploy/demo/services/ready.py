@@ -37,7 +37,8 @@ def listener(port: int) -> socket.socket:
     Raises:
         SystemExit: the port is taken; the text says so.
     """
-    bound = socket.socket()
+    # named as TCP, since only then does asyncio send small answers at once (TCP_NODELAY)
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(("127.0.0.1", port))
