@@ -16,7 +16,7 @@ import pytest
 
 from connectors.conditions import ALWAYS, And, Compare, Condition, Op, Or, all_of
 from connectors.rest import RestConnector
-from connectors.spi import Connector, SourceQuery, SourceResult
+from connectors.spi import Connector, SourceProtocolError, SourceQuery, SourceResult
 from deploy.demo.population import Agency, Birth, Copy, Population
 from deploy.demo.services.process import running
 from deploy.demo.stack import ROOT
@@ -393,10 +393,19 @@ async def test_ncb_refusals_come_with_status_200_and_are_faults(
 ) -> None:
     keys = tuple(known(population, Agency.NCB))
     async with altered(services, "ncb", page_size=26) as greedy:
-        found = await greedy.read("ncb", "Disruption")
-        assert (found.state, found.records) == (State.FAULT, ())
-        assert "PAGE_LIMIT" in found.detail
-    # the whole of every nominal is too complex for one document: it is asked for in parts
+        few = SourceQuery(
+            query_id="q",
+            relation="disruptions",
+            columns=("guid",),  # more of them would make the page shorter
+            key="guid",
+            where=ALWAYS,
+            guard=ALWAYS,
+            limit=100,
+            timeout_s=20.0,
+        )
+        with pytest.raises(SourceProtocolError, match="PAGE_LIMIT"):
+            await greedy.sources["ncb"].fetch(few)
+    # the whole of a full page of nominals is too complex: fewer are asked for at a time
     found = await services.read("ncb", "Person", Compare("native_key", Op.IN, keys))
     assert [r.key for r in found.records] == sorted(keys)
     async with altered(services, "ncb", max_complexity=5000) as careless:
