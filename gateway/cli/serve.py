@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import os
 import socket
 from collections.abc import Callable
@@ -76,12 +75,8 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def server(app: object, limits: Limits) -> uvicorn.Server:
     """The server for an application: the recorded peer is the socket's, and nothing names us.
 
-    Nobody holds a connection by being slow. What is loaded by now stays for good, so the collector
-    of cycles is told to leave it alone and to look less often: each look is time of every query.
+    Nobody holds a connection by being slow.
     """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
     connection = partial(Connection, head_s=limits.receive_s, send_s=limits.send_s)
     return uvicorn.Server(
         uvicorn.Config(

@@ -96,6 +96,7 @@ class Pdp:
         self._open = False
         self._serial = 0  # the highest seen
         self._cache: OrderedDict[str, tuple[float, Decision]] = OrderedDict()
+        self._asking: dict[str, asyncio.Event] = {}  # what is being asked for the first time
 
     @property
     def serial(self) -> int:
@@ -126,8 +127,18 @@ class Pdp:
             await self._ask(_CONFIRM)  # forgets every decision of an older serial
             if (known := self._cached(key)) is not None:
                 return known
-        decision = await self._ask(question)
-        self._keep(key, decision)
+        if (answered := self._asking.get(key)) is not None:
+            await answered.wait()
+            if (known := self._cached(key)) is not None:
+                return known  # asked for and answered while this query waited
+            return await self._ask(question)
+        answered = self._asking[key] = asyncio.Event()
+        try:
+            decision = await self._ask(question)
+            self._keep(key, decision)
+        finally:
+            del self._asking[key]
+            answered.set()
         return decision
 
     async def ready(self) -> bool:

@@ -127,7 +127,7 @@ async def test_only_so_many_ask_at_once_and_none_waits_for_ever() -> None:
         pdp(port, timeout_s=0.2, at_once=2) as client,
     ):
         begun = time.monotonic()
-        asking = [asyncio.create_task(client.decide(ALLOWED)) for _ in range(6)]
+        asking = [asyncio.create_task(client.decide(asks(purpose=str(n)))) for n in range(6)]
         await asyncio.sleep(0.1)
         assert len(asked) == 2
         outcomes = await asyncio.gather(*asking, return_exceptions=True)
@@ -220,6 +220,19 @@ async def test_a_kept_decision_is_of_no_use_once_the_policy_is_gone_or_has_chang
         with opa(tmp_path / "policies", port=port):
             second = await client.decide(ALLOWED)
         assert (second is first, second.serial) == (False, first.serial + 1)
+
+
+async def test_the_same_question_from_many_at_once_is_asked_once() -> None:
+    for cache_s, times in ((60, 1), (0, 8)):  # what may not be kept serves nobody else
+        body = says(cache_s=cache_s)
+        async with standing_in(_always(body)) as (port, asked):
+            async with pdp(port) as client:
+                await asyncio.gather(*(client.decide(asks(query_id=str(n))) for n in range(8)))
+            assert len(asked) == times
+
+
+def _always(body: bytes) -> Callable[[int], bytes]:
+    return lambda _nth: body
 
 
 async def test_a_new_serial_ends_reuse_and_the_cache_is_bounded() -> None:
