@@ -227,7 +227,7 @@ async def fan_out(
         ends_at=monotonic() + gate.limits.query_deadline_s,
         probe=probes.get,
     )
-    results = await visits.visit(agreed)
+    results, shared = await visits.visit(agreed)
     for fetch_id, result in results.items():
         if result.detail or result.alarms:
             source = agreed.grants[fetch_id].fetch.source
@@ -235,7 +235,7 @@ async def fan_out(
                 "query %s: source %s: %s, %d rows it should not have sent: %s",
                 request.id, source, result.state, result.alarms, result.detail,
             )  # fmt: skip
-    return results, await visits.shared_identifiers(agreed, results)
+    return results, shared
 
 
 def shaped(

@@ -26,6 +26,7 @@ from gateway.errors import AuditUnavailable
 
 CHECKPOINT = "checkpoint"
 _TEMPORARY = ".new"
+_KNOWN = 1_000  # folders that need not be made
 
 
 class SwapUnknown(Exception):
@@ -228,6 +229,8 @@ class Store:
         """Make the folder durable: a name is safe only once its parent is synced."""
         if folder in self._known or folder == self._root:
             return
+        if len(self._known) > _KNOWN:
+            self._known.clear()  # of a long log most are never needed again
         self._make_folder(folder.parent)
         with contextlib.suppress(FileExistsError):
             self.disk.mkdir(folder)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -40,6 +40,9 @@ from gateway.query.translate import wholly_askable
 from gateway.query.visit import Visit, link_keys
 
 Probe: TypeAlias = tuple[float, ...]
+Shared: TypeAlias = frozenset[tuple[str, str]]
+"""Identifiers, as kind and value, that more than one person bears."""
+
 _SAID = frozenset({State.ANSWERED, State.TRUNCATED, State.NOT_ASKED})  # not a failure
 
 
@@ -55,27 +58,33 @@ class FanOut:
     probe: Callable[[str], Probe | None] = lambda _handle: None  # opens a probe handle, once
     breakers: Breakers = field(default_factory=lambda: Breakers(monotonic=time.monotonic))
 
-    async def visit(self, agreed: AuthorisedPlan) -> Results:
-        """Every granted fetch's records or its failure, by fetch id.
+    async def visit(self, agreed: AuthorisedPlan) -> tuple[Results, Shared]:
+        """Every granted fetch's records or its failure, by fetch id; and those identifiers, of the
+        ones that would link the found records, that more than one person of some source bears.
 
         Cancelling abandons every visit.
         """
         results: dict[str, FetchResult] = {}
         roots = [g for g in agreed.grants.values() if g.fetch.parent is None]
         async with asyncio.TaskGroup() as group:
-            for grant in roots:
-                group.create_task(self._branch(agreed, grant, (), results))
-        return results
+            found = [
+                group.create_task(self._branch(agreed, grant, (), results, group))
+                for grant in roots
+            ]
+            shared = group.create_task(self._shared(agreed, results, found))
+        return results, shared.result()
 
-    async def shared_identifiers(
-        self, agreed: AuthorisedPlan, results: Results
-    ) -> frozenset[tuple[str, str]]:
-        """Those identifiers, of the ones that would link the found records, that more than one
-        person of some source bears; and all of them where a source that holds any could not say.
+    async def _shared(
+        self, agreed: AuthorisedPlan, results: Results, found: Collection[asyncio.Task[None]]
+    ) -> Shared:
+        """The shared identifiers among what was `found`, looked up while links are followed; all
+        of them where a source that holds any could not say.
 
         Matching may look at them (the use `match`), so it may ask who else bears them, of sources
         too that were not searched. Rows that policy hides take no part.
         """
+        if found:
+            await asyncio.wait(found)
         roots = [g for g in agreed.grants.values() if g.fetch.parent is None and may_match(g)]
         candidates = candidates_of(agreed, results, (g.fetch.id for g in roots))
         asked = would_link(candidates)
@@ -87,9 +96,9 @@ class FanOut:
         looks = [identifying(g, values) for g in (*roots, *agreed.looks.values())]
         if not all(self._can_tell(look, values) for look in looks):
             return asked
-        found = await together(self._timed(agreed, look, ()) for look in looks)
+        looked = await together(self._timed(agreed, look, ()) for look in looks)
         shared: set[tuple[str, str]] = set()
-        for look, result in zip(looks, found, strict=True):
+        for look, result in zip(looks, looked, strict=True):
             if result.state is not State.ANSWERED:
                 return asked
             bearers = candidates_of(agreed, {look.fetch.id: result}, (look.fetch.id,))
@@ -107,19 +116,19 @@ class FanOut:
         grant: Grant,
         keys: Sequence[Any],
         results: dict[str, FetchResult],
+        group: asyncio.TaskGroup,
     ) -> None:
-        """One fetch, then those beneath it."""
+        """One fetch; those beneath it go on in the group."""
         result = await self._timed(agreed, grant, keys)
         results[grant.fetch.id] = result
-        async with asyncio.TaskGroup() as group:
-            for child in agreed.grants.values():
-                if child.fetch.parent != grant.fetch.id:
-                    continue
-                found = tuple(dict.fromkeys(link_keys(result.records, child.fetch.link_from)))
-                if found:
-                    group.create_task(self._branch(agreed, child, found, results))
-                else:
-                    results[child.fetch.id] = FetchResult(state=State.ANSWERED)
+        for child in agreed.grants.values():
+            if child.fetch.parent != grant.fetch.id:
+                continue
+            found = tuple(dict.fromkeys(link_keys(result.records, child.fetch.link_from)))
+            if found:
+                group.create_task(self._branch(agreed, child, found, results, group))
+            else:
+                results[child.fetch.id] = FetchResult(state=State.ANSWERED)
 
     async def _timed(
         self, agreed: AuthorisedPlan, grant: Grant, keys: Sequence[Any]

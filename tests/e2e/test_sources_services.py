@@ -81,7 +81,7 @@ class Services:
             ends_at=time.monotonic() + 30,
             probe=probe,
         )
-        return (await fan_out.visit(agreed))["f0"]
+        return (await fan_out.visit(agreed))[0]["f0"]
 
     async def by(self, source: str, entity: str, name: str, keys: Iterable[Any]) -> list[Record]:
         found = await self.read(source, entity, Compare(name, Op.IN, tuple(keys)))

@@ -85,8 +85,7 @@ class Asked:
 
     async def answer(self) -> tuple[frozenset[tuple[str, str]], Mapping[str, Any]]:
         """The identifiers that count as shared, and the answer."""
-        results = await self.visits.visit(self.agreed)
-        shared = await self.visits.shared_identifiers(self.agreed, results)
+        results, shared = await self.visits.visit(self.agreed)
         shaping = replace(world.shaping(self.operation, self.held), shared=shared)
         return shared, shape(self.operation, self.agreed, results, shaping).body
 

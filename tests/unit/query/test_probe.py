@@ -76,7 +76,7 @@ def searched(ref: str) -> tuple[FetchResult, Memory]:
         catalogue=held, sources={"north": source}, moment=Moment(now=NOW), query_id="q",
         ends_at=math.inf,
     )  # fmt: skip
-    return asyncio.run(visits.visit(agreed))["f0"], source
+    return asyncio.run(visits.visit(agreed))[0]["f0"], source
 
 
 def image(key: str, *, agency: str = "NORTH", source: str = "north") -> str:

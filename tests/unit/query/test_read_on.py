@@ -91,9 +91,10 @@ async def read(
         query_id="q",
         ends_at=asyncio.get_running_loop().time() + 3600,
     )
-    return (await fan_out.visit(replace(agreed, grants={"f0": replace(grant, parts={"": own})})))[
-        "f0"
-    ]
+    results, _ = await fan_out.visit(
+        replace(agreed, grants={"f0": replace(grant, parts={"": own})})
+    )
+    return results["f0"]
 
 
 def keys(result: FetchResult) -> list[Any]:

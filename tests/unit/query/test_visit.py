@@ -34,7 +34,7 @@ async def searched(
     )  # fmt: skip
     asked = world.operation(SEARCH.format(criteria))
     agreed = world.allowed(world.plan_of(asked, held=held), change)
-    return (await visits.visit(agreed))["f0"], source
+    return (await visits.visit(agreed))[0]["f0"], source
 
 
 def numbers(*persons: str) -> list[dict[str, Any]]:
