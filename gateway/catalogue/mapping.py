@@ -70,6 +70,14 @@ class EntityMapping:
         found = [entry.columns.get(rest) for entry in self.parts.get(first, ())]
         return min((c.cut for c in found if c is not None and c.cut is not None), default=None)
 
+    def same_in_all(self, dotted: str) -> bool:
+        """Whether some place holds a constant at `field` or `component.field`."""
+        first, _, rest = dotted.partition(".")
+        if not rest:
+            return first in self.columns and self.columns[first].constant
+        found = (entry.columns.get(rest) for entry in self.parts.get(first, ()))
+        return any(codec is not None and codec.constant for codec in found)
+
     def holds_field(self, dotted: str) -> bool:
         """Whether the source has anything at `field` or `component.field`."""
         return dotted in self.held

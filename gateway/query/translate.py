@@ -200,9 +200,22 @@ def _with_rows(group: Sequence[Condition], part: str, rows: Condition) -> tuple[
 
 
 def askable(where: Condition, mapping: EntityMapping, vocabulary: Vocabulary) -> bool:
-    """Whether the source can be asked any of it: not nothing, and not everything."""
-    pushed = Pushing(mapping=mapping, vocabulary=vocabulary).push(where)
-    return pushed.condition not in (NEVER, ALWAYS) or (where == ALWAYS)
+    """Whether the source can be asked any of it: not nothing, and not everything.
+
+    One alternative that can be asked is enough, where none can be met by every row.
+    """
+    if where == ALWAYS:
+        return True
+    pushing = Pushing(mapping=mapping, vocabulary=vocabulary)
+    told = (pushing.push(part).condition for part in _alternatives(where, mapping))
+    return any(condition not in (NEVER, ALWAYS) for condition in told)
+
+
+def _alternatives(where: Condition, mapping: EntityMapping) -> tuple[Condition, ...]:
+    """Conditions that can be looked at one by one; one, where a place holds the same in all."""
+    if not isinstance(where, Or) or any(map(mapping.same_in_all, fields_of(where))):
+        return (where,)
+    return where.parts
 
 
 def wholly_askable(part: str, field: str, values: Iterable[Any], mapping: EntityMapping) -> bool:

@@ -269,6 +269,8 @@ def test_askable_is_neither_nothing_nor_everything() -> None:
     east = catalogue().mapping("east", "Person")
     assert not askable(Compare("names.full", Op.EQ, "Hodja"), east, vocabulary())
     assert askable(Or((family, Compare("birth_place", Op.EQ, "x"))), north(), vocabulary())
+    everybody = Compare("marking", Op.EQ, "OFFICIAL")  # a constant there
+    assert not askable(Or((family, everybody)), north(), vocabulary())
 
 
 # --- guards --------------------------------------------------------------------------------------
