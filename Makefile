@@ -36,10 +36,7 @@ check: $(READY) ## format, lint, types, import rules, policies
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@opa="$$($(BIN)/python deploy/get_opa.py)" && set -ex && \
-	"$$opa" fmt --list --fail policies && \
-	"$$opa" check --strict --bundle policies && \
-	"$$opa" test --bundle policies
+	@opa="$$($(BIN)/python deploy/get_opa.py)" && $(BIN)/python -m deploy.policy.check "$$opa"
 
 docs: $(READY) ## write the generated part of docs/settings.md
 	@$(BIN)/python -m deploy.write_docs

@@ -1,6 +1,14 @@
 # METADATA
 # title: The decision
 # description: The one entry point. What it does not mention is denied by the gateway.
+# scope: subpackages
+# schemas:
+#   - input: schema.input
+#   - data.tables.handling: schema.tables.handling
+#   - data.tables.ladder: schema.tables.ladder
+#   - data.tables.limits: schema.tables.limits
+#   - data.tables.release: schema.tables.release
+#   - data.tables.switches: schema.tables.switches
 package gateway
 
 import data.gateway.fields
