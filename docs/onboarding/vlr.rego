@@ -5,16 +5,24 @@ package agencies.vlr
 
 import data.gateway.lib
 
+# METADATA
+# title: Our data may be asked for through the gateway
 consents := true
 
 # METADATA
 # title: Only entries that the register keeps current
+# custom:
+#   owner: VLR
+#   reason: An entry that has lapsed would name a keeper who is none.
 rows[id] := lib.eq("retention", "CURRENT") if {
 	some id in (lib.of_type("Vehicle") & lib.of_agency("VLR"))
 }
 
 # METADATA
 # title: Keepers are not for immigration control
+# custom:
+#   owner: VLR
+#   reason: Keepers give their names to be on the road, and for nothing else.
 withhold[id] := {
 	"rule": "vlr.keepers",
 	"text": "The register's keepers are not given for immigration control.",

@@ -63,6 +63,8 @@ ruling(id) := {"show": "silent"} if {
 	rule := concat(":", [fields.name[id], "unlisted"])
 }
 
+# METADATA
+# title: Answered exactly as if nothing were held
 silenced(id) if data.tables.outcomes[fields.outcome_name[id]].show == "silent"
 
 silenced(id) if id in owners.silent
@@ -122,10 +124,14 @@ unlined(read, hidden) := read if {
 	not "sanitised_text" in hidden
 } else := {field: lineless(manner) | some field, manner in read}
 
+# METADATA
+# title: A manner in which no case tells the sanitised line
 lineless(manner) := swapped(manner) if {
 	is_string(manner)
 } else := [{"when": one.when, "as": swapped(one.as)} | some one in manner]
 
+# METADATA
+# title: A hit that would tell the sanitised line is a plain hit
 swapped(word) := object.get({"SANITISED_TEXT": "HIT_ONLY"}, word, word)
 
 # METADATA

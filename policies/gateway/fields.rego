@@ -73,6 +73,8 @@ settled(named) := named if {
 	trained(outcome)
 } else := data.tables.outcomes[named].otherwise
 
+# METADATA
+# title: The person has the training that an outcome asks for, if it asks for any
 trained(outcome) if not outcome.needs
 
 trained(outcome) if outcome.needs in input.subject.training
@@ -93,6 +95,8 @@ manners(named, type, asked) := {field: manner |
 	manner := manner_of(named, type, field)
 }
 
+# METADATA
+# title: How one field is shown to somebody whose clearance reaches it
 manner_of(named, type, field) := stated(chosen(data.tables.outcomes[named], field, known)) if {
 	known := data.tables.fields[type][field]
 	known[1] in subject.field_markings
@@ -115,6 +119,9 @@ chosen(outcome, field, known) := "CLEAR" if {
 
 # METADATA
 # title: The role's rung reaches the field's class, and the class is one the ladder may give at all
+# custom:
+#   owner: all agencies
+#   reason: Intelligence and safeguarding are never given by default.
 on_ladder(class) if {
 	ranks := data.tables.ladder.ranks
 	ranks[class] <= ranks[subject.role.ladder]
@@ -150,6 +157,8 @@ may_use(named, type, whose, use, field) if {
 	component_shown(type, whose, field)
 }
 
+# METADATA
+# title: A field inside a component may be used only where the component is not silent
 component_shown(_, _, field) if not contains(field, ".")
 
 component_shown(type, whose, field) if {

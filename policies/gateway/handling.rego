@@ -23,6 +23,8 @@ arguments := {"unit": "named_units", "purpose": "named_purposes", "until": "expi
 # title: Whose conditions leave the record as it is, for whom it is meant
 open_words := {"label"} | object.keys(arguments)
 
+# METADATA
+# title: The words that these rules can carry out other than by a hit
 known_words := open_words | {"sanitised"}
 
 # METADATA
@@ -48,12 +50,19 @@ meant := [
 	lib.any_of([lib.is_null("expires_on"), lib.compare("expires_on", "gte", substring(input.context.time, 0, 10))]),
 ]
 
+# METADATA
+# title: The reader's agency and the units that it answers for
 units := array.concat([input.subject.agency], object.get(data.tables.agencies, [input.subject.agency, "units"], []))
 
+# METADATA
+# title: Reports whose sharing is permitted with conditions
 coded := lib.eq("handling", "C")
 
 # METADATA
 # title: The cases of a record, the strictest first
+# custom:
+#   owner: all agencies
+#   reason: Conditions protect sources, so what is in doubt is a hit.
 cases := [
 	{"when": lib.eq("handling", "P"), "as": "CLEAR"},
 	{"when": lib.all_of([coded, closed]), "as": "HIT_ONLY"},

@@ -3,6 +3,8 @@
 # description: A condition is data (a subset of UCAST) that a source applies and the gateway re-checks.
 package gateway.lib
 
+# METADATA
+# title: One comparison of a field with a value
 compare(field, operator, value) := {
 	"type": "field",
 	"field": field,
@@ -46,6 +48,8 @@ only_parts(listed) := [among(field, values) | some field, values in listed]
 # title: The same as one condition; of nothing, always
 only(listed) := all_of(only_parts(listed))
 
+# METADATA
+# title: The field holds the only value listed, or one of them
 among(field, values) := compare(field, "eq", values[0]) if count(values) == 1
 
 among(field, values) := one_of(field, values) if count(values) != 1

@@ -5,6 +5,9 @@ package gateway.obligations
 
 # METADATA
 # title: A search by face and a break-glass question need their reason in words
+# custom:
+#   owner: all agencies
+#   reason: The most intrusive questions are accounted for one by one.
 required contains {"type": "require_reason", "attributes": {}} if {
 	some resource in input.resources
 	resource.uses.face

@@ -15,6 +15,9 @@ has_say(agency, id) if agency in {lower(input.resources[id].agency), lower(input
 
 # METADATA
 # title: An owner without a policy of its own has agreed to nothing
+# custom:
+#   owner: all agencies
+#   reason: Data stay with who answers for them.
 consenting := {resource.agency |
 	some resource in input.resources
 	data.agencies[lower(resource.agency)].consents

@@ -7,6 +7,9 @@ import data.gateway.subject
 
 # METADATA
 # title: The name of the refusal that applies
+# custom:
+#   owner: all agencies
+#   reason: A question without role, purpose and reason is nobody's business.
 name := "question" if {
 	not well_formed
 } else := "agency" if {
@@ -47,6 +50,9 @@ well_formed if {
 
 # METADATA
 # title: A purpose without a basis and a review cannot be used
+# custom:
+#   owner: all agencies
+#   reason: What no law allows and nobody reviews must not be done.
 based if {
 	subject.purpose.legal_basis != ""
 	subject.purpose.reviewed_on != ""
@@ -54,6 +60,9 @@ based if {
 
 # METADATA
 # title: Structured context comes before free text
+# custom:
+#   owner: all agencies
+#   reason: A reference can be checked afterwards, words less so.
 reasoned if count(data.tables.reasons[input.context.reason_code].any) == 0
 
 reasoned if {
@@ -61,12 +70,16 @@ reasoned if {
 	given[kind] == true
 }
 
+# METADATA
+# title: What was given with the question, as the table of reasons names it
 given := {
 	"incident": input.context.incident_given,
 	"case": input.context.case_given,
 	"reason": input.context.reason_given,
 }
 
+# METADATA
+# title: Something in the question is searched for by a face
 asks_by_face if {
 	some resource in input.resources
 	resource.uses.face

@@ -9,14 +9,23 @@ import data.gateway.subject
 # METADATA
 # title: Overdue is not unlawful
 # description: Records due for review stay searchable; what is to be disposed of never is.
+# custom:
+#   owner: all agencies
+#   reason: A late review must not hide a danger, and what is disposed of is gone.
 retained := lib.one_of("retention", ["CURRENT", "REVIEW_DUE"])
 
 # METADATA
 # title: No record above the lower of the person's clearance and the role's ceiling
+# custom:
+#   owner: all agencies
+#   reason: A marking is the owner's word on who may read.
 cleared := lib.one_of("marking", subject.markings)
 
 # METADATA
 # title: A silent record is seen by its owner's covert readers only
+# custom:
+#   owner: all agencies
+#   reason: That a record exists can endanger an operation or a person.
 overt(whose) := [] if {
 	whose == "own"
 	"covert_read" in input.subject.training
@@ -27,6 +36,9 @@ overt(whose) := [] if {
 # description: >-
 #   The switch belongs to the agencies together, not to the gateway. Only a setting that is listed
 #   in `firewall_lowered_by` lowers it; none is before rules of its own are written.
+# custom:
+#   owner: all agencies
+#   reason: Who reports a crime must not be found through the report.
 firewalled if {
 	input.context.purpose in data.tables.switches.firewall_purposes
 	not data.tables.switches.firewall in data.tables.switches.firewall_lowered_by
@@ -42,12 +54,18 @@ switched if {
 
 # METADATA
 # title: Behind the firewall no record answers that stands on a victim's or a witness's role
+# custom:
+#   owner: all agencies
+#   reason: Who reports a crime must not be found through the report.
 no_victims := [lib.eq("victim", false)] if {
 	firewalled
 } else := []
 
 # METADATA
 # title: Only who was certainly grown up when the year began
+# custom:
+#   owner: all agencies
+#   reason: Children's records do not go abroad on a guess of their age.
 adults(outcome) := [lib.before("date_of_birth", sprintf("%d-01-01", [year - 18]))] if {
 	outcome.adult
 	year := to_number(substring(input.context.time, 0, 4))

@@ -5,10 +5,15 @@ package agencies.eru
 
 import data.gateway.lib
 
+# METADATA
+# title: Our data may be asked for through the gateway
 consents := true
 
 # METADATA
 # title: Our names for groups stay with people trained in intelligence
+# custom:
+#   owner: ERU
+#   reason: A group's name can give an operation away.
 hide[id] contains "name" if {
 	some id in (lib.of_type("OrganisedGroup") & lib.of_agency("ERU"))
 	not "intelligence" in input.subject.training
@@ -16,6 +21,9 @@ hide[id] contains "name" if {
 
 # METADATA
 # title: Our reports are not for partners abroad
+# custom:
+#   owner: ERU
+#   reason: Another country gets reports through liaison, under its agreement.
 withhold[id] := {
 	"rule": "eru.partners",
 	"text": "Reports are exchanged through liaison channels.",

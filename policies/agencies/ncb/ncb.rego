@@ -5,10 +5,15 @@ package agencies.ncb
 
 import data.gateway.lib
 
+# METADATA
+# title: Our data may be asked for through the gateway
 consents := true
 
 # METADATA
 # title: Referrals as a possible victim of trafficking are not for border work
+# custom:
+#   owner: NCB
+#   reason: A possible victim must be able to come forward.
 silence contains id if {
 	lib.border_work
 	some id in (lib.safeguarding & lib.of_agency("NCB"))

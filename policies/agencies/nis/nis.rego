@@ -5,10 +5,15 @@ package agencies.nis
 
 import data.gateway.lib
 
+# METADATA
+# title: Our data may be asked for through the gateway
 consents := true
 
 # METADATA
 # title: Ranking by face is for people trained for it
+# custom:
+#   owner: NIS
+#   reason: An untrained eye takes a likeness for an identity.
 withhold[id] := {
 	"rule": "nis.operators",
 	"text": "Refer to a trained operator.",

@@ -5,10 +5,15 @@ package agencies.scp
 
 import data.gateway.lib
 
+# METADATA
+# title: Our data may be asked for through the gateway
 consents := true
 
 # METADATA
 # title: Safeguarding flags are not for border work
+# custom:
+#   owner: SCP
+#   reason: Who asks the police for protection must not meet border work for it.
 silence contains id if {
 	lib.border_work
 	some id in (lib.safeguarding & lib.of_agency("SCP"))
