@@ -16,6 +16,7 @@ from typing import Any, Final
 HERE: Final = Path(__file__).parent
 SCHEMAS: Final = HERE / "schemas"
 CAPABILITIES: Final = HERE / "capabilities.json"
+EXPLAIN: Final = HERE / "explain"
 POLICIES: Final = HERE.parents[1] / "policies"
 _UNLIKE: Final = """faults := {name: [error.error | some error in errors] |
 	some name, pair in input
@@ -40,14 +41,14 @@ def run(
 
 def formatted(program: Path, policies: Path) -> list[str]:
     """Files that `opa fmt` would write otherwise."""
-    done = run(program, policies, "fmt", "--list", "--fail", ".")
+    done = run(program, policies, "fmt", "--list", "--fail", ".", str(EXPLAIN))
     return [f"not formatted: {line} (opa fmt -w)" for line in done.stdout.split()]
 
 
 def compiled(program: Path, policies: Path) -> list[str]:
     """What the compiler finds: misspelt paths, and functions that no policy may use."""
     done = run(
-        program, policies, *("check", "--strict", "--bundle", "."),
+        program, policies, *("check", "--strict", "--bundle", ".", str(EXPLAIN)),
         *("--schema", str(SCHEMAS), "--capabilities", str(CAPABILITIES)),
     )  # fmt: skip
     return [] if done.returncode == 0 else [done.stderr.strip() or done.stdout.strip()]

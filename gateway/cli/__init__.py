@@ -6,13 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gateway.cli import audit, catalogue, demo, query, serve
+from gateway.cli import audit, catalogue, demo, policy, query, serve
 from gateway.errors import AuditUnavailable, ConfigError
 
 _EPILOG = """examples:
   portcullis demo                              six agencies and the gateway, with a story
   portcullis query stop.graphql --as RO --purpose OFFICER_SAFETY --reason R01
   portcullis check-config --config gateway.toml
+  portcullis policy explain --as RO --field Identifier.value --purpose APPREHEND
   portcullis audit verify
 Each command explains itself: portcullis COMMAND --help
 """
@@ -27,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (demo, serve, query, catalogue, audit):
+    for group in (demo, serve, query, catalogue, policy, audit):
         group.register(commands)
     return made
 

@@ -6,8 +6,12 @@ import argparse
 import json
 import os
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from deploy.demo.personas import Persona
+from gateway.model import Subject
 
 Commands = Any  # argparse does not name the type that add_subparsers gives
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,6 +35,21 @@ def command(
     )
     made.set_defaults(run=run)
     return made
+
+
+def at_work(persona: Persona, now: datetime) -> Subject:
+    """A persona as a token would make them, for a question that is only explained."""
+    return Subject(
+        issuer="explain",
+        id=persona.sub,
+        agency=persona.agency,
+        roles=persona.roles,
+        clearance=persona.clearance,
+        training=persona.training,
+        app=persona.app,
+        token_id="explain",  # noqa: S106 - not a password
+        attributes_as_at=now,
+    )
 
 
 def home() -> Path:

@@ -19,10 +19,10 @@ from rich.table import Table
 from deploy.demo.personas import PERSONAS, mint
 from gateway.catalogue.check import connect, load_catalogue
 from gateway.catalogue.schema import build_schema
-from gateway.cli.common import ROOT, Commands, command, home, running_demo
+from gateway.cli.common import ROOT, Commands, at_work, command, home, running_demo
 from gateway.errors import GatewayError
 from gateway.identifiers import uuid7
-from gateway.model import Request, Subject
+from gateway.model import Request
 from gateway.policy.contract import question
 from gateway.query.derived import Moment
 from gateway.query.explain import everything, explain
@@ -206,18 +206,7 @@ def _explain(given: argparse.Namespace) -> int:
         justification=_justification(given),
     )
     limits = Limits()
-    persona = PERSONAS[given.persona]
-    subject = Subject(
-        issuer="explain",
-        id=persona.sub,
-        agency=persona.agency,
-        roles=persona.roles,
-        clearance=persona.clearance,
-        training=persona.training,
-        app=persona.app,
-        token_id="explain",  # noqa: S106 - not a password
-        attributes_as_at=now,
-    )
+    subject = at_work(PERSONAS[given.persona], now)
     try:
         operation = parse_request(
             request, Parser(schema=build_schema(catalogue.vocabulary), limits=limits)

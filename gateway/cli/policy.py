@@ -1,0 +1,338 @@
+"""`portcullis policy explain`: what somebody sees of a field, and the rule and row that decide it.
+
+The rules decide, in a real Open Policy Agent, and the gateway's own code narrows what they allow;
+this only puts both into a sentence.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from connectors.conditions import ALWAYS, And, Compare, Condition, IsNull, Op, Or
+from deploy.demo.personas import PERSONAS
+from deploy.policy.check import EXPLAIN, run
+from gateway.catalogue.check import load_catalogue
+from gateway.catalogue.mapping import Catalogue
+from gateway.catalogue.schema import camel
+from gateway.catalogue.vocabulary import Vocabulary
+from gateway.cli.common import ROOT, Commands, at_work, command
+from gateway.cli.demo import find_opa
+from gateway.errors import Refused
+from gateway.model import (
+    CLEAR,
+    SILENT,
+    Case,
+    Decision,
+    Fetch,
+    Justification,
+    Note,
+    Part,
+    PartGrant,
+    Plan,
+    Ruling,
+    Show,
+    Use,
+    resource_id,
+)
+from gateway.policy.contract import question, read_decision
+from gateway.policy.enforce import authorise
+from gateway.policy.masks import MASKS
+from gateway.policy.obligations import OBLIGATIONS
+
+_ACTIONS: Final = {"call": "call", "refer": "refer to", "requestRelease": "request release from"}
+_OPS: Final = {
+    Op.EQ: "is", Op.NE: "is not", Op.IN: "is", Op.LT: "is before", Op.LTE: "is at most",
+    Op.GT: "is after", Op.GTE: "is at least", Op.STARTSWITH: "begins with",
+}  # fmt: skip
+_REF: Final = "ref"  # the gateway's own name for a record: what is done to it is done to the record
+_SHOWN: Final = {
+    None: "withheld",
+    Show.SILENT: "silent, as if nothing were held",
+    Show.HIT: "a hit, only that something is held",
+    Show.COUNT: "counted, not shown",
+}
+
+
+def register(commands: Commands) -> None:
+    group = commands.add_parser("policy", help="Say what the rules decide, and why.")
+    inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    made = command(
+        inner,
+        "explain",
+        _explain,
+        help_text="Who sees a field how, by which rule and which row of which table: asked of a "
+        "real Open Policy Agent, as if reason, case and incident were given.",
+        examples="  portcullis policy explain --as RO --field Identifier.value \\\n"
+        "    --purpose APPREHEND\n"
+        "  portcullis policy explain --as BF --field Person.safeguarding.kind \\\n"
+        "    --purpose BORDER_SECURITY --agency NMC\n"
+        "  portcullis policy explain --as RO --field Place.postcode --purpose OFFICER_SAFETY \\\n"
+        "    --policies /tmp/policies",
+    )
+    made.add_argument("--as", dest="persona", choices=sorted(PERSONAS), required=True, help="who")
+    made.add_argument("--field", required=True, help="GraphQL name: Type.field or Type.part.field")
+    made.add_argument("--purpose", required=True, help="for instance OFFICER_SAFETY")
+    made.add_argument("--agency", help="whose data (left out: each agency that holds the field)")
+    made.add_argument("--policies", type=Path, default=ROOT / "policies", help="a changed copy")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One place of the vocabulary where a field stands: of an entity or of a part of it."""
+
+    entity: str
+    path: str  # "" or "addresses.location"
+    type: str  # of what stands there
+    field: str
+
+    @property
+    def said(self) -> str:
+        parts = (*self.path.split("."), self.field) if self.path else (self.field,)
+        return ".".join((self.entity, *map(camel, parts)))
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return self.said, f"{self.type}.{camel(self.field)}"
+
+
+def _explain(given: argparse.Namespace) -> int:
+    catalogue = load_catalogue(ROOT / "deploy" / "catalogue")
+    _one_of("purpose", given.purpose, catalogue.vocabulary.enums["Purpose"])
+    every = list(places(catalogue.vocabulary))
+    chosen = [place for place in every if given.field in place.names]
+    type_ = given.field.partition(".")[0]
+    near = {n for p in every for n in p.names if n.startswith(f"{type_}.")}
+    _one_of("field", given.field, near if chosen or near else {p.type for p in every})
+    held = {place: _plan(place, catalogue, given.agency) for place in chosen}
+    if not any(plan.fetches for plan in held.values()):
+        holders = {s.agency for s in catalogue.sources.values()}
+        raise SystemExit(
+            f"No source of {given.agency or 'any agency'} holds {given.field}. "
+            f"Agencies: {', '.join(sorted(holders))}."
+        )
+    for place, plan in held.items():
+        if plan.fetches:
+            for sentence in explained(given.persona, place, plan, given, catalogue):
+                print(sentence)
+    return 0
+
+
+def _one_of(what: str, named: str, choices: Sequence[str] | set[str]) -> None:
+    if named not in choices:
+        raise SystemExit(f"No {what} {named}. Choose of: {', '.join(sorted(choices))}.")
+
+
+def places(vocabulary: Vocabulary) -> Iterator[Place]:
+    """Every place of every field that a caller can ask for."""
+
+    def below(entity: str, path: str, type_: str) -> Iterator[Place]:
+        for name, field in vocabulary.fields_of(type_).items():
+            if field.type.name in vocabulary.components:
+                yield from below(entity, f"{path}.{name}" if path else name, field.type.name)
+            elif not field.hidden:
+                yield Place(entity, path, type_, name)
+
+    for entity in vocabulary.entities:
+        yield Place(entity, "", entity, _REF)
+        yield from below(entity, "", entity)
+
+
+# --- the question ---
+
+
+def _plan(place: Place, catalogue: Catalogue, agency: str | None) -> Plan:
+    """One visit to each source that holds the place, or to those of one agency."""
+    parts = tuple(_parts(place, catalogue.vocabulary))
+    asked = f"{place.path}.{place.field}" if place.path else place.field
+    field = catalogue.vocabulary.fields_of(place.type).get(place.field)
+    everywhere = field is None or field.derived
+    fetches = [
+        Fetch(id="", source=source.id, entity=place.entity, parts=parts)
+        for source in catalogue.holders(place.entity)
+        if agency in (None, source.agency)
+        and (everywhere or source.entities[place.entity].holds_field(asked))
+    ]
+    return Plan(fetches=tuple(_numbered(fetches)))
+
+
+def _numbered(fetches: Sequence[Fetch]) -> Iterator[Fetch]:
+    for number, one in enumerate(fetches):
+        yield Fetch(id=f"f{number}", source=one.source, entity=one.entity, parts=one.parts)
+
+
+def _parts(place: Place, vocabulary: Vocabulary) -> Iterator[Part]:
+    """The record, what encloses the field, and what a derived one is worked out from."""
+    steps = place.path.split(".") if place.path else []
+    reads: dict[str, set[str]] = {".".join(steps[:deep]): set() for deep in range(len(steps) + 1)}
+    reads[place.path].add(place.field)
+    for source in vocabulary.derived.get((place.type, place.field), ()):
+        inner, _, field = source.rpartition(".")
+        reads.setdefault(".".join(filter(None, (place.path, inner))), set()).add(field)
+    told = vocabulary.reveals.get((place.type, place.field), ())
+    for path, fields in reads.items():
+        type_ = vocabulary.field_at(place.entity, path).type.name if path else place.entity
+        uses = {(Use.REVEAL, name) for name in told} if path == place.path else set()
+        yield Part(path=path, type=type_, reads=frozenset(fields), uses=frozenset(uses))
+
+
+def _told(asked: Mapping[str, Any], policies: Path) -> Mapping[str, Any]:
+    """What the rules decide, and where each part of it came from."""
+    if (program := find_opa()) is None:
+        raise SystemExit(1)
+    bundles = ("--bundle", str(policies.absolute()), "--bundle", str(EXPLAIN))
+    words = ("eval", *bundles, "--stdin-input", "--format=json", "data.explain.told")
+    done = run(program.absolute(), ROOT, *words, given=json.dumps(asked))
+    if done.returncode != 0 or "result" not in (read := json.loads(done.stdout)):
+        raise SystemExit(f"The policies do not decide: {done.stderr or done.stdout}".strip())
+    found: Mapping[str, Any] = read["result"][0]["expressions"][0]["value"]
+    return found
+
+
+# --- the sentence ---
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What becomes of a place in one source's data, and what in the policies decides it."""
+
+    place: Place
+    grant: PartGrant
+    refused: bool
+    held_back: bool  # the rules show it and the gateway does not, as more would be told by it
+    found: Sequence[tuple[str, Sequence[str | int]]]  # files, and the way to the key in each
+    note: Note
+
+    def sentence(self, desks: Mapping[str, Any]) -> str:
+        grant = self.grant
+        seen = grant.show not in (None, Show.SILENT) and grant.rows != ALWAYS
+        where = f", in rows where {words(grant.rows)}" if seen else ""
+        rows = "; ".join(f"policies/{file}, {' / '.join(map(str, at))}" for file, at in self.found)
+        rule = f" (rule {self.note.rule})" if self.note.rule else ""
+        next_ = _next(self.note, desks)
+        return f"{self.place.said} is {self._shown()}{where}; decided by {rows}{rule}{next_}."
+
+    def _shown(self) -> str:
+        if self.refused:
+            return "refused with the whole question"
+        if self.held_back:
+            return "withheld, because it would tell of a field that is not clear"
+        if self.grant.show is not Show.RECORDS:
+            return _SHOWN[self.grant.show]
+        manner = self.grant.read.get(self.place.field)
+        return _as(manner) if isinstance(manner, str | None) else _by_case(manner)
+
+
+def explained(
+    code: str, place: Place, plan: Plan, given: argparse.Namespace, catalogue: Catalogue
+) -> Iterator[str]:
+    """A sentence for each way in which the agencies' data are treated."""
+    now = datetime.now(UTC)
+    agencies = {source.id: source.agency for source in catalogue.sources.values()}
+    why = Justification(
+        purpose=given.purpose, reason_code="R06", reason_text="x", case_ref="x", incident_ref="x",
+        on_behalf_of="x",
+    )  # fmt: skip
+    subject = at_work(PERSONAS[code], now)
+    asked = question(plan, subject, why, agencies=agencies, now=now, query_id="explain")
+    told = _told(asked, given.policies)
+    desks = json.loads((given.policies / "tables" / "desks" / "data.json").read_text("utf-8"))
+    alike: dict[str, list[str]] = {}
+    for fetch in plan.fetches:
+        said = _finding(fetch, place, told, catalogue.vocabulary).sentence(desks)
+        alike.setdefault(said, []).append(agencies[fetch.source])
+    for said, whose in alike.items():
+        yield f"{code} for {given.purpose}, data of {', '.join(sorted(set(whose)))}: {said}"
+
+
+def _finding(
+    fetch: Fetch, place: Place, told: Mapping[str, Any], vocabulary: Vocabulary
+) -> Finding:
+    decision = read_decision(told["decision"])
+    grant = _grant(fetch, place, decision, vocabulary)
+    path = _deciding(fetch, place, decision)
+    at = resource_id(fetch.id, path)
+    ruling = decision.rulings.get(at, Ruling())
+    allowed = path == place.path and place.field in ruling.read
+    return Finding(
+        place=place,
+        grant=grant,
+        refused=decision.refuse is not None,
+        held_back=allowed and place.field not in grant.read,
+        found=told["sources"][at][place.field if path == place.path else ""],
+        note=decision.refuse or ruling.notes.get(place.field) or ruling.notes.get("", Note()),
+    )
+
+
+def _deciding(fetch: Fetch, place: Place, decision: Decision) -> str:
+    """The outermost part whose ruling is not to show records, else the field's own part."""
+    steps = place.path.split(".") if place.path else []
+    for path in (".".join(steps[:deep]) for deep in range(len(steps))):
+        ruling = decision.rulings.get(resource_id(fetch.id, path))
+        if ruling is not None and ruling.show is not Show.RECORDS:
+            return path
+    return place.path
+
+
+def _grant(fetch: Fetch, place: Place, decision: Decision, vocabulary: Vocabulary) -> PartGrant:
+    """What the gateway would show of the place, were this all that is asked."""
+    nothing = PartGrant(part=fetch.part(place.path), show=None)
+    try:
+        agreed = authorise(
+            Plan(fetches=(fetch,)), decision,
+            masks=MASKS.keys(), duties=OBLIGATIONS.keys(), vocabulary=vocabulary,
+        )  # fmt: skip
+    except Refused:
+        return nothing
+    if fetch.id in agreed.silent:
+        return replace(nothing, show=Show.SILENT)
+    return agreed.grants[fetch.id].parts[place.path]
+
+
+def _by_case(manner: Sequence[Case]) -> str:
+    cases = [
+        f"else {_as(case.manner)}"
+        if case.when == ALWAYS
+        else f"{_as(case.manner)} where {words(case.when)}"
+        for case in manner
+    ]
+    ends = () if manner[-1].when == ALWAYS else ("else withheld",)
+    return f"shown by case ({', '.join((*cases, *ends))})"
+
+
+def _as(manner: str | None) -> str:
+    if manner is None:
+        return "withheld"
+    plain = {CLEAR: "shown in clear", SILENT: "silent", "HIT_ONLY": "a hit"}
+    return plain.get(manner, f"masked by {manner}")
+
+
+def words(condition: Condition) -> str:
+    """A condition in words, with GraphQL's names."""
+    match condition:
+        case Compare(field, op, value):
+            values = value if isinstance(value, tuple) else (value,)
+            return f"{camel(field)} {_OPS[op]} {' or '.join(map(_value, values))}"
+        case IsNull(field):
+            return f"{camel(field)} is not given"
+        case And(parts):
+            return " and ".join(map(words, parts)) or "always"
+        case Or(parts):
+            return f"({' or '.join(map(words, parts))})" if parts else "never"
+
+
+def _value(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _next(note: Note, desks: Mapping[str, Any]) -> str:
+    if not note.desk:
+        return ""
+    desk = desks.get(note.desk, {"title": note.desk, "hours": "hours unknown"})
+    action = _ACTIONS.get(note.action, "ask")
+    return f"; next: {action} the {desk['title']} ({desk['hours']}), “{note.text.rstrip('.')}”"
