@@ -30,6 +30,11 @@ test_forces_and_bureau_silence_flags_for_border_work_whatever_the_matrix_says if
 	}
 }
 
+test_flags_are_silent_for_border_officers_alone if {
+	arrival := gateway.decision with input as q.asked("arrival_officer", "SCP", "BORDER_SECURITY", flags("SCP"))
+	arrival.resources["f0.safeguarding"].show != "silent"
+}
+
 immigration := q.person("BID", "immigration", "ImmigrationStatus", ["status", "case_state"])
 
 test_bid_keeps_the_case_state_from_northmarch if {
@@ -79,4 +84,31 @@ test_no_agency_can_widen if {
 		with data.agencies.nmc.rows as {"f0": data.gateway.lib.all_of([])}
 		with data.agencies.nmc.hide as {"f0": set()}
 	object.keys(decision.resources.f0) == {"notes"}
+}
+
+test_an_agency_can_narrow_without_hiding if {
+	question := q.asked("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("SCP", "Vehicle", ["make"], {}))
+	stolen := data.gateway.lib.eq("stolen", true)
+	decision := gateway.decision with input as question with data.agencies.scp.rows as {"f0": stolen}
+	stolen in decision.resources.f0.rows.value
+	decision.resources.f0.read == {"make": "CLEAR"}
+}
+
+# One question to two agencies: what the one says of the other's data is nothing.
+two := object.union(
+	q.fetch("SCP", "Vehicle", ["make"], {}),
+	{"f1": q.fetch("BID", "Vehicle", ["make"], {}).f0},
+)
+
+test_an_agency_has_no_say_on_anothers_data if {
+	question := q.asked("response_officer", "NMC", "OFFICER_SAFETY", two)
+	stolen := data.gateway.lib.eq("stolen", true)
+	decision := gateway.decision with input as question
+		with data.agencies.bid.withhold as {"f0": {"rule": "r", "text": "t", "desk": "border", "action": "call"}}
+		with data.agencies.bid.silence as {"f0"}
+		with data.agencies.bid.hide as {"f0": {"make"}}
+		with data.agencies.bid.rows as {"f0": stolen}
+	plain := gateway.decision with input as question
+	decision.resources.f0 == plain.resources.f0
+	decision.resources.f0.read == {"make": "CLEAR"}
 }

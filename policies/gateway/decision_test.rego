@@ -175,6 +175,22 @@ test_a_sergeant_asks_on_behalf_of_somebody if {
 	refusal(q.with_context(question, {"on_behalf_of": null})) == "refuse.on_behalf"
 }
 
+test_an_officer_asks_for_themselves if {
+	decision := gateway.decision with input as q.with_context(simple, {"on_behalf_of": null})
+	not decision.refuse
+}
+
+# --- desks ---
+
+test_a_note_names_the_desk_of_the_table_or_the_owners if {
+	named := gateway.decision with input as q.asked("response_officer", "NMC", "APPREHEND", q.fetch("SCP", "Sighting", ["camera"], {}))
+	named.resources.f0.notes[""].desk == "vehicles"
+	owners := gateway.decision with input as q.asked("response_officer", "NMC", "APPREHEND", q.fetch("SCP", "IntelligenceReport", ["handling"], {}))
+	owners.resources.f0.notes[""].desk == "scp-bureau"
+	owners.resources.f0.show == "hit"
+	owners.resources.f0.read == {}
+}
+
 # --- obligations ---
 
 face := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("NIS", "FaceCandidate", ["rank"], {"face": ["likeness"]}))

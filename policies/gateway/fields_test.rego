@@ -151,6 +151,23 @@ test_the_ladder_never_reaches_intelligence_or_safeguarding if {
 	}
 }
 
+test_the_ladder_ends_whatever_a_roles_rung if {
+	question := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("ERU", "Disruption", ["date", "ref"], {}))
+	decision := gateway.decision with input as question
+		with data.tables.roles.bureau_officer.ladder as "S5"
+		with data.tables.matrix.Disruption.bureau_officer as {"*": "ladder"}
+	decision.resources.f0.read == {"ref": "CLEAR"}
+}
+
+test_nobody_searches_by_what_is_silent_to_them if {
+	question := q.asked("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("SCP", "Person", [], {"filter": ["identifiers.value"]}))
+	decision := gateway.decision with input as question
+	decision.resources.f0.uses == {"filter": ["identifiers.value"]}
+	silent := gateway.decision with input as question
+		with data.tables.matrix["Person.identifiers"].response_officer as {"*": "silent"}
+	silent.resources.f0.uses == {}
+}
+
 test_an_empty_word_denies_the_rest if {
 	team := ruling("criminal_team", "BID", "OIC_INVESTIGATION", q.fetch("ERU", "OrganisedGroup", ["name", "region", "thematic_total"], {}), "f0")
 	team.read == {"region": "CLEAR", "thematic_total": "BAND"}

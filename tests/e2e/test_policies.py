@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from deploy.policy.capabilities import allowed
-from deploy.policy.check import CAPABILITIES, CHECKS, compiled, covered, tables, unlike
+from deploy.policy.check import CAPABILITIES, CHECKS, compiled, covered, run, tables, unlike
 from gateway.policy.pdp import canaries
 from tests.opa import POLICIES, program
 
@@ -167,6 +168,23 @@ def test_a_test_that_fails_is_named(policies: Path) -> None:
     )
     [fault] = covered(program(), policies)
     assert "data.gateway.more_test.test_x: FAIL" in fault
+
+
+CONDITIONS = [
+    pytest.param(file.relative_to(POLICIES), line, id=f"{file.stem}: {line.strip()}")
+    for file in sorted((POLICIES / "agencies").glob("*/*.rego"))
+    for line in re.findall(r"^\t(?!some |[}\"]).+$", file.read_text("utf-8"), re.MULTILINE)
+]
+
+
+@pytest.mark.parametrize(("file", "line"), CONDITIONS)
+def test_every_condition_of_an_agency_is_seen_both_ways(
+    policies: Path, file: Path, line: str
+) -> None:
+    """Were it always true, a test beside the rules would fail."""
+    text = (policies / file).read_text("utf-8")
+    (policies / file).write_text(text.replace(line, "\ttrue"), "utf-8")
+    assert run(program(), policies, "test", "--bundle", ".").returncode != 0
 
 
 def test_the_capabilities_are_of_what_is_the_same_always() -> None:
