@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from deploy.policy.check import run
+from deploy.policy.check import EXPLAIN, run
 from tests.opa import POLICIES, program
 
 FILES = sorted(file for file in POLICIES.rglob("*.rego") if not file.stem.endswith("_test"))
-EXAMPLE = Path(__file__).parents[2] / "docs/onboarding/vlr.rego"
+BESIDE = (Path(__file__).parents[2] / "docs/onboarding/vlr.rego", EXPLAIN / "explain.rego")
 SAYS = {"withhold", "silence", "hide", "rows"}  # what an agency may write
 DECIDES = {
     "gateway.fields": {"on_ladder"},
@@ -39,7 +39,7 @@ def words(file: Path) -> tuple[str, dict[str, Mapping[str, Any]]]:
     return ".".join(path), said
 
 
-@pytest.mark.parametrize("file", [*FILES, EXAMPLE], ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [*FILES, *BESIDE], ids=lambda file: file.stem)
 def test_every_rule_says_what_it_does(file: Path) -> None:
     package, rules = words(file)
     assert [name for name, said in rules.items() if not said.get("title")] == []
