@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from itertools import product
 
 from connectors._config import Table
@@ -39,7 +40,7 @@ class Param:
     many: bool = False  # it takes several values at once
     most: int = 1  # that many
     exact: bool = True  # it compares as `conditions.holds` does; else it only narrows
-    kind: str = "text"  # of the values it carries: text, number, boolean or date
+    kind: str = "text"  # of the values it carries, one of _KINDS
     type: str = ""  # GraphQL's name for it
 
 
@@ -54,6 +55,7 @@ class Pushed:
     residual: Condition
 
 
+_KINDS = ("text", "number", "boolean", "date", "datetime")
 _GRAPHQL_KINDS = {"Int": "number", "Float": "number", "Boolean": "boolean"}
 
 
@@ -73,7 +75,7 @@ def params_from(table: Table, key: str, name_key: str) -> tuple[Param, ...]:
                 many=style != "single",
                 most=entry.whole("max", 20) if style != "single" else 1,
                 exact=entry.flag("exact", True),
-                kind=entry.choice("kind", ("text", "number", "boolean", "date"), kind),
+                kind=entry.choice("kind", _KINDS, kind),
                 type=graphql_type,
             )
         )
@@ -215,10 +217,20 @@ def _carries(param: Param, value: Scalar) -> bool:
     if isinstance(value, bool):
         return param.kind == "boolean"
     if isinstance(value, date):
-        return param.kind == "date"
+        return param.kind == ("datetime" if isinstance(value, datetime) else "date")
     if "Int" in param.type:
         return isinstance(value, int) and -(2**31) <= value < 2**31  # GraphQL, section 3.5.1
-    return param.kind == "number" and math.isfinite(value)
+    if isinstance(value, int) and "Float" not in param.type:
+        return param.kind == "number" and -(2**63) <= value < 2**63
+    return param.kind == "number" and _is_double(value)
+
+
+def _is_double(value: int | float | Decimal) -> bool:
+    """Whether it is what a service that computes in double precision would take it for."""
+    try:
+        return math.isfinite(value) and float(value) == value
+    except OverflowError:
+        return False
 
 
 def _alternatives(

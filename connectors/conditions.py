@@ -16,12 +16,13 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import TypeAlias
+from operator import ge, gt, le, lt
+from typing import Any, TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool | Decimal | date | datetime
 """A literal; `datetime` is aware, or naive in the source's own clock, never mixed."""
@@ -145,6 +146,14 @@ def holds(condition: Condition, row: Mapping[str, object]) -> bool:
             return _compare(row.get(field), op, value)
 
 
+_IN_ORDER: Mapping[Op, Callable[[Any, Any], bool]] = {
+    Op.LT: lt,
+    Op.LTE: le,
+    Op.GT: gt,
+    Op.GTE: ge,
+}
+
+
 def _compare(held: object, op: Op, value: Scalar | tuple[Scalar, ...]) -> bool:
     if held is None:
         return False
@@ -162,14 +171,10 @@ def _compare(held: object, op: Op, value: Scalar | tuple[Scalar, ...]) -> bool:
             return held != value
         case Op.STARTSWITH:
             return isinstance(held, str) and isinstance(value, str) and held.startswith(value)
-        case Op.LT:
-            return bool(held < value)  # type: ignore[operator]  # one kind, proved just above
-        case Op.LTE:
-            return bool(held <= value)  # type: ignore[operator]  # one kind, proved just above
-        case Op.GT:
-            return bool(held > value)  # type: ignore[operator]  # one kind, proved just above
-        case Op.GTE:
-            return bool(held >= value)  # type: ignore[operator]  # one kind, proved just above
+    try:
+        return _IN_ORDER[op](held, value)
+    except InvalidOperation:  # a decimal that is no number: like its float, before and after none
+        return False
 
 
 def from_json(data: object) -> Condition:

@@ -11,6 +11,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache, partial
 from typing import Any, Self
 
@@ -351,8 +352,14 @@ def _first(root: Root, query: SourceQuery, groups: Sequence[tuple[str, ...]]) ->
 
 
 def _variable(param: Param, values: tuple[Scalar, ...]) -> object:
-    plain = [v if isinstance(v, str | int | float) else spoken(v) for v in values]
+    plain = [_plain(value) for value in values]
     return plain if param.many else plain[0]
+
+
+def _plain(value: Scalar) -> str | int | float:
+    if isinstance(value, Decimal):
+        return float(value)  # the same: no other is given to an argument
+    return value if isinstance(value, str | int | float) else spoken(value)
 
 
 # --- answers

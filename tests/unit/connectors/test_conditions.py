@@ -49,6 +49,14 @@ def test_null_satisfies_no_comparison(op: Op) -> None:
     assert holds(IsNull("x"), {})
 
 
+@pytest.mark.parametrize("op", [Op.EQ, Op.LT, Op.LTE, Op.GT, Op.GTE, Op.IN])
+@pytest.mark.parametrize("held", [float("nan"), Decimal("NaN")])
+def test_what_is_no_number_only_differs(op: Op, held: Scalar) -> None:
+    for literal in (1, 0.5, Decimal("0.5"), Decimal("NaN")):
+        assert not holds(Compare("x", op, literal), {"x": held})
+        assert holds(Compare("x", Op.NE, literal), {"x": held})
+
+
 @pytest.mark.parametrize(
     ("held", "literal"),
     [(1, "1"), ("1", 1), (True, 1), (1, True), (date(2025, 1, 1), "2025-01-01"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -15,7 +16,10 @@ NAME = Param(column="name", op=Op.EQ, name="name")
 LOOSE = Param(column="town", op=Op.EQ, name="town", exact=False)
 SINCE = Param(column="day", op=Op.GTE, name="from", kind="date")
 AGE = Param(column="age", op=Op.EQ, name="age", kind="number", type="Int")
-PARAMS = (REF, NAME, LOOSE, SINCE, AGE)
+SUM = Param(column="sum", op=Op.EQ, name="sum", kind="number")
+RATE = Param(column="rate", op=Op.EQ, name="rate", kind="number", type="Float")
+SEEN = Param(column="seen", op=Op.GT, name="seen", kind="datetime")
+PARAMS = (REF, NAME, LOOSE, SINCE, AGE, SUM, RATE, SEEN)
 
 
 def pushed(where: Condition, guard: Condition = ALWAYS, least: int = 0, *alone: str) -> Pushed:
@@ -119,11 +123,24 @@ def test_too_many_requests_are_none() -> None:
     ("column", "op", "value"),
     [("name", Op.EQ, ""), ("name", Op.EQ, 5), ("name", Op.EQ, True), ("name", Op.EQ, "\ud800"),
      ("name", Op.LT, "x"), ("ref", Op.EQ, "a,b"), ("day", Op.GTE, "2025-01-01"),
-     ("age", Op.EQ, 2**31), ("age", Op.EQ, 1.5), ("age", Op.EQ, "3"), ("other", Op.EQ, "x")],
+     ("age", Op.EQ, 2**31), ("age", Op.EQ, 1.5), ("age", Op.EQ, "3"), ("other", Op.EQ, "x"),
+     ("sum", Op.EQ, 10**400), ("sum", Op.EQ, Decimal("0.1")), ("sum", Op.EQ, float("inf")),
+     ("rate", Op.EQ, 2**53 + 1), ("rate", Op.EQ, 10**400), ("rate", Op.EQ, Decimal("NaN")),
+     ("day", Op.GTE, datetime(2025, 1, 1, tzinfo=UTC)), ("seen", Op.GT, date(2025, 1, 1))],
 )  # fmt: skip
 def test_what_a_parameter_cannot_say_is_left_over(column: str, op: Op, value: Scalar) -> None:
     where = Compare(column, op, value)
     assert pushed(where) == Pushed(requests=({},), residual=where)
+
+
+@pytest.mark.parametrize(
+    ("param", "value"),
+    [(SUM, 2**63 - 1), (SUM, 0.1), (SUM, Decimal("0.5")), (RATE, 2**53), (RATE, Decimal("0.5")),
+     (SINCE, date(2025, 1, 1)), (SEEN, datetime(2025, 1, 1, tzinfo=UTC))],
+)  # fmt: skip
+def test_what_a_parameter_can_say_is_pushed(param: Param, value: Scalar) -> None:
+    found = pushed(Compare(param.column, param.op, value))
+    assert found == Pushed(requests=({param: (value,)},), residual=ALWAYS)
 
 
 def test_values_as_text() -> None:
