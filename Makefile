@@ -10,14 +10,14 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 STATE := $(if $(PORTCULLIS_HOME),$(PORTCULLIS_HOME),.portcullis)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e bench check docs clean
+.PHONY: help demo test e2e differential bench check docs clean
 
 help: ## say what there is
 	@echo "Portcullis. Every command sets itself up."
 	@echo
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 	@echo
-	@echo "  Variables: PORT=8470 ONCE=1 PEOPLE=5000 PORTCULLIS_HOME=.portcullis"
+	@echo "  Variables: PORT=8470 ONCE=1 PEOPLE=5000 PAIRS=50000 SEED=0 PORTCULLIS_HOME=.portcullis"
 
 demo: $(READY) ## six agencies, OPA and the gateway, and one question answered by all
 	@$(BIN)/portcullis demo $(if $(PORT),--port $(PORT)) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(ONCE),--once)
@@ -27,6 +27,9 @@ test: $(READY) ## the whole suite
 
 e2e: $(READY) ## only the end-to-end tests, against real servers
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/pytest tests/e2e
+
+differential: $(READY) ## 50,000 random comparisons by each kind of source and by Python
+	@$(BIN)/python -m tests.differential $(if $(PAIRS),--pairs $(PAIRS)) $(if $(SEED),--seed $(SEED))
 
 bench: $(READY) ## the figures of docs/performance.md
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m tests.bench

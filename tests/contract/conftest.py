@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.servers import MariaDb, Postgres, mariadb, postgres
+from tests.servers import MariaDb, Postgres, dictionary_locale, mariadb, postgres
 
 
 @pytest.fixture(scope="session", name="short_directory")
@@ -22,21 +20,7 @@ def fixture_short_directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="session", name="dictionary_locale")
 def fixture_dictionary_locale(short_directory: Path) -> str:
-    """A locale that sorts as a dictionary does, compiled here so that no machine need have it.
-
-    "C" where the C library's locale sources are not installed: then the suite proves that
-    comparisons are exact in that locale only.
-    """
-    directory = short_directory / "locale"
-    directory.mkdir()
-    directory.chmod(0o755)
-    command = ["localedef", "-i", "en_US", "-f", "UTF-8", str(directory / "en_US.utf8")]
-    try:
-        subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # a fixed command
-    except (OSError, subprocess.CalledProcessError):
-        return "C"
-    os.environ["LOCPATH"] = str(directory)
-    return "en_US.utf8"
+    return dictionary_locale(short_directory / "locale")
 
 
 @pytest.fixture(scope="session", name="postgres_server")

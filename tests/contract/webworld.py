@@ -322,15 +322,17 @@ def _measure(node: Any, variables: Mapping[str, Any]) -> tuple[int, int]:
 @contextmanager
 def serving(world: World) -> Iterator[World]:
     """The services on a free loopback port, in a thread of their own."""
+    with served(_app(world)) as world.base:
+        yield world
+
+
+@contextmanager
+def served(app: Starlette) -> Iterator[str]:
+    """Any services likewise; gives their address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        world.base = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = uvicorn.Config(
-            _app(world),
-            log_level="critical",
-            lifespan="off",
-            ws="none",
-            timeout_graceful_shutdown=1,
+            app, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -338,7 +340,7 @@ def serving(world: World) -> Iterator[World]:
         try:
             while not server.started:
                 time.sleep(0.01)
-            yield world
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join(timeout=10)
