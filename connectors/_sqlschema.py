@@ -45,11 +45,14 @@ _POSTGRESQL = sa.text(
     """
 )
 
+# the last: in any other collation an index's range for LIKE leaves out text that goes on with the
+# last characters of Unicode (whatever lies beyond U+FFFF, in some)
 _MARIADB = sa.text(
     """
     SELECT CASE WHEN table_schema = DATABASE() THEN table_name
                 ELSE CONCAT(table_schema, '.', table_name) END,
-           column_name, column_type, is_nullable = 'YES', collation_name LIKE 'utf8mb4%'
+           column_name, column_type, is_nullable = 'YES', collation_name LIKE 'utf8mb4%',
+           collation_name REGEXP '^utf8mb4_(general|unicode_520)_(nopad_)?ci$'
     FROM information_schema.columns
     WHERE table_schema NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')
       AND (:every OR table_name = :name)
@@ -90,7 +93,7 @@ def _held(dialect: Dialect, row: Sequence[Any]) -> Held:
     if dialect is Dialect.SQLITE:
         return _sqlite_held(declared, nullable)
     if dialect is Dialect.MARIADB:
-        return _mariadb_held(declared, nullable, bool(row[4]))
+        return _mariadb_held(declared, nullable, bool(row[4]), bool(row[5]))
     kind, form, shown = _POSTGRESQL_TYPES.get(declared, (Kind.TEXT, Form.PRINTED, "text"))
     if form is Form.PLAIN and kind is Kind.TEXT and row[4]:
         form = Form.COLLATED
@@ -158,11 +161,11 @@ _MARIADB_TYPES: Iterable[tuple[tuple[str, ...], tuple[Kind, Form, str]]] = (
 )  # fmt: skip
 
 
-def _mariadb_held(declared: str, nullable: bool, unicode: bool) -> Held:
+def _mariadb_held(declared: str, nullable: bool, unicode: bool, patterned: bool) -> Held:
     word = declared.partition("(")[0].partition(" ")[0]
     for words, (kind, form, shown) in _MARIADB_TYPES:
         if word in words:
             # an index on text in another character set cannot be asked for a literal in this one
             form = Form.COLLATED if kind is Kind.TEXT and unicode else form
-            return Held(kind=kind, form=form, nullable=nullable, shown=shown)
+            return Held(kind=kind, form=form, patterned=patterned, nullable=nullable, shown=shown)
     return Held(kind=Kind.TEXT, form=Form.PRINTED, nullable=nullable, shown="text")

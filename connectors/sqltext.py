@@ -52,6 +52,7 @@ class Held:
     kind: Kind
     form: Form = Form.PLAIN
     affinity: str = ""  # SQLite: "text", "number" or "" for none
+    patterned: bool = False  # MariaDB: LIKE finds by an index whatever it finds without one
     nullable: bool = True
     shown: str = ""  # the type as `spi.Column` words it
 
@@ -65,6 +66,7 @@ class Cell:
     loose: Expression | None = None  # satisfies `eq` whenever `value` does; the planner's friend
     shown: Expression | None = None  # what is read, where that can be simpler than `value`
     affinity: str = ""
+    patterned: bool = False  # as of `Held`
     by_code_point: bool = False  # the database already orders `value` by code point
 
 
@@ -191,7 +193,7 @@ def _cell(dialect: Dialect, held: Held, raw: Expression, by_code_point: bool) ->
         return Cell(kind=held.kind, value=raw)
     if dialect is Dialect.MARIADB or held.form is Form.COLLATED:
         loose = raw if held.form is Form.COLLATED else None
-        return replace(_strict(dialect, raw), loose=loose, shown=raw)
+        return replace(_strict(dialect, raw), loose=loose, shown=raw, patterned=held.patterned)
     if held.form is Form.PADDED:
         strict = _strict(dialect, sa.cast(raw, sa.Text()))
         return replace(strict, loose=sa.cast(raw, _Bpchar()))
@@ -335,7 +337,7 @@ def _starts(dialect: Dialect, cell: Cell, leaf: Leaf, binds: _Binds) -> Predicat
     parts: list[Predicate] = [held >= binds(prefix, text)]
     if leaf.bounded:
         parts.append(held < binds(end, text))
-    if dialect is Dialect.MARIADB and cell.loose is not None:
+    if cell.loose is not None and cell.patterned:
         parts.insert(0, cell.loose.like(binds(pattern, text), escape="/"))
     return sa.and_(*parts)
 

@@ -15,7 +15,7 @@ RELATION = "odds"
 
 Rows: TypeAlias = Sequence[Mapping[str, Any]]
 
-_ROWS, _CONDITIONS = 50, 100  # of one batch
+_ROWS, _CONDITIONS = 20, 250  # of one batch
 PAIRS = _ROWS * _CONDITIONS
 _MOST_STEPS = 50  # of shrinking
 

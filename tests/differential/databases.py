@@ -91,6 +91,7 @@ _POSTGRESQL = {
 _MARIADB = {
     "txt": ("varchar(20)", odds.text),
     "fold": ("varchar(20) COLLATE utf8mb4_turkish_ci", odds.text),
+    "newest": ("varchar(20) COLLATE utf8mb4_unicode_520_ci", odds.text),
     "exact": ("varchar(20) COLLATE utf8mb4_bin", odds.text),
     "latin": ("varchar(20) CHARACTER SET latin1", _latin),
     "padded": ("char(8)", lambda rng: odds.text(rng)[:8]),
@@ -134,8 +135,8 @@ async def postgresql(server: Postgres, locale: str) -> AsyncIterator[Place]:
 async def mariadb(server: MariaDb) -> AsyncIterator[Place]:
     """A database whose collation folds case and accents and ignores trailing spaces."""
     server.run(
-        "CREATE DATABASE odds CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;"
-        "CREATE USER odds@localhost; GRANT SELECT ON odds.* TO odds@localhost;"
+        "CREATE OR REPLACE DATABASE odds CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci;"
+        "CREATE USER IF NOT EXISTS odds@localhost; GRANT SELECT ON odds.* TO odds@localhost;"
     )
     reader, owner = server.url("odds", "", "odds"), server.url("root", "", "odds")
     async with _place("MariaDB", reader, owner, _MARIADB) as place:
@@ -165,7 +166,8 @@ async def _create(engine: AsyncEngine, types: Mapping[str, str]) -> None:
     async with engine.begin() as connection:
         table = f"CREATE TABLE {RELATION} (ref varchar(10) PRIMARY KEY, {', '.join(columns)})"
         await connection.execute(sa.text(table))
-        for name in ("txt", "fold"):  # as real ones are, so that the looser predicates are used
+        # as real ones are, so that the looser predicates find rows
+        for name in types.keys() & {"txt", "fold", "exact", "newest"}:
             await connection.execute(sa.text(f"CREATE INDEX by_{name} ON {RELATION} ({name})"))
 
 

@@ -11,7 +11,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from random import Random
 from typing import Any, TypeAlias
 
@@ -31,8 +31,9 @@ _LETTERS = (
 _WORDS = (
     "", " ", "istanbul", "ISTANBUL", "\u0130stanbul", "\u0131stanbul", "i\u0307stanbul", "straße",
     "strasse", "STRASSE", "STRAẞE", "Höxha", "Ho\u0308xha", "Hoxha", "HOXHA ", "Hoxha\t", "100%",
-    "100_", "1000", "5", "5.0", "05", "1e3", "0x5", "true", "null", "2024-02-29", "a\0", "a\0b",
-    "\0",
+    "100_", "1000", "5", "5.0", "05", "1e3", "0x5", "/", "//", "a/b",
+    "/%", "/_", "a_b", "aXb", "\\\\", "true",
+    "null", "2024-02-29", "a\0", "a\0b", "\0",
 )  # fmt: skip
 _WHOLES = (0, 1, -1, 5, 100, 127, 128, 2**24 + 1, 2**31 - 1, -(2**31), 2**53, 2**53 + 1, -(2**53),
            2**63 - 1, -(2**63))  # fmt: skip
@@ -148,12 +149,13 @@ class Odds:
 
     def _leaf(self) -> Condition:
         name = self._rng.choice(self._names)
-        op = self._rng.choice((*Op, None))
-        if op is None:
+        if self._rng.random() < 1 / 12:
             return IsNull(name)
-        if op is Op.IN:
-            return Compare(name, op, self._list(name))
-        return Compare(name, op, self._literal(name))
+        texts = [value for value in self._held[name] if isinstance(value, str)]
+        if texts and self._rng.random() < 1 / 5:
+            return Compare(name, Op.STARTSWITH, _beginning(self._rng, self._rng.choice(texts)))
+        op = self._rng.choice(list(Op))
+        return Compare(name, op, self._list(name) if op is Op.IN else self._literal(name))
 
     def _list(self, name: str) -> tuple[Any, ...]:
         return tuple(self._literal(name) for _ in range(self._rng.choice((0, 1, 2, 3, 5))))
@@ -185,6 +187,10 @@ class Odds:
                 return condition
 
 
+def _beginning(rng: Random, value: str) -> str:
+    return value[: rng.randint(0, len(value))]
+
+
 def _neighbour(rng: Random, value: Any) -> Any:
     """A value that is all but the same, or the same in another type."""
     try:
@@ -194,15 +200,20 @@ def _neighbour(rng: Random, value: Any) -> Any:
 
 
 _TICK = timedelta(microseconds=1)
+_EXACT = Context(prec=1200)  # any double and what is added to it
 _NEIGHBOURS: Mapping[type, Sequence[Callable[[Any], Any]]] = {
     str: (str.upper, str.lower, str.strip, lambda v: v[:1], lambda v: v[:-1], lambda v: v + " ",
           lambda v: v + "\0", lambda v: v + "\u0301",
-          lambda v: v[:-1] + chr(ord(v[-1:] or "a") ^ 1)),
+          lambda v: v[:-1] + chr(ord(v[-1:] or "a") ^ 1), lambda v: v[:-1] + "\ud800"),
     bool: (lambda v: not v, int),
     int: (lambda v: v + 1, lambda v: v - 1, float, lambda v: Decimal(v) + Decimal("0.5"), str),
     float: (lambda v: math.nextafter(v, math.inf), lambda v: math.nextafter(v, -math.inf), Decimal,
+            lambda v: _EXACT.multiply(Decimal(v), Decimal("1.00000000000000000001")),
+            lambda v: _EXACT.multiply(Decimal(v), Decimal("0.99999999999999999999")),
             lambda v: Decimal(repr(v)), round),
-    Decimal: (float, int, lambda v: v + Decimal("0.000001"), lambda v: v - Decimal("1e-9")),
+    Decimal: (float, int, lambda v: v + Decimal("0.000001"), lambda v: v - Decimal("1e-9"),
+              lambda v: _EXACT.add(v, Decimal("1e-40")),
+              lambda v: _EXACT.subtract(v, Decimal("1e-40"))),
     date: (lambda v: v + timedelta(days=1), lambda v: v - timedelta(days=1), date.isoformat,
            lambda v: datetime.combine(v, time())),
     datetime: (lambda v: v + _TICK, lambda v: v - _TICK, datetime.date, datetime.isoformat,
