@@ -134,6 +134,24 @@ async def test_location_search(asker: Asker) -> None:
     assert {row["postcode"] for row in found} == {"SQ1 4HT"}
 
 
+async def test_a_place_is_asked_for_no_finer_than_it_is_shown(asker: Asker) -> None:
+    """A response officer sees districts: the full postcode is withheld before any source is asked,
+    the district finds all of its places, for whoever asks."""
+    query = """query($c: Postcode!) { locationSearch(by: {postcode: $c}, first: 50) {
+      owner postcode } }"""
+    full = await asker.ask("RO", query, {"c": "SQ1 4HT"}, purpose="PREVENT_DETECT_CRIME")
+    assert full.code == "REFUSED"
+    assert "postcode district" in full.body["errors"][0]["message"]
+    assert full.body["errors"][0]["extensions"]["contact"]
+    assert "SQ1" not in str(full.body)
+    district = await asker.ask("RO", query, {"c": "SQ1"}, purpose="PREVENT_DETECT_CRIME")
+    assert {row["postcode"] for row in district.hits("locationSearch")} == {"SQ1"}
+    clear = await asker.ask("NO", query, {"c": "SQ1"}, purpose="OIC_INVESTIGATION")
+    found = {row["postcode"] for row in clear.hits("locationSearch")}
+    assert "SQ1 4HT" in found
+    assert all(postcode.startswith("SQ1 ") for postcode in found)
+
+
 async def test_the_inspectors_list_is_one_query(asker: Asker, population: Population) -> None:
     landed = population.now - timedelta(hours=6)
     answer = await asker.ask(

@@ -63,7 +63,7 @@ def test_redacted_text_does_not_tell_its_length() -> None:
         ("LAST4", "Int", 12345678, (None, None)),
         ("FIRST_OUT", "Postcode", "TN28 8AB", ("TN28", None)),
         ("FIRST_OUT", "Postcode", "N16XY", ("N1", None)),
-        ("FIRST_OUT", "Postcode", "TN28", (None, None)),
+        ("FIRST_OUT", "Postcode", "TN28", ("TN28", None)),
         ("FIRST_OUT", "Postcode", 7, (None, None)),
         ("GRID_1KM", "String", "camera 7", (None, None)),
     ],
