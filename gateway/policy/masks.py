@@ -89,7 +89,7 @@ def _first_out(value: Any, context: MaskContext) -> Masked:
         return NOTHING
     whole = value.replace(" ", "")
     outward = whole if _OUTWARD.fullmatch(whole) else whole[:-3]
-    return (outward, None) if 2 <= len(outward) <= 4 else NOTHING
+    return (outward, None) if _OUTWARD.fullmatch(outward) else NOTHING
 
 
 def _age_band(value: Any, context: MaskContext) -> Masked:
