@@ -127,6 +127,7 @@ class Use(StrEnum):
     MATCH = "match"
     FACE = "face"
     REVEAL = "reveal"
+    IDENTIFY = "identify"  # filter by a value in full, however coarsely it is shown
 
 
 FieldUse: TypeAlias = tuple[Use, str]
@@ -140,6 +141,7 @@ class Part:
     type: str  # the entity's or the component's name
     reads: frozenset[str] = frozenset()  # fields whose values appear in the response
     uses: frozenset[FieldUse] = frozenset()  # fields the rows depend on
+    filters: frozenset[str] = frozenset()  # fields that are asked for no finer than they are shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

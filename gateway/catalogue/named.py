@@ -75,6 +75,11 @@ def _greatest(raw: Sequence[Any]) -> Any:
     return max(ranked, key=lambda pair: pair[0])[1] if ranked else None
 
 
+def _not_all_shared(raw: Sequence[Any]) -> bool:
+    """Whether a list of handling codes holds any but P; what is no list is not known to be P."""
+    return not isinstance(raw[0], list) or any(code != "P" for code in raw[0])
+
+
 _SOURCE_GRADES = {"1": "RELIABLE", "2": "UNTESTED", "3": "NOT_RELIABLE"}
 
 FUNCTIONS: Mapping[str, Decode] = {
@@ -89,6 +94,7 @@ FUNCTIONS: Mapping[str, Decode] = {
     "present": lambda raw: raw[0] not in (None, "", []),
     "absent": lambda raw: raw[0] in (None, "", []),
     "given_first": _given_first,
+    "not_all_shared": _not_all_shared,
     "greatest": _greatest,
     "sum": lambda raw: sum(v for v in raw if isinstance(v, int)),
 }

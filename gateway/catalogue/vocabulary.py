@@ -34,7 +34,7 @@ SCALARS = frozenset(
         "Vector",  # an embedding: hidden always
     }
 )
-USES = frozenset({"filter", "sort", "count", "link", "match", "face"})
+USES = frozenset({"filter", "sort", "count", "link", "match", "face", "identify"})
 MARKINGS = frozenset({"O", "OS"})
 CLASSES = ("S0", "S1", "S2", "S3", "S4", "S5")
 MASKS = frozenset(

@@ -107,7 +107,7 @@ def _resource(fetch: Fetch, part: Part, agency: str) -> dict[str, Any]:
         "entity": part.type,
         "parent": fetch.id if part.path else fetch.parent,
         "limit": MAX_ELEMENTS if part.path else fetch.limit,
-        "read": sorted(part.reads),
+        "read": sorted(part.reads | part.filters),
         "uses": uses,
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Protocol
 
-from connectors.conditions import NEVER, And, Condition, Or
+from connectors.conditions import NEVER, And, Compare, Condition, Or
 from gateway.errors import PolicyMisunderstood, Refused
 from gateway.model import (
     CLEAR,
@@ -24,13 +24,15 @@ from gateway.model import (
     Ruling,
     Show,
     Use,
+    manners,
     resource_id,
 )
 from gateway.policy.contract import MAX_ELEMENTS
+from gateway.policy.masks import admits
 
 # Denied, these take away what they serve and leave the rows as they are; any other denied use
 # would leave more rows than a permitted one, so the whole fetch is withheld.
-_PARTIAL = frozenset({Use.MATCH, Use.COUNT, Use.REVEAL})
+_PARTIAL = frozenset({Use.MATCH, Use.COUNT, Use.REVEAL, Use.IDENTIFY})
 
 _UNRULED = Ruling()  # what a decision does not mention: nothing of it
 
@@ -147,7 +149,34 @@ def _denied(fetch: Fetch, rulings: Mapping[str, Ruling]) -> Note | None:
         for use, field in sorted(part.uses - ruling.uses):
             if use not in _PARTIAL:
                 return ruling.notes.get(field) or _unasked(ruling)
+    return _too_fine(fetch, rulings)
+
+
+def _too_fine(fetch: Fetch, rulings: Mapping[str, Ruling]) -> Note | None:
+    """Why the fetch may not ask for so exact a value: asking would tell what the mask hides."""
+    own = rulings[fetch.id]
+    parts = {part.path: part for part in fetch.parts}
+    for asked in _comparisons(fetch.where):
+        path, _, name = asked.field.rpartition(".")
+        if path not in parts or name not in parts[path].filters:
+            continue
+        ruling = rulings.get(resource_id(fetch.id, path), _UNRULED)
+        # Of a hit, a count or silence no value is shown: there policy's leave to filter is all.
+        values_shown = ruling.show in {None, Show.RECORDS}
+        if values_shown and (Use.IDENTIFY, asked.field) not in own.uses:
+            shown = manners(ruling.read.get(name))
+            if not shown or not all(one == CLEAR or admits(one, asked) for one in shown):
+                return ruling.notes.get(name) or ruling.notes.get("") or own.notes.get("", Note())
     return None
+
+
+def _comparisons(where: Condition) -> Iterator[Compare]:
+    match where:
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _comparisons(part)
+        case Compare():
+            yield where
 
 
 def _unasked(ruling: Ruling) -> Note:

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import hmac
 import math
+import re
 from calendar import monthrange
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from connectors.conditions import Compare, Op
 from gateway.model import EMPTY
 
 BLOCKS: Final = "▮▮▮"
@@ -27,6 +29,7 @@ _LISTS = (list, tuple)
 _DATE = 10  # characters of YYYY-MM-DD, with which every date and time begins
 _KM_PER_DEGREE = 111.32
 _AGES = (18, 25, 35, 45, 55, 65)
+_OUTWARD = re.compile(r"[A-Z]{1,2}[0-9][A-Z0-9]?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +87,9 @@ def _first_out(value: Any, context: MaskContext) -> Masked:
     """The outward half of a postcode: the last three characters are the inward half."""
     if not isinstance(value, str):
         return NOTHING
-    outward = value.replace(" ", "")[:-3]
-    return (outward, None) if 2 <= len(outward) <= 4 else NOTHING
+    whole = value.replace(" ", "")
+    outward = whole if _OUTWARD.fullmatch(whole) else whole[:-3]
+    return (outward, None) if _OUTWARD.fullmatch(outward) else NOTHING
 
 
 def _age_band(value: Any, context: MaskContext) -> Masked:
@@ -211,3 +215,17 @@ MASKS: Mapping[str, Mask] = MappingProxyType(
     }
 )
 """Every mask of the vocabulary, by the name that policy uses."""
+
+_ASKED = MaskContext(today=date.min, token_key=b"", type="PartialDate")
+
+
+def admits(mask: str, asked: Compare) -> bool:
+    """Whether a criterion is no finer than what the mask shows: the mask leaves its value as it is.
+
+    A year, a month or a postcode district can be asked for; ends of numbers, tokens and bands
+    cannot, and nor can anything under a mask that shows nothing.
+    """
+    if mask not in MASKS or asked.op not in {Op.EQ, Op.STARTSWITH}:
+        return False
+    value = asked.value.rstrip() if isinstance(asked.value, str) else None
+    return value is not None and MASKS[mask](value, _ASKED) == (value, None)

@@ -94,6 +94,10 @@ class Criteria:
         if argument.min_length and _told(scalar, settled) < argument.min_length:
             text = f"{camel(argument.name)}: give at least {argument.min_length} characters."
             raise InvalidOperation(text)
+        if scalar == "Postcode" and argument.op == "eq" and " " not in settled:
+            return Compare(
+                argument.on, Op.STARTSWITH, f"{settled} "
+            )  # every postcode of a district
         return Compare(argument.on, Op(argument.op), settled)
 
     def _check_size(self, argument: Argument, values: Sequence[Any]) -> None:

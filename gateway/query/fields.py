@@ -19,6 +19,7 @@ from gateway.catalogue.vocabulary import Field
 from gateway.model import (
     CLEAR,
     HIT_ONLY,
+    SANITISED_TEXT,
     SILENT,
     AuthorisedPlan,
     Case,
@@ -183,6 +184,8 @@ class Fields:
             if manner == HIT_ONLY:
                 return dropped
             told = partial(self.event, fetch, Outcome.MASKED, note, manner)
+            if manner == SANITISED_TEXT:
+                return sanitised(tell, told, self.event(fetch, Outcome.WITHHELD, note))
             return masked(tell, read, self.shaping.mask(manner, spec), told, spec.type.many)
 
         if manner is None or isinstance(manner, str):
@@ -263,6 +266,17 @@ def masked(tell: Tell, read: Build, mask: Mask, told: Callable[[str], Event], ma
             event = events[shows] = told(shows or "")
         tell(at, event)
         return [] if value is None and many else value
+
+    return build
+
+
+def sanitised(tell: Tell, told: Callable[[str], Event], withheld: Event) -> Build:
+    """Nothing of the text: the owner's sanitised text is told instead, where there is one."""
+
+    def build(values: Values, at: Place, _owner: Owner) -> Any:
+        line = values.get("sanitised_text")
+        tell(at, told(line) if line else withheld)
+        return None
 
     return build
 

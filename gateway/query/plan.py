@@ -284,11 +284,14 @@ class _Planning:
                 links[selection.key] = self.follow(fetch, link, selection)
                 if links[selection.key]:
                     reading.use("", (Use.LINK, link.from_))
-        for use in uses:
-            reading.use("", use)
         for dotted in sorted({template.link_by, *fields_of(template.where)}):
             if "." in dotted:
                 reading.found_by(dotted)
+        for use, dotted in uses:
+            if use is Use.FILTER:
+                reading.filtered(dotted)
+            else:
+                reading.use("", (use, dotted))
         self.fetches[position] = replace(fetch, parts=reading.parts(), links=links)
         if len(self.fetches) > self.limits.fetches * 2:
             raise LimitExceeded.of("fetches", self.limits.fetches, "many more")

@@ -39,6 +39,7 @@ class Reading:
         self.mapping = mapping
         self.reads: dict[str, set[str]] = {"": set()}
         self.uses: dict[str, set[FieldUse]] = {"": set()}
+        self.filters: dict[str, set[str]] = {"": set()}
         self.types: dict[str, str] = {"": entity}
 
     def use(self, path: str, use: FieldUse) -> None:
@@ -57,6 +58,7 @@ class Reading:
         if path not in self.types:
             self.types[path] = type_name
             self.reads[path] = set()
+            self.filters[path] = set()
             # Where a number is all that may be told, these may be counted beside the total.
             self.uses[path] = {
                 (Use.COUNT, field.name)
@@ -124,6 +126,18 @@ class Reading:
         if self.mapping.holds_field(dotted):
             self._part(owner, self.vocabulary.field_at(self.entity, owner).type.name)
 
+    def filtered(self, dotted: str) -> None:
+        """Rows are filtered by this field: policy is asked how it is read, so that it is asked for
+        no finer than it is shown, and whether it may be all the same."""
+        self.use("", (Use.FILTER, dotted))
+        if not self.mapping.holds_field(dotted):
+            return
+        field = self.vocabulary.field_at(self.entity, dotted)
+        if "identify" in field.uses:
+            self.use("", (Use.IDENTIFY, dotted))
+        if not field.hidden:
+            self.filters[dotted.rpartition(".")[0]].add(field.name)
+
     def parts(self) -> tuple[Part, ...]:
         return tuple(
             Part(
@@ -131,6 +145,7 @@ class Reading:
                 type=type_name,
                 reads=frozenset(self.reads[path]),
                 uses=frozenset(self.uses[path]),
+                filters=frozenset(self.filters[path]),
             )
             for path, type_name in self.types.items()
         )

@@ -401,8 +401,8 @@ def _part_fields(part: PartGrant) -> Iterable[str]:
         for manner in part.read.values():
             if not isinstance(manner, str):
                 yield from _case_fields(manner)
-        if SANITISED_TEXT in manners(part.read.get("ref")):
-            yield "sanitised_text"  # what is told of a record that is not named
+        if any(SANITISED_TEXT in manners(manner) for manner in part.read.values()):
+            yield "sanitised_text"  # what is told of a record or a text that is not shown
     yield from part.match
     yield from part.count
     yield from fields_of(part.rows)

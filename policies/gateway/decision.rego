@@ -122,23 +122,29 @@ narrowed(id, ruling) := ruling if {
 # title: Who keeps back the sanitised text keeps back the line that a hit would tell of it
 unlined(read, hidden) := read if {
 	not "sanitised_text" in hidden
-} else := {field: lineless(manner) | some field, manner in read}
+} else := {field: lineless(field, manner) | some field, manner in read}
 
 # METADATA
 # title: A manner in which no case tells the sanitised line
-lineless(manner) := swapped(manner) if {
+lineless(field, manner) := swapped(field, manner) if {
 	is_string(manner)
-} else := [{"when": one.when, "as": swapped(one.as)} | some one in manner]
+} else := [{"when": one.when, "as": swapped(field, one.as)} | some one in manner]
 
 # METADATA
-# title: A hit that would tell the sanitised line is a plain hit
-swapped(word) := object.get({"SANITISED_TEXT": "HIT_ONLY"}, word, word)
+# title: Without its line a record is a plain hit, a text nothing
+swapped(field, word) := word if {
+	word != "SANITISED_TEXT"
+} else := "HIT_ONLY" if {
+	field == "ref"
+} else := "NULL"
 
 # METADATA
-# title: The note of an outcome, if it has one, standing or on the records that are hits
-notes(named, place, agency) := {object.get(data.tables.outcomes[named], "note_at", ""): note(said, concat(":", [place, named]), agency)} if {
-	said := data.tables.outcomes[named].note
-} else := {}
+# title: The note of an outcome, if it has one, standing or where something is held back
+notes(named, place, agency) := {at: told |
+	outcome := data.tables.outcomes[named]
+	told := note(outcome.note, concat(":", [place, named]), agency)
+	some at in object.get(outcome, "note_at", [""])
+}
 
 # METADATA
 # title: No "no" without a desk and a next step

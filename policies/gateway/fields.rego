@@ -97,10 +97,17 @@ manners(named, type, asked) := {field: manner |
 
 # METADATA
 # title: How one field is shown to somebody whose clearance reaches it
-manner_of(named, type, field) := stated(chosen(data.tables.outcomes[named], field, known)) if {
+manner_of(named, type, field) := said(outcome, chosen(outcome, field, known)) if {
+	outcome := data.tables.outcomes[named]
 	known := data.tables.fields[type][field]
 	known[1] in subject.field_markings
 }
+
+# METADATA
+# title: A text that tells what paragraphs say is shown as the other fields are, as far as they may be
+said(outcome, manner) := handling.by_paragraphs(stated(outcome.read["*"])) if {
+	manner == "BY_PARAGRAPHS"
+} else := stated(manner)
 
 # METADATA
 # title: A field by its own name, else as all the others, else by the ladder of sensitivity
@@ -132,7 +139,7 @@ on_ladder(class) if {
 # title: A manner as the gateway reads it; an empty word denies
 stated(manner) := manner if {
 	is_string(manner)
-	not manner in {"", "BY_CONDITIONS"}
+	not manner in {"", "BY_CONDITIONS", "BY_PARAGRAPHS"}
 }
 
 stated("BY_CONDITIONS") := handling.cases

@@ -70,3 +70,22 @@ cases := [
 	{"when": lib.all_of(array.concat([coded, lib.one_of("conditions", conditions(open_words))], meant)), "as": "CLEAR"},
 	{"when": coded, "as": "HIT_ONLY"},
 ]
+
+# METADATA
+# title: The cases of a text that holds every paragraph
+# description: In clear where no paragraph is coded C; else the owner's sanitised text stands for it.
+# custom:
+#   owner: all agencies
+#   reason: A report must not tell in one text what its paragraphs keep back.
+by_paragraphs(manners) := [one | some manner in manners; some one in parted(manner)]
+
+# METADATA
+# title: One case of such a text, in clear only without a restricted paragraph
+parted(manner) := [manner] if manner.as != "CLEAR"
+
+parted(manner) := [
+	{"when": lib.all_of([manner.when, lib.eq("restricted_paragraph", false)]), "as": "CLEAR"},
+	{"when": manner.when, "as": "SANITISED_TEXT"},
+] if {
+	manner.as == "CLEAR"
+}

@@ -35,7 +35,7 @@ either(part, record) if {
 	both(one, record)
 }
 
-either(part, record) if compared(part, record)
+either(part, record) if both(part, record)
 
 both(one, record) if {
 	one.operator == "and"
@@ -187,6 +187,60 @@ test_who_keeps_back_the_sanitised_text_keeps_back_the_line if {
 	not "SANITISED_TEXT" in {one.as | some one in arrived.resources.f0.read.ref}
 	not arrived.resources.f0.read.sanitised_text
 }
+
+# --- the text of a report whose paragraphs have codes of their own ---
+
+told := q.fetch("ERU", "IntelligenceReport", ["ref", "text"], {})
+
+text_manner(question, record) := [one.as |
+	some one in decision.resources.f0.read.text
+	holds(one.when, record)
+][0] if {
+	decision := gateway.decision with input as question
+}
+
+test_a_text_is_clear_only_where_every_paragraph_may_be_shown if {
+	bureau := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", told)
+	every question in [bureau, q.asked("arrival_officer", "SCP", "PROTECT_VULNERABLE", told)] {
+		text_manner(question, {"handling": "P", "restricted_paragraph": false}) == "CLEAR"
+		text_manner(question, {"handling": "P", "restricted_paragraph": true}) == "SANITISED_TEXT"
+		text_manner(question, {"handling": "P"}) == "SANITISED_TEXT"
+		text_manner(question, {"handling": "C", "conditions": [], "restricted_paragraph": false}) == "HIT_ONLY"
+		decision := gateway.decision with input as question
+		decision.resources.f0.notes[_].action == "requestRelease"
+	}
+	noted := gateway.decision with input as q.asked("arrival_officer", "SCP", "PROTECT_VULNERABLE", told)
+	object.keys(noted.resources.f0.notes) == {"ref", "text"}
+}
+
+test_its_owner_reads_the_whole_text if {
+	decision := gateway.decision with input as q.asked("rocu_analyst", "ERU", "OIC_INVESTIGATION", told)
+	decision.resources.f0.read.text == "CLEAR"
+}
+
+test_a_text_without_the_sanitised_line_tells_nothing if {
+	bureau := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", told)
+	decision := gateway.decision with input as bureau with data.agencies.eru.hide as {"f0": {"sanitised_text"}}
+	{one.as | some one in decision.resources.f0.read.text} == {"CLEAR", "NULL", "HIT_ONLY"}
+}
+
+test_whoever_reads_paragraphs_by_their_codes_reads_the_text_so if {
+	every role, cells in data.tables.matrix["IntelligenceReport.paragraphs"] {
+		every purpose, cell in cells {
+			every pair in pairs(data.tables.matrix.IntelligenceReport[role][purpose], cell) {
+				alike(pair)
+			}
+		}
+	}
+}
+
+pairs(whole, cell) := [[whole, cell]] if is_string(cell)
+
+pairs(whole, cell) := [[whole[side], word] | some side, word in cell] if is_object(cell)
+
+alike(pair) if data.tables.outcomes[pair[1]].read["*"] == "CLEAR"
+
+alike(pair) if data.tables.outcomes[pair[0]].read.text == "BY_PARAGRAPHS"
 
 test_a_plain_manner_is_kept_as_it_is if {
 	own := q.asked("rocu_analyst", "ERU", "OIC_INVESTIGATION", report)

@@ -9,13 +9,15 @@ import secrets
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from deploy.demo.agencies.nis import embedding
 from deploy.demo.personas import PERSONAS
-from deploy.demo.population import Agency, Population
+from deploy.demo.population import Agency, Population, Report
 from deploy.demo.story import DOCUMENTS, WHO
 from gateway.catalogue.forms import fold_name
 from gateway.query.refs import Probe, officer
@@ -132,6 +134,24 @@ async def test_location_search(asker: Asker) -> None:
     assert {row["postcode"] for row in found} == {"SQ1 4HT"}
 
 
+async def test_a_place_is_asked_for_no_finer_than_it_is_shown(asker: Asker) -> None:
+    """A response officer sees districts: the full postcode is withheld before any source is asked,
+    the district finds all of its places, for whoever asks."""
+    query = """query($c: Postcode!) { locationSearch(by: {postcode: $c}, first: 50) {
+      owner postcode } }"""
+    full = await asker.ask("RO", query, {"c": "SQ1 4HT"}, purpose="PREVENT_DETECT_CRIME")
+    assert full.code == "REFUSED"
+    assert "postcode district" in full.body["errors"][0]["message"]
+    assert full.body["errors"][0]["extensions"]["contact"]
+    assert "SQ1" not in str(full.body)
+    district = await asker.ask("RO", query, {"c": "SQ1"}, purpose="PREVENT_DETECT_CRIME")
+    assert {row["postcode"] for row in district.hits("locationSearch")} == {"SQ1"}
+    clear = await asker.ask("NO", query, {"c": "SQ1"}, purpose="OIC_INVESTIGATION")
+    found = {row["postcode"] for row in clear.hits("locationSearch")}
+    assert "SQ1 4HT" in found
+    assert all(postcode.startswith("SQ1 ") for postcode in found)
+
+
 async def test_the_inspectors_list_is_one_query(asker: Asker, population: Population) -> None:
     landed = population.now - timedelta(hours=6)
     answer = await asker.ask(
@@ -187,6 +207,56 @@ async def test_an_intelligence_report_by_its_ref(asker: Asker) -> None:
         "UNTESTED", "B", "P",
     )  # fmt: skip
     assert report["text"]
+
+
+def shared(population: Population, agency: Agency, *, mixed: bool) -> Report:
+    """A report coded P about somebody who can be searched for, with a paragraph coded C or none."""
+    for report in population.reports:
+        people = [population.people[t].copies[report.agency] for t in report.subjects]
+        if (
+            (report.agency, report.governance.handling, report.silent) == (agency, "P", False)
+            and report.governance.retention == "CURRENT"
+            and report.sanitised
+            and (len({p.handling for p in report.paragraphs}) == 2) is mixed
+            and people[0].name.family
+            and (people[0].birth.day or people[0].birth.earliest)
+            and not people[0].silent
+            and people[0].governance.retention == "CURRENT"
+        ):
+            return report
+    raise AssertionError((agency, mixed))
+
+
+REPORTS = """query($n: [PersonCriteria!]!) { personSearch(anyOf: $n, first: 50) { hits { owner
+  intelligence { urn title text sanitisedText paragraphs { text handling } } } } }"""
+
+
+@pytest.mark.parametrize("agency", [Agency.ERU, Agency.NCB])
+@pytest.mark.parametrize("mixed", [True, False])
+async def test_a_text_with_a_coded_paragraph_gives_way_to_the_owners_sanitised_text(
+    asker: Asker, population: Population, agency: Agency, mixed: bool
+) -> None:
+    report = shared(population, agency, mixed=mixed)
+    copy = population.people[report.subjects[0]].copies[agency]
+    birth = copy.birth
+    exact = birth.earliest or date(birth.year or 0, birth.month or 0, birth.day or 0)
+    who = [{"family": copy.name.family, "dob": exact.isoformat()}]
+    for persona, purpose, reason in (
+        ("NO", "OIC_INVESTIGATION", "R08"), ("RA", "OIC_INVESTIGATION", "R08"),
+        ("AO", "PROTECT_VULNERABLE", "R04"),
+    ):  # fmt: skip
+        answer = await asker.ask(persona, REPORTS, {"n": who}, purpose=purpose, reason=reason)
+        rows = [i for row in answer.hits(owner=agency) for i in row["intelligence"]]
+        (read,) = [row for row in rows if row["urn"] == report.urn]
+        own = PERSONAS[persona].agency == agency
+        assert read["title"] == report.title
+        assert read["text"] == (report.text if own or not mixed else None)
+        told = {e["shows"] for e in answer.said("text", agency=agency)
+                if e.get("mask") == "SANITISED_TEXT"}  # fmt: skip
+        assert (report.sanitised in told) is (mixed and not own)
+        assert [p["text"] for p in read["paragraphs"]] == [
+            p.text for p in report.paragraphs if own or p.handling == "P"
+        ]
 
 
 FACE = """query($f: FaceProbe!) { faceSearch(probe: $f, maxCandidates: 5) {

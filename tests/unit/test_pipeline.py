@@ -49,7 +49,7 @@ from gateway.query.refs import Cursor, Probe, officer
 from tests.unit.query import world
 
 SEARCH = '{ personSearch(anyOf: [{family: "Hodja"}]) { total hits { ref sex } } }'
-CLEAR = dict.fromkeys(("ref", "sex"), "CLEAR")
+CLEAR = dict.fromkeys(("family", "ref", "sex"), "CLEAR")
 SHOWN = Ruling(
     show=Show.RECORDS,
     limit=5,

@@ -74,6 +74,10 @@ create view person_address_v as
   from link l join entity t on t.id = l.b and t.kind = 'LOC' where l.rel = 'ASS';
 create view ocg_member_v as
   select m.ocg || '/' || m.entity as id, m.* from ocg_member m;
+create view intel_v as
+  select i.*, (
+    select p.urn from intel_para p where p.urn = i.urn and p.hnd is not 'P') as para_restricted
+  from intel i;
 create view intel_person_v as
   select i.urn, i.entity as person from intel_entity i
   join entity p on p.id = i.entity and p.kind = 'PER';

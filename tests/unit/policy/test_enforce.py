@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -15,6 +15,7 @@ from gateway.model import (
     Decision,
     Fetch,
     FieldUse,
+    Manner,
     Note,
     Obligation,
     Part,
@@ -85,6 +86,82 @@ def agreed(
         Plan(fetches=fetches, looks=looks), decision, masks=MASKS.keys(), duties=OBLIGATIONS.keys(),
         vocabulary=words or Words(),
     )  # fmt: skip
+
+
+# --- a masked field is asked for no finer than it is shown ---
+
+FULL, DISTRICT = Compare("postcode", Op.EQ, "TN28 8AB"), Compare("postcode", Op.STARTSWITH, "TN28 ")
+FILTER = (Use.FILTER, "postcode")
+
+
+def asking(where: Condition, manner: Manner | None, *, show: Show = Show.RECORDS) -> AuthorisedPlan:
+    """A place searched for by its postcode, which is shown in this manner."""
+    own = Part(
+        path="", type="Location", reads=frozenset({"town"}), uses=frozenset({FILTER}),
+        filters=frozenset({"postcode"}),
+    )  # fmt: skip
+    read: dict[str, Manner] = {"town": "CLEAR", **({"postcode": manner} if manner else {})}
+    ruling = replace(shown("town", uses=(FILTER,), note=NO, show=show), read=read)
+    other = fetch("f1")
+    return agreed(replace(fetch("f0", own), where=where), other, f0=ruling, f1=shown("sex"))
+
+
+@pytest.mark.parametrize(
+    ("where", "manner"),
+    [
+        (FULL, "FIRST_OUT"), (DISTRICT, "YEAR"), (DISTRICT, "LAST4"), (FULL, "LAST4"),
+        (FULL, None), (DISTRICT, None), (FULL, "SILENT"), (FULL, "BAND"), (FULL, "NULL"),
+        (Or((DISTRICT, FULL)), "FIRST_OUT"),
+        (Compare("postcode", Op.STARTSWITH, "TN28 8"), "FIRST_OUT"),
+        (Compare("postcode", Op.STARTSWITH, "T"), "FIRST_OUT"),
+        (Compare("postcode", Op.IN, ("TN28 8AB",)), "FIRST_OUT"),
+        (FULL, (Case(ALWAYS, "CLEAR"), Case(ALWAYS, "FIRST_OUT"))),
+        (Compare("postcode", Op.EQ, "1991-04-17"), "YEAR"),
+        (Compare("postcode", Op.GTE, "1991"), "YEAR"),
+        (Compare("postcode", Op.EQ, 1991), "YEAR"),
+    ],
+)  # fmt: skip
+def test_what_is_finer_than_the_mask_is_not_asked(where: Condition, manner: Manner | None) -> None:
+    plan = asking(where, manner)
+    assert plan.withheld == {"f0": NO}
+    assert set(plan.grants) == {"f1"}
+
+
+@pytest.mark.parametrize(
+    ("where", "manner"),
+    [
+        (FULL, "CLEAR"), (DISTRICT, "CLEAR"), (DISTRICT, "FIRST_OUT"),
+        (Compare("postcode", Op.EQ, "TN28"), "FIRST_OUT"),
+        (DISTRICT, (Case(ALWAYS, "CLEAR"), Case(ALWAYS, "FIRST_OUT"))),
+        (Compare("postcode", Op.EQ, "1991"), "YEAR"),
+        (Compare("postcode", Op.EQ, "1991"), "MONTH_YEAR"),
+        (Compare("postcode", Op.EQ, "1991-04"), "MONTH_YEAR"),
+        (Compare("town", Op.EQ, "Wrackhaven"), "FIRST_OUT"),
+    ],
+)  # fmt: skip
+def test_what_is_no_finer_than_the_mask_is_asked(where: Condition, manner: Manner) -> None:
+    assert set(asking(where, manner).grants) == {"f0", "f1"}
+
+
+@pytest.mark.parametrize("show", [Show.HIT, Show.COUNT])
+def test_of_a_hit_or_a_count_no_value_is_shown_that_could_be_confirmed(show: Show) -> None:
+    assert "f0" in asking(FULL, None, show=show).grants
+
+
+@pytest.mark.parametrize("leave", [True, False])
+def test_a_number_in_full_finds_its_bearer_where_policy_says_so(leave: bool) -> None:
+    dotted = "identifiers.value"
+    uses = ((Use.FILTER, dotted), (Use.IDENTIFY, dotted))
+    own = part("", "Person", "sex", uses=uses)
+    inner = replace(part("identifiers", "Identifier"), filters=frozenset({"value"}))
+    asked = replace(fetch("f0", own, inner), where=Compare(dotted, Op.EQ, "A1234567"))
+    number = replace(shown(note=NO), read={"value": "LAST4"})
+    plan = agreed(
+        asked, fetch("f1"), f1=shown("sex"), f0_identifiers=number,
+        f0=shown("sex", uses=uses if leave else uses[:1]),
+    )  # fmt: skip
+    assert ("f0" in plan.grants) is leave
+    assert plan.withheld == ({} if leave else {"f0": NO})
 
 
 def test_what_is_planned_and_allowed_is_granted() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.conditions import NEVER
+from connectors.conditions import ALWAYS, NEVER, Compare, Condition, Op, Or
 from gateway.errors import GatewayError
 from gateway.model import (
     AuthorisedPlan,
@@ -39,6 +39,13 @@ ROWS = (
     {"type": "compound", "operator": "or", "value": []},
     {"type": "field", "field": "a", "operator": "eq", "value": 1},
 )
+EXACT = Compare("a", Op.EQ, "1991-04-17")
+WHERES: tuple[Condition, ...] = (
+    ALWAYS,
+    EXACT,
+    Compare("x.b", Op.EQ, "1991"),
+    Or((EXACT, Compare("c", Op.EQ, "1991"))),
+)
 CASES = [{"when": ROWS[2], "as": "CLEAR"}, {"when": ROWS[0], "as": "YEAR"}]
 
 uses = st.frozensets(st.tuples(st.sampled_from(Use), st.sampled_from(FIELDS)), max_size=2)
@@ -66,12 +73,23 @@ def plans(draw: st.DrawFn) -> Plan:
     for number in range(draw(st.integers(1, 3))):
         paths = ["", *draw(st.lists(st.sampled_from(PATHS[1:]), unique=True))]
         parts = tuple(
-            Part(path=path, type=f"T{path}", reads=draw(reads), uses=draw(uses)) for path in paths
+            Part(
+                path=path, type=f"T{path}", reads=draw(reads), uses=draw(uses), filters=draw(reads)
+            )
+            for path in paths
         )
         parent = draw(st.sampled_from([None, *(one.id for one in fetches)]))
         limit = draw(st.integers(1, 50))
         fetches.append(
-            Fetch(id=f"f{number}", source="s", entity="T", parts=parts, parent=parent, limit=limit)
+            Fetch(
+                id=f"f{number}",
+                source="s",
+                entity="T",
+                parts=parts,
+                parent=parent,
+                limit=limit,
+                where=draw(st.sampled_from(WHERES)),
+            )
         )
     if len(fetches) == 1 or fetches[-1].parent is not None or draw(st.booleans()):
         return Plan(fetches=tuple(fetches))

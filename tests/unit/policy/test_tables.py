@@ -84,7 +84,7 @@ def test_every_mask_in_the_table_of_outcomes_is_one() -> None:
     for outcome in table("outcomes").values():
         for manner in outcome.get("read", {}).values():
             named |= {manner} if isinstance(manner, str) else {case["as"] for case in manner}
-    assert named <= MASKS.keys() | {"CLEAR", "BY_CONDITIONS", ""}
+    assert named <= MASKS.keys() | {"CLEAR", "BY_CONDITIONS", "BY_PARAGRAPHS", ""}
 
 
 @pytest.mark.parametrize("code", sorted(PERSONAS))

@@ -22,6 +22,7 @@ def test_filters_are_uses_wherever_they_look() -> None:
             ("filter", "names.given"),
             ("filter", "date_of_birth"),
             ("filter", "identifiers.value"),
+            ("identify", "identifiers.value"),
         },
     )
 

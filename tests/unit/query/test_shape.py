@@ -607,6 +607,21 @@ def test_a_hit_may_tell_the_owners_sanitised_line() -> None:
     assert "Take care." not in str(untold.body)
 
 
+def test_a_text_gives_way_to_the_owners_sanitised_text() -> None:
+    """Where there is none it is withheld; in either case nothing of the text itself is told."""
+    cases = read("f0", "sex", (*OWN_P, Case(ALWAYS, SANITISED_TEXT)))
+    line = {"handling": "C", "sanitised_text": "Seen near a park."}
+    held = reports({"handling": "P"}, line, {"handling": "C"})
+    made = answer(PERSON.format("sex"), {"f0": came(*held)}, cases)
+    assert hits(made) == [{"sex": "MALE"}, {"sex": None}, {"sex": None}]
+    told = {e["path"]: e for e in made.body["extensions"]["disclosure"]}
+    masked, withheld = (told[f"personSearch.hits.{n}.sex"] for n in (1, 2))
+    assert (masked["outcome"], masked["mask"]) == ("MASKED", SANITISED_TEXT)
+    assert (masked["shows"], masked["contact"]) == ("Seen near a park.", "desk-1")
+    assert (withheld["outcome"], withheld["contact"]) == ("WITHHELD", "desk-1")
+    assert str(made.body).count("MALE") == 1
+
+
 def test_conditions_stand_beside_what_is_shown_under_them() -> None:
     cases = read("f0", "ref", (*OWN_P, Case(Compare("conditions", Op.EQ, "NO_ONWARD"), CLEAR)))
     held = reports(

@@ -202,7 +202,7 @@ def test_each_key_of_a_generous_decision_can_be_removed() -> None:
                 "limit": 5,
                 "rows": ALWAYS,
                 "uses": {str(u): [f for v, f in part.uses if v is u] for u, _ in part.uses},
-                "read": dict.fromkeys(sorted(part.reads), "CLEAR"),
+                "read": dict.fromkeys(sorted(part.reads | part.filters), "CLEAR"),
                 "notes": NOTES,
             }
             for fetch in PLAN.fetches
