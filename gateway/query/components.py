@@ -32,7 +32,7 @@ from gateway.query.fields import (
     withheld,
 )
 from gateway.query.match import Explanation, Identity
-from gateway.query.plan import applicable
+from gateway.query.reading import applicable
 from gateway.query.said import Event, Place
 
 

@@ -36,8 +36,6 @@ from gateway.query.refs import Cursor, Refs, binding
 from gateway.query.translate import askable
 from gateway.settings import Limits
 
-__all__ = ["Planner", "applicable", "child", "cursor_binding"]
-
 _LINKED, _MOST_LINKED = 20, 50  # linked records beneath one, unasked and at most
 _LOOKED_AT = 50  # bearers of all the identifiers that would link: more of them link nobody
 _MATCHED = Selection(key="\0matches", name="match")  # a record is matched, and not told so

@@ -16,7 +16,7 @@ from gateway.model import (
     SourceReport,
     State,
 )
-from gateway.query.plan import applicable
+from gateway.query.reading import applicable
 from gateway.query.said import Tally
 
 # The worst that happened to any visit is what a source is said to be.

@@ -25,7 +25,7 @@ from gateway.model import (
 )
 from gateway.query.fields import Mask, MaskBy, Shaping
 from gateway.query.match import Group, candidates_of, explain
-from gateway.query.plan import applicable
+from gateway.query.reading import applicable
 from gateway.query.records import FAILED, Records
 from gateway.query.refs import Cursor
 from gateway.query.response import not_held, reports_of, source_entries, source_states

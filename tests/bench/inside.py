@@ -18,8 +18,9 @@ from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.catalogue.check import load_catalogue
 from gateway.catalogue.schema import build_schema
+from gateway.cli.common import at_work
 from gateway.identifiers import uuid7
-from gateway.model import Request, Subject
+from gateway.model import Request
 from gateway.policy.contract import question
 from gateway.policy.pdp import Pdp
 from gateway.query.operation import Parser, parse_request
@@ -40,18 +41,7 @@ class Decisions:
 def _question(step: Step) -> dict[str, Any]:
     """What the gateway asks OPA for a step of the story."""
     catalogue, limits, now = load_catalogue(ROOT / "deploy" / "catalogue"), Limits(), _now()
-    persona = PERSONAS[step.persona]
-    subject = Subject(
-        issuer="bench",
-        id=persona.sub,
-        agency=persona.agency,
-        roles=persona.roles,
-        clearance=persona.clearance,
-        training=persona.training,
-        app=persona.app,
-        token_id="bench",  # noqa: S106 - not a password
-        attributes_as_at=now,
-    )
+    subject = at_work(PERSONAS[step.persona], now)
     request = Request(
         id=uuid7(int(now.timestamp() * 1000), token_bytes(10)),
         received_at=now,

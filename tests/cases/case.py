@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from deploy.demo.personas import PERSONAS
 from gateway.catalogue.check import connect, load_catalogue
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.schema import Schema, build_schema
+from gateway.cli.common import at_work
 from gateway.model import Fetch, Operation, Part, Plan, Request, Subject
 from gateway.policy.contract import question
 from gateway.query.derived import Moment
@@ -112,18 +113,7 @@ def _connectors() -> Mapping[str, Connector]:
 
 
 def _subject(name: str) -> Subject:
-    persona = PERSONAS[name]
-    return Subject(
-        issuer="https://issuer.example",
-        id=persona.sub,
-        agency=persona.agency,
-        roles=persona.roles,
-        clearance=persona.clearance,
-        training=persona.training,
-        app=persona.app,
-        token_id="case",  # noqa: S106  # an identifier, not a secret
-        attributes_as_at=NOW,
-    )
+    return replace(at_work(PERSONAS[name], NOW), issuer="https://issuer.example")
 
 
 def _question(plan: Plan, subject: Subject, operation: Operation) -> Mapping[str, Any]:
