@@ -112,7 +112,9 @@ async def lookup(bench: Bench) -> None:
         gateway(stack, bench.folder / "lookup", times=times) as where,
     ):
         await bench.asked(where, "arrival", "warming up", persisted=False, count=30)
+        before = where.cpu_s()
         asked = await bench.asked(where, "arrival", "lookup", persisted=False, count=count)
+        computed = (where.cpu_s() - before) / count * 1000
     if asked.errors:
         raise SystemExit(f"The lookup failed: {dict(asked.errors)}")
     found = read_times(times)
@@ -130,6 +132,7 @@ async def lookup(bench: Bench) -> None:
     )
     bench.figure("longest single visit, the gateway's part included", _two(visit))
     bench.figure("time with no call to any source under way", _two(beside))
+    bench.figure("the gateway's own computing, mean", f"{computed:.1f} ms")
     for source in sorted(seen[0].reported_ms):
         bench.figure(f"  {source}", _two([one.reported_ms[source] for one in seen]))
 

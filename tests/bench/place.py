@@ -41,6 +41,11 @@ class Gateway:
         """Its resident set, the way `ps` counts it."""
         return float(psutil.Process(self.pid).memory_info().rss) / 2**20
 
+    def cpu_s(self) -> float:
+        """What it has computed so far, in seconds of one core."""
+        times = psutil.Process(self.pid).cpu_times()
+        return float(times.user + times.system)
+
 
 def step(name: str) -> Step:
     return next(one for one in STEPS if one.id == name)
