@@ -10,11 +10,11 @@ that stand side by side in one `And` must hold on one and the same element of it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Never, TypeAlias
+from typing import Any, Never, TypeAlias, TypeVar
 
 from connectors.conditions import ALWAYS, NEVER, Condition
 
@@ -36,6 +36,24 @@ class _Empty(Mapping[Any, Any]):
 
 
 EMPTY: Mapping[Any, Any] = _Empty()
+
+_T = TypeVar("_T")
+
+
+class Made(dict[Hashable, Any]):
+    """What stages make of a value that outlives one query, each thing once.
+
+    It rests on that value alone: nothing of a caller's may be in it.
+    """
+
+    def once(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """What was made under this key before, else what `make` gives now."""
+        try:
+            made: _T = self[key]
+        except KeyError:
+            made = self[key] = make()
+        return made
+
 
 # --- receive, authenticate -----------------------------------------------------------------------
 
@@ -112,6 +130,7 @@ class Operation:
     roots: tuple[Selection, ...]
     justification: Justification | None
     introspection: Mapping[str, Any] | None = None  # the answer, when only the schema was asked
+    outline: Hashable = None  # what all but the roots' arguments follow from; None: nothing kept
 
 
 # --- plan ----------------------------------------------------------------------------------------
@@ -196,6 +215,17 @@ def resource_id(fetch_id: str, path: str) -> str:
     return f"{fetch_id}.{path}" if path else fetch_id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Structure:
+    """What plans of one outline have in common, whatever values are asked for. It holds none."""
+
+    roots: tuple[tuple[str, ...], ...]  # the ids of the fetches that answer each root
+    fetches: tuple[Fetch, ...]
+    looks: tuple[Fetch, ...]
+    not_held: tuple[tuple[str, str], ...]
+    made: Made = field(default_factory=Made, init=False, compare=False, repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootPlan:
     """One root field and the fetches that answer it."""
@@ -216,6 +246,7 @@ class Plan:
     looks: tuple[Fetch, ...] = ()  # only for who else bears an identifier; none gives a record
     cursor_serial: int | None = None  # the policy serial that a cursor in the query was issued at
     not_held: tuple[tuple[str, str], ...] = ()  # (response path, field) that no source holds
+    structure: Structure | None = field(default=None, compare=False, repr=False)
 
     @property
     def visits(self) -> tuple[Fetch, ...]:
@@ -298,6 +329,7 @@ class Decision:
     obligations: tuple[Obligation, ...] = ()
     refuse: Note | None = None
     cache_s: float = 0.0
+    made: Made = field(default_factory=Made, init=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,6 +349,17 @@ class PartGrant:
         return self.notes.get(name) or self.notes.get("") or Note()
 
 
+class Parts(dict[str, PartGrant]):
+    """What was agreed for each part of a fetch. All questions by one decision share it, and what
+    is made of all of it."""
+
+    __slots__ = ("made",)
+
+    def __init__(self, agreed: Mapping[str, PartGrant]) -> None:
+        super().__init__(agreed)
+        self.made = Made()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """A fetch that may be made, and what of it may be shown."""
@@ -327,6 +370,11 @@ class Grant:
     @property
     def own(self) -> PartGrant:
         return self.parts[""]
+
+    @property
+    def made(self) -> Made:
+        """What stages make of the parts alone."""
+        return self.parts.made if isinstance(self.parts, Parts) else Made()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,11 +38,12 @@ from gateway.policy.enforce import authorise
 from gateway.policy.masks import MASKS, MaskContext
 from gateway.policy.obligations import OBLIGATIONS, carry_out
 from gateway.policy.pdp import Pdp
+from gateway.query.asking import cursor_binding
 from gateway.query.breaker import Breakers
 from gateway.query.derived import Moment
 from gateway.query.fanout import FanOut, Probe
 from gateway.query.operation import Parser, parse_request
-from gateway.query.plan import Planner, cursor_binding
+from gateway.query.plan import Planner
 from gateway.query.refs import PROBE_LIFE, Refs, officer
 from gateway.query.shape import Mask, Shaping, shape
 from gateway.settings import Limits

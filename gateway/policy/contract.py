@@ -73,11 +73,19 @@ def question(
             "app": subject.app,
         },
         "context": {"time": _utc(now), "query_id": query_id, **_why(justification)},
-        "resources": {
-            resource_id(fetch.id, part.path): _resource(fetch, part, agencies[fetch.source])
-            for fetch in plan.visits
-            for part in fetch.parts
-        },
+        "resources": (
+            _resources(plan, agencies)
+            if plan.structure is None
+            else plan.structure.made.once("resources", lambda: _resources(plan, agencies))
+        ),
+    }
+
+
+def _resources(plan: Plan, agencies: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        resource_id(fetch.id, part.path): _resource(fetch, part, agencies[fetch.source])
+        for fetch in plan.visits
+        for part in fetch.parts
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from connectors.conditions import NEVER, And, Compare, Condition, Or
@@ -16,10 +17,12 @@ from gateway.model import (
     Decision,
     Fetch,
     Grant,
+    Made,
     Manner,
     Note,
     Part,
     PartGrant,
+    Parts,
     Plan,
     Ruling,
     Show,
@@ -68,24 +71,29 @@ def authorise(
     """
     if decision.refuse:
         raise _refusal(decision.refuse)
-    unknown = set(_masks(decision.rulings.values())) - masks - {CLEAR, SILENT}
+    named = decision.made.once("masks", lambda: frozenset(_masks(decision.rulings.values())))
+    unknown = named - masks - {CLEAR, SILENT}
     unknown |= {one.type for one in decision.obligations} - duties
     if unknown:
         raise PolicyMisunderstood(detail=f"cannot carry out {sorted(unknown)}")
+    # What holds for all plans of one structure is worked out once for each decision on it.
+    made = decision.made.once(plan.structure, Made) if plan.structure else Made()
     grants: dict[str, Grant] = {}
     silent: set[str] = set()
     withheld: dict[str, Note] = {}
     for fetch in plan.visits:
         if not _reachable(fetch, grants):
             continue
-        own = decision.rulings.get(fetch.id, _UNRULED)
-        if own.show is Show.SILENT:
+        agreed = made.once(fetch.id, partial(_agreed, fetch, decision.rulings, vocabulary))
+        if isinstance(agreed, Grant):
+            agreed = _too_fine(fetch, decision.rulings) or agreed
+        if isinstance(agreed, Grant):
+            same = agreed.fetch is fetch
+            grants[fetch.id] = agreed if same else replace(agreed, fetch=fetch)
+        elif agreed is None:
             silent.add(fetch.id)
-        elif (denied := _denied(fetch, decision.rulings)) is not None:
-            withheld[fetch.id] = denied
         else:
-            parts = _parts(fetch, decision.rulings, vocabulary)
-            grants[fetch.id] = Grant(fetch=fetch, parts=parts)
+            withheld[fetch.id] = agreed
     looks = {fetch.id: grants.pop(fetch.id) for fetch in plan.looks if fetch.id in grants}
     if plan.fetches and not grants and silent.isdisjoint(fetch.id for fetch in plan.fetches):
         raise _refusal(next(iter(withheld.values())))
@@ -139,8 +147,20 @@ def _shown(ruling: Ruling) -> bool:
     return ruling.show is not None and ruling.limit > 0 and not _never(ruling.rows)
 
 
+def _agreed(
+    fetch: Fetch, rulings: Mapping[str, Ruling], vocabulary: Vocabulary
+) -> Grant | Note | None:
+    """What is agreed for a fetch, whatever values it asks for; why it may not be made; or None
+    where it is to look as if nothing were held."""
+    if rulings.get(fetch.id, _UNRULED).show is Show.SILENT:
+        return None
+    if (denied := _denied(fetch, rulings)) is not None:
+        return denied
+    return Grant(fetch=fetch, parts=_parts(fetch, rulings, vocabulary))
+
+
 def _denied(fetch: Fetch, rulings: Mapping[str, Ruling]) -> Note | None:
-    """Why the fetch may not be made; None if it may."""
+    """Why the fetch may not be made, whatever values it asks for; None if it may."""
     own = rulings.get(fetch.id, _UNRULED)
     if not _shown(own):
         return own.notes.get("", Note())
@@ -149,7 +169,7 @@ def _denied(fetch: Fetch, rulings: Mapping[str, Ruling]) -> Note | None:
         for use, field in sorted(part.uses - ruling.uses):
             if use not in _PARTIAL:
                 return ruling.notes.get(field) or _unasked(ruling)
-    return _too_fine(fetch, rulings)
+    return None
 
 
 def _too_fine(fetch: Fetch, rulings: Mapping[str, Ruling]) -> Note | None:
@@ -192,16 +212,17 @@ def _unasked(ruling: Ruling) -> Note:
 
 def _parts(
     fetch: Fetch, rulings: Mapping[str, Ruling], vocabulary: Vocabulary
-) -> dict[str, PartGrant]:
+) -> Parts:
     """What is agreed for each part of a fetch that may be made."""
     shown: dict[str, PartGrant] = {}
     for part in sorted(fetch.parts, key=lambda part: part.path.count(".") + bool(part.path)):
         ruling = rulings.get(resource_id(fetch.id, part.path), _UNRULED)
         shown[part.path] = _part_grant(part, ruling, _around(part, shown), fetch.limit)
-    return {
+    settled = {
         part.path: _settled(part, shown, rulings.get(resource_id(fetch.id, part.path)), vocabulary)
         for part in fetch.parts
     }
+    return Parts(settled)
 
 
 def _around(part: Part, shown: Mapping[str, PartGrant]) -> Show | None:

@@ -21,14 +21,19 @@ from graphql import (
     GraphQLError,
     GraphQLSyntaxError,
     InlineFragmentNode,
+    Node,
     OperationDefinitionNode,
     SelectionSetNode,
+    VariableNode,
+    Visitor,
     parse,
     validate,
+    visit,
 )
 
 from gateway.catalogue.schema import Schema
 from gateway.errors import InvalidOperation, LimitExceeded
+from gateway.model import Made
 from gateway.settings import Limits
 
 _REPEATS = 20  # of one response name in one selection set; screens repeat none
@@ -45,6 +50,30 @@ class Prepared:
     document: DocumentNode
     operations: tuple[OperationDefinitionNode, ...]
     fragments: Mapping[str, FragmentDefinitionNode]
+    kept: bool = False  # for the next who sends it
+    made: Made = field(default_factory=Made)
+
+    def deciding(self, operation: OperationDefinitionNode) -> tuple[str, ...]:
+        """The variables on which more than the arguments of its root fields depend."""
+        return self.made.once(("deciding", id(operation)), lambda: self._deciding(operation))
+
+    def _deciding(self, operation: OperationDefinitionNode) -> tuple[str, ...]:
+        found: dict[str, None] = {}
+
+        class Names(Visitor):
+            def enter_variable(self, node: VariableNode, *_: Any) -> None:
+                found[node.name.value] = None
+
+        for node in operation.selection_set.selections:
+            parts: tuple[Node, ...] = (node,)
+            if isinstance(node, FieldNode):
+                below = (node.selection_set,) if node.selection_set else ()
+                parts = (*(node.directives or ()), *below)
+            for part in parts:
+                visit(part, Names())
+        for fragment in self.fragments.values():
+            visit(fragment, Names())
+        return tuple(found)
 
 
 @dataclass(slots=True)
@@ -65,7 +94,9 @@ class Preparations:
             self.kept.popitem(last=False)
 
 
-def prepare(text: str, digest: str, schema: Schema, limits: Limits) -> Prepared:
+def prepare(
+    text: str, digest: str, schema: Schema, limits: Limits, *, kept: bool = False
+) -> Prepared:
     """Parse, measure and validate a document.
 
     Raises:
@@ -99,7 +130,12 @@ def prepare(text: str, digest: str, schema: Schema, limits: Limits) -> Prepared:
     if errors:
         raise invalid(errors[: limits.validation_errors])
     return Prepared(
-        text=text, digest=digest, document=document, operations=operations, fragments=fragments
+        text=text,
+        digest=digest,
+        document=document,
+        operations=operations,
+        fragments=fragments,
+        kept=kept,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, cast
 
 from graphql import (
@@ -46,6 +46,7 @@ Document: TypeAlias = Mapping[str, str]  # SHA-256 -> text of a persisted docume
 
 INTROSPECTION = frozenset({"__schema", "__type"})
 _UNKNOWN = "is not defined by type"
+_CONDITIONS = 4  # variables that decide what is selected, of an operation that is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +73,11 @@ def parse_request(request: Request, parser: Parser) -> Operation:
     digest = hashlib.sha256(text.encode()).hexdigest()
     prepared = parser.preparations.get(digest)
     if prepared is None:
-        prepared = prepare(text, digest, parser.schema, parser.limits)
-        if request.document_id is not None or '"' not in text:
-            # Texts within a document are its caller's: were they kept, the next who asks the
-            # same would be answered sooner, and could tell that somebody had asked.
+        # Texts within a document are its caller's: were they kept, the next who asks the
+        # same would be answered sooner, and could tell that somebody had asked.
+        kept = request.document_id is not None or '"' not in text
+        prepared = prepare(text, digest, parser.schema, parser.limits, kept=kept)
+        if kept:
             parser.preparations.put(prepared)
     return _bind(prepared, request, parser)
 
@@ -100,7 +102,13 @@ def _bind(prepared: Prepared, request: Request, parser: Parser) -> Operation:
             status=status,
         )
     variables = _variables(operation, request.variables, parser)
-    roots = _Walker(prepared, parser.schema, variables).roots(operation)
+    walker = _Walker(prepared, parser.schema, variables)
+    outline = _outline(prepared, operation, variables)
+    if outline is None:
+        unbound = walker.roots(operation)
+    else:
+        unbound = prepared.made.once(outline, lambda: walker.roots(operation))
+    roots = tuple(map(walker.bound, unbound))
     introspection = None
     data_roots = [root for root in roots if not root.name.startswith("__")]
     if any(root.name in INTROSPECTION for root in roots):
@@ -118,7 +126,21 @@ def _bind(prepared: Prepared, request: Request, parser: Parser) -> Operation:
         roots=roots,
         justification=read_justification(request.justification, needed=bool(fetching)),
         introspection=introspection,
+        outline=outline,
     )
+
+
+def _outline(
+    prepared: Prepared, operation: OperationDefinitionNode, variables: Mapping[str, Any]
+) -> tuple[Any, ...] | None:
+    """What the tree of selections follows from; None where it is not to be kept: it would hold
+    other values of its caller than the conditions of @skip and @include."""
+    if not prepared.kept:
+        return None
+    given = tuple(variables.get(name) for name in prepared.deciding(operation))
+    if len(given) > _CONDITIONS or not all(isinstance(value, bool) for value in given):
+        return None
+    return prepared.digest, operation.name.value if operation.name else None, given
 
 
 def _chosen(prepared: Prepared, name: str | None) -> OperationDefinitionNode:
@@ -202,6 +224,15 @@ def _introspect(
     return result.data or {}
 
 
+@dataclass(frozen=True, slots=True)
+class _Unbound:
+    """A root field without its arguments."""
+
+    selection: Selection
+    definition: GraphQLField | None = None  # None for __typename and the like
+    node: FieldNode | None = None
+
+
 class _Walker:
     """Turns the syntax tree of one operation into a plain tree of selections."""
 
@@ -210,24 +241,41 @@ class _Walker:
         self.schema = schema
         self.variables = dict(variables)
 
-    def roots(self, operation: OperationDefinitionNode) -> tuple[Selection, ...]:
+    def roots(self, operation: OperationDefinitionNode) -> tuple[_Unbound, ...]:
+        """The root fields in the order of the text."""
         query = self.schema.graphql.query_type
         if query is None:
             raise InvalidOperation
-        return self.selections([operation.selection_set], query)
+        return tuple(
+            self.unbound(key, None, nodes, query.name)
+            for (key, _), nodes in self.merged([operation.selection_set], query).items()
+        )
+
+    def bound(self, root: _Unbound) -> Selection:
+        """A root field with its arguments."""
+        if root.definition is None or root.node is None:
+            return root.selection
+        return replace(root.selection, args=self.arguments(root.definition, root.node))
 
     def selections(self, sets: list[SelectionSetNode], parent: Any) -> tuple[Selection, ...]:
         """The merged selections of several sets on one parent type, in the order of the text."""
+        possible = self.possible(parent)
+        return tuple(
+            self.bound(self.unbound(key, None if on == possible else on, nodes, min(on)))
+            for (key, on), nodes in self.merged(sets, parent).items()
+        )
+
+    def merged(
+        self, sets: list[SelectionSetNode], parent: Any
+    ) -> dict[tuple[str, frozenset[str]], list[FieldNode]]:
+        """The nodes of each response key, and of the concrete types that it applies to."""
         possible = self.possible(parent)
         merged: dict[tuple[str, frozenset[str]], list[FieldNode]] = {}
         for selection_set in sets:
             for on, node in self.flat(selection_set, possible):
                 key = node.alias.value if node.alias else node.name.value
                 merged.setdefault((key, on), []).append(node)
-        return tuple(
-            self.selection(key, None if on == possible else on, nodes, min(on))
-            for (key, on), nodes in merged.items()
-        )
+        return merged
 
     def possible(self, kind: Any) -> frozenset[str]:
         """The concrete types that a type stands for."""
@@ -268,23 +316,23 @@ class _Walker:
             raise InvalidOperation("@skip and @include need 'if' to be true or false.") from error
         return not (skip and skip["if"]) and not (include and not include["if"])
 
-    def selection(
+    def unbound(
         self, key: str, on: frozenset[str] | None, nodes: list[FieldNode], owner: str
-    ) -> Selection:
+    ) -> _Unbound:
         """One selection; `owner` is a concrete type that has the field."""
         node = nodes[0]
         graphql_name = node.name.value
         if graphql_name.startswith("__"):
-            return Selection(key=key, name=graphql_name, on=on)
+            return _Unbound(Selection(key=key, name=graphql_name, on=on))
         definition = self.definition(owner, graphql_name)
         sets = [n.selection_set for n in nodes if n.selection_set]
-        return Selection(
+        selection = Selection(
             key=key,
             name=self.schema.names[owner, graphql_name],
-            args=self.arguments(definition, node),
             on=on,
             selections=self.selections(sets, get_named_type(definition.type)) if sets else (),
         )
+        return _Unbound(selection, definition, node)
 
     def definition(self, owner: str, name: str) -> GraphQLField:
         kind = self.schema.graphql.get_type(owner)

@@ -4,40 +4,43 @@ A root field becomes one fetch for each source that holds its entity and can app
 nested link becomes one fetch under its parent, never one per row. Interfaces are expanded to their
 concrete types first, so no rule is ever asked about an interface. The plan knows every response key
 and every field whose value the rows depend on.
+
+What is asked of whom is worked out for each query; what follows from that and the document alone,
+which is most of it, is kept as a `Structure` and holds no value of any caller.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
-from connectors.conditions import ALWAYS, NEVER, Compare, Condition, Op, fields_of
-from gateway.catalogue.mapping import Catalogue, Source
-from gateway.catalogue.schema import GIVEN, camel
+from connectors.conditions import NEVER, fields_of
+from gateway.catalogue.mapping import Catalogue
+from gateway.catalogue.schema import GIVEN
 from gateway.catalogue.vocabulary import Link, Root
-from gateway.errors import InvalidOperation, LimitExceeded, MalformedRequest
+from gateway.errors import InvalidOperation, LimitExceeded
 from gateway.model import (
     Fetch,
     FieldUse,
-    Near,
     Operation,
     Plan,
     RootPlan,
     Selection,
+    Structure,
     Subject,
     Use,
 )
+from gateway.query.asking import Asked, Asking
 from gateway.query.criteria import Criteria
 from gateway.query.reading import MATCHED_ON, Reading, applicable
-from gateway.query.refs import Cursor, Refs, binding
-from gateway.query.translate import askable
+from gateway.query.refs import Refs
 from gateway.settings import Limits
 
 _LINKED, _MOST_LINKED = 20, 50  # linked records beneath one, unasked and at most
 _LOOKED_AT = 50  # bearers of all the identifiers that would link: more of them link nobody
+_KEPT = 64  # structures; with what is made of it one takes some 0.2 MB
 _MATCHED = Selection(key="\0matches", name="match")  # a record is matched, and not told so
 
 
@@ -48,6 +51,7 @@ class Planner:
     catalogue: Catalogue
     refs: Refs
     limits: Limits
+    kept: OrderedDict[Hashable, Structure] = field(default_factory=OrderedDict)
 
     def plan_for(self, operation: Operation, subject: Subject, now: datetime) -> Plan:
         """Everything that the operation would touch.
@@ -57,9 +61,31 @@ class Planner:
             LimitExceeded: too many fetches, waves or sources.
             MalformedRequest: a cursor that is not for this question.
         """
-        plan = _Planning(self, operation, subject, now).plan()
-        _check_size(plan, self.limits)
-        return plan
+        criteria = Criteria(self.catalogue.vocabulary, self.limits, now)
+        asking = Asking(self.catalogue, self.refs, criteria, operation, subject, now)
+        asked = tuple(
+            asking.of(selection)
+            for selection in operation.roots
+            if not selection.name.startswith("__") and selection.name != "sources"
+        )
+        structure = self._structure(operation, asked, criteria)
+        return _bound(structure, asked, asking.cursor_serial)
+
+    def _structure(
+        self, operation: Operation, asked: tuple[Asked, ...], criteria: Criteria
+    ) -> Structure:
+        key = (operation.outline, tuple(one.shape for one in asked))
+        if operation.outline is not None and (kept := self.kept.get(key)) is not None:
+            self.kept.move_to_end(key)
+            return kept
+        structuring = _Structuring(self, criteria)
+        structure = structuring.of(asked)
+        _check_size(structure, self.limits)
+        if operation.outline is not None and not structuring.by_time:
+            self.kept[key] = structure
+            if len(self.kept) > _KEPT:
+                self.kept.popitem(last=False)
+        return structure
 
 
 def child(selections: Iterable[Selection], name: str) -> tuple[Selection, ...]:
@@ -69,118 +95,102 @@ def child(selections: Iterable[Selection], name: str) -> tuple[Selection, ...]:
     )
 
 
-def cursor_binding(operation: Operation, subject: Subject, selection: Selection) -> bytes:
-    """What ties a cursor to this subject, this purpose and this field of this question.
-
-    The question is all that was asked, its variables in place, but for the cursors themselves: the
-    next page is asked by nothing else than a new `after`, in a variable or in the document.
-    """
-    purpose = operation.justification.purpose if operation.justification else ""
-    roots = [
-        replace(root, args={name: value for name, value in root.args.items() if name != "after"})
-        for root in operation.roots
-    ]
-    asked = json.dumps([_plainly(root) for root in roots], sort_keys=True)
-    return binding(subject.issuer, subject.id, purpose, selection.key, asked)
-
-
-def _plainly(selection: Selection) -> list[Any]:
-    """A selection as JSON values."""
-    on = None if selection.on is None else sorted(selection.on)
-    inner = [_plainly(one) for one in selection.selections]
-    return [selection.key, selection.name, selection.args, on, inner]
-
-
-def _check_size(plan: Plan, limits: Limits) -> None:
-    if len(plan.visits) > limits.fetches:
-        raise LimitExceeded.of("fetches", limits.fetches, len(plan.visits))
+def _check_size(structure: Structure, limits: Limits) -> None:
+    visits = (*structure.fetches, *structure.looks)
+    if len(visits) > limits.fetches:
+        raise LimitExceeded.of("fetches", limits.fetches, len(visits))
     depths: dict[str, int] = {}
-    for fetch in plan.fetches:
+    for fetch in structure.fetches:
         depths[fetch.id] = 1 + depths.get(fetch.parent or "", 0)
     if (waves := max(depths.values(), default=0)) > limits.waves:
         raise LimitExceeded.of("waves", limits.waves, waves)
-    sources = len({fetch.source for fetch in plan.visits})
+    sources = len({fetch.source for fetch in visits})
     if sources > limits.sources:
         raise LimitExceeded.of("sources", limits.sources, sources)
 
 
-class _Planning:
-    """One plan in the making."""
+def _bound(structure: Structure, asked: tuple[Asked, ...], cursor_serial: int | None) -> Plan:
+    """The structure with the values that are asked for."""
+    bound: dict[str, Fetch] = {}
+    roots: list[RootPlan] = []
+    fetches = {fetch.id: fetch for fetch in structure.fetches}
+    for one, made in zip(asked, structure.roots, strict=True):
+        for fetch_id in made:
+            fetch = fetches[fetch_id]
+            bound[fetch_id] = replace(
+                fetch,
+                where=one.where,
+                after=one.after.get((fetch.source, fetch.entity)),
+                near=one.near.get(fetch.source),
+            )
+        roots.append(
+            RootPlan(
+                key=one.selection.key,
+                name=one.selection.name,
+                selection=one.selection,
+                fetches=made,
+                not_held=one.not_held,
+            )
+        )
+    return Plan(
+        roots=tuple(roots),
+        fetches=tuple(bound.get(fetch.id, fetch) for fetch in structure.fetches),
+        looks=structure.looks,
+        cursor_serial=cursor_serial,
+        not_held=structure.not_held,
+        structure=structure,
+    )
 
-    def __init__(
-        self, planner: Planner, operation: Operation, subject: Subject, now: datetime
-    ) -> None:
+
+# --- what follows from it ------------------------------------------------------------------------
+
+
+class _Structuring:
+    """One structure in the making."""
+
+    def __init__(self, planner: Planner, criteria: Criteria) -> None:
         self.catalogue = planner.catalogue
         self.vocabulary = planner.catalogue.vocabulary
-        self.refs = planner.refs
         self.limits = planner.limits
-        self.operation = operation
-        self.subject = subject
-        self.now = now
-        self.criteria = Criteria(self.vocabulary, self.limits, now)
+        self.criteria = criteria
         self.fetches: list[Fetch] = []
         self.not_held: list[tuple[str, str]] = []
-        self.cursor_serial: int | None = None
+        self.by_time = False  # whether something in it follows from the moment of the question
 
-    def plan(self) -> Plan:
-        roots = tuple(
-            self.root(selection)
-            for selection in self.operation.roots
-            if not selection.name.startswith("__") and selection.name != "sources"
-        )
+    def of(self, asked: Iterable[Asked]) -> Structure:
+        asked = tuple(asked)
+        roots = tuple(self.root(one) for one in asked)
         fetches = tuple(self.fetches)
-        self.look(roots)
-        return Plan(
+        self.look(zip((one.root for one in asked), roots, strict=True))
+        return Structure(
             roots=roots,
             fetches=fetches,
             looks=tuple(self.fetches[len(fetches) :]),
-            cursor_serial=self.cursor_serial,
             not_held=tuple(dict.fromkeys(self.not_held)),
         )
 
     # --- roots ---
 
-    def root(self, selection: Selection) -> RootPlan:
-        root = self.vocabulary.roots[selection.name]
-        limit = self.first(root, selection)
-        where = self.where(root, selection)
-        cursor = self.cursor(selection)
-        inner, path = self.records(root, selection)
-        face = root.shape == "face"
-        uses = frozenset((Use.FILTER, f) for f in fields_of(where))
-        uses = frozenset({(Use.FACE, "likeness")}) if face else uses
+    def root(self, asked: Asked) -> tuple[str, ...]:
+        """The fetches of one root field, without the values that are asked for."""
+        inner, path = self.records(asked.root, asked.selection)
+        uses = frozenset((Use.FILTER, f) for f in fields_of(asked.where))
+        uses = frozenset({(Use.FACE, "likeness")}) if asked.root.shape == "face" else uses
         made: list[str] = []
-        not_held: list[str] = []
-        for entity in self.entities(root, selection):
-            for source in self.holders(root, selection, entity):
-                mapping = source.entities[entity]
-                after = cursor.positions.get(f"{source.id}/{entity}") if cursor else None
-                if cursor is not None and after is None:
-                    continue  # this source has given everything
-                if not face and not askable(where, mapping, self.vocabulary):
-                    not_held.append(source.id)
-                    continue
-                template = Fetch(
-                    id="",
-                    source=source.id,
-                    entity=entity,
-                    parts=(),
-                    where=where,
-                    limit=limit,
-                    near=self.near(root, selection, source.id),
-                    after=after,
-                    root=selection.key,
-                    path=path,
-                )
-                made.append(self.fetch(template, inner, uses))
-        self.note_unheld(root, inner, path, made)
-        return RootPlan(
-            key=selection.key,
-            name=selection.name,
-            selection=selection,
-            fetches=tuple(made),
-            not_held=tuple(dict.fromkeys(not_held)),
-        )
+        for source, entity in asked.visits:
+            template = Fetch(
+                id="",
+                source=source,
+                entity=entity,
+                parts=(),
+                where=NEVER,
+                limit=asked.limit,
+                root=asked.selection.key,
+                path=path,
+            )
+            made.append(self.fetch(template, inner, uses))
+        self.note_unheld(asked.root, inner, path, made)
+        return tuple(made)
 
     def records(self, root: Root, selection: Selection) -> tuple[tuple[Selection, ...], str]:
         """What is selected of each record, and the response path of their list."""
@@ -204,63 +214,6 @@ class _Planning:
             raise InvalidOperation(f"Select '{wrapper}' once: ask again for another view of it.")
         return inner, f"{selection.key}.{keys[0] if keys else wrapper}.*"
 
-    def entities(self, root: Root, selection: Selection) -> tuple[str, ...]:
-        members = self.vocabulary.concrete(root.entity)
-        by = selection.args.get("by") or {}
-        kinds = by.get("kinds") if root.by else None
-        return members if not kinds else tuple(m for m in members if m.upper() in kinds)
-
-    def holders(self, root: Root, selection: Selection, entity: str) -> Iterator[Source]:
-        holders = self.catalogue.holders(entity)
-        if not root.by_ref:
-            yield from holders
-            return
-        opened = self.refs.open(self.subject.agency, selection.args["ref"])
-        for source in holders:
-            if opened is not None and opened[:2] == (source.id, entity):
-                yield source
-
-    def first(self, root: Root, selection: Selection) -> int:
-        if root.shape == "one":
-            return 1
-        name = "max_candidates" if root.shape == "face" else "first"
-        first = selection.args.get(name)
-        if first is None:
-            return root.default_first
-        if not 1 <= first <= root.max_first:
-            raise LimitExceeded.of(camel(name), root.max_first, first)
-        return int(first)
-
-    def cursor(self, selection: Selection) -> Cursor | None:
-        text = selection.args.get("after")
-        if text is None:
-            return None
-        bound = cursor_binding(self.operation, self.subject, selection)
-        cursor = self.refs.open_cursor(text, bound, self.now)
-        if cursor is None:
-            raise MalformedRequest("This cursor cannot be used: start again without `after`.")
-        self.cursor_serial = cursor.serial
-        return cursor
-
-    def near(self, root: Root, selection: Selection, source: str) -> Near | None:
-        if root.shape != "face":
-            return None
-        probe = selection.args["probe"]
-        ref, handle = probe.get("ref"), probe.get("handle")
-        if (ref is None) == (handle is None):
-            raise InvalidOperation("A face probe is either a stored image's ref or a handle.")
-        if ref is not None:
-            opened = self.refs.open(self.subject.agency, ref)
-            own = opened is not None and opened[:2] == (source, "ImageRef")
-            return Near(ref_key=opened[2] if opened and own else "")
-        return Near(handle=handle)
-
-    def where(self, root: Root, selection: Selection) -> Condition:
-        if root.by_ref:
-            opened = self.refs.open(self.subject.agency, selection.args["ref"])
-            return Compare("native_key", Op.EQ, opened[2]) if opened else ALWAYS
-        return self.criteria.of_root(root, selection.args)
-
     # --- fetches ---
 
     def fetch(
@@ -282,7 +235,8 @@ class _Planning:
                 links[selection.key] = self.follow(fetch, link, selection)
                 if links[selection.key]:
                     reading.use("", (Use.LINK, link.from_))
-        for dotted in sorted({template.link_by, *fields_of(template.where)}):
+        filtered = {dotted for use, dotted in uses if use is Use.FILTER}
+        for dotted in sorted({template.link_by, *filtered}):
             if "." in dotted:
                 reading.found_by(dotted)
         for use, dotted in uses:
@@ -295,11 +249,10 @@ class _Planning:
             raise LimitExceeded.of("fetches", self.limits.fetches, "many more")
         return fetch_id
 
-    def look(self, roots: Iterable[RootPlan]) -> None:
+    def look(self, roots: Iterable[tuple[Root, tuple[str, ...]]]) -> None:
         """Add a visit of each source that is not searched and may know another bearer of an
         identifier: one that cannot apply the criteria, or that has given all its pages."""
-        matching = (root for root in roots if self.vocabulary.roots[root.name].matches)
-        found = {fetch_id for root in matching for fetch_id in root.fetches}
+        found = {fetch_id for root, made in roots if root.matches for fetch_id in made}
         matched = [f for f in self.fetches if f.id in found and f.matched]
         asked = {(f.source, f.entity) for f in matched}
         if len({source for source, _ in asked}) < 2:
@@ -334,6 +287,7 @@ class _Planning:
             if not inner:
                 continue
             where = self.criteria.of_link(link, selection.args, entity)
+            self.by_time |= any(a.before_now for n, a in link.args.items() if n in selection.args)
             for source in self.catalogue.holders(entity):
                 if not link.shared and source.id != parent.source:
                     continue

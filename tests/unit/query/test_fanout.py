@@ -13,10 +13,10 @@ from connectors.conditions import NEVER, Compare, Op
 from connectors.spi import SourceQuery, SourceResult, SourceTooBroad, SourceUnavailable
 from gateway.catalogue.mapping import Catalogue, read_catalogue
 from gateway.model import AuthorisedPlan, Note, Operation, PartGrant, Plan, Use
+from gateway.query.asking import cursor_binding
 from gateway.query.derived import Moment
 from gateway.query.explain import explain
 from gateway.query.fanout import FanOut
-from gateway.query.plan import cursor_binding
 from gateway.query.refs import Cursor
 from gateway.query.shape import shape
 from tests.memory import Memory, Row

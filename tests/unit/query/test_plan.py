@@ -12,7 +12,7 @@ from connectors.conditions import Compare, Op
 from gateway.catalogue.mapping import read_catalogue
 from gateway.errors import InvalidOperation, LimitExceeded, MalformedRequest
 from gateway.model import Near, Plan, Use
-from gateway.query.plan import cursor_binding
+from gateway.query.asking import cursor_binding
 from gateway.query.refs import Cursor
 from tests.unit.query.world import (
     HEADER,

@@ -39,9 +39,10 @@ from gateway.model import (
     Use,
 )
 from gateway.policy.masks import MASKS, MaskContext
+from gateway.query.asking import cursor_binding
 from gateway.query.derived import Moment
 from gateway.query.operation import Parser, parse_request
-from gateway.query.plan import Planner, cursor_binding
+from gateway.query.plan import Planner
 from gateway.query.refs import Refs
 from gateway.query.shape import Mask, Shaping, shape
 from gateway.settings import Limits
