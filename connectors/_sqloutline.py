@@ -27,8 +27,9 @@ class Leaf(NamedTuple):
     """One comparison with the value at a place in the list of values.
 
     A prefix takes three places: itself, the least text after all that start with it (`bounded`
-    says whether there is one), and the pattern. Without an operator it holds wherever the column
-    holds anything of the kind.
+    says whether there is one), and the pattern. One of many takes `places` places, or a single one
+    for the list of them where the database takes lists (`places` is 0). Without an operator it
+    holds wherever the column holds anything of the kind.
     """
 
     column: str
@@ -36,6 +37,7 @@ class Leaf(NamedTuple):
     kind: Kind
     at: int = 0
     bounded: bool = False
+    places: int = 0
 
 
 class Group(NamedTuple):
@@ -114,13 +116,18 @@ class Outliner:
             fitted, side = fit(self._dialect, kind, member)
             if side == 0:
                 groups.setdefault(Kind.TEXT if isinstance(member, str) else kind, []).append(fitted)
-        return Group(
-            every=False,
-            parts=tuple(
-                Leaf(column, Op.IN, kind, self._place(list(dict.fromkeys(values))))
-                for kind, values in groups.items()
-            ),
-        )
+        parts = (self._listed(column, kind, values) for kind, values in groups.items())
+        return Group(every=False, parts=tuple(parts))
+
+    def _listed(self, column: str, kind: Kind, values: list[Scalar]) -> Leaf:
+        members = list(dict.fromkeys(values))
+        if self._dialect is Dialect.POSTGRESQL:
+            # one parameter however many values, so one statement serves every number of them
+            return Leaf(column, Op.IN, kind, self._place(members))
+        # so that few statements serve every number of them, the last value stands there again
+        members += [members[-1]] * ((1 << (len(members) - 1).bit_length()) - len(members))
+        at, *_ = map(self._place, members)
+        return Leaf(column, Op.IN, kind, at, places=len(members))
 
     def _place(self, value: Any) -> int:
         self.values.append(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from connectors._config import Table
 from connectors._sqlerrors import source_error
@@ -46,7 +46,7 @@ from connectors.spi import (
     SourceTimeout,
     SourceUnavailable,
 )
-from connectors.sqltext import Held, Relation
+from connectors.sqltext import MOST_STATEMENTS, Held, Relation, Statement
 
 _DRIVERS = {
     "sqlite": (Dialect.SQLITE, "sqlite+aiosqlite"),
@@ -96,10 +96,7 @@ class SqlConnector:
         """The statement. Before the first visit column types are taken from the literals."""
         relation = self._relations.get(query.relation) or _supposed(self._dialect, query)
         statement, values = _statement(relation, query)
-        compiled = statement.params(values).compile(
-            dialect=self._engine.dialect, compile_kwargs={"render_postcompile": True}
-        )
-        return str(compiled)
+        return statement.native(self._engine.dialect, values)[0]
 
     async def fetch(self, query: SourceQuery) -> SourceResult:
         """Visit once. A stale connection or a stale idea of the relation costs a second try."""
@@ -129,15 +126,47 @@ class SqlConnector:
                 if relation is None:
                     described = await describe(connection, self._dialect, query.relation)
                     relation = _relation(self._dialect, query.relation, described)
-                rows = (await connection.execute(*_statement(relation, query))).all()
+                statement, values = _statement(relation, query)
+                text, parameters = statement.native(self._engine.dialect, values)
+                rows = await self._run(connection, text, parameters)
         except Exception as error:
             # any exception of three drivers, their sockets and decoders; none of it is ours
             raise source_error(error) from error
         self._relations[query.relation] = relation
         return SourceResult(
-            rows=tuple(tuple(row) for row in rows[: query.limit]),
+            rows=tuple(map(tuple, rows[: query.limit])),
             truncated=len(rows) > query.limit,
         )
+
+    async def _run(
+        self, connection: AsyncConnection, text: str, parameters: list[Any]
+    ) -> list[Sequence[Any]]:
+        """The rows of a compiled statement, asked of the driver itself: SQLAlchemy's part in
+        running a statement costs several times the driver's."""
+        pooled = await connection.get_raw_connection()
+        driver: Any = pooled.driver_connection
+        try:
+            match self._dialect:
+                case Dialect.POSTGRESQL:
+                    prepared = pooled.info.get(text)
+                    if prepared is None:
+                        # Ours and not the driver's own: of those it would not tell that the
+                        # relation has changed since.
+                        if len(pooled.info) >= MOST_STATEMENTS:
+                            pooled.info.clear()
+                        prepared = pooled.info[text] = await driver.prepare(text)
+                    rows = await prepared.fetch(*parameters)
+                case Dialect.SQLITE:
+                    rows = await driver.execute_fetchall(text, parameters)
+                case Dialect.MARIADB:
+                    # of SQLAlchemy's own kind, which leaves warnings with the server
+                    async with driver.cursor(self._engine.dialect.loaded_dbapi.Cursor) as cursor:
+                        await cursor.execute(text, parameters)
+                        rows = await cursor.fetchall()
+        except BaseException:
+            await connection.invalidate()  # nobody knows what it is in the middle of
+            raise
+        return list(rows)
 
     async def check(self) -> Health:
         """Connects, and lists every relation that the role may read."""
@@ -170,8 +199,8 @@ def _relation(dialect: Dialect, name: str, described: Described) -> Relation:
     )
 
 
-def _statement(relation: Relation, query: SourceQuery) -> tuple[sa.Select[Any], Mapping[str, Any]]:
-    """The one statement of a visit, and its parameters.
+def _statement(relation: Relation, query: SourceQuery) -> tuple[Statement, list[Any]]:
+    """The one statement of a visit, and its values.
 
     Raises:
         SourceProtocolError: a column is missing from the relation.

@@ -11,9 +11,10 @@ condition (`_sqloutline`) and kept, since the next question has the same outline
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import sqlalchemy as sa
@@ -25,11 +26,8 @@ from connectors.conditions import Condition, Op
 
 Expression: TypeAlias = sa.ColumnElement[Any]
 Predicate: TypeAlias = sa.ColumnElement[bool]
-Kept: TypeAlias = tuple[sa.Select[Any], Mapping[str, int]]
-"""A statement and, for each of its parameters, the place of its value in the list of values."""
-
 _ROWS = "rows"  # the parameter that bounds how many come
-_MOST_STATEMENTS = 256  # kept for one relation
+MOST_STATEMENTS = 256  # kept for one relation, and on one connection
 
 
 class Form(StrEnum):
@@ -94,6 +92,41 @@ _TYPES: Mapping[Kind, sa.types.TypeEngine[Any]] = {
 }
 
 
+@dataclass(slots=True, kw_only=True)
+class Statement:
+    """A statement that is kept, and where the value of each parameter stands in the list of values.
+
+    It is compiled once; running it again is the driver's affair alone.
+    """
+
+    select: sa.Select[Any]
+    places: Mapping[str, int]
+    text: str = ""
+    parameters: tuple[Callable[[Sequence[Any]], Any], ...] = ()
+
+    def native(self, dialect: sa.Dialect, values: Sequence[Any]) -> tuple[str, list[Any]]:
+        """The text for the dialect's driver, and its parameters in order."""
+        if not self.text:
+            compiled = self.select.compile(dialect=dialect)
+            names = compiled.positiontup or ()
+            self.parameters = tuple(self._parameter(dialect, compiled, name) for name in names)
+            self.text = str(compiled)
+        return self.text, [parameter(values) for parameter in self.parameters]
+
+    def _parameter(
+        self, dialect: sa.Dialect, compiled: sa.Compiled, name: str
+    ) -> Callable[[Sequence[Any]], Any]:
+        if name not in self.places:
+            constant = (compiled.params or {})[name]
+            return lambda _values: constant
+        at = self.places[name]
+        bound = compiled.binds[name].type  # type: ignore[attr-defined]  # of every SQL compiler
+        process = bound.dialect_impl(dialect).bind_processor(dialect)
+        if process is None:
+            return itemgetter(at)
+        return lambda values: process(values[at])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
     """A table or view of one database, ready to be asked."""
@@ -105,7 +138,7 @@ class Relation:
     source: sa.TableClause = field(init=False)
     cells: dict[str, Cell] = field(init=False, default_factory=dict)  # made once for each column
     reads: dict[str, Expression] = field(init=False, default_factory=dict)
-    statements: dict[tuple[Any, ...], Kept] = field(init=False, default_factory=dict)
+    statements: dict[tuple[Any, ...], Statement] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         schema, _, name = self.name.rpartition(".")
@@ -143,26 +176,25 @@ class Relation:
 
     def statement(
         self, columns: Sequence[str], where: Condition, key: str, rows: int
-    ) -> tuple[sa.Select[Any], dict[str, Any]]:
+    ) -> tuple[Statement, list[Any]]:
         """The columns of the rows where a condition holds, in the order of the key, at most so
-        many; and the statement's parameters. Raises KeyError for a column that is not there."""
+        many; and the statement's values. Raises KeyError for a column that is not there."""
         outliner = Outliner(self.dialect, lambda column: self.cell(column).kind)
         asked = (tuple(columns), outliner.outline(where), key)
         if (made := self.statements.get(asked)) is None:
-            if len(self.statements) >= _MOST_STATEMENTS:
+            if len(self.statements) >= MOST_STATEMENTS:
                 self.statements.clear()
             made = self.statements[asked] = self._select(*asked)
-        statement, places = made
-        values = outliner.values
-        return statement, {_ROWS: rows} | {name: values[at] for name, at in places.items()}
+        return made, [*outliner.values, rows]
 
-    def _select(self, columns: tuple[str, ...], where: Outline, key: str) -> Kept:
+    def _select(self, columns: tuple[str, ...], where: Outline, key: str) -> Statement:
         binds = _Binds()
         statement = sa.select(*map(self.read, columns)).select_from(self.source)
         if where != Group(every=True):
             statement = statement.where(self._predicate(where, binds))
         limit = sa.bindparam(_ROWS, type_=sa.Integer())
-        return statement.order_by(self.order(key)).limit(limit), binds.places
+        select = statement.order_by(self.order(key)).limit(limit)
+        return Statement(select=select, places={**binds.places, _ROWS: -1})
 
     def _predicate(self, outline: Outline, binds: _Binds) -> Predicate:
         match outline:
@@ -255,12 +287,10 @@ class _Binds:
     def __init__(self) -> None:
         self.places: dict[str, int] = {}
 
-    def __call__(
-        self, at: int, type_: sa.types.TypeEngine[Any], *, many: bool = False
-    ) -> Expression:
+    def __call__(self, at: int, type_: sa.types.TypeEngine[Any]) -> Expression:
         name = f"v{len(self.places)}"
         self.places[name] = at
-        return sa.bindparam(name, type_=type_, expanding=many)
+        return sa.bindparam(name, type_=type_)
 
 
 def _compare(dialect: Dialect, cell: Cell, leaf: Leaf, binds: _Binds) -> Predicate:
@@ -318,9 +348,9 @@ def _is_one_of(dialect: Dialect, cell: Cell, leaf: Leaf, binds: _Binds) -> Predi
 
 def _any_of(dialect: Dialect, held: Expression, leaf: Leaf, binds: _Binds) -> Predicate:
     if dialect is Dialect.POSTGRESQL:
-        # one parameter however many values, so one prepared statement serves every number of them
         return held == sa.any_(binds(leaf.at, postgresql.ARRAY(_TYPES[leaf.kind])))
-    return held.in_(binds(leaf.at, _TYPES[leaf.kind], many=True))
+    places = range(leaf.at, leaf.at + leaf.places)
+    return held.in_([binds(at, _TYPES[leaf.kind]) for at in places])
 
 
 def _starts(dialect: Dialect, cell: Cell, leaf: Leaf, binds: _Binds) -> Predicate:

@@ -81,16 +81,33 @@ class AuditEntry:
     body: bytes | None = None
 
 
-def canonical(value: Json) -> bytes:
+def canonical(value: Json | Written) -> bytes:
     """The one byte sequence for a JSON value (RFC 8785).
 
     Raises:
         InvalidEntry: not a JSON value; a number beyond 2**53 or not finite; broken text.
     """
+    if isinstance(value, Written):
+        return value
     try:
         return _quick(value) or rfc8785.dumps(_plain(value))
     except (ValueError, RecursionError) as error:
         raise InvalidEntry(f"not canonical JSON: {error}") from error
+
+
+class Written(bytes):
+    """A JSON value in its canonical bytes already."""
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any]) -> Written:
+        """An object, some of whose values may be written already.
+
+        Raises:
+            InvalidEntry: as `canonical`.
+        """
+        names = sorted(members, key=lambda name: name.encode("utf-16-be"))
+        pairs = (canonical(name) + b":" + canonical(members[name]) for name in names)
+        return cls(b"{" + b",".join(pairs) + b"}")
 
 
 _ASTRAL = re.compile("[\U00010000-\U0010ffff]")
@@ -137,7 +154,7 @@ def _plain(value: Json) -> Any:
 
 
 def entry_of(
-    leaf: Mapping[str, Json], detail: Json = None, sealing: Sealing | None = None
+    leaf: Mapping[str, Json], detail: Json | Written = None, sealing: Sealing | None = None
 ) -> AuditEntry:
     """The record of a caller's leaf, completed with `v` and, if there is a detail, with `sealed`.
 
@@ -193,7 +210,7 @@ def read_leaf(data: bytes) -> dict[str, Any]:
 # -- sealing ---------------------------------------------------------------------------------
 
 
-def seal(detail: Json, sealing: Sealing) -> tuple[bytes, dict[str, Json]]:
+def seal(detail: Json | Written, sealing: Sealing) -> tuple[bytes, dict[str, Json]]:
     """The sealed body of a detail, and what the leaf says of it.
 
     Sealed is salt | canonical detail, whose SHA-256 is the leaf's `commitment`: without the salt,

@@ -17,6 +17,7 @@ from gateway.audit.entry import (
     InvalidEntry,
     Json,
     Sealing,
+    Written,
     entry_of,
     read_leaf,
     unseal,
@@ -99,7 +100,11 @@ class AuditLog:
     # -- what the gateway uses ---------------------------------------------------------------
 
     async def append(
-        self, leaf: Mapping[str, Json], detail: Json = None, *, agencies: Sequence[str] = ()
+        self,
+        leaf: Mapping[str, Json],
+        detail: Json | Written = None,
+        *,
+        agencies: Sequence[str] = (),
     ) -> Receipt:
         """Put a record into the log; it lasts when this returns.
 

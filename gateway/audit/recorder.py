@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from gateway.audit.entry import Json, Kind, Tag, canonical, token
+from gateway.audit.entry import Kind, Tag, Written, canonical, token
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import leaf_hash, root_of
@@ -85,7 +85,10 @@ class Recorder:
         return token(key, name, value)
 
     async def append(
-        self, leaf: dict[str, Any], detail: Mapping[str, Any] | None, agencies: tuple[str, ...]
+        self,
+        leaf: dict[str, Any],
+        detail: Mapping[str, Any] | Written | None,
+        agencies: tuple[str, ...],
     ) -> Receipt:
         started = self.monotonic()
         receipt = await self.log.append(leaf, detail, agencies=agencies)
@@ -127,10 +130,11 @@ class Record:
         detail = self._detail()
         if decided is not None:
             self.serial = decided.decision.serial
-            decision = self.recorder.hmac("decision", _digest(decided))
+            question = _question(decided, agreed)
+            decision = self.recorder.hmac("decision", _digest(decided.decision, question))
             leaf["policy"] = {"serial": self.serial, "decision": decision}
-            detail["question"] = decided.question
-        receipt = await self.recorder.append(leaf, detail, self._agencies())
+            detail["question"] = question
+        receipt = await self.recorder.append(leaf, Written.of(detail), self._agencies())
         self.intent_index = receipt.index
 
     async def outcome(self, response: Response) -> AuditedResponse:
@@ -269,12 +273,22 @@ def _answer(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, sort_keys=True, separators=(",", ":"), default=str).encode()
 
 
-def _digest(decided: Decided) -> str:
-    question, decision = decided.question, decided.decision
-    granted: dict[str, Json] = {
-        name: [str(r.show), r.limit, *sorted(r.read)] for name, r in decision.rulings.items()
-    }
-    return hashlib.sha256(canonical({"question": question, "granted": granted})).hexdigest()
+def _question(decided: Decided, agreed: AuthorisedPlan) -> Written:
+    """What was asked of policy, most of which is the same for all plans of a structure."""
+    resources: Mapping[str, Any] = decided.question["resources"]
+    if (structure := agreed.plan.structure) is not None:
+        written = structure.made.once("resources written", lambda: Written(canonical(resources)))
+        return Written.of({**decided.question, "resources": written})
+    return Written(canonical(decided.question))
+
+
+def _digest(decision: Decision, question: Written) -> str:
+    def granted() -> Written:
+        rulings = decision.rulings.items()
+        return Written(canonical({n: [str(r.show), r.limit, *sorted(r.read)] for n, r in rulings}))
+
+    written = decision.made.once("granted", granted)
+    return hashlib.sha256(Written.of({"question": question, "granted": written})).hexdigest()
 
 
 def _touched(agreed: AuthorisedPlan) -> dict[str, Any]:

@@ -210,9 +210,7 @@ def _unasked(ruling: Ruling) -> Note:
 # --- parts ---------------------------------------------------------------------------------------
 
 
-def _parts(
-    fetch: Fetch, rulings: Mapping[str, Ruling], vocabulary: Vocabulary
-) -> Parts:
+def _parts(fetch: Fetch, rulings: Mapping[str, Ruling], vocabulary: Vocabulary) -> Parts:
     """What is agreed for each part of a fetch that may be made."""
     shown: dict[str, PartGrant] = {}
     for part in sorted(fetch.parts, key=lambda part: part.path.count(".") + bool(part.path)):

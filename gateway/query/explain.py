@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connectors.conditions import ALWAYS, NEVER, Compare, Op, all_of
+from connectors.conditions import ALWAYS, NEVER, Compare, Op, all_of, fields_of
 from connectors.spi import SourceQuery
 from gateway.errors import CannotEnforce
 from gateway.model import (
@@ -72,7 +72,7 @@ def _requests(fan_out: FanOut, agreed: AuthorisedPlan, grant: Grant) -> list[str
         return [f"not visited: {error}"]
     if NEVER in (pushed.condition, guard):
         return ["not visited: it holds nothing that could satisfy this"]
-    need = visit.need(where, with_where=not pushed.exact)
+    need = visit.need(frozenset() if pushed.exact else fields_of(where))
     layout = layout_of(need, visit.mapping, {})
     said.append(_said(visit, visit.query(layout.columns, pushed.condition, guard, visit.most())))
     for part, names in need.parts.items():

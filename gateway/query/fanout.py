@@ -29,6 +29,7 @@ from gateway.model import (
     AuthorisedPlan,
     FetchResult,
     Grant,
+    Parts,
     Results,
     State,
 )
@@ -171,12 +172,11 @@ class FanOut:
 def identifying(grant: Grant, values: Iterable[str]) -> Grant:
     """The same visit for the bearers of any of these identifiers, reading nothing else."""
     where = any_of(Compare("identifiers.value", Op.EQ, value) for value in values)
+    own = replace(grant.own, read=EMPTY, match=frozenset(), count=frozenset())
+    parts = {"": own, "identifiers": grant.parts["identifiers"]}
     return Grant(
         fetch=replace(grant.fetch, where=where, after=None),
-        parts={
-            "": replace(grant.own, read=EMPTY, match=frozenset(), count=frozenset()),
-            "identifiers": grant.parts["identifiers"],
-        },
+        parts=grant.made.once("identifying", lambda: Parts(parts)),
     )
 
 

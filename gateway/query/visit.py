@@ -97,6 +97,7 @@ class Visit:
         self.connector = fan_out.sources[source.id]
         self.vocabulary = fan_out.catalogue.vocabulary
         self.mapping: EntityMapping = source.entities[grant.fetch.entity]
+        self.made = grant.made
         self.calls = Calls(source, self.connector, fan_out.breakers)
         self.alarms = 0
 
@@ -107,7 +108,7 @@ class Visit:
         if not whole and self.grant.own.show is not Show.RECORDS:
             raise CannotEnforce("a rule on elements cannot be asked where no element is read")
         pushing = Pushing(mapping=self.mapping, vocabulary=self.vocabulary)
-        guard, guarded = guard_of(self.grant.own.rows, pushing)
+        guard, guarded = self.made.once("guard", lambda: guard_of(self.grant.own.rows, pushing))
         if not guarded and not self.mapping.over_read:
             raise CannotEnforce(
                 "the source cannot apply a rule, and its owner forbids over-reading"
@@ -122,9 +123,9 @@ class Visit:
         # question cannot say so, it is checked after those that may not be are gone.
         by_element = "." in self.fetch.link_by or not whole
         exact = pushed.exact and self._source_applies(pushed.condition) and not by_element
-        need = self.need(where, with_where=not exact)
-        guards = {path: part.rows for path, part in self.grant.parts.items() if path}
-        layout = layout_of(need, self.mapping, guards)
+        beside = frozenset() if exact else fields_of(where)
+        need = self.made.once(("need", beside), lambda: self.need(beside))
+        layout = self.made.once(("layout", beside), lambda: self.layout(need))
         query = self.query(layout.columns, pushed.condition, guard, self.source.max_rows)
         query = replace(query, limit=self.most()) if exact else query
         rows, truncated = await self._fetch(layout, query, guarded=guarded)
@@ -196,9 +197,14 @@ class Visit:
             return self.source.max_rows
         return min(self.grant.own.limit, self.source.max_rows)
 
-    def need(self, where: Condition, *, with_where: bool) -> Need:
-        """The fields to read: what may be shown, and what guards, cases and links rest on."""
-        needed = set(fields_of(self.grant.own.rows))
+    def layout(self, need: Need) -> Layout:
+        guards = {path: part.rows for path, part in self.grant.parts.items() if path}
+        return layout_of(need, self.mapping, guards)
+
+    def need(self, beside: frozenset[str]) -> Need:
+        """The fields to read: what may be shown, what guards, cases and links rest on, and others
+        `beside` these."""
+        needed = {*fields_of(self.grant.own.rows), *beside}
         for path, part in self.grant.parts.items():
             if part.show is None or part.show is Show.SILENT:
                 continue
@@ -208,8 +214,6 @@ class Visit:
                     needed.add(f"{path}.{name}")
                 elif path or name != "ref":  # a record's ref is the gateway's own
                     needed.update((name, *self._derived_from(name)))
-        if with_where:
-            needed |= fields_of(where)
         if self.fetch.link_by:
             needed.add(self.fetch.link_by)
         for child in self.agreed.grants.values():
@@ -326,6 +330,12 @@ class Visit:
             raise CannotEnforce("the source cannot select from a child relation")
         return await self.calls.elements(query)
 
+    def _child_layout(
+        self, part: str, entry: Entry, names: frozenset[str]
+    ) -> tuple[Layout, Condition | None]:
+        agreed = self.grant.parts.get(part)
+        return child_layout(entry, names), child_guard(entry, agreed.rows if agreed else ALWAYS)
+
     async def _children(
         self, records: list[Record], rows: Sequence[Sequence[Any]], need: Need
     ) -> bool:
@@ -336,11 +346,11 @@ class Visit:
             owners.setdefault(row[0], []).append(record)
 
         async def load(part: str, entry: Entry, names: frozenset[str]) -> bool:
-            path_rows = self.grant.parts.get(part)
-            guard = child_guard(entry, path_rows.rows if path_rows else ALWAYS)
+            layout, guard = self.made.once(
+                (part, id(entry), names), lambda: self._child_layout(part, entry, names)
+            )
             if guard is None or guard == NEVER:
                 return False
-            layout = child_layout(entry, names)
             where = Compare(entry.by, Op.IN, tuple(owners))
             result = await self._child(entry, layout.columns, where, guard)
             for owner, element in elements_of(result.rows, layout):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
+from sqlalchemy import create_engine
 
 from connectors._sqlliterals import Dialect, Kind
 from connectors._sqloutline import Group, Leaf, Outliner
 from connectors.conditions import And, Compare, Condition, IsNull, Op, Or
-from connectors.sqltext import Held, Relation
+from connectors.sqltext import Held, Relation, Statement
 
 COLUMNS = {"name": Held(kind=Kind.TEXT), "born": Held(kind=Kind.INTEGER)}
 
 
-def relation() -> Relation:
-    return Relation(dialect=Dialect.POSTGRESQL, name="person", columns=COLUMNS)
+POSTGRESQL = create_engine("postgresql+asyncpg://").dialect
+MARIADB = create_engine("mariadb+aiomysql://").dialect
+
+
+def relation(dialect: Dialect = Dialect.POSTGRESQL) -> Relation:
+    return Relation(dialect=dialect, name="person", columns=COLUMNS)
 
 
 def asked(name: str, years: tuple[int, ...]) -> Condition:
@@ -26,11 +30,25 @@ def test_other_values_are_the_same_statement_with_other_parameters() -> None:
     first, values = where.statement(("name",), asked("Hodja", (1990, 1991)), "born", 5)
     again, others = where.statement(("name",), asked("Hoxha", (1970,)), "born", 9)
     assert first is again
-    assert values.keys() == others.keys()
-    assert [1990, 1991] in values.values()
-    assert {"Hoxha", "Hoxha%", "Hoxhb"} & set(map(str, others.values())) == {"Hoxha", "Hoxha%"}
-    for text in ("Hodja", "Hoxha", "1990", "1970"):
-        assert text not in str(first)
+    text, parameters = first.native(POSTGRESQL, values)
+    assert again.native(POSTGRESQL, others) == (text, ["Hoxha%", "Hoxha", [1970], 9])
+    assert parameters == ["Hodja%", "Hodja", [1990, 1991], 5]
+    for value in ("Hodja", "Hoxha", "1990", "1970"):
+        assert value not in text
+
+
+def test_some_values_more_are_the_same_statement_where_a_list_is_no_parameter() -> None:
+    where = relation(Dialect.MARIADB)
+
+    def asked(*years: int) -> tuple[Statement, list[object]]:
+        statement, values = where.statement(("name",), Compare("born", Op.IN, years), "born", 5)
+        return statement, statement.native(MARIADB, values)[1]
+
+    five, parameters = asked(1, 2, 3, 4, 5)
+    assert parameters == [1, 2, 3, 4, 5, 5, 5, 5, 5]  # the last is the number of rows
+    assert asked(6, 7, 8, 9, 10, 11, 12, 13) == (five, [6, 7, 8, 9, 10, 11, 12, 13, 5])
+    assert asked(1, 2)[0] is not five
+    assert asked(7)[1] == [7, 5]
 
 
 def test_other_columns_order_or_operators_are_other_statements() -> None:
@@ -43,7 +61,7 @@ def test_other_columns_order_or_operators_are_other_statements() -> None:
         where.statement(("name",), compare, "born", 5)[0],
         where.statement(("name",), Compare("born", Op.LTE, 1), "born", 5)[0],
     ]
-    assert len({str(one.compile(dialect=sa.dialects.postgresql.dialect())) for one in made}) == 5  # type: ignore[no-untyped-call]
+    assert len({str(one.select.compile(dialect=POSTGRESQL)) for one in made}) == 5
 
 
 def test_a_value_that_no_column_holds_is_another_outline() -> None:
