@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import ROUND_FLOOR, Context, Decimal
 from enum import StrEnum
@@ -74,6 +75,11 @@ def fit(dialect: Dialect, kind: Kind, value: Scalar) -> tuple[Scalar, int]:
             return fitted, _side(fitted, value)
         case _:
             return value, 0
+
+
+def holdable(dialect: Dialect, texts: Iterable[str]) -> bool:
+    """Whether a column of text can hold each of them as it is."""
+    return not any(map(_UNHOLDABLE[dialect].search, texts))
 
 
 def _side(fitted: Any, asked: Any) -> int:

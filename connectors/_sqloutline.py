@@ -9,11 +9,11 @@ is taken from the values, once they are fitted.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, NamedTuple, TypeAlias
 
-from connectors._sqlliterals import Dialect, Kind, comparable, fit
+from connectors._sqlliterals import Dialect, Kind, comparable, fit, holdable
 from connectors.conditions import And, Compare, Condition, IsNull, Op, Or, Scalar
 
 
@@ -109,6 +109,12 @@ class Outliner:
 
     def _one_of(self, column: str, held: Kind, members: tuple[Scalar, ...]) -> Outline:
         groups: dict[Kind, list[Scalar]] = {}
+        texts = [member for member in members if isinstance(member, str)]
+        if texts and len(texts) == len(members) and holdable(self._dialect, texts):
+            # as most keys are: what follows for each of them would give all of them back
+            if comparable(held, texts[0]) is None:
+                return _NEVER
+            return Group(every=False, parts=(self._listed(column, Kind.TEXT, texts),))
         for member in members:
             kind = comparable(held, member)
             if kind is None or _is_nan(member):
@@ -119,7 +125,7 @@ class Outliner:
         parts = (self._listed(column, kind, values) for kind, values in groups.items())
         return Group(every=False, parts=tuple(parts))
 
-    def _listed(self, column: str, kind: Kind, values: list[Scalar]) -> Leaf:
+    def _listed(self, column: str, kind: Kind, values: Iterable[Scalar]) -> Leaf:
         members = list(dict.fromkeys(values))
         if self._dialect is Dialect.POSTGRESQL:
             # one parameter however many values, so one statement serves every number of them

@@ -42,12 +42,17 @@ def value_list(
             return asked
         return any_of((asked, IsNull(column), Compare(column, Op.EQ, "")))
 
+    def equal(asked: Any) -> Pushed:
+        return Pushed(codes(lambda meaning: bool(meaning == asked)))
+
+    alike = {meaning: equal(meaning) for meaning in (*meanings.values(), blank)}
+
     def encode(op: Op, asked: Any) -> Pushed | None:
         if other is not None:
             return None  # codes outside the list count too, and we do not know them
         match op:
             case Op.EQ:
-                return Pushed(codes(lambda meaning: bool(meaning == asked)))
+                return alike.get(asked) or equal(asked)
             case Op.IN:
                 return Pushed(codes(lambda meaning: meaning in asked))
             case Op.NE:

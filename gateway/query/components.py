@@ -63,7 +63,7 @@ class Components(Fields):
         standing = self.event(fetch, Outcome.WITHHELD, note) if chosen else None
         hit_event = self.event(fetch, Outcome.HIT, note)
         limit, tell = part.limit, self.teller(fetch, pattern)
-        told = self.anchored(part, selection)
+        told = self.anchored(self.agreed.grants[fetch.id], part, selection)
 
         def build(values: Values, at: Place, owner: Owner) -> Any:
             place = (at, key)
@@ -126,13 +126,14 @@ class Components(Fields):
             made.append((inner.key, build))
         return made
 
-    def anchored(self, part: PartGrant, selection: Selection) -> Callable[[Values, Owner], bool]:
+    def anchored(
+        self, grant: Grant, part: PartGrant, selection: Selection
+    ) -> Callable[[Values, Owner], bool]:
         """Whether an element of which nothing is selected may be told of; if not it is a hit."""
         chosen = applicable(selection.selections, part.part.type)
         if any(inner.name != "__typename" for inner in chosen) or not part.part.reads:
             return lambda _values, _owner: True
-        fields = self.shaping.catalogue.vocabulary.fields_of(part.part.type)
-        manners = [self.manner_of(part.read.get(name), fields) for name in sorted(part.part.reads)]
+        manners = [self.manner_of(grant, part, name) for name in sorted(part.part.reads)]
 
         def told(values: Values, owner: Owner) -> bool:
             shown = [manner_of(values, owner) for manner_of in manners]

@@ -24,7 +24,7 @@ from gateway.model import (
     AuthorisedPlan,
     Case,
     Fetch,
-    Manner,
+    Grant,
     Note,
     Outcome,
     PartGrant,
@@ -62,10 +62,12 @@ class Shaping:
 
 @dataclass(slots=True)
 class Owner:
-    """The record that a value belongs to, and the match band of the person whom it is about."""
+    """The record that a value belongs to, the match band of the person whom it is about, and the
+    moment of the question."""
 
     record: Record
     band: str | None
+    moment: Moment
 
 
 Values: TypeAlias = Mapping[str, Any]
@@ -106,7 +108,6 @@ class Fields:
     results: Results
     shaping: Shaping
     said: Said = field(default_factory=Said)
-    by_cases: dict[tuple[int, int], Naming] = field(default_factory=dict)
 
     def agency(self, fetch: Fetch) -> str:
         return self.shaping.catalogue.sources[fetch.source].agency
@@ -123,46 +124,16 @@ class Fields:
     ) -> Event:
         return event_of(self.agency(fetch), outcome, note, mask, shows)
 
-    def manner_of(self, manner: Manner | None, fields: Mapping[str, Field]) -> Naming:
-        """The manner that holds for a record: of cases the first whose condition it meets."""
+    def manner_of(self, grant: Grant, part: PartGrant, name: str) -> Naming:
+        """How a field is shown of a record: of cases the first whose condition it meets."""
+        manner = part.read.get(name)
         if manner is None or isinstance(manner, str):
             return lambda _values, _owner: manner
-        known = id(manner), id(fields)  # the fields of a part often have the very same cases
-        if (made := self.by_cases.get(known)) is None:
-            made = self.by_cases[known] = self.first_of(manner, fields)
-        return made
-
-    def first_of(self, cases: tuple[Case, ...], fields: Mapping[str, Field]) -> Naming:
-        tests = [
-            (compiled(case.when, lambda name: self.seen(name, fields)), case.manner)
-            for case in cases
-        ]
-
-        def shown(values: Values, owner: Owner) -> str | None:
-            for meets, named in tests:
-                if meets(values, owner):
-                    return named
-            return None
-
-        return shown
-
-    def seen(self, name: str, fields: Mapping[str, Field]) -> Look:
-        """What a case's condition sees: its own part's fields, those of the record around it where
-        the part's type has none of that name, derived fields and the match band."""
-        if name == "match_band":
-            return lambda _values, owner: owner.band
-        own, derive, moment = name in fields, DERIVED.get(name), self.shaping.moment
-
-        if own and derive is None:
-            return lambda values, _owner: values.get(name)
-
-        def look(values: Values, owner: Owner) -> Any:
-            held = values if own else owner.record.values
-            if derive is None or name in held:
-                return held.get(name)
-            return derive(held, moment)
-
-        return look
+        fields = self.shaping.catalogue.vocabulary.fields_of(part.part.type)
+        # The fields of a part often have the very same cases; the grant holds them for as long
+        # as it holds this, so their id is nobody else's.
+        known = "manner", part.part.type, id(manner)
+        return grant.made.once(known, lambda: first_of(manner, fields))
 
     def scalar(self, part: PartGrant, fetch: Fetch, spec: Field, path: str) -> Build:
         """A field without fields of its own."""
@@ -191,15 +162,49 @@ class Fields:
         if manner is None or isinstance(manner, str):
             return shown(manner)
         ways = {named: shown(named) for named in (None, *(case.manner for case in manner))}
-        fields = self.shaping.catalogue.vocabulary.fields_of(part.part.type)
-        manner_of = self.manner_of(manner, fields)
+        manner_of = self.manner_of(self.agreed.grants[fetch.id], part, spec.name)
         return lambda values, at, owner: ways[manner_of(values, owner)](values, at, owner)
 
     def reader(self, spec: Field) -> Build:
         if spec.derived:
-            derive, moment = DERIVED[spec.derived], self.shaping.moment
-            return lambda values, _at, _owner: derive(values, moment)
+            derive = DERIVED[spec.derived]
+            return lambda values, _at, owner: derive(values, owner.moment)
         return Plain(spec.name)
+
+
+# --- which of several cases ----------------------------------------------------------------------
+
+
+def first_of(cases: tuple[Case, ...], fields: Mapping[str, Field]) -> Naming:
+    """The manner of the first case whose condition a record meets; None if it meets none."""
+    tests = [(compiled(case.when, lambda name: seen(name, fields)), case.manner) for case in cases]
+
+    def shown(values: Values, owner: Owner) -> str | None:
+        for meets, named in tests:
+            if meets(values, owner):
+                return named
+        return None
+
+    return shown
+
+
+def seen(name: str, fields: Mapping[str, Field]) -> Look:
+    """What a case's condition sees: its own part's fields, those of the record around it where
+    the part's type has none of that name, derived fields and the match band."""
+    if name == "match_band":
+        return lambda _values, owner: owner.band
+    own, derive = name in fields, DERIVED.get(name)
+
+    if own and derive is None:
+        return lambda values, _owner: values.get(name)
+
+    def look(values: Values, owner: Owner) -> Any:
+        held = values if own else owner.record.values
+        if derive is None or name in held:
+            return held.get(name)
+        return derive(held, owner.moment)
+
+    return look
 
 
 # --- one function for what is asked of every record ----------------------------------------------

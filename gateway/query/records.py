@@ -67,9 +67,10 @@ class Records(Components):
         note = self.agreed.grants[fetch.id].own.note("ref")
         made: list[Any] = []
         lines: dict[str, None] = {}
+        moment = self.shaping.moment
         for record in found:
             explanation = self.explanations.get((fetch.id, record.key))
-            owner = Owner(record, explanation.band if explanation else band)
+            owner = Owner(record, explanation.band if explanation else band, moment)
             place = (at, before + len(made)) if many else at
             manner = naming(record.values, owner)
             identity = (fetch.source, fetch.entity, record.key)
@@ -104,8 +105,7 @@ class Records(Components):
         """How a record's name is shown, which decides about all of it."""
         if "ref" not in grant.own.part.reads:
             return lambda _values, _owner: CLEAR
-        fields = self.shaping.catalogue.vocabulary.fields_of(grant.fetch.entity)
-        return self.manner_of(grant.own.read.get("ref"), fields)
+        return self.manner_of(grant, grant.own, "ref")
 
     def label(self, fetch: Fetch, path: str) -> Callable[[Record, Place], None]:
         """Say under which conditions a record is shown, where its handling decided about it."""
@@ -156,8 +156,7 @@ class Records(Components):
         """The record's ref; without leave to name it, the record is a hit."""
         source, entity = grant.fetch.source, grant.fetch.entity
         seal = self.shaping.refs.sealer(self.shaping.agency, source, entity)
-        fields = self.shaping.catalogue.vocabulary.fields_of(entity)
-        manner_of = self.manner_of(grant.own.read.get("ref"), fields)
+        manner_of = self.manner_of(grant, grant.own, "ref")
 
         def build(values: Values, _at: Place, owner: Owner) -> Any:
             return seal(owner.record.key) if manner_of(values, owner) == CLEAR else DROP

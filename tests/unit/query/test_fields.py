@@ -38,7 +38,7 @@ ROWS = st.dictionaries(NAMES, HELD)
 
 def met(condition: Condition, row: Mapping[str, Any]) -> bool:
     meets = compiled(condition, lambda name: lambda values, _owner: values.get(name))
-    return meets(row, Owner(world.record(1), None))
+    return meets(row, Owner(world.record(1), None, world.MOMENT))
 
 
 @given(condition=CONDITIONS, row=ROWS)

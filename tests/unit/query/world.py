@@ -49,6 +49,7 @@ from gateway.settings import Limits
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 1, 6, tzinfo=UTC)
+MOMENT = Moment(now=NOW)
 REFS = Refs(b"m" * 32)
 LIMITS = Limits()
 WHY = {"purpose": "OFFICER_SAFETY", "reasonCode": "R01", "incidentRef": "INC-1"}
@@ -316,7 +317,7 @@ def shaping(asked: Operation, held: Catalogue | None = None) -> Shaping:
     return Shaping(
         catalogue=held or catalogue(),
         refs=REFS,
-        moment=Moment(now=NOW),
+        moment=MOMENT,
         mask=mask,
         agency="NORTH",
         as_at="2026-11-01T06:00:00Z",
