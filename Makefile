@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 STATE := $(if $(PORTCULLIS_HOME),$(PORTCULLIS_HOME),.portcullis)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e differential bench check docs clean
+.PHONY: help demo test e2e differential mutants bench check docs clean
 
 help: ## say what there is
 	@echo "Portcullis. Every command sets itself up."
@@ -30,6 +30,9 @@ e2e: $(READY) ## only the end-to-end tests, against real servers
 
 differential: $(READY) ## 50,000 random comparisons by each kind of source and by Python
 	@$(BIN)/python -m tests.differential $(if $(PAIRS),--pairs $(PAIRS)) $(if $(SEED),--seed $(SEED))
+
+mutants: $(READY) ## change each place of the policies; their tests are to find it
+	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m tests.mutation.rego
 
 bench: $(READY) ## the figures of docs/performance.md
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m tests.bench
