@@ -20,6 +20,7 @@ from starlette.routing import Route
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.recorder import Recorder
+from gateway.casework.store import Store, address
 from gateway.catalogue.check import connect, load_catalogue
 from gateway.catalogue.mapping import Source
 from gateway.catalogue.schema import build_schema
@@ -78,6 +79,7 @@ class Running:
 
     gate: Gate
     log: AuditLog
+    casework: Store
     settings: Settings
 
     async def ready(self) -> bool:
@@ -135,6 +137,8 @@ async def running(
             settings.audit_dir, keys=audit_keys, origin=settings.audit_origin, clock=clock
         )
         stack.push_async_callback(log.aclose)
+        casework = await Store.open(address(settings.casework_url, settings.state_dir))
+        stack.push_async_callback(casework.aclose)
         metrics = Metrics(purposes=catalogue.vocabulary.enums["Purpose"], sources=catalogue.sources)
         refs = Refs(own_key(settings.ref_key, length=32).reveal())
         gate = Gate(
@@ -184,7 +188,7 @@ async def running(
             probes=Probes(refs, clock),
             observed=observed,
         )
-        yield Running(gate=gate, log=log, settings=settings)
+        yield Running(gate=gate, log=log, casework=casework, settings=settings)
 
 
 def application(started: Running, *, tour: Tour | None = None) -> Starlette:

@@ -10,6 +10,7 @@
     +-- PolicyUnavailable     POLICY_UNAVAILABLE   503
     |   +-- PolicyMisunderstood
     +-- AuditUnavailable      AUDIT_UNAVAILABLE    503
+    +-- CaseworkUnavailable   CASEWORK_UNAVAILABLE 503
     +-- Internal              INTERNAL             500
 
     CannotEnforce             SOURCE_FAULT         in part, status 200
@@ -133,6 +134,14 @@ class AuditUnavailable(GatewayError):
     code = "AUDIT_UNAVAILABLE"
     status = 503
     text = "The query could not be recorded, so it was not answered. Try again later."
+
+
+class CaseworkUnavailable(GatewayError):
+    """The gateway's own records cannot be read or written."""
+
+    code = "CASEWORK_UNAVAILABLE"
+    status = 503
+    text = "The gateway's own records cannot be reached, so nothing was done. Try again later."
 
 
 class Internal(GatewayError):

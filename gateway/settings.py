@@ -153,6 +153,11 @@ class Settings:
         "Signs checkpoints and seals details; kept apart from the log.",
         within="state_dir",
     )
+    casework_url: str = _setting(
+        "",
+        "The gateway's own records: `casework.sqlite` in `state_dir` if left out; "
+        "`postgresql+asyncpg://role@host/database` for replicas, its password in `PGPASSWORD`.",
+    )
     ref_key: Path = _setting(
         Path("keys/ref.key"),
         "Makes `ref` and cursors; the root of one key per agency.",

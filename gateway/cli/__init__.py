@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gateway.cli import audit, catalogue, demo, policy, query, serve
+from gateway.cli import audit, casework, catalogue, demo, policy, query, serve
 from gateway.errors import AuditUnavailable, ConfigError
 
 _EPILOG = """examples:
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (demo, serve, query, catalogue, policy, audit):
+    for group in (demo, serve, query, casework, catalogue, policy, audit):
         group.register(commands)
     return made
 

@@ -1,0 +1,137 @@
+"""The gateway's own records as values. Times are in UTC; identifiers are UUIDv7 texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Officer:
+    """Somebody as their identity provider names them; (issuer, id) is the identity."""
+
+    issuer: str
+    id: str
+    agency: str
+
+
+class Urgency(StrEnum):
+    """How soon an answer is needed; the policy's table says what each means."""
+
+    LIFE_AT_RISK = "LIFE_AT_RISK"
+    PRIORITY = "PRIORITY"
+    ROUTINE = "ROUTINE"
+
+
+class State(StrEnum):
+    """How far a release request has come."""
+
+    OPEN = "OPEN"
+    ESCALATED = "ESCALATED"  # overdue, and the desk on call was told
+    GRANTED = "GRANTED"
+    REFUSED = "REFUSED"
+
+
+WAITING = (State.OPEN, State.ESCALATED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRequest:
+    """An officer asks the originator's desk to show some fields of one record for a time."""
+
+    id: str
+    at: datetime
+    asker: Officer
+    ref: str  # the record, as the asker's agency names it
+    source: str
+    entity: str
+    agency: str  # the originator
+    desk: str
+    on_call: str  # the desk that is told when the first does not answer in time
+    fields: tuple[str, ...]  # in the vocabulary's names
+    for_s: int  # how long it is wanted, in seconds from the decision
+    urgency: Urgency
+    purpose: str
+    reason_code: str
+    due_at: datetime
+    reason_text: str | None = None
+    case_ref: str | None = None
+    state: State = State.OPEN
+    decided_at: datetime | None = None
+    refusal: str | None = None  # a code of the policy's table
+    granted: tuple[str, ...] = ()  # fields
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the desk decided: fields and an end, or the code of a refusal."""
+
+    by: Officer
+    at: datetime
+    granted: tuple[str, ...] = ()
+    until: datetime | None = None
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """Fields of one record that one officer may see until a moment."""
+
+    id: str  # of the request
+    officer: Officer
+    ref: str
+    source: str
+    entity: str
+    agency: str
+    desk: str
+    fields: tuple[str, ...]
+    until: datetime
+
+
+class Told(StrEnum):
+    """What a notice is about."""
+
+    RELEASE_ASKED = "RELEASE_ASKED"
+    RELEASE_OVERDUE = "RELEASE_OVERDUE"
+    RELEASE_USED = "RELEASE_USED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What an agency's desk is to know, and whether it does."""
+
+    id: str
+    at: datetime
+    agency: str
+    desk: str
+    about: Told
+    subject: str  # the id of the record of ours that it is about
+    acknowledged_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwedOutcome:
+    """What came of a search is to be said by who made it."""
+
+    operation: str  # the query's id
+    officer: Officer
+    kind: str
+    at: datetime
+    outcome: str | None = None
+    recorded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Countersignature:
+    """One question of one officer that somebody else is to agree to before it is asked."""
+
+    id: str
+    at: datetime
+    asker: Officer
+    digest: str  # keyed, of the document and its variables
+    purpose: str
+    by: Officer | None = None
+    until: datetime | None = None  # good until then, for one search
+    used_at: datetime | None = None

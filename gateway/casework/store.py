@@ -1,0 +1,380 @@
+"""Where the gateway's own records are kept: a SQLite file, or PostgreSQL for several replicas.
+
+Each method is one transaction. Whoever comes second changes nothing and is told so: a request is
+decided once, a notice acknowledged once, a countersignature used once, whichever replica asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic.util import CommandError
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Update,
+    and_,
+    event,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from gateway.casework import migration, rows
+from gateway.casework.model import (
+    WAITING,
+    Countersignature,
+    Notice,
+    Officer,
+    OwedOutcome,
+    Release,
+    ReleaseRequest,
+    State,
+    Told,
+    Verdict,
+)
+from gateway.casework.tables import countersignatures, grants, notices, outcomes, requests
+from gateway.errors import CaseworkUnavailable, ConfigError, Fault
+
+_BUSY_S = 5.0  # how long a writer waits for another one
+_T = TypeVar("_T")
+_KINDS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+
+
+class Store:
+    """The records, over one pool of connections.
+
+    Raises (each method):
+        CaseworkUnavailable: the database does not answer; nothing was changed.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @classmethod
+    async def open(cls, url: str) -> Store:
+        """The store at an address. A SQLite file is made, and brought up to date, by this.
+
+        Raises:
+            ConfigError: it cannot be reached, is no database that we know, or its tables are not
+                those of this version: `portcullis casework migrate` brings them up to date.
+        """
+        store = cls(engine_for(url))
+        try:
+            if store._engine.dialect.name == "sqlite":
+                await store.migrate()
+            async with store._engine.connect() as connection:
+                found = await connection.run_sync(migration.revision)
+        except (SQLAlchemyError, CommandError, OSError) as error:
+            await store.aclose()
+            raise fault(f"cannot be used: {type(error).__name__}") from error
+        if found != migration.newest():
+            await store.aclose()
+            raise fault("its tables are of another version: run portcullis casework migrate")
+        return store
+
+    async def migrate(self) -> None:
+        """Bring the tables to this version."""
+        async with self._engine.begin() as connection:
+            await connection.run_sync(migration.upgrade)
+
+    async def aclose(self) -> None:
+        await self._engine.dispose()
+
+    # --- release requests ---
+
+    async def ask(self, request: ReleaseRequest, notice: Notice) -> None:
+        """Keep a new request, and the notice to its desk, both or neither."""
+        row = rows.flat(request, "asker")
+        for name in ("granted", "until"):
+            del row[name]
+        async with self._writing() as connection:
+            await connection.execute(insert(requests).values(row))
+            await _tell(connection, notice)
+
+    async def request(self, id_: str) -> ReleaseRequest | None:
+        return _first(await self._requests(requests.c.id == id_))
+
+    async def requests_of(self, officer: Officer, first: int) -> tuple[ReleaseRequest, ...]:
+        """An officer's own, the newest first."""
+        return await self._requests(rows.is_officer(requests.c, "asker", officer), first)
+
+    async def queue_of(self, agency: str, first: int) -> tuple[ReleaseRequest, ...]:
+        """What waits for an agency's desk, the soonest due first."""
+        where = and_(requests.c.agency == agency, requests.c.state.in_(WAITING))
+        return await self._requests(where, first, requests.c.due_at)
+
+    async def decide(self, id_: str, verdict: Verdict) -> ReleaseRequest | None:
+        """The request as it was decided; None where somebody had decided it before."""
+        state = State.REFUSED if verdict.until is None else State.GRANTED
+        change = (
+            update(requests)
+            .where(requests.c.id == id_, requests.c.state.in_(WAITING))
+            .values(state=state, decided_at=verdict.at, refusal=verdict.refusal)
+        )
+        async with self._writing() as connection:
+            if not await _changed(connection, change):
+                return None
+            if verdict.until is not None:
+                grant = {
+                    "request": id_,
+                    "at": verdict.at,
+                    **rows.parts("by", verdict.by),
+                    "fields": verdict.granted,
+                    "until": verdict.until,
+                }
+                await connection.execute(insert(grants).values(grant))
+        return await self.request(id_)
+
+    async def escalate(self, now: datetime, told: Mapping[str, str]) -> tuple[ReleaseRequest, ...]:
+        """The requests that have just become overdue, each with a notice to its desk on call.
+
+        `told` gives the notice's id for each request; what it does not name is left for next time.
+        """
+        where = and_(requests.c.state == State.OPEN, requests.c.due_at <= now)
+        escalated: list[ReleaseRequest] = []
+        for request in await self._requests(and_(where, requests.c.id.in_(list(told)))):
+            change = update(requests).where(where, requests.c.id == request.id)
+            async with self._writing() as connection:
+                if not await _changed(connection, change.values(state=State.ESCALATED)):
+                    continue  # decided, or escalated by another replica
+                await _tell(
+                    connection,
+                    Notice(
+                        id=told[request.id],
+                        at=now,
+                        agency=request.agency,
+                        desk=request.on_call,
+                        about=Told.RELEASE_OVERDUE,
+                        subject=request.id,
+                    ),
+                )
+            escalated.append(replace(request, state=State.ESCALATED))
+        return tuple(escalated)
+
+    async def overdue(self, now: datetime) -> tuple[str, ...]:
+        """The ids of open requests whose time has come."""
+        where = and_(requests.c.state == State.OPEN, requests.c.due_at <= now)
+        found = await self._rows(select(requests.c.id).where(where))
+        return tuple(row.id for row in found)
+
+    async def releases(self, now: datetime) -> tuple[Release, ...]:
+        """Every release that has not ended."""
+        asked = select(requests, grants.c.fields.label("granted"), grants.c.until.label("until"))
+        found = await self._rows(asked.join(grants).where(grants.c.until > now))
+        return tuple(rows.release(row) for row in found)
+
+    # --- notices ---
+
+    async def tell(self, *told: Notice) -> None:
+        """Keep notices, all or none."""
+        async with self._writing() as connection:
+            for notice in told:
+                await _tell(connection, notice)
+
+    async def notice(self, id_: str) -> Notice | None:
+        return _first(await self._notices(notices.c.id == id_, 1))
+
+    async def notices_of(self, agency: str, first: int) -> tuple[Notice, ...]:
+        """An agency's notices that nobody has acknowledged, the oldest first."""
+        where = and_(notices.c.agency == agency, notices.c.acknowledged_at.is_(None))
+        return await self._notices(where, first)
+
+    async def acknowledge(self, id_: str, by: Officer, at: datetime) -> Notice | None:
+        """The notice as acknowledged; None where somebody had done it before."""
+        change = update(notices).where(notices.c.id == id_, notices.c.acknowledged_at.is_(None))
+        change = change.values(acknowledged_at=at, **rows.parts("acknowledged", by))
+        async with self._writing() as connection:
+            if not await _changed(connection, change):
+                return None
+        return await self.notice(id_)
+
+    # --- outcomes owed ---
+
+    async def owe(self, owed: OwedOutcome) -> None:
+        async with self._writing() as connection:
+            await connection.execute(insert(outcomes).values(rows.flat(owed, "officer")))
+
+    async def owed(self, officer: Officer, kind: str) -> tuple[OwedOutcome, ...]:
+        """The searches of a kind of which an officer has not yet said what came of them."""
+        where = and_(outcomes.c.kind == kind, outcomes.c.outcome.is_(None))
+        found = await self._rows(
+            select(outcomes)
+            .where(rows.is_officer(outcomes.c, "officer", officer), where)
+            .order_by("at")
+        )
+        return tuple(rows.owed(row) for row in found)
+
+    async def record_outcome(
+        self, operation: str, officer: Officer, outcome: str, at: datetime
+    ) -> OwedOutcome | None:
+        """What is now recorded; None where nothing is owed by this officer for this search."""
+        where = and_(
+            outcomes.c.operation == operation, rows.is_officer(outcomes.c, "officer", officer)
+        )
+        change = update(outcomes).where(where, outcomes.c.outcome.is_(None))
+        async with self._writing() as connection:
+            if not await _changed(connection, change.values(outcome=outcome, recorded_at=at)):
+                return None
+        (row,) = await self._rows(select(outcomes).where(where))
+        return rows.owed(row)
+
+    # --- countersignatures ---
+
+    async def ask_countersign(self, asked: Countersignature) -> None:
+        row = {**rows.flat(asked, "asker"), **rows.parts("by", asked.by)}
+        del row["by"]
+        async with self._writing() as connection:
+            await connection.execute(insert(countersignatures).values(row))
+
+    async def countersignature(self, id_: str) -> Countersignature | None:
+        query = select(countersignatures).where(countersignatures.c.id == id_)
+        return _first([rows.countersignature(row) for row in await self._rows(query)])
+
+    async def countersign(self, id_: str, by: Officer, until: datetime) -> Countersignature | None:
+        """The countersignature; None where there is none to be given, or it is one's own."""
+        table = countersignatures.c
+        own = and_(table.asker_issuer == by.issuer, table.asker_id == by.id)
+        change = update(countersignatures).where(table.id == id_, table.by_id.is_(None), ~own)
+        async with self._writing() as connection:
+            if not await _changed(connection, change.values(**rows.parts("by", by), until=until)):
+                return None
+        return await self.countersignature(id_)
+
+    async def use_countersignature(self, asker: Officer, digest: str, now: datetime) -> bool:
+        """Whether this question was agreed to; each agreement is good for one search."""
+        table = countersignatures.c
+        stands = and_(
+            rows.is_officer(table, "asker", asker),
+            table.digest == digest,
+            table.by_id.is_not(None),
+            table.until > now,
+            table.used_at.is_(None),
+        )
+        one = select(table.id).where(stands).order_by(table.at).limit(1).scalar_subquery()
+        change = update(countersignatures).where(table.id == one, table.used_at.is_(None))
+        async with self._writing() as connection:
+            return await _changed(connection, change.values(used_at=now))
+
+    # --- the database ---
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise CaseworkUnavailable(detail=f"casework: {type(error).__name__}") from error
+
+    async def _rows(self, query: Select[Any]) -> Sequence[Row[Any]]:
+        try:
+            async with self._engine.connect() as connection:
+                found: Sequence[Row[Any]] = (await connection.execute(query)).all()
+                return found
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise CaseworkUnavailable(detail=f"casework: {type(error).__name__}") from error
+
+    async def _requests(
+        self, where: ColumnElement[bool], first: int | None = None, order: Any = None
+    ) -> tuple[ReleaseRequest, ...]:
+        asked = select(requests, grants.c.fields.label("granted"), grants.c.until.label("until"))
+        by = requests.c.at.desc() if order is None else order
+        query = asked.outerjoin(grants).where(where).order_by(by, requests.c.id).limit(first)
+        return tuple(rows.request(row) for row in await self._rows(query))
+
+    async def _notices(self, where: ColumnElement[bool], first: int) -> tuple[Notice, ...]:
+        query = select(notices).where(where).order_by(notices.c.at, notices.c.id).limit(first)
+        return tuple(rows.notice(row) for row in await self._rows(query))
+
+
+def address(url: str, state_dir: Path) -> str:
+    """The address that the setting names: a file of the gateway's own where it names none."""
+    return url or f"sqlite+aiosqlite:///{state_dir / 'casework.sqlite'}"
+
+
+async def migrate(url: str) -> None:
+    """Bring a database's tables to this version.
+
+    Raises:
+        ConfigError: it cannot be reached, or this role may not change its tables.
+    """
+    store = Store(engine_for(url))
+    try:
+        await store.migrate()
+    except (SQLAlchemyError, CommandError, OSError) as error:
+        raise fault(f"cannot be brought up to date: {type(error).__name__}") from error
+    finally:
+        await store.aclose()
+
+
+def engine_for(url: str) -> AsyncEngine:
+    """The pool for an address of SQLite or PostgreSQL.
+
+    Raises:
+        ConfigError: it is no such address.
+    """
+    try:
+        where = make_url(url)
+    except ArgumentError as error:
+        raise fault("is not a database address") from error
+    if where.drivername not in _KINDS:
+        raise fault(f"must begin with {' or '.join(_KINDS)}")
+    if where.password is not None:
+        raise fault("must hold no password: PostgreSQL's client reads PGPASSWORD or a passfile")
+    if where.drivername.startswith("postgresql"):
+        return create_async_engine(where, pool_pre_ping=True)
+    if where.database:
+        _make(Path(where.database))
+    engine = create_async_engine(where, connect_args={"timeout": _BUSY_S})
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make(file: Path) -> None:
+    """The file, for its owner alone: who asked for what is nobody else's business."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+    except OSError as error:
+        raise fault(f"its file cannot be made: {error.strerror}") from error
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """A file that survives a crash, lets readers be, and keeps its references whole."""
+    cursor = connection.cursor()
+    for statement in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {statement}")
+    cursor.close()
+    connection.isolation_level = None  # the driver would leave changes of tables outside
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def fault(text: str) -> ConfigError:
+    """The address may hold a password, so it is never repeated."""
+    return ConfigError(Fault(file="casework_url", key="(database)", text=text))
+
+
+async def _changed(connection: AsyncConnection, change: Update) -> bool:
+    return (await connection.execute(change)).rowcount == 1
+
+
+async def _tell(connection: AsyncConnection, notice: Notice) -> None:
+    await connection.execute(insert(notices).values(asdict(notice)))
+
+
+def _first(found: Sequence[_T]) -> _T | None:
+    return found[0] if found else None

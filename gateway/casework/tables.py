@@ -1,0 +1,135 @@
+"""The tables of the gateway's own records, for SQLite and PostgreSQL alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment to the microsecond, kept as a number: both databases order it exactly alike."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+def _id() -> Column[str]:
+    return Column("id", String(36), primary_key=True)
+
+
+def _officer(prefix: str, *, nullable: bool = False) -> tuple[Column[str], ...]:
+    return tuple(
+        Column(f"{prefix}_{part}", Text, nullable=nullable) for part in ("issuer", "id", "agency")
+    )
+
+
+def _text(name: str, *, nullable: bool = False) -> Column[str]:
+    return Column(name, Text, nullable=nullable)
+
+
+def _moment(name: str, *, nullable: bool = False) -> Column[datetime]:
+    return Column(name, Moment, nullable=nullable)
+
+
+requests = Table(
+    "release_request",
+    metadata,
+    _id(),
+    _moment("at"),
+    *_officer("asker"),
+    *(_text(name) for name in ("ref", "source", "entity", "agency", "desk", "on_call")),
+    Column("fields", JSON, nullable=False),
+    Column("for_s", Integer, nullable=False),
+    *(_text(name) for name in ("urgency", "purpose", "reason_code")),
+    _text("reason_text", nullable=True),
+    _text("case_ref", nullable=True),
+    _moment("due_at"),
+    Column("state", String(16), nullable=False),
+    _moment("decided_at", nullable=True),
+    _text("refusal", nullable=True),
+    CheckConstraint("state in ('OPEN', 'ESCALATED', 'GRANTED', 'REFUSED')", name="state"),
+    Index(None, "asker_issuer", "asker_id", "at"),
+    Index(None, "agency", "state", "due_at"),
+)
+
+grants = Table(
+    "release_grant",
+    metadata,
+    Column("request", ForeignKey("release_request.id"), primary_key=True),
+    _moment("at"),
+    *_officer("by"),
+    Column("fields", JSON, nullable=False),
+    _moment("until"),
+    Index(None, "until"),
+)
+
+notices = Table(
+    "notice",
+    metadata,
+    _id(),
+    _moment("at"),
+    *(_text(name) for name in ("agency", "desk", "about", "subject")),
+    _moment("acknowledged_at", nullable=True),
+    *_officer("acknowledged", nullable=True),
+    Index(None, "agency", "at"),
+)
+
+outcomes = Table(
+    "search_outcome",
+    metadata,
+    Column("operation", String(36), primary_key=True),
+    *_officer("officer"),
+    _text("kind"),
+    _moment("at"),
+    _text("outcome", nullable=True),
+    _moment("recorded_at", nullable=True),
+    Index(None, "officer_issuer", "officer_id", "kind"),
+)
+
+countersignatures = Table(
+    "countersignature",
+    metadata,
+    _id(),
+    _moment("at"),
+    *_officer("asker"),
+    _text("digest"),
+    _text("purpose"),
+    *_officer("by", nullable=True),
+    _moment("until", nullable=True),
+    _moment("used_at", nullable=True),
+    Index(None, "asker_issuer", "asker_id", "digest"),
+)

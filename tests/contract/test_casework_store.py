@@ -1,0 +1,310 @@
+"""The gateway's own records, in real SQLite and real PostgreSQL: one suite, the same promises."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from gateway.casework import migration
+from gateway.casework.model import (
+    Countersignature,
+    Notice,
+    Officer,
+    OwedOutcome,
+    ReleaseRequest,
+    State,
+    Told,
+    Urgency,
+    Verdict,
+)
+from gateway.casework.store import Store, engine_for, migrate
+from gateway.casework.tables import metadata
+from gateway.cli import main
+from gateway.errors import CaseworkUnavailable, ConfigError
+from tests.servers import Postgres
+
+NOW = datetime(2026, 3, 1, 10, 0, 0, 123456, tzinfo=UTC)
+ASKER = Officer(issuer="https://sign-in.example/nmc", id="nmc-1", agency="NMC")
+OTHER = Officer(issuer="https://sign-in.example/scp", id="nmc-1", agency="SCP")
+DESK = Officer(issuer="https://sign-in.example/eru", id="eru-2", agency="ERU")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'state' / 'casework.sqlite'}"
+    server: Postgres = request.getfixturevalue("postgres_server")
+    name = f"casework_{uuid4().hex}"
+    server.run(f"CREATE DATABASE {name}")
+    return server.url("postgres", name)
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    await migrate(url)
+    opened = await Store.open(url)
+    yield opened
+    await opened.aclose()
+
+
+def asked(id_: str = "r-1", *, due_s: int = 900, **more: object) -> ReleaseRequest:
+    given = ReleaseRequest(
+        id=id_,
+        at=NOW,
+        asker=ASKER,
+        ref="sealed",
+        source="eru",
+        entity="IntelligenceReport",
+        agency="ERU",
+        desk="eru-intel",
+        on_call="gateway",
+        fields=("text", "title"),
+        for_s=3600,
+        urgency=Urgency.LIFE_AT_RISK,
+        purpose="PREVENT_DETECT_CRIME",
+        reason_code="R08",
+        due_at=NOW + timedelta(seconds=due_s),
+    )
+    return replace(given, **more)  # type: ignore[arg-type]  # a table
+
+
+def told(id_: str = "n-1", about: Told = Told.RELEASE_ASKED, subject: str = "r-1") -> Notice:
+    return Notice(id=id_, at=NOW, agency="ERU", desk="eru-intel", about=about, subject=subject)
+
+
+def granted(until_s: int = 3600, **more: object) -> Verdict:
+    until = NOW + timedelta(seconds=until_s)
+    return replace(Verdict(by=DESK, at=NOW, granted=("text",), until=until), **more)  # type: ignore[arg-type]
+
+
+async def test_what_is_kept_comes_back_as_it_was(store: Store) -> None:
+    request = asked(reason_text="Wörter, “quoted”", case_ref="NM/2026/1")
+    await store.ask(request, told())
+    assert await store.request("r-1") == request
+    assert await store.notice("n-1") == told()
+    assert await store.request("r-2") is None
+
+
+async def test_a_request_and_its_notice_are_kept_together_or_not_at_all(store: Store) -> None:
+    await store.tell(told())
+    with pytest.raises(CaseworkUnavailable):
+        await store.ask(asked(), told())  # that notice is there already
+    assert await store.request("r-1") is None
+
+
+async def test_an_officer_sees_their_own_the_newest_first(store: Store) -> None:
+    await store.ask(asked("r-1"), told("n-1"))
+    await store.ask(asked("r-2", at=NOW + timedelta(seconds=1)), told("n-2"))
+    await store.ask(asked("r-3", asker=OTHER), told("n-3"))
+    assert [r.id for r in await store.requests_of(ASKER, 10)] == ["r-2", "r-1"]
+    assert [r.id for r in await store.requests_of(ASKER, 1)] == ["r-2"]
+    assert [r.id for r in await store.requests_of(OTHER, 10)] == ["r-3"]
+
+
+async def test_a_desk_sees_what_waits_for_its_agency_the_soonest_due_first(store: Store) -> None:
+    await store.ask(asked("r-1", due_s=900), told("n-1"))
+    await store.ask(asked("r-2", due_s=60), told("n-2"))
+    await store.ask(asked("r-3", agency="NCB"), told("n-3"))
+    await store.ask(asked("r-4"), told("n-4"))
+    await store.decide("r-4", Verdict(by=DESK, at=NOW, refusal="SOURCE_AT_RISK"))
+    assert [r.id for r in await store.queue_of("ERU", 10)] == ["r-2", "r-1"]
+    assert [r.id for r in await store.queue_of("NCB", 10)] == ["r-3"]
+
+
+async def test_a_request_is_decided_once_however_many_decide_it(store: Store) -> None:
+    await store.ask(asked(), told())
+    verdicts = [granted(until_s) for until_s in range(100, 500, 100)]
+    done = await asyncio.gather(*(store.decide("r-1", verdict) for verdict in verdicts))
+    (decided,) = [one for one in done if one is not None]
+    assert decided.state is State.GRANTED
+    assert await store.request("r-1") == decided
+    (release,) = await store.releases(NOW)
+    assert (release.until, release.fields) == (decided.until, ("text",))
+    assert release.officer == ASKER
+
+
+async def test_a_refusal_grants_nothing(store: Store) -> None:
+    await store.ask(asked(), told())
+    decided = await store.decide("r-1", Verdict(by=DESK, at=NOW, refusal="SOURCE_AT_RISK"))
+    assert decided is not None
+    assert (decided.state, decided.refusal) == (State.REFUSED, "SOURCE_AT_RISK")
+    assert await store.releases(NOW) == ()
+    assert await store.decide("r-1", granted()) is None
+    assert await store.releases(NOW) == ()
+
+
+async def test_a_release_ends_at_its_moment(store: Store) -> None:
+    await store.ask(asked(), told())
+    await store.decide("r-1", granted(60))
+    end = NOW + timedelta(seconds=60)
+    assert await store.releases(end - timedelta(microseconds=1))
+    assert await store.releases(end) == ()
+
+
+async def test_what_is_overdue_is_escalated_once_and_its_desk_on_call_told(store: Store) -> None:
+    await store.ask(asked("r-1", due_s=60), told("n-1"))
+    await store.ask(asked("r-2", due_s=61), told("n-2"))
+    now = NOW + timedelta(seconds=60)
+    assert await store.overdue(now) == ("r-1",)
+    tries = [store.escalate(now, {"r-1": f"e-{n}", "r-2": "e-9"}) for n in range(3)]
+    done = [one for escalated in await asyncio.gather(*tries) for one in escalated]
+    assert [(r.id, r.state) for r in done] == [("r-1", State.ESCALATED)]
+    notices = [n for n in await store.notices_of("ERU", 10) if n.about is Told.RELEASE_OVERDUE]
+    assert [(n.subject, n.desk) for n in notices] == [("r-1", "gateway")]
+    assert await store.overdue(now) == ()
+    decided = await store.decide("r-1", granted())  # late is not never
+    assert decided is not None
+    assert decided.state is State.GRANTED
+
+
+async def test_a_notice_is_acknowledged_once(store: Store) -> None:
+    await store.tell(told("n-1"), told("n-2"))
+    done = await asyncio.gather(*(store.acknowledge("n-1", DESK, NOW) for _ in range(3)))
+    assert len([one for one in done if one is not None]) == 1
+    assert [n.id for n in await store.notices_of("ERU", 10)] == ["n-2"]
+    assert await store.notices_of("NMC", 10) == ()
+
+
+async def test_an_outcome_is_owed_until_its_officer_records_it(store: Store) -> None:
+    owed = OwedOutcome(operation="q-1", officer=ASKER, kind="face", at=NOW)
+    await store.owe(owed)
+    assert await store.owed(ASKER, "face") == (owed,)
+    assert await store.owed(ASKER, "other") == ()
+    assert await store.owed(OTHER, "face") == ()
+    assert await store.record_outcome("q-1", OTHER, "LEAD", NOW) is None
+    recorded = await store.record_outcome("q-1", ASKER, "LEAD", NOW)
+    assert recorded == replace(owed, outcome="LEAD", recorded_at=NOW)
+    assert await store.record_outcome("q-1", ASKER, "NO_LEAD", NOW) is None
+    assert await store.owed(ASKER, "face") == ()
+
+
+async def test_a_countersignature_is_anothers_and_good_for_one_search(store: Store) -> None:
+    wanted = Countersignature(id="c-1", at=NOW, asker=ASKER, digest="d", purpose="APPREHEND")
+    await store.ask_countersign(wanted)
+    until = NOW + timedelta(minutes=10)
+    assert not await store.use_countersignature(ASKER, "d", NOW)  # nobody has agreed
+    assert await store.countersign("c-1", ASKER, until) is None  # one's own
+    assert await store.countersignature("c-1") == wanted
+    assert await store.countersign("c-1", OTHER, until) == replace(wanted, by=OTHER, until=until)
+    assert await store.countersign("c-1", DESK, until) is None
+    assert not await store.use_countersignature(ASKER, "another", NOW)
+    assert not await store.use_countersignature(OTHER, "d", NOW)
+    assert not await store.use_countersignature(ASKER, "d", until)  # too late
+    used = await asyncio.gather(*(store.use_countersignature(ASKER, "d", NOW) for _ in range(4)))
+    assert sorted(used) == [False, False, False, True]
+
+
+async def test_the_migrations_make_the_tables_that_the_code_declares(store: Store) -> None:
+    def differences(connection: Connection) -> list[object]:
+        found: list[object] = compare_metadata(MigrationContext.configure(connection), metadata)
+        return found
+
+    async with store._engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_a_migration_that_was_run_changes_nothing_when_run_again(
+    store: Store, url: str
+) -> None:
+    await store.ask(asked(), told())
+    await migrate(url)
+    assert await store.request("r-1") is not None
+
+
+async def test_a_migration_is_run_whole_or_not_at_all(url: str) -> None:
+    engine = engine_for(url)
+
+    def stopped(connection: Connection) -> None:
+        migration.upgrade(connection)
+        raise KeyError("the power went")
+
+    with pytest.raises(KeyError):
+        async with engine.begin() as connection:
+            await connection.run_sync(stopped)
+    async with engine.connect() as connection:
+        assert await connection.run_sync(migration.revision) is None
+    await engine.dispose()
+    await migrate(url)
+
+
+async def test_tables_of_another_version_stop_the_start(url: str) -> None:
+    await migrate(url)
+    engine = engine_for(url)
+    async with engine.begin() as connection:
+        await connection.execute(text("update alembic_version set version_num = '9999'"))
+    await engine.dispose()
+    with pytest.raises(ConfigError, match="casework_url"):
+        await Store.open(url)
+
+
+async def test_postgresql_is_migrated_by_hand_only(postgres_server: Postgres) -> None:
+    name = f"casework_{uuid4().hex}"
+    postgres_server.run(f"CREATE DATABASE {name}")
+    with pytest.raises(ConfigError, match="portcullis casework migrate"):
+        await Store.open(postgres_server.url("postgres", name))
+    assert postgres_server.run(r"\dt", database=name) == ""
+
+
+async def test_sqlite_migrates_itself_and_is_its_owners_alone(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "casework.sqlite"
+    await (await Store.open(f"sqlite+aiosqlite:///{file}")).aclose()
+    assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "casework",
+        "mysql://role@host/db",
+        "postgresql+asyncpg://role:hidden-word@127.0.0.1/db",
+        "postgresql+asyncpg://role@127.0.0.1:1/db",
+        "sqlite+aiosqlite:////proc/none/casework.sqlite",
+    ],
+)
+async def test_an_address_that_cannot_be_used_is_a_fault_that_repeats_nothing(wrong: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        await Store.open(wrong)
+    assert "hidden-word" not in str(caught.value)
+    assert caught.value.faults[0].file == "casework_url"
+
+
+async def test_a_database_that_went_away_is_an_error_in_our_words(
+    postgres_server: Postgres,
+) -> None:
+    name = f"casework_{uuid4().hex}"
+    postgres_server.run(f"CREATE DATABASE {name}")
+    await migrate(postgres_server.url("postgres", name))
+    store = await Store.open(postgres_server.url("postgres", name))
+    postgres_server.run(f"DROP DATABASE {name} WITH (FORCE)")
+    with pytest.raises(CaseworkUnavailable):
+        await store.request("r-1")
+    with pytest.raises(CaseworkUnavailable):
+        await store.tell(told())
+    await store.aclose()
+
+
+def test_the_command_brings_a_database_up_to_date(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text(f'casework_url = "{url}"\n')
+    assert main(["casework", "migrate", "--config", str(config)]) == 0
+    assert "of this version" in capsys.readouterr().out
+
+    async def opens() -> None:
+        await (await Store.open(url)).aclose()
+
+    asyncio.run(opens())
+    config.write_text('casework_url = "postgresql+asyncpg://role@127.0.0.1:1/none"\n')
+    assert main(["casework", "migrate", "--config", str(config)]) == 2
+    assert "casework_url" in capsys.readouterr().err
