@@ -6,10 +6,11 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from secrets import token_bytes
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -17,14 +18,18 @@ import httpx
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from gateway.actions import Office, act
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.recorder import Recorder
+from gateway.casework.schema import build_schema as casework_schema
+from gateway.casework.standing import Standing
 from gateway.casework.store import Store, address
 from gateway.catalogue.check import connect, load_catalogue
 from gateway.catalogue.mapping import Source
 from gateway.catalogue.schema import build_schema
 from gateway.errors import ConfigError, Fault
+from gateway.identifiers import uuid7
 from gateway.identity import Identity, TrustedIssuer
 from gateway.metrics import Metrics
 from gateway.model import Request, Response
@@ -79,12 +84,16 @@ class Running:
 
     gate: Gate
     log: AuditLog
-    casework: Store
+    office: Office
     settings: Settings
 
     async def ready(self) -> bool:
         """Whether a query could be answered lawfully now: decided, and recorded."""
         return self.log.healthy and await self.gate.pdp.ready()
+
+
+def _new_id(clock: Callable[[], datetime]) -> str:
+    return uuid7(int(clock().timestamp() * 1000), token_bytes(10))
 
 
 def documents_in(directory: Path) -> dict[str, str]:
@@ -137,10 +146,14 @@ async def running(
             settings.audit_dir, keys=audit_keys, origin=settings.audit_origin, clock=clock
         )
         stack.push_async_callback(log.aclose)
-        casework = await Store.open(address(settings.casework_url, settings.state_dir))
-        stack.push_async_callback(casework.aclose)
+        store = await Store.open(address(settings.casework_url, settings.state_dir))
+        stack.push_async_callback(store.aclose)
         metrics = Metrics(purposes=catalogue.vocabulary.enums["Purpose"], sources=catalogue.sources)
         refs = Refs(own_key(settings.ref_key, length=32).reveal())
+        new_id = partial(_new_id, clock)
+        standing = Standing(store, refs.open, clock=clock, monotonic=monotonic, new_id=new_id)
+        stack.push_async_callback(standing.aclose)
+        await standing.start()
         gate = Gate(
             identity=Identity(
                 [
@@ -186,9 +199,23 @@ async def running(
             clock=clock,
             monotonic=monotonic,
             probes=Probes(refs, clock),
+            releases=standing,
             observed=observed,
         )
-        yield Running(gate=gate, log=log, casework=casework, settings=settings)
+        office = Office(
+            gate=gate,
+            store=store,
+            standing=standing,
+            parser=Parser(
+                schema=casework_schema(catalogue.vocabulary),
+                limits=settings.limits,
+                documents=documents_in(settings.documents_dir / "casework"),
+                introspection=settings.introspection,
+                acts=True,
+            ),
+            new_id=new_id,
+        )
+        yield Running(gate=gate, log=log, office=office, settings=settings)
 
 
 def application(started: Running, *, tour: Tour | None = None) -> Starlette:
@@ -202,6 +229,7 @@ def application(started: Running, *, tour: Tour | None = None) -> Starlette:
     )
     routes = [
         Route("/graphql", endpoint),
+        Route("/casework", replace(endpoint, answer=partial(act, started.office))),
         *health_routes(
             ready=started.ready,
             metrics=gate.metrics,

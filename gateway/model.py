@@ -378,6 +378,21 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Released:
+    """Fields of one record that its originator's desk shows to one officer until a moment."""
+
+    id: str
+    agency: str  # the originator
+    desk: str
+    source: str
+    entity: str
+    key: str | int
+    fields: tuple[str, ...]
+    until: datetime
+    opens: bool  # the record is a hit without it: shown only when asked for by its ref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorisedPlan:
     """A plan narrowed to what the decision permits."""
 
@@ -388,6 +403,7 @@ class AuthorisedPlan:
     silent: frozenset[str] = frozenset()  # visits answered like a source that holds nothing
     withheld: Mapping[str, Note] = EMPTY  # visits not made, and why
     obligations: tuple[Obligation, ...] = ()
+    released: tuple[Released, ...] = ()  # what the decision shows by a desk's release
 
 
 # --- fan out -------------------------------------------------------------------------------------

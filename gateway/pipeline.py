@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 from connectors.spi import Connector
 from gateway.audit.recorder import AuditedResponse, Decided, Recorder
@@ -32,12 +32,22 @@ from gateway.errors import (
 )
 from gateway.identity import Identity
 from gateway.metrics import Metrics
-from gateway.model import AuthorisedPlan, Operation, Plan, Request, Response, Results, Subject
+from gateway.model import (
+    AuthorisedPlan,
+    Operation,
+    Plan,
+    Released,
+    Request,
+    Response,
+    Results,
+    Subject,
+)
 from gateway.policy.contract import question
 from gateway.policy.enforce import authorise
 from gateway.policy.masks import MASKS, MaskContext
 from gateway.policy.obligations import OBLIGATIONS, carry_out
 from gateway.policy.pdp import Pdp
+from gateway.policy.releases import followed, releases_told, settled
 from gateway.query.asking import cursor_binding
 from gateway.query.breaker import Breakers
 from gateway.query.derived import Moment
@@ -81,6 +91,30 @@ class Probes:
         return issued.vector
 
 
+class Releases(Protocol):
+    """What desks have released to officers."""
+
+    def of(self, subject: Subject, now: datetime) -> tuple[Released, ...]:
+        """What somebody may see by a release, now."""
+
+    async def used(self, released: tuple[Released, ...], now: datetime) -> None:
+        """Let the desks know, before the answer leaves.
+
+        Raises:
+            CaseworkUnavailable: they cannot be told, so nothing may be shown by it.
+        """
+
+
+class NothingReleased:
+    """No desk has released anything."""
+
+    def of(self, subject: Subject, now: datetime) -> tuple[Released, ...]:
+        return ()
+
+    async def used(self, released: tuple[Released, ...], now: datetime) -> None:
+        return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """Everything that answering needs, built once by `app.py`."""
@@ -100,6 +134,7 @@ class Gate:
     clock: Callable[[], datetime]
     monotonic: Callable[[], float]
     probes: Probes
+    releases: Releases = field(default_factory=NothingReleased)
     observed: Callable[[Request, Response], None] = lambda _request, _response: None
 
 
@@ -125,6 +160,8 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         await record.intent(subject, operation, decision, agreed)  # durable before any visit
         found = await fan_out(gate, request, agreed, probes)
         response = shaped(gate, request, subject, operation, agreed, found)
+        if used := shown_by_release(agreed, response):
+            await gate.releases.used(used, request.received_at)
     except GatewayError as error:
         response = failed(error, request)
     except asyncio.CancelledError:
@@ -185,6 +222,9 @@ async def decided(
         now=request.received_at,
         query_id=request.id,
     )
+    held = gate.releases.of(subject, request.received_at)
+    if told := releases_told(plan, held):
+        asked["releases"] = told
     started = gate.monotonic()
     had = False
     try:
@@ -194,7 +234,7 @@ async def decided(
         gate.metrics.decided(elapsed_s=gate.monotonic() - started, had=had)
     agreed = authorise(
         plan,
-        decision,
+        settled(decision, plan, held) if told else decision,
         masks=MASKS.keys(),
         duties=OBLIGATIONS.keys(),
         vocabulary=gate.catalogue.vocabulary,
@@ -202,7 +242,16 @@ async def decided(
     if plan.cursor_serial is not None and plan.cursor_serial != agreed.serial:
         raise MalformedRequest("This cursor cannot be used: start again without `after`.")
     carry_out(agreed.obligations, operation.justification)
+    if told:
+        ids = followed(decision, told)
+        agreed = replace(agreed, released=tuple(one for one in held if one.id in ids))
     return Decided(question=asked, decision=decision), agreed
+
+
+def shown_by_release(agreed: AuthorisedPlan, response: Response) -> tuple[Released, ...]:
+    """The releases whose record is in the answer."""
+    shown = set(response.disclosed) if agreed.released else set()
+    return tuple(one for one in agreed.released if (one.source, one.entity, one.key) in shown)
 
 
 def opened(gate: Gate, agreed: AuthorisedPlan, subject: Subject) -> dict[str, Probe]:

@@ -64,6 +64,16 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """Something that is to be done at /casework, as its intent records it."""
+
+    act: str
+    about: str  # the id of a record of the gateway's own; "" where it is about none
+    serial: int  # of the policy that allowed it
+    question: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recorder:
     """Writes the entries of one gateway."""
 
@@ -119,8 +129,9 @@ class Record:
         operation: Operation,
         decided: Decided | None,
         agreed: AuthorisedPlan,
+        action: Action | None = None,
     ) -> None:
-        """Write, durably, what will be asked; sources may be visited only after this.
+        """Write, durably, what will be asked or done; sources may be visited only after this.
 
         Raises:
             AuditUnavailable: nothing may be visited.
@@ -134,6 +145,11 @@ class Record:
             decision = self.recorder.hmac("decision", _digest(decided.decision, question))
             leaf["policy"] = {"serial": self.serial, "decision": decision}
             detail["question"] = question
+        if action is not None:
+            self.serial = action.serial
+            leaf["casework"] = {"act": action.act, "about": action.about}
+            leaf.setdefault("policy", {"serial": action.serial})
+            detail["casework"] = action.question
         receipt = await self.recorder.append(leaf, Written.of(detail), self._agencies())
         self.intent_index = receipt.index
 
@@ -303,8 +319,11 @@ def _touched(agreed: AuthorisedPlan) -> dict[str, Any]:
                 fields.extend(f"{prefix}{name}" for name in part.read)
             elif part.show is not None and path:
                 fields.append(f"{path}:{part.show.value}")
-    return {
+    touched: dict[str, Any] = {
         "visits": {s: {e: sorted(set(f)) for e, f in es.items()} for s, es in visits.items()},
         "withheld": len(agreed.withheld),
         "silent": len(agreed.silent),
     }
+    return touched | (
+        {"released": sorted(one.id for one in agreed.released)} if agreed.released else {}
+    )

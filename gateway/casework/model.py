@@ -55,6 +55,7 @@ class ReleaseRequest:
     purpose: str
     reason_code: str
     due_at: datetime
+    opens: bool = False  # the record itself is not shown to the asker without a release
     reason_text: str | None = None
     case_ref: str | None = None
     state: State = State.OPEN
@@ -88,6 +89,7 @@ class Release:
     desk: str
     fields: tuple[str, ...]
     until: datetime
+    opens: bool
 
 
 class Told(StrEnum):

@@ -48,7 +48,7 @@ def is_officer(columns: Any, prefix: str, whom: Officer) -> ColumnElement[bool]:
 
 def request(row: Row[Any]) -> ReleaseRequest:
     same = (
-        *("id", "at", "ref", "source", "entity", "agency", "desk", "on_call", "for_s"),
+        *("id", "at", "ref", "source", "entity", "agency", "desk", "on_call", "for_s", "opens"),
         *("purpose", "reason_code", "reason_text", "case_ref", "due_at"),
         *("decided_at", "refusal", "until"),
     )
@@ -98,6 +98,7 @@ def release(row: Row[Any]) -> Release:
         desk=row.desk,
         fields=tuple(row.granted),
         until=row.until,
+        opens=row.opens,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Dialect,
@@ -74,6 +75,7 @@ requests = Table(
     *(_text(name) for name in ("ref", "source", "entity", "agency", "desk", "on_call")),
     Column("fields", JSON, nullable=False),
     Column("for_s", Integer, nullable=False),
+    Column("opens", Boolean, nullable=False),
     *(_text(name) for name in ("urgency", "purpose", "reason_code")),
     _text("reason_text", nullable=True),
     _text("case_ref", nullable=True),

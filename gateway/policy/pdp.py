@@ -9,14 +9,17 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import aiohttp
 from opa_client.opa_async import AsyncOpaClient
 
 from gateway.errors import GatewayError, PolicyMisunderstood, PolicyUnavailable
 from gateway.model import Decision, Show
+from gateway.policy.casework import Terms, read_terms
 from gateway.policy.contract import read_decision
+
+_Answer = TypeVar("_Answer", Decision, Terms)
 
 _TURN_S: Final = 2.0  # how long a question waits for those before it
 _CONFIRM: Final[Mapping[str, Any]] = {"version": 1, "action": {"name": "confirm"}}
@@ -141,6 +144,14 @@ class Pdp:
             answered.set()
         return decision
 
+    async def terms(self, question: Mapping[str, Any]) -> Terms:
+        """What the policy says of an action at /casework; asked anew each time.
+
+        Raises:
+            PolicyUnavailable, PolicyMisunderstood: as for a decision.
+        """
+        return self._newest(read_terms(await self._result(question, "gateway/casework")))
+
     async def ready(self) -> bool:
         """Whether the policy answers, allows what it must and denies what it must."""
         must_allow, must_deny = self._canary
@@ -151,22 +162,25 @@ class Pdp:
         return _shows_something(allowed) and not _shows_something(denied)
 
     async def _ask(self, question: Mapping[str, Any]) -> Decision:
-        decision = read_decision(await self._result(question))
-        if decision.serial < self._serial:
-            raise PolicyMisunderstood(
-                detail=f"policy serial {decision.serial} is older than {self._serial}"
-            )
-        if decision.serial > self._serial:
-            self._serial = decision.serial
-            self._cache.clear()
-        return decision
+        return self._newest(read_decision(await self._result(question)))
 
-    async def _result(self, question: Mapping[str, Any]) -> object:
+    def _newest(self, answer: _Answer) -> _Answer:
+        """The answer, if no newer policy has been seen."""
+        if answer.serial < self._serial:
+            raise PolicyMisunderstood(
+                detail=f"policy serial {answer.serial} is older than {self._serial}"
+            )
+        if answer.serial > self._serial:
+            self._serial = answer.serial
+            self._cache.clear()
+        return answer
+
+    async def _result(self, question: Mapping[str, Any], package: str = "gateway") -> object:
         if not self._open:
             raise PolicyUnavailable(detail="the policy client is not open")
         try:
             async with self._turn(), asyncio.timeout(self._timeout_s):
-                body = await self._post(question)
+                body = await self._post(question, package)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError) as error:
             raise PolicyUnavailable(detail=f"policy: {type(error).__name__}: {error}") from error
         if not isinstance(body, dict):
@@ -184,14 +198,14 @@ class Pdp:
         finally:
             self._turns.release()
 
-    async def _post(self, question: Mapping[str, Any]) -> object:
+    async def _post(self, question: Mapping[str, Any], package: str) -> object:
         """Ask once; once more if a kept-alive connection had been closed by the other side."""
         try:
-            return await self._client.query_rule(dict(question), "gateway", "decision")
+            return await self._client.query_rule(dict(question), package, "decision")
         except aiohttp.ClientConnectionError as error:
             if isinstance(error, TimeoutError):
                 raise
-            return await self._client.query_rule(dict(question), "gateway", "decision")
+            return await self._client.query_rule(dict(question), package, "decision")
 
     def _cached(self, key: str) -> Decision | None:
         until, decision = self._cache.get(key, (0.0, None))

@@ -57,6 +57,7 @@ class Parser:
     limits: Limits
     documents: Document = EMPTY
     introspection: bool = False
+    acts: bool = False  # the gateway's own records: mutations, and a justification where one is due
     preparations: Preparations = field(default_factory=Preparations)
 
 
@@ -95,10 +96,13 @@ def _text_of(request: Request, documents: Document) -> str:
 
 def _bind(prepared: Prepared, request: Request, parser: Parser) -> Operation:
     operation = _chosen(prepared, request.operation_name)
-    if operation.operation is not OperationType.QUERY:
+    acting = parser.acts and operation.operation is OperationType.MUTATION
+    if operation.operation is not OperationType.QUERY and not (acting and not request.read_only):
         status = 405 if request.read_only else None
         raise MalformedRequest(
-            "This endpoint answers queries only; nothing here changes an agency's data.",
+            "Actions are sent by POST."
+            if acting
+            else "This endpoint answers queries only; nothing here changes an agency's data.",
             status=status,
         )
     variables = _variables(operation, request.variables, parser)
@@ -124,7 +128,9 @@ def _bind(prepared: Prepared, request: Request, parser: Parser) -> Operation:
         name=operation.name.value if operation.name else None,
         variables=variables,
         roots=roots,
-        justification=read_justification(request.justification, needed=bool(fetching)),
+        justification=read_justification(
+            request.justification, needed=bool(fetching) and not parser.acts
+        ),
         introspection=introspection,
         outline=outline,
     )
@@ -243,7 +249,7 @@ class _Walker:
 
     def roots(self, operation: OperationDefinitionNode) -> tuple[_Unbound, ...]:
         """The root fields in the order of the text."""
-        query = self.schema.graphql.query_type
+        query = self.schema.graphql.get_root_type(operation.operation)
         if query is None:
             raise InvalidOperation
         return tuple(

@@ -4,6 +4,7 @@
 # scope: subpackages
 # schemas:
 #   - input: schema.input
+#   - data.tables.casework: schema.tables.casework
 #   - data.tables.handling: schema.tables.handling
 #   - data.tables.ladder: schema.tables.ladder
 #   - data.tables.limits: schema.tables.limits
@@ -16,6 +17,7 @@ import data.gateway.lib
 import data.gateway.obligations
 import data.gateway.owners
 import data.gateway.refusals
+import data.gateway.releases
 import data.gateway.rows
 import data.gateway.subject
 
@@ -56,7 +58,7 @@ ruling(id) := {"show": "silent"} if {
 	silenced(id)
 } else := {"notes": {"": owners.withheld[id]}} if {
 	owners.withheld[id]
-} else := narrowed(id, object.union(shown(id), {"notes": notes(fields.outcome_name[id], fields.name[id], agency)})) if {
+} else := narrowed(id, object.union(releases.widened(id, shown(id)), {"notes": notes(fields.outcome_name[id], fields.name[id], agency)})) if {
 	agency := input.resources[id].agency
 	agency in owners.consenting
 } else := {"notes": {"": note(data.tables.release.default_note, rule, input.resources[id].agency)}} if {

@@ -16,11 +16,13 @@ FILES = sorted(file for file in POLICIES.rglob("*.rego") if not file.stem.endswi
 BESIDE = (Path(__file__).parents[2] / "docs/onboarding/vlr.rego", EXPLAIN / "explain.rego")
 SAYS = {"withhold", "silence", "hide", "rows"}  # what an agency may write
 DECIDES = {
+    "gateway.casework": {"asking", "deciding", "listed", "name"},
     "gateway.fields": {"on_ladder"},
     "gateway.handling": {"cases"},
     "gateway.obligations": {"required"},
     "gateway.owners": {"consenting"},
     "gateway.refusals": {"name", "based", "reasoned"},
+    "gateway.releases": {"open", "shows"},
     "gateway.rows": {"retained", "cleared", "overt", "firewalled", "no_victims", "adults"},
     "gateway.subject": {"held", "barred", "acting", "clearance"},
 }

@@ -67,6 +67,7 @@ def upgrade() -> None:
         sa.Column("on_call", sa.Text(), nullable=False),
         sa.Column("fields", sa.JSON(), nullable=False),
         sa.Column("for_s", sa.Integer(), nullable=False),
+        sa.Column("opens", sa.Boolean(), nullable=False),
         sa.Column("urgency", sa.Text(), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column("reason_code", sa.Text(), nullable=False),

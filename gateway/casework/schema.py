@@ -1,0 +1,132 @@
+"""The small schema of /casework: the gateway's own records. It has no resolvers either."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
+
+import graphene
+from graphql import GraphQLObjectType, GraphQLSchema
+
+from gateway.casework.model import State, Told, Urgency
+from gateway.catalogue.schema import Schema
+from gateway.catalogue.vocabulary import Vocabulary
+
+MOST = 200  # of a list
+_ASKED = 50
+
+
+def _enum(kind: type[StrEnum], name: str, doc: str) -> Any:
+    return graphene.Enum(name, [(one.value, one.value) for one in kind], description=doc)
+
+
+def _many(kind: Any) -> Any:
+    return graphene.NonNull(graphene.List(graphene.NonNull(kind)))
+
+
+_State = _enum(State, "ReleaseState", "How far a request has come.")
+_Urgency = _enum(Urgency, "Urgency", "How soon an answer is needed.")
+_Told = _enum(Told, "Told", "What a notice is about.")
+
+
+class ReleaseRequest(graphene.ObjectType):  # type: ignore[misc]  # graphene ships no types
+    """An officer asks the originator's desk to show some fields of one record for a time."""
+
+    id = graphene.ID(required=True)
+    state = graphene.Field(_State, required=True)
+    at = graphene.String(required=True)
+    due_at = graphene.String(required=True, description="Later than this it goes to `onCall`.")
+    urgency = graphene.Field(_Urgency, required=True)
+    record = graphene.String(required=True, description="Its ref, as the reader's agency names it.")
+    key = graphene.String(description="The originator's own key, for its own desk alone.")
+    entity = graphene.String(required=True)
+    agency = graphene.String(required=True, description="The originator.")
+    desk = graphene.String(required=True)
+    on_call = graphene.String(required=True)
+    fields = _many(graphene.String)
+    minutes = graphene.Int(required=True, description="For how long it is wanted.")
+    asked_by = graphene.String(required=True)
+    purpose = graphene.String(required=True)
+    reason_code = graphene.String(required=True)
+    reason_text = graphene.String()
+    case_ref = graphene.String()
+    decided_at = graphene.String()
+    granted = _many(graphene.String)
+    until = graphene.String()
+    refusal = graphene.String(description="A code of the policy's table of casework.")
+
+
+class Notice(graphene.ObjectType):  # type: ignore[misc]
+    """What an agency's desk is to know, and whether it does."""
+
+    id = graphene.ID(required=True)
+    at = graphene.String(required=True)
+    about = graphene.Field(_Told, required=True)
+    subject = graphene.ID(required=True, description="The request that it is about.")
+    desk = graphene.String(required=True)
+    acknowledged_at = graphene.String()
+
+
+class GrantInput(graphene.InputObjectType):  # type: ignore[misc]
+    """What a desk gives: some of the fields that were asked for, for a time."""
+
+    fields = _many(graphene.String)
+    until = graphene.String(required=True, description="How long from now: PT24H, P2D.")
+
+
+def _list(kind: Any, doc: str) -> graphene.Field:
+    first = graphene.Argument(graphene.Int, default_value=_ASKED)
+    return graphene.Field(_many(kind), args={"first": first}, description=doc)
+
+
+class Query(graphene.ObjectType):  # type: ignore[misc]
+    """What the caller may see of the gateway's own records. One field for each operation."""
+
+    my_requests = _list(ReleaseRequest, "One's own requests, the newest first.")
+    desk_queue = _list(ReleaseRequest, "What waits for one's desk, the soonest due first.")
+    notices = _list(Notice, "What one's desk has not acknowledged yet, the oldest first.")
+
+
+class Mutation(graphene.ObjectType):  # type: ignore[misc]
+    """What can be done. One field for each operation; null where there is no such record."""
+
+    request_release = graphene.Field(
+        ReleaseRequest,
+        args={
+            "record": graphene.Argument(graphene.String, required=True),
+            "fields": graphene.Argument(_many(graphene.String)),
+            "until": graphene.Argument(graphene.String, default_value="PT24H"),
+            "urgency": graphene.Argument(_Urgency, default_value=Urgency.ROUTINE.value),
+        },
+        description="Ask the originator's desk. Needs extensions.justification, as a query does.",
+    )
+    decide_release = graphene.Field(
+        ReleaseRequest,
+        args={
+            "id": graphene.Argument(graphene.ID, required=True),
+            "grant": graphene.Argument(GrantInput),
+            "refusal": graphene.Argument(graphene.String),
+        },
+        description="For the originator's desk: a grant, or the code of a refusal.",
+    )
+    acknowledge_notice = graphene.Field(
+        Notice,
+        args={"id": graphene.Argument(graphene.ID, required=True)},
+        description="For the desk that was told.",
+    )
+
+
+def build_schema(vocabulary: Vocabulary) -> Schema:
+    """The schema, with the vocabulary that requests name fields of."""
+    built: GraphQLSchema = graphene.Schema(query=Query, mutation=Mutation).graphql_schema
+    return Schema(graphql=built, names=dict(_names(built)), vocabulary=vocabulary)
+
+
+def _names(schema: GraphQLSchema) -> Iterator[tuple[tuple[str, str], str]]:
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
+            for name in kind.fields:
+                snake = re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", name)
+                yield (kind.name, name), snake

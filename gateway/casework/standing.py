@@ -1,0 +1,143 @@
+"""The releases that stand, in memory: no query waits for a database to learn what was released.
+
+They are read again every second and after each of our own decisions. Where they cannot be read for
+a while, nothing is released: a copy of unknown age shows nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final, TypeAlias
+
+from gateway.casework.model import Notice, Release, Told
+from gateway.casework.store import Store
+from gateway.errors import where_it_failed
+from gateway.model import Released, Subject
+
+_EVERY_S: Final = 1.0
+_STALE_S: Final = 5.0
+_log = logging.getLogger(__name__)
+
+OpenRef: TypeAlias = Callable[[str, str], tuple[str, str, str | int] | None]
+"""(agency, ref) -> (source, entity, native key)"""
+
+
+class Standing:
+    """Who may see what by a release, and the clock of what waits for a desk."""
+
+    def __init__(
+        self,
+        store: Store,
+        open_ref: OpenRef,
+        *,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._open_ref = open_ref
+        self._clock = clock
+        self._monotonic = monotonic
+        self._new_id = new_id
+        self._held: dict[tuple[str, str, str], tuple[Released, ...]] = {}
+        self._read_at: float | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def of(self, subject: Subject, now: datetime) -> tuple[Released, ...]:
+        """What somebody may see by a release, now; nothing if that is not known."""
+        if self._read_at is None or self._monotonic() - self._read_at > _STALE_S:
+            return ()
+        held = self._held.get((subject.issuer, subject.id, subject.agency), ())
+        return tuple(one for one in held if one.until > now)
+
+    async def used(self, released: tuple[Released, ...], now: datetime) -> None:
+        """A notice to each originator's desk.
+
+        Raises:
+            CaseworkUnavailable: they cannot be told.
+        """
+        await self._store.tell(
+            *(
+                Notice(
+                    id=self._new_id(),
+                    at=now,
+                    agency=one.agency,
+                    desk=one.desk,
+                    about=Told.RELEASE_USED,
+                    subject=one.id,
+                )
+                for one in released
+            )
+        )
+
+    async def refresh(self) -> None:
+        """Read what stands.
+
+        Raises:
+            CaseworkUnavailable: it cannot be read; what was known counts for a few seconds more.
+        """
+        asked_at = self._monotonic()
+        held: dict[tuple[str, str, str], list[Released]] = {}
+        for release in await self._store.releases(self._clock()):
+            if (opened := self._opened(release)) is not None:
+                whose = (release.officer.issuer, release.officer.id, release.officer.agency)
+                held.setdefault(whose, []).append(opened)
+        self._held = {whose: tuple(found) for whose, found in held.items()}
+        self._read_at = asked_at
+
+    def _opened(self, release: Release) -> Released | None:
+        found = self._open_ref(release.officer.agency, release.ref)
+        if found is None or found[:2] != (release.source, release.entity):
+            _log.error("release %s names no record that can be opened", release.id)
+            return None
+        return Released(
+            id=release.id,
+            agency=release.agency,
+            desk=release.desk,
+            source=release.source,
+            entity=release.entity,
+            key=found[2],
+            fields=release.fields,
+            until=release.until,
+            opens=release.opens,
+        )
+
+    # --- the clock ---
+
+    async def tick(self) -> None:
+        """Escalate what is overdue, and read what stands.
+
+        Raises:
+            CaseworkUnavailable: the records cannot be reached.
+        """
+        now = self._clock()
+        if overdue := await self._store.overdue(now):
+            await self._store.escalate(now, {id_: self._new_id() for id_ in overdue})
+        await self.refresh()
+
+    async def start(self) -> None:
+        """Keep time until `aclose`.
+
+        Raises:
+            CaseworkUnavailable: the records cannot be reached.
+        """
+        await self.refresh()
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            try:
+                await self.tick()
+            except Exception as error:  # time goes on; what is not read again shows nothing
+                _log.error("releases and overdue requests: %s", where_it_failed(error))
+
+    async def aclose(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task

@@ -1,0 +1,50 @@
+"""Records of ours as the fields of the schema: texts in the schema's names, times in UTC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.casework.model import Notice, ReleaseRequest
+from gateway.catalogue.forms import utc_text
+from gateway.catalogue.schema import camel
+
+
+def of_request(asked: ReleaseRequest, *, ref: str, key: str | None = None) -> dict[str, Any]:
+    """A request to a reader who knows its record by `ref`, and by its key in their own system."""
+    return {
+        "__typename": "ReleaseRequest",
+        "id": asked.id,
+        "state": asked.state.value,
+        "at": utc_text(asked.at),
+        "due_at": utc_text(asked.due_at),
+        "urgency": asked.urgency.value,
+        "record": ref,
+        "key": key,
+        "entity": asked.entity,
+        "agency": asked.agency,
+        "desk": asked.desk,
+        "on_call": asked.on_call,
+        "fields": [camel(name) for name in asked.fields],
+        "minutes": asked.for_s // 60,
+        "asked_by": f"{asked.asker.agency} {asked.asker.id}",
+        "purpose": asked.purpose,
+        "reason_code": asked.reason_code,
+        "reason_text": asked.reason_text,
+        "case_ref": asked.case_ref,
+        "decided_at": utc_text(asked.decided_at) if asked.decided_at else None,
+        "granted": [camel(name) for name in asked.granted],
+        "until": utc_text(asked.until) if asked.until else None,
+        "refusal": asked.refusal,
+    }
+
+
+def of_notice(notice: Notice) -> dict[str, Any]:
+    return {
+        "__typename": "Notice",
+        "id": notice.id,
+        "at": utc_text(notice.at),
+        "about": notice.about.value,
+        "subject": notice.subject,
+        "desk": notice.desk,
+        "acknowledged_at": utc_text(notice.acknowledged_at) if notice.acknowledged_at else None,
+    }

@@ -1,0 +1,152 @@
+# METADATA
+# title: What somebody may do at /casework
+# description: >-
+#   One question for each action. What is not listed in the table of casework nobody may do. A record
+#   that is not there, or is not the caller's to know of, comes without agency and kind.
+package gateway.casework
+
+import data.gateway.refusals
+import data.gateway.subject
+
+# METADATA
+# title: Allowed with its terms, or refused in public words
+# entrypoint: true
+decision := {
+	"version": 1,
+	"serial": data.tables.release.serial,
+	"allow": true,
+	"terms": terms,
+} if {
+	not name
+} else := {
+	"version": 1,
+	"serial": data.tables.release.serial,
+	"allow": false,
+	"refuse": {"rule": concat(".", ["casework", name]), "text": said.text, "desk": said.desk},
+} if {
+	said := data.tables.refusals[name]
+}
+
+# METADATA
+# title: The name of the refusal that applies
+# custom:
+#   owner: all agencies
+#   reason: Only a desk of the agency that holds a record can say who else may see it.
+name := "question" if {
+	not well_formed
+} else := "agency" if {
+	not data.tables.agencies[input.subject.agency]
+} else := "role" if {
+	not listed
+} else := asking if {
+	act == "requestRelease"
+} else := "desk" if {
+	act != "requestRelease"
+	is_string(input.casework.agency)
+	input.casework.agency != input.subject.agency
+} else := deciding if {
+	act == "decideRelease"
+}
+
+# METADATA
+# title: What is to be done
+act := input.casework.act
+
+# METADATA
+# title: A question of the version that these rules know
+well_formed if {
+	input.version == 1
+	input.action.name == "casework"
+	input.subject.type == "officer"
+	is_string(act)
+	subject.levels[input.subject.clearance]
+}
+
+# METADATA
+# title: One of the roles that the table lists for the action, and none that goes ill with it
+# custom:
+#   owner: all agencies
+#   reason: Who releases records must have no searches of their own to profit from.
+listed if {
+	some role in subject.held
+	role in data.tables.casework.acts[act]
+	every other in input.subject.roles {
+		subject.roles[other].queries == subject.roles[role].queries
+	}
+}
+
+# METADATA
+# title: Why a release cannot be asked for
+# custom:
+#   owner: all agencies
+#   reason: A desk must be able to see why somebody asks, and for how long.
+asking := "purpose" if {
+	not subject.acting
+} else := "purpose_basis" if {
+	not refusals.based
+} else := "reason_code" if {
+	not data.tables.reasons[input.context.reason_code]
+} else := "reason" if {
+	not refusals.reasoned
+} else := "term" if {
+	not in_time
+} else := "releasable" if {
+	count(input.casework.fields) == 0
+} else := "releasable" if {
+	is_string(input.casework.entity)
+	some field in input.casework.fields
+	not field in object.get(data.tables.casework.releasable, input.casework.entity, [])
+}
+
+# METADATA
+# title: An urgency of the table, and no longer than it allows
+in_time if {
+	data.tables.casework.urgencies[input.casework.urgency]
+	brief
+}
+
+# METADATA
+# title: For some time, and no longer than the table allows
+brief if {
+	input.casework.for_s > 0
+	input.casework.for_s <= data.tables.casework.longest_s
+}
+
+# METADATA
+# title: Why a request cannot be decided so
+# custom:
+#   owner: all agencies
+#   reason: A desk gives no more than was asked for, and says why it gives nothing.
+deciding := "own_request" if {
+	input.casework.own
+} else := "verdict" if {
+	not granting
+	not refusing
+}
+
+# METADATA
+# title: Some of the fields that were asked for, for a time
+granting if {
+	is_null(input.casework.refusal)
+	count(input.casework.fields) > 0
+	brief
+	every field in input.casework.fields {
+		field in input.casework.asked
+	}
+}
+
+# METADATA
+# title: Nothing, with a code that says why
+refusing if {
+	data.tables.casework.refusal_codes[input.casework.refusal]
+	input.casework.fields == []
+	is_null(input.casework.for_s)
+}
+
+# METADATA
+# title: Whose desk is asked, whose is told when it does not answer, and how soon it is to
+terms := {"desk": desk, "on_call": on_call, "due_s": data.tables.casework.urgencies[input.casework.urgency].due_s} if {
+	act == "requestRelease"
+	desk := data.tables.agencies[input.casework.agency].desk
+	on_call := object.get(data.tables.casework.on_call, desk, data.tables.casework.on_call["*"])
+} else := {}

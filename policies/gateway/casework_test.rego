@@ -1,0 +1,152 @@
+package gateway.casework_test
+
+import data.gateway.casework
+import data.gateway.questions_test as q
+
+table := data.tables.casework
+
+asked(role, agency, act, changes) := object.union(
+	object.remove(q.asked(role, agency, "PREVENT_DETECT_CRIME", {}), ["resources"]),
+	{
+		"action": {"name": "casework"},
+		"casework": object.union(
+			{
+				"act": act,
+				"agency": "ERU",
+				"entity": "IntelligenceReport",
+				"fields": ["text"],
+				"asked": [],
+				"for_s": 3600,
+				"urgency": "PRIORITY",
+				"refusal": null,
+				"own": false,
+			},
+			changes,
+		),
+	},
+)
+
+request(changes) := asked("response_officer", "NMC", "requestRelease", changes)
+
+verdict(changes) := asked("desk", "ERU", "decideRelease", object.union({"asked": ["text", "title"], "urgency": null}, changes))
+
+said(question) := decision.refuse.rule if {
+	decision := casework.decision with input as question
+	decision.allow == false
+	decision.refuse.text != ""
+	decision.refuse.desk != ""
+} else := "allowed" if {
+	decision := casework.decision with input as question
+	decision.allow == true
+}
+
+terms(question) := decision.terms if {
+	decision := casework.decision with input as question
+}
+
+# --- who ---
+
+test_every_role_may_do_what_the_table_lists_and_nothing_else if {
+	every name, role in data.tables.roles {
+		every act, listed in table.acts {
+			question := asked(name, role.agencies[0], act, {"agency": role.agencies[0]})
+			said(question) == "casework.role" == not_in(name, listed)
+		}
+	}
+}
+
+not_in(name, listed) := count({1 | some one in listed; one == name}) == 0
+
+test_an_act_that_is_not_listed_is_nobodys if said(asked("desk", "ERU", "deleteEverything", {})) == "casework.role"
+
+test_a_role_counts_only_where_its_agency_may_give_it if {
+	said(q.with_subject(request({}), {"agency": "BID"})) == "casework.role"
+}
+
+test_an_agency_that_is_not_part_is_refused if {
+	said(q.with_subject(request({}), {"agency": "NONE"})) == "casework.agency"
+}
+
+test_who_searches_decides_nothing_and_who_decides_asks_nothing if {
+	both := {"roles": ["desk", "rocu_analyst"]}
+	said(q.with_subject(verdict({}), both)) == "casework.role"
+	said(q.with_subject(asked("rocu_analyst", "ERU", "requestRelease", {}), both)) == "casework.role"
+	said(verdict({})) == "allowed"
+	said(asked("rocu_analyst", "ERU", "requestRelease", {})) == "allowed"
+}
+
+test_a_question_of_another_form_is_refused if {
+	every change in [{"version": 2}, {"action": {"name": "query"}}, {"subject": {"type": "machine"}}, {"subject": {"clearance": "X"}}, {"casework": {"act": null}}] {
+		said(object.union(request({}), change)) == "casework.question"
+	}
+}
+
+# --- asking ---
+
+test_a_release_may_be_asked_for_and_its_desk_and_clock_are_said if {
+	said(request({})) == "allowed"
+	terms(request({})) == {"desk": "eru-intel", "on_call": "eru-duty", "due_s": 14400}
+	terms(request({"urgency": "LIFE_AT_RISK"})).due_s == 900
+	terms(request({"agency": "NMC"})) == {"desk": "nmc-bureau", "on_call": "gateway", "due_s": 14400}
+}
+
+test_a_record_that_is_not_there_has_no_terms if {
+	said(request({"agency": null, "entity": null})) == "allowed"
+	terms(request({"agency": null, "entity": null})) == {}
+}
+
+test_a_purpose_must_be_held_and_reasoned if {
+	said(q.with_context(request({}), {"purpose": "STRATEGIC_REPORTING"})) == "casework.purpose"
+	said(q.with_context(request({}), {"purpose": null})) == "casework.purpose"
+	said(q.with_context(request({}), {"reason_code": "R99"})) == "casework.reason_code"
+	said(q.with_context(request({}), {"case_given": false, "reason_given": false})) == "casework.reason"
+	nameless := object.union(data.tables.purposes, {"PREVENT_DETECT_CRIME": {"legal_basis": ""}})
+	said(request({})) == "casework.purpose_basis" with data.tables.purposes as nameless
+}
+
+test_only_what_may_be_released_can_be_asked_for if {
+	every fields in [[], ["native_key"], ["text", "handling"]] {
+		said(request({"fields": fields})) == "casework.releasable"
+	}
+	said(request({"entity": "SafeguardFlag", "fields": ["kind"]})) == "casework.releasable"
+}
+
+test_no_longer_and_no_otherwise_than_the_table_says if {
+	every changes in [{"for_s": 0}, {"for_s": table.longest_s + 1}, {"urgency": null}, {"urgency": "SOON"}] {
+		said(request(changes)) == "casework.term"
+	}
+	said(request({"for_s": table.longest_s})) == "allowed"
+}
+
+# --- deciding ---
+
+test_a_desk_grants_some_of_what_was_asked_or_refuses_with_a_code if {
+	said(verdict({})) == "allowed"
+	every code, _ in table.refusal_codes {
+		said(verdict({"fields": [], "for_s": null, "refusal": code})) == "allowed"
+	}
+	terms(verdict({})) == {}
+}
+
+test_a_verdict_of_another_form_is_refused if {
+	every changes in [
+		{"fields": ["urn"]},
+		{"fields": []},
+		{"for_s": table.longest_s + 1},
+		{"for_s": null},
+		{"refusal": "NOT_NECESSARY"},
+		{"fields": [], "for_s": null, "refusal": "NO_SUCH_CODE"},
+		{"fields": [], "for_s": 60, "refusal": "NOT_NECESSARY"},
+	] {
+		said(verdict(changes)) == "casework.verdict"
+	}
+}
+
+test_only_the_originators_own_desk if {
+	every act in ["decideRelease", "deskQueue", "notices", "acknowledgeNotice"] {
+		said(asked("desk", "NCB", act, {"asked": ["text"]})) == "casework.desk"
+		said(asked("desk", "ERU", act, {"asked": ["text"]})) == "allowed"
+	}
+}
+
+test_nobody_decides_on_their_own_request if said(verdict({"own": true})) == "casework.own_request"
