@@ -252,6 +252,7 @@ async def _shown(call: Call, seen: tuple[Decided | None, AuthorisedPlan]) -> boo
     if not agreed.grants:
         return None
     results, _ = await fan_out(call.office.gate, call.request, agreed, EMPTY)
+    call.office.gate.afterwards.put(call.request, call.subject, agreed, results)
     (result,) = results.values()
     if result.state in FAILED:
         raise Refused(
@@ -311,7 +312,7 @@ async def acknowledge_notice(call: Call) -> Mapping[str, Any] | None:
     if notice is None:
         return None
     done = await office.store.acknowledge(id_, call.caller, call.now)
-    return of_notice(done) if done else None
+    return _of_notice(call, done) if done else None
 
 
 # --- looking -------------------------------------------------------------------------------------
@@ -332,7 +333,7 @@ async def desk_queue(call: Call) -> list[Mapping[str, Any]]:
 async def notices(call: Call) -> list[Mapping[str, Any]]:
     await call.allowed(Matter(act="notices", agency=call.subject.agency))
     found = await call.office.store.notices_of(call.subject.agency, _first(call))
-    return [of_notice(one) for one in found]
+    return [_of_notice(call, one) for one in found]
 
 
 Act: TypeAlias = Callable[[Call], Awaitable[Any]]
@@ -399,3 +400,9 @@ def _of_request(call: Call, asked: ReleaseRequest) -> dict[str, Any]:
     if opened is not None and agency == asked.agency:
         return of_request(asked, ref=refs.seal(agency, *opened), key=str(opened[2]))
     return of_request(asked, ref=asked.ref)
+
+
+def _of_notice(call: Call, notice: Notice) -> dict[str, Any]:
+    refs, agency = call.office.gate.refs, call.subject.agency
+    opened = refs.open(agency, notice.record) if notice.record else None
+    return of_notice(notice, str(opened[2]) if opened else None)

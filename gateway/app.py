@@ -33,7 +33,7 @@ from gateway.identifiers import uuid7
 from gateway.identity import Identity, TrustedIssuer
 from gateway.metrics import Metrics
 from gateway.model import Request, Response
-from gateway.pipeline import Gate, Probes, answer, refuse
+from gateway.pipeline import Gate, Probes, answer, refuse, visiting
 from gateway.policy.pdp import Pdp
 from gateway.query.breaker import Breakers
 from gateway.query.operation import Parser
@@ -41,6 +41,7 @@ from gateway.query.plan import Planner
 from gateway.query.refs import Refs
 from gateway.secrets import NamedSecrets, own_key
 from gateway.settings import Settings
+from gateway.tripwire import Tripwires
 from gateway.web.graphql import GraphqlEndpoint
 from gateway.web.health import health_routes
 from gateway.web.pages import (
@@ -85,6 +86,7 @@ class Running:
     gate: Gate
     log: AuditLog
     office: Office
+    tripwires: Tripwires
     settings: Settings
 
     async def ready(self) -> bool:
@@ -154,6 +156,21 @@ async def running(
         standing = Standing(store, refs.open, clock=clock, monotonic=monotonic, new_id=new_id)
         stack.push_async_callback(standing.aclose)
         await standing.start()
+        recorder = Recorder(
+            log=log,
+            keys=audit_keys,
+            gateway=settings.audit_origin,
+            clock=clock,
+            committed=lambda s, n: metrics.committed(elapsed_s=s, entries=n),
+        )
+        tripwires = Tripwires(
+            visits=lambda request: visiting(gate, request),
+            seal=refs.seal,
+            audit=recorder,
+            store=store,
+            clock=clock,
+            new_id=new_id,
+        )
         gate = Gate(
             identity=Identity(
                 [
@@ -177,13 +194,7 @@ async def running(
             ),
             planner=Planner(catalogue=catalogue, refs=refs, limits=settings.limits),
             pdp=pdp,
-            audit=Recorder(
-                log=log,
-                keys=audit_keys,
-                gateway=settings.audit_origin,
-                clock=clock,
-                committed=lambda s, n: metrics.committed(elapsed_s=s, entries=n),
-            ),
+            audit=recorder,
             catalogue=catalogue,
             sources=sources,
             breakers=Breakers(
@@ -200,8 +211,11 @@ async def running(
             monotonic=monotonic,
             probes=Probes(refs, clock),
             releases=standing,
+            afterwards=tripwires,
             observed=observed,
         )
+        tripwires.start()
+        stack.push_async_callback(tripwires.aclose)
         office = Office(
             gate=gate,
             store=store,
@@ -215,7 +229,7 @@ async def running(
             ),
             new_id=new_id,
         )
-        yield Running(gate=gate, log=log, office=office, settings=settings)
+        yield Running(gate=gate, log=log, office=office, tripwires=tripwires, settings=settings)
 
 
 def application(started: Running, *, tour: Tour | None = None) -> Starlette:

@@ -23,6 +23,7 @@ from gateway.catalogue.forms import utc_text
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.vocabulary import Field
 from gateway.errors import (
+    CaseworkUnavailable,
     GatewayError,
     Internal,
     InvalidOperation,
@@ -45,7 +46,7 @@ from gateway.model import (
 from gateway.policy.contract import question
 from gateway.policy.enforce import authorise
 from gateway.policy.masks import MASKS, MaskContext
-from gateway.policy.obligations import OBLIGATIONS, carry_out
+from gateway.policy.obligations import OBLIGATIONS, carry_out, tripwires_of
 from gateway.policy.pdp import Pdp
 from gateway.policy.releases import followed, releases_told, settled
 from gateway.query.asking import cursor_binding
@@ -115,6 +116,30 @@ class NothingReleased:
         return None
 
 
+class Afterwards(Protocol):
+    """What is looked for once an answer has left: `gateway/tripwire.py`."""
+
+    @property
+    def room(self) -> bool:
+        """Whether one more question can be followed."""
+
+    def put(
+        self, request: Request, subject: Subject, agreed: AuthorisedPlan, results: Results
+    ) -> None:
+        """Follow a question that was answered. Returns at once."""
+
+
+class NothingAfterwards:
+    """Nobody looks, so no question can be answered on that condition."""
+
+    room = False
+
+    def put(
+        self, request: Request, subject: Subject, agreed: AuthorisedPlan, results: Results
+    ) -> None:
+        return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """Everything that answering needs, built once by `app.py`."""
@@ -135,6 +160,7 @@ class Gate:
     monotonic: Callable[[], float]
     probes: Probes
     releases: Releases = field(default_factory=NothingReleased)
+    afterwards: Afterwards = field(default_factory=NothingAfterwards)
     observed: Callable[[Request, Response], None] = lambda _request, _response: None
 
 
@@ -147,6 +173,7 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
     started = gate.monotonic()
     record = gate.audit.begin(request)
     purpose: str | None = None
+    visited: tuple[Subject, AuthorisedPlan, Results] | None = None
     try:
         subject = await gate.identity.authenticate(request.authorization)
         record.known(subject=subject)
@@ -162,6 +189,7 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         response = shaped(gate, request, subject, operation, agreed, found)
         if used := shown_by_release(agreed, response):
             await gate.releases.used(used, request.received_at)
+        visited = subject, agreed, found[0]
     except GatewayError as error:
         response = failed(error, request)
     except asyncio.CancelledError:
@@ -171,6 +199,8 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         _log.error("query %s failed: %s", request.id, where_it_failed(error))
         response = failed(Internal(detail=type(error).__name__), request)
     audited = await record.outcome(response)  # durable before a byte leaves
+    if visited is not None:
+        gate.afterwards.put(request, *visited)
     gate.observed(request, response)
     gate.metrics.query(code=response.code, purpose=purpose, elapsed_s=gate.monotonic() - started)
     gate.metrics.visited(response.reports)
@@ -242,6 +272,8 @@ async def decided(
     if plan.cursor_serial is not None and plan.cursor_serial != agreed.serial:
         raise MalformedRequest("This cursor cannot be used: start again without `after`.")
     carry_out(agreed.obligations, operation.justification)
+    if tripwires_of(agreed.obligations) and not gate.afterwards.room:
+        raise CaseworkUnavailable(detail="nobody can look for silent records afterwards")
     if told:
         ids = followed(decision, told)
         agreed = replace(agreed, released=tuple(one for one in held if one.id in ids))
@@ -264,19 +296,24 @@ def opened(gate: Gate, agreed: AuthorisedPlan, subject: Subject) -> dict[str, Pr
     return {handle: gate.probes.open(handle, subject) for handle in dict.fromkeys(handles)}
 
 
-async def fan_out(
-    gate: Gate, request: Request, agreed: AuthorisedPlan, probes: Mapping[str, Probe]
-) -> tuple[Results, frozenset[tuple[str, str]]]:
-    """What the sources gave for each granted fetch, and identifiers that several persons bear."""
-    visits = FanOut(
+def visiting(gate: Gate, request: Request, probes: Mapping[str, Probe] | None = None) -> FanOut:
+    """What visits sources for a request, from now on for as long as a query may take."""
+    return FanOut(
         catalogue=gate.catalogue,
         sources=gate.sources,
         breakers=gate.breakers,
         moment=_moment(gate, request),
         query_id=request.id,
         ends_at=monotonic() + gate.limits.query_deadline_s,
-        probe=probes.get,
+        probe=(probes or {}).get,
     )
+
+
+async def fan_out(
+    gate: Gate, request: Request, agreed: AuthorisedPlan, probes: Mapping[str, Probe]
+) -> tuple[Results, frozenset[tuple[str, str]]]:
+    """What the sources gave for each granted fetch, and identifiers that several persons bear."""
+    visits = visiting(gate, request, probes)
     results, shared = await visits.visit(agreed)
     for fetch_id, result in results.items():
         if result.detail or result.alarms:

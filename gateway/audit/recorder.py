@@ -88,6 +88,10 @@ class Recorder:
         """A record of one request; nothing is written yet."""
         return Record(self, request)
 
+    def looking(self, request: Request, id_: str, agencies: tuple[str, ...]) -> Looking:
+        """A record of what is looked for after a request was answered, for its owners alone."""
+        return Looking(self, request.id, id_, agencies)
+
     def hmac(self, name: str, value: str) -> str:
         """The keyed token of an identifier, under this quarter's key."""
         now = self.clock()
@@ -282,6 +286,44 @@ class Record:
             "at": receipt.at.isoformat(timespec="milliseconds"),
         }
         return {**response.body, "extensions": extensions}
+
+
+class Looking:
+    """The two entries of a look for silent records, with an id of their own.
+
+    Their leaves are the same whatever is found: what was, lies sealed for the owners.
+    """
+
+    def __init__(self, recorder: Recorder, of: str, id_: str, agencies: tuple[str, ...]) -> None:
+        self._recorder, self._of, self._id, self._agencies = recorder, of, id_, agencies
+        self._resources: list[str] = []
+        self._intent_index = 0
+
+    async def intent(self, resources: list[str]) -> None:
+        """Write, durably, what will be looked for.
+
+        Raises:
+            AuditUnavailable: nothing may be visited.
+        """
+        self._resources = sorted(resources)
+        leaf = self._leaf(Kind.INTENT)
+        self._intent_index = (await self._recorder.append(leaf, {}, self._agencies)).index
+
+    async def outcome(self, found: Mapping[str, tuple[str, list[str]]]) -> None:
+        """Write what was found: for each resource how its source fared, and the keys."""
+        leaf = self._leaf(Kind.OUTCOME) | {"intent_index": self._intent_index}
+        detail = {"found": {name: [state, keys] for name, (state, keys) in found.items()}}
+        await self._recorder.append(leaf, detail, self._agencies)
+
+    def _leaf(self, kind: Kind) -> dict[str, Any]:
+        return {
+            "kind": kind.value,
+            "tag": Tag.CONSULTATION.value,
+            "request_id": self._id,
+            "gateway": self._recorder.gateway,
+            "at": self._recorder.clock().isoformat(timespec="microseconds"),
+            "tripwire": {"of": self._of, "resources": self._resources},
+        }
 
 
 def _answer(body: Mapping[str, Any]) -> bytes:

@@ -98,6 +98,8 @@ class Told(StrEnum):
     RELEASE_ASKED = "RELEASE_ASKED"
     RELEASE_OVERDUE = "RELEASE_OVERDUE"
     RELEASE_USED = "RELEASE_USED"
+    SILENT_MATCH = "SILENT_MATCH"  # a question would have found a record that stays silent
+    NOTICE_OVERDUE = "NOTICE_OVERDUE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +111,11 @@ class Notice:
     agency: str
     desk: str
     about: Told
-    subject: str  # the id of the record of ours that it is about
+    subject: str  # the id of what it is about: a request, a query, a notice
+    record: str | None = None  # by the ref of the agency that is told
+    asker: Officer | None = None
+    on_call: str | None = None  # the desk that is told if nobody acknowledges it until `due_at`
+    due_at: datetime | None = None
     acknowledged_at: datetime | None = None
 
 

@@ -110,5 +110,9 @@ def notice(row: Row[Any]) -> Notice:
         desk=row.desk,
         about=Told(row.about),
         subject=row.subject,
+        record=row.record,
+        asker=officer(row, "asker") if row.asker_id is not None else None,
+        on_call=row.on_call,
+        due_at=row.due_at,
         acknowledged_at=row.acknowledged_at,
     )

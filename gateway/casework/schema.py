@@ -64,8 +64,16 @@ class Notice(graphene.ObjectType):  # type: ignore[misc]
     id = graphene.ID(required=True)
     at = graphene.String(required=True)
     about = graphene.Field(_Told, required=True)
-    subject = graphene.ID(required=True, description="The request that it is about.")
+    subject = graphene.ID(
+        required=True, description="The request, query or notice that it is about."
+    )
     desk = graphene.String(required=True)
+    record = graphene.String(description="The silent record that would have been found: its ref.")
+    key = graphene.String(description="The same in the desk's own system.")
+    asked_by = graphene.String(description="Whose question would have found it.")
+    due_at = graphene.String(
+        description="Not acknowledged until then, it goes to the desk on call."
+    )
     acknowledged_at = graphene.String()
 
 

@@ -117,6 +117,8 @@ class Standing:
         now = self._clock()
         if overdue := await self._store.overdue(now):
             await self._store.escalate(now, {id_: self._new_id() for id_ in overdue})
+        for notice in await self._store.overdue_notices(now):
+            await self._store.escalate_notice(notice, self._new_id(), now)
         await self.refresh()
 
     async def start(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -199,6 +199,36 @@ class Store:
                 return None
         return await self.notice(id_)
 
+    async def overdue_notices(self, now: datetime) -> tuple[Notice, ...]:
+        """Notices that nobody acknowledged in time, and whose desk on call does not know yet."""
+        late = and_(notices.c.due_at <= now, notices.c.escalated_at.is_(None))
+        return await self._notices(and_(late, notices.c.acknowledged_at.is_(None)), None)
+
+    async def escalate_notice(self, notice: Notice, new_id: str, now: datetime) -> bool:
+        """Tell the desk on call of a notice; false where it is acknowledged, or was told before."""
+        change = update(notices).where(
+            notices.c.id == notice.id,
+            notices.c.escalated_at.is_(None),
+            notices.c.acknowledged_at.is_(None),
+        )
+        async with self._writing() as connection:
+            if not await _changed(connection, change.values(escalated_at=now)):
+                return False
+            await _tell(
+                connection,
+                replace(
+                    notice,
+                    id=new_id,
+                    at=now,
+                    desk=notice.on_call or notice.desk,
+                    about=Told.NOTICE_OVERDUE,
+                    subject=notice.id,
+                    on_call=None,
+                    due_at=None,
+                ),
+            )
+        return True
+
     # --- outcomes owed ---
 
     async def owe(self, owed: OwedOutcome) -> None:
@@ -292,7 +322,7 @@ class Store:
         query = asked.outerjoin(grants).where(where).order_by(by, requests.c.id).limit(first)
         return tuple(rows.request(row) for row in await self._rows(query))
 
-    async def _notices(self, where: ColumnElement[bool], first: int) -> tuple[Notice, ...]:
+    async def _notices(self, where: ColumnElement[bool], first: int | None) -> tuple[Notice, ...]:
         query = select(notices).where(where).order_by(notices.c.at, notices.c.id).limit(first)
         return tuple(rows.notice(row) for row in await self._rows(query))
 
@@ -373,7 +403,7 @@ async def _changed(connection: AsyncConnection, change: Update) -> bool:
 
 
 async def _tell(connection: AsyncConnection, notice: Notice) -> None:
-    await connection.execute(insert(notices).values(asdict(notice)))
+    await connection.execute(insert(notices).values(rows.flat(notice, "asker")))
 
 
 def _first(found: Sequence[_T]) -> _T | None:

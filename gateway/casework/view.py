@@ -38,7 +38,9 @@ def of_request(asked: ReleaseRequest, *, ref: str, key: str | None = None) -> di
     }
 
 
-def of_notice(notice: Notice) -> dict[str, Any]:
+def of_notice(notice: Notice, key: str | None = None) -> dict[str, Any]:
+    """A notice to its desk; `key` is what its record is called in the desk's own system."""
+    asker = notice.asker
     return {
         "__typename": "Notice",
         "id": notice.id,
@@ -46,5 +48,9 @@ def of_notice(notice: Notice) -> dict[str, Any]:
         "about": notice.about.value,
         "subject": notice.subject,
         "desk": notice.desk,
+        "record": notice.record,
+        "key": key,
+        "asked_by": f"{asker.agency} {asker.id}" if asker else None,
+        "due_at": utc_text(notice.due_at) if notice.due_at else None,
         "acknowledged_at": utc_text(notice.acknowledged_at) if notice.acknowledged_at else None,
     }

@@ -7,10 +7,12 @@ fulfils is no permission.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from gateway.errors import PurposeRequired
+from connectors.conditions import Condition, from_json
+from gateway.errors import PolicyMisunderstood, PurposeRequired
 from gateway.model import Justification, Obligation
 
 Duty: TypeAlias = Callable[[Obligation, Justification | None], None]
@@ -30,7 +32,56 @@ def require_reason(obligation: Obligation, justification: Justification | None) 
         )
 
 
-OBLIGATIONS: Mapping[str, Duty] = MappingProxyType({"require_reason": require_reason})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tripwire:
+    """Rows of one fetch that stay silent, and the desk that is told of a match with one."""
+
+    agency: str
+    resource: str  # the fetch
+    rows: Condition
+    desk: str
+    on_call: str  # the desk that is told when the first does not acknowledge in time
+    due_s: int
+
+
+def notify_owner(obligation: Obligation, justification: Justification | None) -> None:
+    """The owner of silent rows learns of a match, once the answer has left: `gateway/tripwire.py`.
+
+    Raises:
+        PolicyMisunderstood: it does not say whom to tell, or of what.
+    """
+    tripwires_of([obligation])
+
+
+def tripwires_of(obligations: Iterable[Obligation]) -> tuple[Tripwire, ...]:
+    """What is to be looked for once the answer has left, read strictly.
+
+    Raises:
+        PolicyMisunderstood: one that cannot be read.
+    """
+    return tuple(_tripwire(one.attributes) for one in obligations if one.type == "notify_owner")
+
+
+def _tripwire(given: Mapping[str, Any]) -> Tripwire:
+    texts: dict[str, Any] = {name: given.get(name) for name in ("agency", "resource", "desk", "on_call")}
+    due_s = given.get("due_s")
+    if (
+        given.keys() != {*texts, "rows", "due_s"}
+        or not all(isinstance(text, str) and text for text in texts.values())
+        or type(due_s) is not int
+        or due_s < 1
+    ):
+        raise PolicyMisunderstood(detail="notify_owner does not say whom to tell of what")
+    try:
+        rows = from_json(given["rows"])
+    except ValueError as error:
+        raise PolicyMisunderstood(detail=f"notify_owner: {error}") from error
+    return Tripwire(rows=rows, due_s=due_s, **texts)
+
+
+OBLIGATIONS: Mapping[str, Duty] = MappingProxyType(
+    {"notify_owner": notify_owner, "require_reason": require_reason}
+)
 
 
 def carry_out(obligations: Iterable[Obligation], justification: Justification | None) -> None:

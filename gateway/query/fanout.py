@@ -75,6 +75,11 @@ class FanOut:
             shared = group.create_task(self._shared(agreed, results, found))
         return results, shared.result()
 
+    async def look(self, agreed: AuthorisedPlan, grant: Grant, keys: Sequence[Any]) -> FetchResult:
+        """One visit by itself, outside the answer."""
+        alone = replace(agreed, grants={grant.fetch.id: grant}, looks={})
+        return await self._timed(alone, grant, keys)
+
     async def _shared(
         self, agreed: AuthorisedPlan, results: Results, found: Collection[asyncio.Task[None]]
     ) -> Shared:

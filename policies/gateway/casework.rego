@@ -5,6 +5,7 @@
 #   that is not there, or is not the caller's to know of, comes without agency and kind.
 package gateway.casework
 
+import data.gateway.obligations
 import data.gateway.refusals
 import data.gateway.subject
 
@@ -148,5 +149,5 @@ refusing if {
 terms := {"desk": desk, "on_call": on_call, "due_s": data.tables.casework.urgencies[input.casework.urgency].due_s} if {
 	act == "requestRelease"
 	desk := data.tables.agencies[input.casework.agency].desk
-	on_call := object.get(data.tables.casework.on_call, desk, data.tables.casework.on_call["*"])
+	on_call := obligations.on_call(desk)
 } else := {}

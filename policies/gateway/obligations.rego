@@ -3,6 +3,11 @@
 # description: Only what it can carry out; anything else would refuse the question.
 package gateway.obligations
 
+import data.gateway.fields
+import data.gateway.lib
+import data.gateway.owners
+import data.gateway.rows
+
 # METADATA
 # title: A search by face and a break-glass question need their reason in words
 # custom:
@@ -14,3 +19,29 @@ required contains {"type": "require_reason", "attributes": {}} if {
 }
 
 required contains {"type": "require_reason", "attributes": {}} if input.context.reason_code == "R12"
+
+# METADATA
+# title: An owner learns of a question that would have found a record of theirs that stays silent
+# description: For the kinds of records that the owner's row of `tripwires` lists.
+# custom:
+#   owner: all agencies
+#   reason: Silence must not cost an officer's life.
+required contains {"type": "notify_owner", "attributes": {
+	"agency": resource.agency,
+	"resource": id,
+	"rows": lib.all_of([lib.eq("silent", true), rows.retained]),
+	"desk": desk,
+	"on_call": on_call(desk),
+	"due_s": data.tables.casework.tripwire_due_s,
+}} if {
+	some id, resource in input.resources
+	fields.root[id] == id
+	resource.entity in data.tables.casework.tripwires[resource.agency]
+	resource.agency in owners.consenting
+	count(rows.overt(fields.side(resource.agency))) > 0
+	desk := data.tables.agencies[resource.agency].desk
+}
+
+# METADATA
+# title: The desk that is told when another does not answer in time
+on_call(desk) := object.get(data.tables.casework.on_call, desk, data.tables.casework.on_call["*"])

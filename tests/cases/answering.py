@@ -98,6 +98,15 @@ def answered(
     return asyncio.run(ask())
 
 
+class _Followed:
+    """Looking for silent records afterwards is promised here, and proved in tests/e2e."""
+
+    room = True
+
+    def put(self, *_answered: object) -> None:
+        return None
+
+
 def _gate(request: Request, decision: Mapping[str, Any], parser: Parser, planner: Planner) -> Gate:
     """As much of a gateway as the middle of its pipeline needs."""
     catalogue, refs = planner.catalogue, planner.refs
@@ -117,4 +126,5 @@ def _gate(request: Request, decision: Mapping[str, Any], parser: Parser, planner
         monotonic=lambda: 0.0,
         probes=Probes(refs, lambda: request.received_at),
         breakers=Breakers(monotonic=lambda: 0.0),
+        afterwards=_Followed(),
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.errors import PurposeRequired
+from connectors.conditions import Compare, Op
+from gateway.errors import PolicyMisunderstood, PurposeRequired
 from gateway.model import Justification, Obligation
-from gateway.policy.obligations import carry_out
+from gateway.policy.obligations import Tripwire, carry_out, tripwires_of
 
 REASON = Obligation(type="require_reason")
 
@@ -29,4 +30,35 @@ def test_without_one_the_query_ends(given: Justification | None) -> None:
 
 def test_an_unknown_one_is_never_skipped() -> None:
     with pytest.raises(KeyError):
-        carry_out([Obligation(type="notify_owner")], why("x"))
+        carry_out([Obligation(type="time_box")], why("x"))
+
+
+TOLD = {
+    "agency": "ERU", "resource": "f0", "desk": "eru-intel", "on_call": "eru-duty", "due_s": 300,
+    "rows": {"type": "field", "field": "silent", "operator": "eq", "value": True},
+}  # fmt: skip
+
+
+def test_whom_to_tell_of_a_silent_match_is_read() -> None:
+    notify = Obligation(type="notify_owner", attributes=TOLD)
+    carry_out([notify], None)
+    (read,) = tripwires_of([REASON, notify])
+    assert read == Tripwire(
+        agency="ERU", resource="f0", desk="eru-intel", on_call="eru-duty", due_s=300,
+        rows=Compare("silent", Op.EQ, True),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_one_that_does_not_say_all_of_it_refuses_the_question(name: str) -> None:
+    for wrong in (
+        {key: value for key, value in TOLD.items() if key != name},
+        {**TOLD, name: ""},
+        {**TOLD, name: None},
+        {**TOLD, "more": 1},
+        {**TOLD, "due_s": 0},
+        {**TOLD, "due_s": True},
+        {**TOLD, "rows": {"type": "field", "field": "silent", "operator": "like", "value": 1}},
+    ):
+        with pytest.raises(PolicyMisunderstood):
+            carry_out([Obligation(type="notify_owner", attributes=wrong)], None)

@@ -1,0 +1,47 @@
+package gateway.obligations_test
+
+import data.gateway
+import data.gateway.lib
+import data.gateway.questions_test as q
+
+notify(question) := {one.attributes.resource | some one in obligations; one.type == "notify_owner"} if {
+	obligations := gateway.decision.obligations with input as question
+}
+
+report(agency) := q.fetch(agency, "IntelligenceReport", ["ref"], {})
+
+test_an_owner_learns_of_what_stays_silent_to_others if {
+	question := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", report("ERU"))
+	[one | some one in gateway.decision.obligations; one.type == "notify_owner"] == [{
+		"type": "notify_owner",
+		"attributes": {
+			"agency": "ERU",
+			"resource": "f0",
+			"rows": lib.all_of([lib.eq("silent", true), lib.one_of("retention", ["CURRENT", "REVIEW_DUE"])]),
+			"desk": "eru-intel",
+			"on_call": "eru-duty",
+			"due_s": data.tables.casework.tripwire_due_s,
+		},
+	}] with input as question
+}
+
+test_whoever_sees_silent_records_trips_no_wire if {
+	own := q.asked("rocu_analyst", "ERU", "OIC_INVESTIGATION", report("ERU"))
+	notify(own) == set()
+	notify(q.with_subject(own, {"training": ["intelligence"]})) == {"f0"}
+}
+
+test_only_the_kinds_that_the_owner_lists if {
+	notify(q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("ERU", "Person", ["sex"], {}))) == set()
+	notify(q.asked("arrival_officer", "SCP", "OFFICER_SAFETY", q.fetch("NCB", "Person", ["sex"], {}))) == {"f0"}
+	notify(q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", report("SCP"))) == set()
+}
+
+test_a_component_trips_no_wire_of_its_own if {
+	notify(q.asked("arrival_officer", "SCP", "OFFICER_SAFETY", q.person("NCB", "names", "PersonName", ["full"]))) == {"f0"}
+}
+
+test_an_owner_that_is_not_part_is_not_visited if {
+	question := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", report("ERU"))
+	notify(question) == set() with data.agencies.eru.consents as false
+}
