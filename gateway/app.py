@@ -22,6 +22,7 @@ from gateway.actions import Office, act
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.recorder import Recorder
+from gateway.casework.delivery import Delivery, Webhook
 from gateway.casework.schema import build_schema as casework_schema
 from gateway.casework.standing import Standing
 from gateway.casework.store import Store, address
@@ -39,7 +40,7 @@ from gateway.query.breaker import Breakers
 from gateway.query.operation import Parser
 from gateway.query.plan import Planner
 from gateway.query.refs import Refs
-from gateway.secrets import NamedSecrets, own_key
+from gateway.secrets import NamedSecrets, Secret, own_key
 from gateway.settings import Settings
 from gateway.tripwire import Tripwires
 from gateway.web.graphql import GraphqlEndpoint
@@ -96,6 +97,43 @@ class Running:
 
 def _new_id(clock: Callable[[], datetime]) -> str:
     return uuid7(int(clock().timestamp() * 1000), token_bytes(10))
+
+
+async def delivered_once(settings: Settings, environment: dict[str, str]) -> tuple[int, int]:
+    """Send the notices that are due, once; how many were taken, and how many were not.
+
+    Raises:
+        ConfigError: the records or a secret cannot be used.
+    """
+    secrets = NamedSecrets(folder=settings.secrets_dir, environment=environment)
+    hooks = webhooks(settings, secrets)
+    store = await Store.open(address(settings.casework_url, settings.state_dir))
+    try:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return await Delivery(store, hooks, http, clock=utc_now).deliver()
+    finally:
+        await store.aclose()
+
+
+def webhooks(settings: Settings, secrets: NamedSecrets) -> dict[str, Webhook]:
+    """Where each agency's own system takes its notices.
+
+    Raises:
+        ConfigError: a secret that is not there, or is too short to sign with.
+    """
+    found: dict[str, Webhook] = {}
+    for one in settings.webhooks:
+        try:
+            secret = secrets.get(one.secret).encode()
+        except KeyError:
+            secret = b""
+        if len(secret) < 32:
+            text = f"the secret {one.secret!r} is missing, or shorter than 32 characters"
+            raise ConfigError(Fault(file="webhooks", key=one.agency, text=text))
+        found[one.agency] = Webhook(
+            url=httpx.URL(one.url), secret=Secret(secret), private=one.private
+        )
+    return found
 
 
 def documents_in(directory: Path) -> dict[str, str]:
@@ -214,6 +252,9 @@ async def running(
             afterwards=tripwires,
             observed=observed,
         )
+        delivery = Delivery(store, webhooks(settings, secrets), http, clock=clock)
+        stack.push_async_callback(delivery.aclose)
+        delivery.start()
         tripwires.start()
         stack.push_async_callback(tripwires.aclose)
         office = Office(

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 from gateway.errors import ConfigError, Fault
 from gateway.secrets import ENVIRONMENT_PREFIX
 from gateway.settings import (
+    LISTS,
     TABLES,
     AboutSetting,
     Declared,
-    IssuerSetting,
     Limits,
     Settings,
     declared,
@@ -94,8 +94,8 @@ class _Reading:
     def from_file(self, tables: Mapping[str, Any], known: Mapping[str, Declared]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for key, raw in _flat(tables).items():
-            if key == "issuers":
-                values[key] = self._issuers(raw)
+            if key in LISTS:
+                values[key] = self._list(key, raw)
             elif key in known:
                 self._keep(values, known[key], raw, self.file, key)
             elif key in TABLES:
@@ -127,24 +127,26 @@ class _Reading:
         except ValueError as error:
             self.fault(name, str(error), file)
 
-    def _issuers(self, raw: object) -> tuple[IssuerSetting, ...]:
+    def _list(self, name: str, raw: object) -> tuple[Any, ...]:
+        """The tables of `[[name]]`; no two of them share their first setting."""
         if not isinstance(raw, list) or not all(isinstance(item, dict) for item in raw):
-            self.fault("issuers", "must be tables: [[issuers]]")
+            self.fault(name, f"must be tables: [[{name}]]")
             return ()
-        known = {one.key: one for one in declared_in(IssuerSetting)}
-        found: list[IssuerSetting] = []
+        known = {one.key: one for one in declared_in(LISTS[name])}
+        found: list[Any] = []
         for place, table in enumerate(raw):
             values: dict[str, Any] = {}
             for key in table.keys() - known.keys():
-                self.fault(f"issuers[{place}].{key}", "there is no such setting")
+                self.fault(f"{name}[{place}].{key}", "there is no such setting")
             for key, one in known.items():
                 if key in table or one.default == "":
-                    name = f"issuers[{place}].{key}"
-                    self._keep(values, one, table.get(key, ""), self.file, name)
-            found.append(IssuerSetting(**values))
-        for repeated in {one.issuer for one in found if one.issuer}:
-            if sum(one.issuer == repeated for one in found) > 1:
-                self.fault("issuers", f"{repeated} stands there twice; one issuer, one agency")
+                    at = f"{name}[{place}].{key}"
+                    self._keep(values, one, table.get(key, ""), self.file, at)
+            found.append(LISTS[name](**values))
+        first = next(iter(known))
+        named = [value for one in found if (value := getattr(one, first))]
+        for repeated in {value for value in named if named.count(value) > 1}:
+            self.fault(name, f"{repeated} stands there twice; one {first}, one table")
         return tuple(found)
 
 

@@ -90,6 +90,20 @@ class IssuerSetting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSetting:
+    """Where an agency's own system takes its notices."""
+
+    agency: str = _setting("", "Whose desk is told.", form="name")
+    url: str = _setting("", "Its address; https, unless `private`.", form="url")
+    secret: str = _setting(
+        "", "The name of the secret, of 32 characters or more, that signs them.", form="name"
+    )
+    private: bool = _setting(
+        False, "It lies in a private network; others there are never sent to by mistake."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AboutSetting:
     """What the public page `/about` says beside what the catalogue and the policy know."""
 
@@ -158,6 +172,9 @@ class Settings:
         "The gateway's own records: `casework.sqlite` in `state_dir` if left out; "
         "`postgresql+asyncpg://role@host/database` for replicas, its password in `PGPASSWORD`.",
     )
+    webhooks: tuple[WebhookSetting, ...] = _setting(
+        (), "Notices wait at `/casework` in any case; an agency's own system may be told too."
+    )
     ref_key: Path = _setting(
         Path("keys/ref.key"),
         "Makes `ref` and cursors; the root of one key per agency.",
@@ -184,6 +201,12 @@ class Settings:
 TABLES: Mapping[str, type[Limits] | type[AboutSetting]] = MappingProxyType(
     {"limits": Limits, "about": AboutSetting}
 )
+
+
+LISTS: Mapping[str, type[IssuerSetting] | type[WebhookSetting]] = MappingProxyType(
+    {"issuers": IssuerSetting, "webhooks": WebhookSetting}
+)
+"""Lists of tables. No two of a list share their first setting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +244,7 @@ def _declared(owner: type, one: Field[Any], prefix: str) -> Declared:
     if one.default is MISSING:
         raise TypeError(f"{owner.__name__}.{one.name} is declared without a default")
     key = prefix + one.name
-    in_file_only = one.name == "issuers"
+    in_file_only = one.name in LISTS
     return Declared(
         key=key,
         variable="" if in_file_only else "GATEWAY_" + key.upper().replace(".", "_"),
@@ -235,10 +258,11 @@ def documentation() -> str:
     """The table of docs/settings.md, and what `portcullis serve --help` says of settings."""
     lines = ["| key | environment | type | default | why |", "|---|---|---|---|---|"]
     lines += [_row(one) for one in declared()]
-    lines += ["", "Each table of `[[issuers]]`:", "", "| key | type | default | why |"]
-    lines += ["|---|---|---|---|"]
-    for one in declared_in(IssuerSetting):
-        lines.append(f"| `{one.key}` | {_type_name(one)} | {_shown(one.default)} | {one.why} |")
+    for name, kind in LISTS.items():
+        lines += ["", f"Each table of `[[{name}]]`:", "", "| key | type | default | why |"]
+        lines += ["|---|---|---|---|"]
+        for one in declared_in(kind):
+            lines.append(f"| `{one.key}` | {_type_name(one)} | {_shown(one.default)} | {one.why} |")
     return "\n".join(lines) + "\n"
 
 
@@ -250,7 +274,7 @@ def _row(one: Declared) -> str:
 
 def _type_name(one: Declared) -> str:
     names = {int: "integer", float: "number", bool: "true or false", str: "text", Path: "path"}
-    if one.key == "issuers":
+    if one.key in LISTS:
         return "list of tables"
     if one.type not in names:
         return "list of texts"

@@ -117,6 +117,8 @@ class Notice:
     on_call: str | None = None  # the desk that is told if nobody acknowledges it until `due_at`
     due_at: datetime | None = None
     acknowledged_at: datetime | None = None
+    attempts: int = 0  # at sending it to the agency's own system
+    delivered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,4 +115,6 @@ def notice(row: Row[Any]) -> Notice:
         on_call=row.on_call,
         due_at=row.due_at,
         acknowledged_at=row.acknowledged_at,
+        attempts=row.attempts,
+        delivered_at=row.delivered_at,
     )

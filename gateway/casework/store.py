@@ -23,6 +23,7 @@ from sqlalchemy import (
     and_,
     event,
     insert,
+    or_,
     select,
     update,
 )
@@ -225,9 +226,36 @@ class Store:
                     subject=notice.id,
                     on_call=None,
                     due_at=None,
+                    attempts=0,
+                    delivered_at=None,
                 ),
             )
         return True
+
+    async def undelivered(
+        self, agencies: Sequence[str], now: datetime, most_tries: int, first: int
+    ) -> tuple[Notice, ...]:
+        """What is due to be sent to these agencies, the oldest first."""
+        due = or_(notices.c.next_at.is_(None), notices.c.next_at <= now)
+        where = and_(notices.c.agency.in_(agencies), notices.c.delivered_at.is_(None))
+        return await self._notices(and_(where, due, notices.c.attempts < most_tries), first)
+
+    async def try_delivery(self, notice: Notice, next_at: datetime) -> bool:
+        """Whether it is ours to send now; nobody else tries before `next_at`."""
+        change = update(notices).where(
+            notices.c.id == notice.id,
+            notices.c.attempts == notice.attempts,
+            notices.c.delivered_at.is_(None),
+        )
+        async with self._writing() as connection:
+            tried = change.values(attempts=notice.attempts + 1, next_at=next_at)
+            return await _changed(connection, tried)
+
+    async def delivered(self, id_: str, at: datetime) -> None:
+        """The agency's system has taken it."""
+        change = update(notices).where(notices.c.id == id_).values(delivered_at=at)
+        async with self._writing() as connection:
+            await connection.execute(change)
 
     # --- outcomes owed ---
 

@@ -112,6 +112,9 @@ notices = Table(
     _moment("escalated_at", nullable=True),
     _moment("acknowledged_at", nullable=True),
     *_officer("acknowledged", nullable=True),
+    Column("attempts", Integer, nullable=False),
+    _moment("next_at", nullable=True),
+    _moment("delivered_at", nullable=True),
     Index(None, "agency", "at"),
 )
 

@@ -6,12 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from gateway.cli import audit, casework, catalogue, demo, policy, query, serve
+from gateway.cli import audit, casework, catalogue, demo, notices, policy, query, serve
 from gateway.errors import AuditUnavailable, ConfigError
 
 _EPILOG = """examples:
   portcullis demo                              six agencies and the gateway, with a story
   portcullis query stop.graphql --as RO --purpose OFFICER_SAFETY --reason R01
+  portcullis casework mine --as NO
   portcullis check-config --config gateway.toml
   portcullis policy explain --as RO --field Identifier.value --purpose APPREHEND
   portcullis audit verify
@@ -28,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for group in (demo, serve, query, casework, catalogue, policy, audit):
+    for group in (demo, serve, query, casework, notices, catalogue, policy, audit):
         group.register(commands)
     return made
 

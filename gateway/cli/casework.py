@@ -1,20 +1,47 @@
-"""`portcullis casework`: the gateway's own records."""
+"""`portcullis casework`: asking agencies' desks, answering for one, and the tables it lies in."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import httpx
+
+from deploy.demo.personas import PERSONAS, mint
 from gateway.casework.store import address, migrate
-from gateway.cli.common import Commands, command
+from gateway.cli.common import ROOT, Commands, command, running_demo
 from gateway.configuration import load
+
+DOCUMENTS = ROOT / "deploy" / "demo" / "documents" / "casework"
 
 
 def register(commands: Commands) -> None:
     group = commands.add_parser("casework", help="Ask agencies' desks, and answer for one.")
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _register_request(inner)
+    _register_decide(inner)
+    made = command(
+        inner,
+        "mine",
+        lambda given: ask(given, "my_requests"),
+        help_text="What you asked for, and what became of it.",
+        examples="  portcullis casework mine --as NO",
+    )
+    caller(made)
+    made = command(
+        inner,
+        "queue",
+        lambda given: ask(given, "desk_queue"),
+        help_text="What waits for your desk, the soonest due first.",
+        examples="  portcullis casework queue --as DK",
+    )
+    caller(made)
     made = command(
         inner,
         "migrate",
@@ -23,6 +50,132 @@ def register(commands: Commands) -> None:
         examples="  portcullis casework migrate --config deploy/gateway.toml",
     )
     made.add_argument("--config", type=Path, required=True, help="gateway.toml; docs/settings.md")
+
+
+def _register_request(inner: Commands) -> None:
+    made = command(
+        inner,
+        "request",
+        _request,
+        help_text="Ask the originator's desk to release fields of a record.",
+        examples="  portcullis casework request REF text --as NO --urgency PRIORITY \\\n"
+        "    --purpose OIC_INVESTIGATION --reason R08 --case NC/2026/1",
+    )
+    made.add_argument("record", help="its ref, from an answer")
+    made.add_argument("fields", nargs="+", help="as the schema names them: text, title")
+    made.add_argument("--for", dest="until", default="PT24H", help="how long (default: PT24H)")
+    made.add_argument(
+        "--urgency",
+        default="ROUTINE",
+        choices=("LIFE_AT_RISK", "PRIORITY", "ROUTINE"),
+        help="how soon an answer is needed (default: ROUTINE)",
+    )
+    made.add_argument("--purpose", required=True, help="for instance OIC_INVESTIGATION")
+    made.add_argument("--reason", required=True, help="reason code, for instance R08")
+    made.add_argument("--text", help="the reason in words, for the desk to read")
+    made.add_argument("--case", help="case reference")
+    caller(made)
+
+
+def _register_decide(inner: Commands) -> None:
+    made = command(
+        inner,
+        "decide",
+        _decide,
+        help_text="For the originator's desk: grant some of the fields, or refuse with a code.",
+        examples="  portcullis casework decide ID --grant text --for PT24H --as DK\n"
+        "  portcullis casework decide ID --refuse SOURCE_AT_RISK --as DK",
+    )
+    made.add_argument("id", help="of the request")
+    what = made.add_mutually_exclusive_group(required=True)
+    what.add_argument("--grant", nargs="+", metavar="FIELD", help="fields that may be seen")
+    what.add_argument("--refuse", metavar="CODE", help="a code of policies/tables/casework")
+    made.add_argument("--for", dest="until", default="PT24H", help="how long (default: PT24H)")
+    caller(made)
+
+
+def caller(made: argparse.ArgumentParser) -> None:
+    """Who acts, and where."""
+    who = made.add_mutually_exclusive_group(required=True)
+    who.add_argument("--as", dest="persona", choices=sorted(PERSONAS), help="of the demonstration")
+    who.add_argument("--token", type=Path, help="or a file that holds your access token")
+    made.add_argument("--url", help="the gateway's /casework (the demonstration's if left out)")
+
+
+def ask(
+    given: argparse.Namespace,
+    document: str,
+    variables: Mapping[str, Any] | None = None,
+    justification: Mapping[str, str | None] | None = None,
+) -> int:
+    """Carry out one action and print what came of it; 1 if nothing did.
+
+    Raises:
+        SystemExit: there is nobody to ask, in words.
+    """
+    body: dict[str, Any] = {
+        "query": (DOCUMENTS / f"{document}.graphql").read_text("utf-8"),
+        "variables": dict(variables or {}),
+    }
+    if justification is not None:
+        said = {name: text for name, text in justification.items() if text is not None}
+        body["extensions"] = {"justification": said}
+    token, url = _reached(given)
+    headers = {"Authorization": f"Bearer {token}"}
+    try:
+        reply = httpx.post(url, json=body, headers=headers, timeout=30, trust_env=False)
+        answer = reply.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise SystemExit(f"No gateway answers at {url}: {type(error).__name__}") from None
+    for fault in answer.get("errors", ()):
+        desk = fault.get("extensions", {}).get("contact")
+        print(fault["message"] + (f" Desk: {desk}." if desk else ""), file=sys.stderr)
+    found = next(iter((answer.get("data") or {}).values()), None)
+    if found is None:
+        if not answer.get("errors"):
+            print("There is no such record for you.", file=sys.stderr)
+        return 1
+    print(json.dumps(found, indent=2, ensure_ascii=False))
+    return 0
+
+
+def _reached(given: argparse.Namespace) -> tuple[str, str]:
+    """The token to act with, and the address to act at."""
+    if given.token is not None:
+        if given.url is None:
+            raise SystemExit("--token needs --url: the address of the gateway's /casework")
+        try:
+            return given.token.read_text("utf-8").strip(), given.url
+        except OSError as error:
+            raise SystemExit(f"--token: {error.strerror}") from None
+    demo = running_demo()
+    url = given.url or demo["graphql"].removesuffix("/graphql") + "/casework"
+    return mint(given.persona, demo["issuer"]), url
+
+
+def _request(given: argparse.Namespace) -> int:
+    why = {
+        "purpose": given.purpose,
+        "reasonCode": given.reason,
+        "reasonText": given.text,
+        "caseRef": given.case,
+    }
+    wanted = {
+        "record": given.record,
+        "fields": given.fields,
+        "until": given.until,
+        "urgency": given.urgency,
+    }
+    return ask(given, "request_release", wanted, why)
+
+
+def _decide(given: argparse.Namespace) -> int:
+    verdict: dict[str, Any] = {"id": given.id}
+    if given.refuse is not None:
+        verdict["refusal"] = given.refuse
+    else:
+        verdict["grant"] = {"fields": given.grant, "until": given.until}
+    return ask(given, "decide_release", verdict)
 
 
 def _migrate(given: argparse.Namespace) -> int:

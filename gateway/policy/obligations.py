@@ -63,7 +63,9 @@ def tripwires_of(obligations: Iterable[Obligation]) -> tuple[Tripwire, ...]:
 
 
 def _tripwire(given: Mapping[str, Any]) -> Tripwire:
-    texts: dict[str, Any] = {name: given.get(name) for name in ("agency", "resource", "desk", "on_call")}
+    texts: dict[str, Any] = {
+        name: given.get(name) for name in ("agency", "resource", "desk", "on_call")
+    }
     due_s = given.get("due_s")
     if (
         given.keys() != {*texts, "rows", "due_s"}

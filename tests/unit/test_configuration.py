@@ -8,7 +8,7 @@ import pytest
 
 from gateway.configuration import load
 from gateway.errors import ConfigError
-from gateway.settings import IssuerSetting, Settings, declared
+from gateway.settings import LISTS, IssuerSetting, Settings, declared
 
 
 def written(folder: Path, text: str) -> Path:
@@ -129,4 +129,22 @@ def test_a_fault_never_repeats_the_value() -> None:
 def test_every_setting_has_a_reason_and_a_variable() -> None:
     for one in declared():
         assert one.why.endswith((".", ";"))
-        assert one.variable or one.key == "issuers"
+        assert one.variable or one.key in LISTS
+
+
+def test_webhooks_are_read_as_issuers_are(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    table = '[[webhooks]]\nagency = "ERU"\nurl = "https://eru.example/notices"\nsecret = "eru"\n'
+    file.write_text(table)
+    (read,) = load(file, {}).webhooks
+    assert (read.agency, read.url, read.secret, read.private) == (
+        "ERU", "https://eru.example/notices", "eru", False,
+    )  # fmt: skip
+    file.write_text(table + table + '[[webhooks]]\nurl = "ftp://x"\ncolour = 1\n')
+    with pytest.raises(ConfigError) as caught:
+        load(file, {})
+    keys = sorted(fault.key for fault in caught.value.faults)
+    assert keys == [
+        "webhooks", "webhooks[2].agency", "webhooks[2].colour", "webhooks[2].secret",
+        "webhooks[2].url",
+    ]  # fmt: skip

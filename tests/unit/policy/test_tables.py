@@ -109,3 +109,44 @@ def test_purposes_and_handling_codes_are_the_vocabularys() -> None:
 def test_every_mask_and_obligation_is_documented() -> None:
     text = (ROOT / "docs/policy.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in text for name in (*MASKS, *OBLIGATIONS))
+
+
+# --- casework ---
+
+
+def words(cell: object) -> set[str]:
+    """The outcomes that a cell of the matrix names."""
+    if isinstance(cell, dict):
+        return {word for inner in cell.values() for word in words(inner)}
+    return {str(cell)}
+
+
+def test_a_note_names_a_release_only_where_one_can_be_asked_for() -> None:
+    outcomes, releasable = table("outcomes"), table("casework")["releasable"]
+    named = {
+        place.split(">")[-1].split(".")[0]
+        for place, cells in table("matrix").items()
+        for word in words(cells)
+        if outcomes[word].get("note", {}).get("action") == "requestRelease"
+    }
+    assert named
+    assert named <= releasable.keys()
+
+
+def test_what_may_be_released_is_a_plain_field_that_the_schema_shows() -> None:
+    for entity, names in table("casework")["releasable"].items():
+        held = VOCABULARY["entity"][entity]["fields"]
+        for name in names:
+            field = held[name]
+            assert not field.get("hidden"), name
+            assert not field.get("derived"), name
+            assert field["type"].strip("[]!") not in components(), name
+
+
+def test_casework_names_roles_desks_and_kinds_that_there_are() -> None:
+    casework, desks = table("casework"), table("desks")
+    assert {role for roles in casework["acts"].values() for role in roles} <= table("roles").keys()
+    assert set(casework["on_call"].values()) | casework["on_call"].keys() <= {*desks, "*"}
+    assert casework["tripwires"].keys() <= table("agencies").keys()
+    for kinds in casework["tripwires"].values():
+        assert set(kinds) <= VOCABULARY["entity"].keys()

@@ -56,6 +56,9 @@ def upgrade() -> None:
         sa.Column("acknowledged_issuer", sa.Text(), nullable=True),
         sa.Column("acknowledged_id", sa.Text(), nullable=True),
         sa.Column("acknowledged_agency", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=True),
+        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
     )
     op.create_index(op.f("ix_notice_agency"), "notice", ["agency", "at"], unique=False)
