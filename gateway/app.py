@@ -29,6 +29,7 @@ from gateway.casework.store import Store, address
 from gateway.catalogue.check import connect, load_catalogue
 from gateway.catalogue.mapping import Source
 from gateway.catalogue.schema import build_schema
+from gateway.duties import Duties
 from gateway.errors import ConfigError, Fault
 from gateway.identifiers import uuid7
 from gateway.identity import Identity, TrustedIssuer
@@ -250,6 +251,7 @@ async def running(
             probes=Probes(refs, clock),
             releases=standing,
             afterwards=tripwires,
+            duties=Duties(store=store, hmac=recorder.hmac, new_id=new_id),
             observed=observed,
         )
         delivery = Delivery(store, webhooks(settings, secrets), http, clock=clock)

@@ -46,7 +46,7 @@ from gateway.model import (
 from gateway.policy.contract import question
 from gateway.policy.enforce import authorise
 from gateway.policy.masks import MASKS, MaskContext
-from gateway.policy.obligations import OBLIGATIONS, carry_out, tripwires_of
+from gateway.policy.obligations import OBLIGATIONS, carry_out, lasting, tripwires_of
 from gateway.policy.pdp import Pdp
 from gateway.policy.releases import followed, releases_told, settled
 from gateway.query.asking import cursor_binding
@@ -140,6 +140,41 @@ class NothingAfterwards:
         return None
 
 
+class Lasting(Protocol):
+    """Carries out what outlives one question: `gateway/duties.py`."""
+
+    async def check(
+        self, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
+    ) -> None:
+        """Refuse what cannot be fulfilled; nothing is used up yet.
+
+        Raises:
+            Refused: a duty is not fulfilled, and what to do.
+            CaseworkUnavailable: nobody can tell.
+        """
+
+    async def fulfil(
+        self, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
+    ) -> None:
+        """Carry out such duties of a search that is about to be made.
+
+        Raises:
+            Refused, CaseworkUnavailable: as above.
+        """
+
+
+class NothingLasting:
+    """No records are kept, so a question with such a duty cannot be answered."""
+
+    async def check(
+        self, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
+    ) -> None:
+        if lasting(agreed.obligations):
+            raise CaseworkUnavailable(detail="no records are kept of what outlives a question")
+
+    fulfil = check
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """Everything that answering needs, built once by `app.py`."""
@@ -161,6 +196,7 @@ class Gate:
     probes: Probes
     releases: Releases = field(default_factory=NothingReleased)
     afterwards: Afterwards = field(default_factory=NothingAfterwards)
+    duties: Lasting = field(default_factory=NothingLasting)
     observed: Callable[[Request, Response], None] = lambda _request, _response: None
 
 
@@ -183,7 +219,9 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         check_registered(operation, subject, gate.parser)
         plan = gate.planner.plan_for(operation, subject, request.received_at)
         decision, agreed = await decided(gate, request, subject, operation, plan)
+        await gate.duties.check(request, subject, operation, agreed)
         probes = opened(gate, agreed, subject)
+        await gate.duties.fulfil(request, subject, operation, agreed)
         await record.intent(subject, operation, decision, agreed)  # durable before any visit
         found = await fan_out(gate, request, agreed, probes)
         response = shaped(gate, request, subject, operation, agreed, found)

@@ -142,6 +142,7 @@ class Countersignature:
     asker: Officer
     digest: str  # keyed, of the document and its variables
     purpose: str
+    what: str = ""  # the operation's name: what the second person reads of it here
     by: Officer | None = None
     until: datetime | None = None  # good until then, for one search
     used_at: datetime | None = None

@@ -81,6 +81,7 @@ def countersignature(row: Row[Any]) -> Countersignature:
         asker=officer(row, "asker"),
         digest=row.digest,
         purpose=row.purpose,
+        what=row.what,
         by=officer(row, "by") if row.by_id is not None else None,
         until=row.until,
         used_at=row.used_at,

@@ -77,6 +77,26 @@ class Notice(graphene.ObjectType):  # type: ignore[misc]
     acknowledged_at = graphene.String()
 
 
+class SearchOutcome(graphene.ObjectType):  # type: ignore[misc]
+    """What came of a search."""
+
+    operation_id = graphene.ID(required=True)
+    kind = graphene.String(required=True)
+    outcome = graphene.String(required=True)
+    recorded_at = graphene.String(required=True)
+
+
+class Countersignature(graphene.ObjectType):  # type: ignore[misc]
+    """One question of one officer that somebody else agrees to, or is to."""
+
+    id = graphene.ID(required=True)
+    at = graphene.String(required=True)
+    asked_by = graphene.String(required=True)
+    purpose = graphene.String(required=True)
+    what = graphene.String(required=True, description="The operation's name.")
+    until = graphene.String(description="Good until then, for one search.")
+
+
 class GrantInput(graphene.InputObjectType):  # type: ignore[misc]
     """What a desk gives: some of the fields that were asked for, for a time."""
 
@@ -94,6 +114,7 @@ class Query(graphene.ObjectType):  # type: ignore[misc]
 
     my_requests = _list(ReleaseRequest, "One's own requests, the newest first.")
     desk_queue = _list(ReleaseRequest, "What waits for one's desk, the soonest due first.")
+    to_countersign = _list(Countersignature, "What colleagues wait for, the newest first.")
     notices = _list(Notice, "What one's desk has not acknowledged yet, the oldest first.")
 
 
@@ -118,6 +139,19 @@ class Mutation(graphene.ObjectType):  # type: ignore[misc]
             "refusal": graphene.Argument(graphene.String),
         },
         description="For the originator's desk: a grant, or the code of a refusal.",
+    )
+    record_outcome = graphene.Field(
+        SearchOutcome,
+        args={
+            "operation_id": graphene.Argument(graphene.ID, required=True),
+            "outcome": graphene.Argument(graphene.String, required=True),
+        },
+        description="What came of one's own search: a code of the policy's table of casework.",
+    )
+    countersign = graphene.Field(
+        Countersignature,
+        args={"id": graphene.Argument(graphene.ID, required=True)},
+        description="Agree to a colleague's question, once they have told you what it is.",
     )
     acknowledge_notice = graphene.Field(
         Notice,

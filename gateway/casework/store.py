@@ -28,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.casework import migration, rows
@@ -259,9 +259,16 @@ class Store:
 
     # --- outcomes owed ---
 
-    async def owe(self, owed: OwedOutcome) -> None:
-        async with self._writing() as connection:
-            await connection.execute(insert(outcomes).values(rows.flat(owed, "officer")))
+    async def owe(self, owed: OwedOutcome) -> bool:
+        """Whether it is owed now; false where another of its kind still is."""
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(insert(outcomes).values(rows.flat(owed, "officer")))
+        except IntegrityError:
+            return False
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            raise CaseworkUnavailable(detail=f"casework: {type(error).__name__}") from error
+        return True
 
     async def owed(self, officer: Officer, kind: str) -> tuple[OwedOutcome, ...]:
         """The searches of a kind of which an officer has not yet said what came of them."""
@@ -289,11 +296,25 @@ class Store:
 
     # --- countersignatures ---
 
-    async def ask_countersign(self, asked: Countersignature) -> None:
+    async def wanted(self, asked: Countersignature) -> Countersignature:
+        """What somebody else is to agree to: this, or the same that waits already."""
+        table = countersignatures.c
+        same = and_(rows.is_officer(table, "asker", asked.asker), table.digest == asked.digest)
+        query = select(countersignatures).where(same, table.by_id.is_(None)).order_by(table.at)
+        if found := await self._rows(query.limit(1)):
+            return rows.countersignature(found[0])
         row = {**rows.flat(asked, "asker"), **rows.parts("by", asked.by)}
         del row["by"]
         async with self._writing() as connection:
             await connection.execute(insert(countersignatures).values(row))
+        return asked
+
+    async def to_countersign(self, agency: str, first: int) -> tuple[Countersignature, ...]:
+        """What an agency's people wait for, the newest first."""
+        table = countersignatures.c
+        waiting = and_(table.asker_agency == agency, table.by_id.is_(None))
+        query = select(countersignatures).where(waiting).order_by(table.at.desc(), table.id)
+        return tuple(rows.countersignature(row) for row in await self._rows(query.limit(first)))
 
     async def countersignature(self, id_: str) -> Countersignature | None:
         query = select(countersignatures).where(countersignatures.c.id == id_)
@@ -309,17 +330,16 @@ class Store:
                 return None
         return await self.countersignature(id_)
 
+    async def stands(self, asker: Officer, digest: str, now: datetime) -> bool:
+        """Whether somebody else has agreed to this question, for a search not made yet."""
+        query = select(countersignatures.c.id).where(_standing(asker, digest, now)).limit(1)
+        return bool(await self._rows(query))
+
     async def use_countersignature(self, asker: Officer, digest: str, now: datetime) -> bool:
         """Whether this question was agreed to; each agreement is good for one search."""
         table = countersignatures.c
-        stands = and_(
-            rows.is_officer(table, "asker", asker),
-            table.digest == digest,
-            table.by_id.is_not(None),
-            table.until > now,
-            table.used_at.is_(None),
-        )
-        one = select(table.id).where(stands).order_by(table.at).limit(1).scalar_subquery()
+        standing = select(table.id).where(_standing(asker, digest, now))
+        one = standing.order_by(table.at).limit(1).scalar_subquery()
         change = update(countersignatures).where(table.id == one, table.used_at.is_(None))
         async with self._writing() as connection:
             return await _changed(connection, change.values(used_at=now))
@@ -424,6 +444,17 @@ def _begin_sqlite(connection: Connection) -> None:
 def fault(text: str) -> ConfigError:
     """The address may hold a password, so it is never repeated."""
     return ConfigError(Fault(file="casework_url", key="(database)", text=text))
+
+
+def _standing(asker: Officer, digest: str, now: datetime) -> ColumnElement[bool]:
+    table = countersignatures.c
+    return and_(
+        rows.is_officer(table, "asker", asker),
+        table.digest == digest,
+        table.by_id.is_not(None),
+        table.until > now,
+        table.used_at.is_(None),
+    )
 
 
 async def _changed(connection: AsyncConnection, change: Update) -> bool:

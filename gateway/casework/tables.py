@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -127,7 +128,15 @@ outcomes = Table(
     _moment("at"),
     _text("outcome", nullable=True),
     _moment("recorded_at", nullable=True),
-    Index(None, "officer_issuer", "officer_id", "kind"),
+    Index(
+        "ix_search_outcome_owed",  # at most one is owed of each kind
+        "officer_issuer",
+        "officer_id",
+        "kind",
+        unique=True,
+        sqlite_where=text("outcome is null"),
+        postgresql_where=text("outcome is null"),
+    ),
 )
 
 countersignatures = Table(
@@ -138,6 +147,7 @@ countersignatures = Table(
     *_officer("asker"),
     _text("digest"),
     _text("purpose"),
+    _text("what"),
     *_officer("by", nullable=True),
     _moment("until", nullable=True),
     _moment("used_at", nullable=True),

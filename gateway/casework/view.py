@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.casework.model import Notice, ReleaseRequest
+from gateway.casework.model import Countersignature, Notice, OwedOutcome, ReleaseRequest
 from gateway.catalogue.forms import utc_text
 from gateway.catalogue.schema import camel
 
@@ -53,4 +53,26 @@ def of_notice(notice: Notice, key: str | None = None) -> dict[str, Any]:
         "asked_by": f"{asker.agency} {asker.id}" if asker else None,
         "due_at": utc_text(notice.due_at) if notice.due_at else None,
         "acknowledged_at": utc_text(notice.acknowledged_at) if notice.acknowledged_at else None,
+    }
+
+
+def of_outcome(recorded: OwedOutcome) -> dict[str, Any]:
+    return {
+        "__typename": "SearchOutcome",
+        "operation_id": recorded.operation,
+        "kind": recorded.kind,
+        "outcome": recorded.outcome,
+        "recorded_at": utc_text(recorded.recorded_at) if recorded.recorded_at else None,
+    }
+
+
+def of_countersignature(asked: Countersignature) -> dict[str, Any]:
+    return {
+        "__typename": "Countersignature",
+        "id": asked.id,
+        "at": utc_text(asked.at),
+        "asked_by": f"{asked.asker.agency} {asked.asker.id}",
+        "purpose": asked.purpose,
+        "what": asked.what,
+        "until": utc_text(asked.until) if asked.until else None,
     }

@@ -36,6 +36,32 @@ def register(commands: Commands) -> None:
     caller(made)
     made = command(
         inner,
+        "outcome",
+        lambda given: ask(
+            given, "record_outcome", {"operation": given.query, "outcome": given.code}
+        ),
+        help_text="Say what came of your search; the next one of its kind waits for it.",
+        examples="  portcullis casework outcome QUERY-ID LEAD --as NO",
+    )
+    made.add_argument("query", help="the queryId of the search's receipt")
+    made.add_argument("code", help="of policies/tables/casework: LEAD, NO_LEAD, ...")
+    caller(made)
+    made = command(
+        inner,
+        "countersign",
+        lambda given: (
+            ask(given, "countersign", {"id": given.id})
+            if given.id
+            else ask(given, "to_countersign")
+        ),
+        help_text="Agree to a colleague's question; without an id, list what waits.",
+        examples="  portcullis casework countersign --as SG\n"
+        "  portcullis casework countersign ID --as SG",
+    )
+    made.add_argument("id", nargs="?", help="of what the colleague was told")
+    caller(made)
+    made = command(
+        inner,
         "queue",
         lambda given: ask(given, "desk_queue"),
         help_text="What waits for your desk, the soonest due first.",

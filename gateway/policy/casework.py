@@ -30,6 +30,7 @@ class Matter:
     for_s: int | None = None
     urgency: str | None = None
     refusal: str | None = None
+    outcome: str | None = None
     own: bool = False  # the caller's own request
 
 
@@ -66,6 +67,7 @@ def casework_question(
             "for_s": matter.for_s,
             "urgency": matter.urgency,
             "refusal": matter.refusal,
+            "outcome": matter.outcome,
             "own": matter.own,
         },
     }

@@ -81,8 +81,61 @@ def _tripwire(given: Mapping[str, Any]) -> Tripwire:
     return Tripwire(rows=rows, due_s=due_s, **texts)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lasting:
+    """A duty that the gateway's own records keep: `gateway/duties.py` carries it out."""
+
+    type: str  # "record_outcome" or "second_person"
+    kind: str  # of search
+    resource: str  # the fetch that it is a condition of
+
+
+def record_outcome(obligation: Obligation, justification: Justification | None) -> None:
+    """The last search of this kind has its outcome recorded, and this one will have.
+
+    Raises:
+        PolicyMisunderstood: it does not say what kind, or of which fetch.
+    """
+    lasting([obligation])
+
+
+def second_person(obligation: Obligation, justification: Justification | None) -> None:
+    """Somebody else has agreed to this very question.
+
+    Raises:
+        PolicyMisunderstood: it does not say what kind, or of which fetch.
+    """
+    lasting([obligation])
+
+
+_LASTING = frozenset({"record_outcome", "second_person"})
+
+
+def lasting(obligations: Iterable[Obligation]) -> tuple[Lasting, ...]:
+    """The duties that the gateway's own records keep, read strictly.
+
+    Raises:
+        PolicyMisunderstood: one that cannot be read.
+    """
+    found: list[Lasting] = []
+    for one in obligations:
+        if one.type in _LASTING:
+            given = dict(one.attributes)
+            if given.keys() != {"kind", "resource"} or not all(
+                isinstance(text, str) and text for text in given.values()
+            ):
+                raise PolicyMisunderstood(detail=f"{one.type} does not say of what")
+            found.append(Lasting(type=one.type, **given))
+    return tuple(found)
+
+
 OBLIGATIONS: Mapping[str, Duty] = MappingProxyType(
-    {"notify_owner": notify_owner, "require_reason": require_reason}
+    {
+        "notify_owner": notify_owner,
+        "record_outcome": record_outcome,
+        "require_reason": require_reason,
+        "second_person": second_person,
+    }
 )
 
 

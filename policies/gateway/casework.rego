@@ -47,6 +47,12 @@ name := "question" if {
 	input.casework.agency != input.subject.agency
 } else := deciding if {
 	act == "decideRelease"
+} else := "own_request" if {
+	act == "countersign"
+	input.casework.own
+} else := "outcome" if {
+	act == "recordOutcome"
+	not data.tables.casework.outcomes[input.casework.outcome]
 }
 
 # METADATA

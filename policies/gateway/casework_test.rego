@@ -19,6 +19,7 @@ asked(role, agency, act, changes) := object.union(
 				"for_s": 3600,
 				"urgency": "PRIORITY",
 				"refusal": null,
+				"outcome": "LEAD",
 				"own": false,
 			},
 			changes,
@@ -150,3 +151,23 @@ test_only_the_originators_own_desk if {
 }
 
 test_nobody_decides_on_their_own_request if said(verdict({"own": true})) == "casework.own_request"
+
+# --- outcomes, countersignatures ---
+
+test_an_outcome_is_a_code_of_the_table if {
+	every code, _ in table.outcomes {
+		said(recorded(code)) == "allowed"
+	}
+	every code in ["", "MAYBE", null] {
+		said(recorded(code)) == "casework.outcome"
+	}
+}
+
+test_nobody_countersigns_for_themselves_or_another_agency if {
+	said(asked("sergeant", "NMC", "countersign", {"agency": "NMC"})) == "allowed"
+	said(asked("sergeant", "NMC", "countersign", {"agency": "NMC", "own": true})) == "casework.own_request"
+	said(asked("sergeant", "NMC", "countersign", {"agency": "SCP"})) == "casework.desk"
+	said(asked("response_officer", "NMC", "countersign", {"agency": "NMC"})) == "casework.role"
+}
+
+recorded(code) := asked("bureau_officer", "NCB", "recordOutcome", {"agency": "NCB", "outcome": code})

@@ -197,7 +197,7 @@ face := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("NIS", "Fa
 
 test_a_search_by_face_needs_words if {
 	decision := gateway.decision with input as face
-	decision.obligations == [{"type": "require_reason", "attributes": {}}]
+	{"type": "require_reason", "attributes": {}} in decision.obligations
 	decision.resources.f0.uses == {"face": ["likeness"]}
 	refusal(q.with_context(face, {"reason_given": false})) == "refuse.necessity"
 }

@@ -45,3 +45,16 @@ required contains {"type": "notify_owner", "attributes": {
 # METADATA
 # title: The desk that is told when another does not answer in time
 on_call(desk) := object.get(data.tables.casework.on_call, desk, data.tables.casework.on_call["*"])
+
+# METADATA
+# title: What came of a search is recorded before the next one, and another person agrees to some
+# description: Which uses of a field make it such a search is in the table of casework.
+# custom:
+#   owner: all agencies
+#   reason: The most intrusive searches are accounted for, and not one person's alone.
+required contains {"type": duty, "attributes": {"kind": use, "resource": id}} if {
+	some duty, uses in data.tables.casework.obliged
+	some use in uses
+	some id, resource in input.resources
+	resource.uses[use]
+}

@@ -45,3 +45,19 @@ test_an_owner_that_is_not_part_is_not_visited if {
 	question := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", report("ERU"))
 	notify(question) == set() with data.agencies.eru.consents as false
 }
+
+lasting(question) := {one | some one in obligations; one.type in {"record_outcome", "second_person"}} if {
+	obligations := gateway.decision.obligations with input as question
+}
+
+face := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("NIS", "FaceCandidate", ["rank"], {"face": ["likeness"]}))
+
+test_a_search_by_face_owes_its_outcome if {
+	lasting(face) == {{"type": "record_outcome", "attributes": {"kind": "face", "resource": "f0"}}}
+	lasting(q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", report("ERU"))) == set()
+}
+
+test_another_person_agrees_where_the_table_says_so if {
+	table := object.union(data.tables.casework, {"obliged": {"record_outcome": [], "second_person": ["face"]}})
+	lasting(face) == {{"type": "second_person", "attributes": {"kind": "face", "resource": "f0"}}} with data.tables.casework as table
+}

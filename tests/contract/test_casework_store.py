@@ -177,7 +177,7 @@ async def test_a_notice_is_acknowledged_once(store: Store) -> None:
 
 async def test_an_outcome_is_owed_until_its_officer_records_it(store: Store) -> None:
     owed = OwedOutcome(operation="q-1", officer=ASKER, kind="face", at=NOW)
-    await store.owe(owed)
+    assert await store.owe(owed)
     assert await store.owed(ASKER, "face") == (owed,)
     assert await store.owed(ASKER, "other") == ()
     assert await store.owed(OTHER, "face") == ()
@@ -188,9 +188,25 @@ async def test_an_outcome_is_owed_until_its_officer_records_it(store: Store) -> 
     assert await store.owed(ASKER, "face") == ()
 
 
+async def test_at_most_one_outcome_of_a_kind_is_owed_however_many_search_at_once(
+    store: Store,
+) -> None:
+    owed = OwedOutcome(operation="q", officer=ASKER, kind="face", at=NOW)
+    tries = [store.owe(replace(owed, operation=f"q-{n}")) for n in range(4)]
+    assert sorted(await asyncio.gather(*tries)) == [False, False, False, True]
+    assert await store.owe(replace(owed, operation="q-8", kind="other"))
+    assert await store.owe(replace(owed, operation="q-9", officer=OTHER))
+    (one,) = await store.owed(ASKER, "face")
+    await store.record_outcome(one.operation, ASKER, "LEAD", NOW)
+    assert await store.owe(replace(owed, operation="q-10"))
+
+
 async def test_a_countersignature_is_anothers_and_good_for_one_search(store: Store) -> None:
     wanted = Countersignature(id="c-1", at=NOW, asker=ASKER, digest="d", purpose="APPREHEND")
-    await store.ask_countersign(wanted)
+    assert await store.wanted(wanted) == wanted
+    assert await store.wanted(replace(wanted, id="c-2")) == wanted  # it waits already
+    assert await store.to_countersign("NMC", 10) == (wanted,)
+    assert await store.to_countersign("SCP", 10) == ()
     until = NOW + timedelta(minutes=10)
     assert not await store.use_countersignature(ASKER, "d", NOW)  # nobody has agreed
     assert await store.countersign("c-1", ASKER, until) is None  # one's own
@@ -200,8 +216,11 @@ async def test_a_countersignature_is_anothers_and_good_for_one_search(store: Sto
     assert not await store.use_countersignature(ASKER, "another", NOW)
     assert not await store.use_countersignature(OTHER, "d", NOW)
     assert not await store.use_countersignature(ASKER, "d", until)  # too late
+    assert await store.stands(ASKER, "d", NOW)
+    assert not await store.stands(ASKER, "d", until)
     used = await asyncio.gather(*(store.use_countersignature(ASKER, "d", NOW) for _ in range(4)))
     assert sorted(used) == [False, False, False, True]
+    assert not await store.stands(ASKER, "d", NOW)
 
 
 async def test_the_migrations_make_the_tables_that_the_code_declares(store: Store) -> None:

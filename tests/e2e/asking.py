@@ -105,3 +105,18 @@ class Asker:
             },
         )
         return Answer(status=reply.status_code, body=reply.json())
+
+    async def came_of(self, persona: str, answer: Answer, outcome: str = "LEAD") -> Answer:
+        """Record what came of a search, which the next one of its kind waits for."""
+        token = await self.token(persona)
+        document = "mutation($o: ID!, $w: String!) { recordOutcome(operationId: $o, outcome: $w) "
+        operation = answer.body["extensions"]["receipt"]["queryId"]
+        reply = await self.client.post(
+            f"{self.demo.url}/casework",
+            json={
+                "query": document + "{ operationId kind outcome recordedAt } }",
+                "variables": {"o": operation, "w": outcome},
+            },
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        return Answer(status=reply.status_code, body=reply.json())

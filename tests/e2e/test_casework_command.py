@@ -87,6 +87,18 @@ async def test_a_grant_from_the_command_line(
     assert (code, decided["state"], decided["granted"]) == (0, "GRANTED", ["title"])
 
 
+async def test_an_outcome_and_a_countersignature_from_the_command_line(terminal: Terminal) -> None:
+    code, _, said = await terminal.run("NO", "casework", "outcome", "none", "LEAD")
+    assert (code, said) == (1, "There is no such record for you.\n")
+    code, _, said = await terminal.run("NO", "casework", "outcome", "none", "PERHAPS")
+    assert code == 1
+    assert "code of the table of casework" in said
+    code, out, _ = await terminal.run("SG", "casework", "countersign")
+    assert (code, json.loads(out)) == (0, [])
+    code, _, said = await terminal.run("SG", "casework", "countersign", "none")
+    assert (code, said) == (1, "There is no such record for you.\n")
+
+
 def test_who_cannot_be_reached_is_said_in_words(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("x")

@@ -282,6 +282,7 @@ async def test_face_search_by_a_stored_image(asker: Asker, population: Populatio
     for ref in refs:
         answer = await asker.ask("NO", FACE, {"f": {"ref": ref}}, purpose="OIC_INVESTIGATION")
         searches.append(answer.data["faceSearch"])
+        assert (await asker.came_of("NO", answer)).data["recordOutcome"]["kind"] == "face"
     assert {search["modelVersion"] for search in searches} == {"m1"}
     assert all(search["notice"] for search in searches)
     # Another image of the same person is the best lead to one of them.
@@ -318,6 +319,7 @@ async def test_face_search_by_a_probe_once(
     handle = made.stdout.strip()
     answer = await asker.ask("NO", FACE, {"f": {"handle": handle}}, purpose="OIC_INVESTIGATION")
     assert answer.data["faceSearch"]["candidates"], answer.body
+    await asker.came_of("NO", answer)
     again = await asker.ask("NO", FACE, {"f": {"handle": handle}}, purpose="OIC_INVESTIGATION")
     assert again.code == "BAD_REQUEST"
 
@@ -343,6 +345,7 @@ async def test_several_probes_are_spent_together_and_by_no_other_officer(
     said = set()
     both = await asker.ask("NO", two, {"a": first, "b": second}, purpose="OIC_INVESTIGATION")
     assert both.data["a"] == both.data["b"]
+    await asker.came_of("NO", both)
     third, damaged = {"handle": made("NO")}, {"handle": "damaged"}
     failed = await asker.ask("NO", two, {"a": third, "b": damaged}, purpose="OIC_INVESTIGATION")
     assert failed.status == 400

@@ -7,7 +7,7 @@ import pytest
 from connectors.conditions import Compare, Op
 from gateway.errors import PolicyMisunderstood, PurposeRequired
 from gateway.model import Justification, Obligation
-from gateway.policy.obligations import Tripwire, carry_out, tripwires_of
+from gateway.policy.obligations import Lasting, Tripwire, carry_out, lasting, tripwires_of
 
 REASON = Obligation(type="require_reason")
 
@@ -62,3 +62,15 @@ def test_one_that_does_not_say_all_of_it_refuses_the_question(name: str) -> None
     ):
         with pytest.raises(PolicyMisunderstood):
             carry_out([Obligation(type="notify_owner", attributes=wrong)], None)
+
+
+@pytest.mark.parametrize("duty", ["record_outcome", "second_person"])
+def test_a_duty_that_lasts_says_of_which_fetch(duty: str) -> None:
+    given = {"kind": "face", "resource": "f0"}
+    one = Obligation(type=duty, attributes=given)
+    carry_out([one], None)
+    assert lasting([REASON, one]) == (Lasting(type=duty, kind="face", resource="f0"),)
+    for wrong in ({}, {"kind": "face"}, {**given, "more": 1}, {**given, "kind": ""},
+                  {**given, "resource": None}):  # fmt: skip
+        with pytest.raises(PolicyMisunderstood):
+            carry_out([Obligation(type=duty, attributes=wrong)], None)

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("asker_agency", sa.Text(), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
         sa.Column("by_issuer", sa.Text(), nullable=True),
         sa.Column("by_id", sa.Text(), nullable=True),
         sa.Column("by_agency", sa.Text(), nullable=True),
@@ -118,10 +119,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("operation", name=op.f("pk_search_outcome")),
     )
     op.create_index(
-        op.f("ix_search_outcome_officer_issuer"),
+        "ix_search_outcome_owed",
         "search_outcome",
         ["officer_issuer", "officer_id", "kind"],
-        unique=False,
+        unique=True,
+        sqlite_where=sa.text("outcome is null"),
+        postgresql_where=sa.text("outcome is null"),
     )
     op.create_table(
         "release_grant",

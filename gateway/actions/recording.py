@@ -1,0 +1,76 @@
+"""Notices acknowledged, outcomes recorded, colleagues' questions agreed to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from gateway.actions.call import Call, first
+from gateway.casework.model import (
+    Notice,
+)
+from gateway.casework.view import of_countersignature, of_notice, of_outcome
+from gateway.policy.casework import Matter
+
+_AGREED_FOR: Final = timedelta(minutes=10)  # a countersignature, for one search
+
+
+async def acknowledge_notice(call: Call) -> Mapping[str, Any] | None:
+    office, id_ = call.office, call.selection.args["id"]
+    notice = await office.store.notice(id_)
+    if notice is not None and notice.agency != call.subject.agency:
+        notice = None
+    agency = notice.agency if notice else None
+    await call.allowed(
+        Matter(act="acknowledgeNotice", agency=agency), about=notice.id if notice else ""
+    )
+    if notice is None:
+        return None
+    done = await office.store.acknowledge(id_, call.caller, call.now)
+    return _of_notice(call, done) if done else None
+
+
+async def record_outcome(call: Call) -> Mapping[str, Any] | None:
+    """Say what came of one's own search; null for a search of which nothing is owed."""
+    id_, outcome = call.selection.args["operation_id"], call.selection.args["outcome"]
+    matter = Matter(act="recordOutcome", agency=call.subject.agency, outcome=outcome)
+    await call.allowed(matter)
+    done = await call.office.store.record_outcome(id_, call.caller, outcome, call.now)
+    return of_outcome(done) if done else None
+
+
+async def countersign(call: Call) -> Mapping[str, Any] | None:
+    """Agree to a colleague's question; null for another agency's, or one agreed to before."""
+    office, id_ = call.office, call.selection.args["id"]
+    asked = await office.store.countersignature(id_)
+    if asked is not None and asked.asker.agency != call.subject.agency:
+        asked = None
+    matter = Matter(
+        act="countersign",
+        agency=asked.asker.agency if asked else None,
+        own=asked is not None and asked.asker == call.caller,
+    )
+    await call.allowed(matter, about=asked.id if asked else "")
+    if asked is None:
+        return None
+    done = await office.store.countersign(id_, call.caller, call.now + _AGREED_FOR)
+    return of_countersignature(done) if done else None
+
+
+async def to_countersign(call: Call) -> list[Mapping[str, Any]]:
+    await call.allowed(Matter(act="toCountersign", agency=call.subject.agency))
+    found = await call.office.store.to_countersign(call.subject.agency, first(call))
+    return [of_countersignature(one) for one in found]
+
+
+async def notices(call: Call) -> list[Mapping[str, Any]]:
+    await call.allowed(Matter(act="notices", agency=call.subject.agency))
+    found = await call.office.store.notices_of(call.subject.agency, first(call))
+    return [_of_notice(call, one) for one in found]
+
+
+def _of_notice(call: Call, notice: Notice) -> dict[str, Any]:
+    refs, agency = call.office.gate.refs, call.subject.agency
+    opened = refs.open(agency, notice.record) if notice.record else None
+    return of_notice(notice, str(opened[2]) if opened else None)

@@ -1,0 +1,150 @@
+"""Duties that outlive one question: an outcome owed, and another person's agreement."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from deploy.demo.agencies.nis import embedding
+from deploy.demo.personas import PERSONAS
+from deploy.demo.population import Population
+from gateway.audit.entry import read_leaf
+from gateway.query.refs import Probe, officer
+from tests.e2e.asking import Answer, Asker
+from tests.e2e.owngateway import served
+from tests.e2e.test_casework import Desk
+from tests.opa import POLICIES, opa
+
+FACE = "query($f: FaceProbe!) { faceSearch(probe: $f) { threshold } }"
+VEHICLE = "query Stop($v: Vrm!) { vehicle(vrm: $v) { owner make } }"
+WAITING = "{ toCountersign { id askedBy purpose what until } }"
+AGREE = "mutation($id: ID!) { countersign(id: $id) { id askedBy until } }"
+
+
+def probe(asker: Asker, population: Population) -> dict[str, str]:
+    """A face probe that the national bureau's officer may use, once."""
+    image = next(i for i in population.images if i.retention == "H")
+    persona = PERSONAS["NO"]
+    issuer = f"{asker.demo.stack.issuer_url}/{persona.issuer}"
+    made = Probe(
+        id=secrets.token_hex(16), made_at=datetime.now(UTC),
+        vector=embedding(image.image_id, image.person, image.cohort, "m1"),
+    )  # fmt: skip
+    whose = officer(issuer, persona.sub, persona.agency)
+    return {"handle": asker.demo.started.gate.refs.seal_probe(made, whose)}
+
+
+async def search(asker: Asker, face: dict[str, str]) -> Answer:
+    return await asker.ask("NO", FACE, {"f": face}, purpose="OIC_INVESTIGATION")
+
+
+async def test_q5_the_next_search_waits_for_the_last_ones_outcome(
+    asker: Asker, population: Population
+) -> None:
+    first = await search(asker, probe(asker, population))
+    assert first.data["faceSearch"]
+    kept = probe(asker, population)
+    blocked = await search(asker, kept)
+    assert (blocked.status, blocked.code) == (403, "REFUSED")
+    said = blocked.body["errors"][0]
+    assert said["extensions"]["rule"] == "obligation.record_outcome"
+    assert first.body["extensions"]["receipt"]["queryId"] in said["message"]
+
+    assert (await asker.came_of("NO", first, "PERHAPS")).code == "REFUSED"
+    assert (await asker.came_of("RA", first)).data == {"recordOutcome": None}  # not theirs
+    assert (await search(asker, kept)).code == "REFUSED"
+    recorded = await asker.came_of("NO", first, "NO_LEAD")
+    assert recorded.data["recordOutcome"]["outcome"] == "NO_LEAD"
+    assert (await asker.came_of("NO", first)).data == {"recordOutcome": None}  # once
+    second = await search(asker, kept)  # the probe was not spent by the refusal
+    assert second.data["faceSearch"]
+    await asker.came_of("NO", second)
+
+
+async def test_a_search_that_was_not_made_owes_nothing(
+    asker: Asker, population: Population
+) -> None:
+    assert (await search(asker, {"handle": "damaged"})).code == "BAD_REQUEST"
+    refused = await asker.ask("RA", FACE, {"f": {"handle": "damaged"}}, purpose="OIC_INVESTIGATION")
+    assert refused.status in (400, 403)
+    answer = await search(asker, probe(asker, population))
+    assert answer.data["faceSearch"]
+    await asker.came_of("NO", answer)
+
+
+async def test_of_two_searches_at_once_one_is_made(asker: Asker, population: Population) -> None:
+    faces = [probe(asker, population) for _ in range(3)]
+    answers = await asyncio.gather(*(search(asker, face) for face in faces))
+    made = [answer for answer in answers if answer.status == 200]
+    assert len(made) == 1
+    assert {answer.code for answer in answers if answer.status != 200} == {"REFUSED"}
+    await asker.came_of("NO", made[0])
+
+
+# --- another person ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+async def strict(asker: Asker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asker]:
+    """A gateway whose table has another person agree to every question that filters."""
+    folder = tmp_path_factory.mktemp("strict")
+    policies = folder / "policies"
+    await asyncio.to_thread(shutil.copytree, POLICIES, policies)
+    file = policies / "tables" / "casework" / "data.json"
+    table = json.loads(file.read_text("utf-8"))
+    table["obliged"]["second_person"] = ["filter"]
+    file.write_text(json.dumps(table))
+    with opa(policies) as port:
+        url = f"http://127.0.0.1:{port}"
+        async with served(
+            asker.demo, folder / "state", secrets={}, opa_url=url, policy_timeout_s=5.0
+        ) as demo:
+            yield Asker(demo=demo, client=asker.client)
+
+
+async def stop(asker: Asker, vrm: str = "AB12CDE", purpose: str = "OFFICER_SAFETY") -> Answer:
+    return await asker.ask("RO", VEHICLE, {"v": vrm}, purpose=purpose, reason="R02")
+
+
+async def test_another_person_agrees_before_anything_is_visited(strict: Asker) -> None:
+    desk = Desk(asker=strict)
+    first = strict.demo.started.log.size
+    refused = await stop(strict)
+    assert (refused.status, refused.code) == (403, "REFUSED")
+    said = refused.body["errors"][0]
+    assert said["extensions"]["rule"] == "obligation.second_person"
+    leaf = read_leaf(await strict.demo.started.log.leaf(first))
+    assert leaf["kind"] == "D"  # no intent: nothing was visited
+    await stop(strict)  # asked again, it is the same that waits
+
+    (waiting,) = (await desk.raw("SG", WAITING)).data["toCountersign"]
+    assert waiting["id"] in said["message"]
+    assert (waiting["what"], waiting["purpose"]) == ("Stop", "OFFICER_SAFETY")
+    assert (await desk.raw("RO", AGREE, id=waiting["id"])).code == "REFUSED"  # the asker
+    agreed = await desk.raw("SG", AGREE, id=waiting["id"])
+    assert agreed.data["countersign"]["until"]
+    assert (await desk.raw("SG", AGREE, id=waiting["id"])).data == {"countersign": None}
+
+    assert (await stop(strict, "XY99ZZZ")).code == "REFUSED"  # another question
+    assert (await stop(strict, purpose="APPREHEND")).code == "REFUSED"  # another purpose
+    assert (await stop(strict)).status == 200
+    assert (await stop(strict)).code == "REFUSED"  # good for one search
+
+
+async def test_another_agencys_question_is_like_none(strict: Asker) -> None:
+    desk = Desk(asker=strict)
+    asked = await strict.ask(
+        "AO", VEHICLE, {"v": "AB12CDE"}, purpose="OFFICER_SAFETY", reason="R02"
+    )
+    assert asked.code == "REFUSED"
+    found = await strict.demo.started.office.store.to_countersign("SCP", 10)
+    (id_,) = [one.id for one in found]
+    for wrong in (id_, "none"):
+        assert (await desk.raw("SG", AGREE, id=wrong)).data == {"countersign": None}
+    assert id_ not in str((await desk.raw("SG", WAITING)).body)
