@@ -7,9 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from gateway.actions.call import Call, first
-from gateway.casework.model import (
-    Notice,
-)
+from gateway.casework.model import Notice
 from gateway.casework.view import of_countersignature, of_notice, of_outcome
 from gateway.policy.casework import Matter
 
@@ -17,6 +15,7 @@ _AGREED_FOR: Final = timedelta(minutes=10)  # a countersignature, for one search
 
 
 async def acknowledge_notice(call: Call) -> Mapping[str, Any] | None:
+    """Say that one's desk knows; null for another agency's notice, or one acknowledged before."""
     office, id_ = call.office, call.selection.args["id"]
     notice = await office.store.notice(id_)
     if notice is not None and notice.agency != call.subject.agency:

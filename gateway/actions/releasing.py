@@ -23,16 +23,8 @@ from gateway.errors import (
     PolicyMisunderstood,
     Refused,
 )
-from gateway.model import (
-    EMPTY,
-    AuthorisedPlan,
-    Plan,
-)
-from gateway.pipeline import (
-    NothingReleased,
-    decided,
-    fan_out,
-)
+from gateway.model import EMPTY, AuthorisedPlan, Plan
+from gateway.pipeline import NothingReleased, decided, fan_out
 from gateway.policy.casework import Matter
 from gateway.query.records import FAILED
 from gateway.query.single import found_as, plan_of_one
