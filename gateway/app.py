@@ -22,6 +22,7 @@ from gateway.actions import Office, act
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.recorder import Recorder
+from gateway.casework.budgets import Budgets
 from gateway.casework.delivery import Delivery, Webhook
 from gateway.casework.schema import build_schema as casework_schema
 from gateway.casework.standing import Standing
@@ -195,6 +196,9 @@ async def running(
         standing = Standing(store, refs.open, clock=clock, monotonic=monotonic, new_id=new_id)
         stack.push_async_callback(standing.aclose)
         await standing.start()
+        budgets = Budgets(store, clock=clock, monotonic=monotonic, new_id=new_id)
+        stack.push_async_callback(budgets.aclose)
+        await budgets.start()
         recorder = Recorder(
             log=log,
             keys=audit_keys,
@@ -252,6 +256,7 @@ async def running(
             releases=standing,
             afterwards=tripwires,
             duties=Duties(store=store, hmac=recorder.hmac, new_id=new_id),
+            budgets=budgets,
             observed=observed,
         )
         delivery = Delivery(store, webhooks(settings, secrets), http, clock=clock)

@@ -320,6 +320,29 @@ class Obligation:
     attributes: Mapping[str, Any] = EMPTY
 
 
+class Unit(StrEnum):
+    """What a budget counts."""
+
+    QUESTION = "question"
+    RECORD = "record"  # each that an answer shows
+    TARGET = "target"  # questions, for each person or thing that is asked about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """How much one officer may ask within a time."""
+
+    name: str
+    title: str
+    unit: Unit
+    window_s: int
+    slow_after: int
+    slow_ms: int
+    most: int
+    agency: str  # whose desk is told when it is spent
+    desk: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The policy's answer to one question."""

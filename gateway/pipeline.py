@@ -35,6 +35,7 @@ from gateway.identity import Identity
 from gateway.metrics import Metrics
 from gateway.model import (
     AuthorisedPlan,
+    Budget,
     Operation,
     Plan,
     Released,
@@ -46,7 +47,13 @@ from gateway.model import (
 from gateway.policy.contract import question
 from gateway.policy.enforce import authorise
 from gateway.policy.masks import MASKS, MaskContext
-from gateway.policy.obligations import OBLIGATIONS, carry_out, lasting, tripwires_of
+from gateway.policy.obligations import (
+    OBLIGATIONS,
+    budgets_of,
+    carry_out,
+    lasting,
+    tripwires_of,
+)
 from gateway.policy.pdp import Pdp
 from gateway.policy.releases import followed, releases_told, settled
 from gateway.query.asking import cursor_binding
@@ -57,6 +64,7 @@ from gateway.query.operation import Parser, parse_request
 from gateway.query.plan import Planner
 from gateway.query.refs import PROBE_LIFE, Refs, officer
 from gateway.query.shape import Mask, Shaping, shape
+from gateway.query.targets import targets_of
 from gateway.settings import Limits
 
 _log = logging.getLogger(__name__)
@@ -113,6 +121,41 @@ class NothingReleased:
         return ()
 
     async def used(self, released: tuple[Released, ...], now: datetime) -> None:
+        return None
+
+
+class Counting(Protocol):
+    """How much each officer has asked: `gateway/casework/budgets.py`."""
+
+    def charge(
+        self, subject: Subject, budgets: tuple[Budget, ...], targets: frozenset[str], now: datetime
+    ) -> float:
+        """Charge one question; the seconds by which it is slowed.
+
+        Raises:
+            Refused: a budget is spent.
+            CaseworkUnavailable: nobody counts.
+        """
+
+    def spend(
+        self, subject: Subject, budgets: tuple[Budget, ...], records: int, now: datetime
+    ) -> None:
+        """Charge the records that an answer shows."""
+
+
+class NothingCounted:
+    """Nobody counts, so no question can be answered on that condition."""
+
+    def charge(
+        self, subject: Subject, budgets: tuple[Budget, ...], targets: frozenset[str], now: datetime
+    ) -> float:
+        if budgets:
+            raise CaseworkUnavailable(detail="nobody counts what is asked")
+        return 0.0
+
+    def spend(
+        self, subject: Subject, budgets: tuple[Budget, ...], records: int, now: datetime
+    ) -> None:
         return None
 
 
@@ -197,6 +240,7 @@ class Gate:
     releases: Releases = field(default_factory=NothingReleased)
     afterwards: Afterwards = field(default_factory=NothingAfterwards)
     duties: Lasting = field(default_factory=NothingLasting)
+    budgets: Counting = field(default_factory=NothingCounted)
     observed: Callable[[Request, Response], None] = lambda _request, _response: None
 
 
@@ -227,6 +271,8 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         response = shaped(gate, request, subject, operation, agreed, found)
         if used := shown_by_release(agreed, response):
             await gate.releases.used(used, request.received_at)
+        budgets, shown = budgets_of(agreed.obligations), len(response.disclosed)
+        gate.budgets.spend(subject, budgets, shown, request.received_at)
         visited = subject, agreed, found[0]
     except GatewayError as error:
         response = failed(error, request)
@@ -312,10 +358,25 @@ async def decided(
     carry_out(agreed.obligations, operation.justification)
     if tripwires_of(agreed.obligations) and not gate.afterwards.room:
         raise CaseworkUnavailable(detail="nobody can look for silent records afterwards")
+    await charged(gate, request, subject, agreed)
     if told:
         ids = followed(decision, told)
         agreed = replace(agreed, released=tuple(one for one in held if one.id in ids))
     return Decided(question=asked, decision=decision), agreed
+
+
+async def charged(gate: Gate, request: Request, subject: Subject, agreed: AuthorisedPlan) -> None:
+    """Charge the question to its officer's budgets, and slow down who asks much.
+
+    Raises:
+        Refused: a budget is spent.
+        CaseworkUnavailable: nobody counts.
+    """
+    budgets = budgets_of(agreed.obligations)
+    targets = targets_of(agreed.plan, gate.token_key)
+    slow_s = gate.budgets.charge(subject, budgets, targets, request.received_at)
+    if slow_s:
+        await asyncio.sleep(slow_s)
 
 
 def shown_by_release(agreed: AuthorisedPlan, response: Response) -> tuple[Released, ...]:

@@ -100,6 +100,7 @@ class Told(StrEnum):
     RELEASE_USED = "RELEASE_USED"
     SILENT_MATCH = "SILENT_MATCH"  # a question would have found a record that stays silent
     NOTICE_OVERDUE = "NOTICE_OVERDUE"
+    BUDGET_SPENT = "BUDGET_SPENT"  # an officer may ask no more for now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,3 +147,29 @@ class Countersignature:
     by: Officer | None = None
     until: datetime | None = None  # good until then, for one search
     used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """How much of a budget one officer used from a moment on, as one gateway process counted."""
+
+    issuer: str
+    officer: str
+    budget: str
+    target: str  # keyed; "" where the budget is of all questions together
+    since: datetime
+    writer: str  # the process
+    used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRelease:
+    """What a supervisor adds to one budget of one officer until a moment."""
+
+    id: str
+    at: datetime
+    officer: Officer
+    by: Officer
+    budget: str
+    extra: int
+    until: datetime

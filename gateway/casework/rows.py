@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_
 
 from gateway.casework.model import (
+    BudgetRelease,
     Countersignature,
     Notice,
     Officer,
@@ -60,6 +61,18 @@ def request(row: Row[Any]) -> ReleaseRequest:
         urgency=Urgency(row.urgency),
         state=State(row.state),
         granted=tuple(row.granted or ()),
+    )
+
+
+def budget_release(row: Row[Any]) -> BudgetRelease:
+    return BudgetRelease(
+        id=row.id,
+        at=row.at,
+        officer=officer(row, "officer"),
+        by=officer(row, "by"),
+        budget=row.budget,
+        extra=row.extra,
+        until=row.until,
     )
 
 

@@ -19,14 +19,17 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Table,
     Update,
     and_,
+    delete,
     event,
     insert,
     or_,
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -34,6 +37,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from gateway.casework import migration, rows
 from gateway.casework.model import (
     WAITING,
+    BudgetRelease,
     Countersignature,
     Notice,
     Officer,
@@ -42,9 +46,18 @@ from gateway.casework.model import (
     ReleaseRequest,
     State,
     Told,
+    Use,
     Verdict,
 )
-from gateway.casework.tables import countersignatures, grants, notices, outcomes, requests
+from gateway.casework.tables import (
+    budget_releases,
+    budget_uses,
+    countersignatures,
+    grants,
+    notices,
+    outcomes,
+    requests,
+)
 from gateway.errors import CaseworkUnavailable, ConfigError, Fault
 
 _BUSY_S = 5.0  # how long a writer waits for another one
@@ -344,7 +357,64 @@ class Store:
         async with self._writing() as connection:
             return await _changed(connection, change.values(used_at=now))
 
+    # --- budgets ---
+
+    async def count(self, uses: Sequence[Use], now: datetime) -> None:
+        """Keep what one process has counted; each is the whole of its part, not what is new."""
+        if not uses:
+            return
+        same = ("budget", "target", "since", "writer", "used")
+        held = [
+            {"officer_issuer": use.issuer, "officer_id": use.officer, "written_at": now}
+            | {name: getattr(use, name) for name in same}
+            for use in uses
+        ]
+        put = self._insert(budget_uses)
+        newer = {name: put.excluded[name] for name in ("used", "written_at")}
+        key = [column.name for column in budget_uses.primary_key]
+        async with self._writing() as connection:
+            await connection.execute(
+                put.on_conflict_do_update(index_elements=key, set_=newer), held
+            )
+
+    async def counted(self, writer: str, after: datetime) -> tuple[Use, ...]:
+        """What other processes than `writer` have written since."""
+        table = budget_uses.c
+        query = select(budget_uses).where(table.writer != writer, table.written_at > after)
+        return tuple(
+            Use(
+                issuer=row.officer_issuer,
+                officer=row.officer_id,
+                budget=row.budget,
+                target=row.target,
+                since=row.since,
+                writer=row.writer,
+                used=row.used,
+            )
+            for row in await self._rows(query)
+        )
+
+    async def forget_counts(self, before: datetime) -> None:
+        """Delete what counts no longer."""
+        async with self._writing() as connection:
+            await connection.execute(delete(budget_uses).where(budget_uses.c.since <= before))
+
+    async def release_budget(self, release: BudgetRelease) -> None:
+        row = rows.flat(release, "officer") | rows.parts("by", release.by)
+        async with self._writing() as connection:
+            await connection.execute(insert(budget_releases).values(row))
+
+    async def budget_releases(self, now: datetime) -> tuple[BudgetRelease, ...]:
+        """Those that stand."""
+        query = select(budget_releases).where(budget_releases.c.until > now)
+        return tuple(rows.budget_release(row) for row in await self._rows(query))
+
     # --- the database ---
+
+    def _insert(self, table: Table) -> Any:
+        """An insert that can give way to a row that is there already."""
+        dialect = sqlite if self._engine.dialect.name == "sqlite" else postgresql
+        return dialect.insert(table)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[AsyncConnection]:

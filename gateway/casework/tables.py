@@ -153,3 +153,30 @@ countersignatures = Table(
     _moment("used_at", nullable=True),
     Index(None, "asker_issuer", "asker_id", "digest"),
 )
+
+budget_uses = Table(
+    "budget_use",
+    metadata,
+    *(Column(f"officer_{part}", Text, primary_key=True) for part in ("issuer", "id")),
+    Column("budget", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("since", Moment, primary_key=True),
+    Column("writer", String(36), primary_key=True),
+    Column("used", Integer, nullable=False),
+    _moment("written_at"),
+    Index(None, "since"),
+    Index(None, "written_at"),
+)
+
+budget_releases = Table(
+    "budget_release",
+    metadata,
+    _id(),
+    _moment("at"),
+    *_officer("officer"),
+    *_officer("by"),
+    _text("budget"),
+    Column("extra", Integer, nullable=False),
+    _moment("until"),
+    Index(None, "until"),
+)

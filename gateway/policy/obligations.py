@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from connectors.conditions import Condition, from_json
 from gateway.errors import PolicyMisunderstood, PurposeRequired
-from gateway.model import Justification, Obligation
+from gateway.model import Budget, Justification, Obligation, Unit
 
 Duty: TypeAlias = Callable[[Obligation, Justification | None], None]
 """Fulfils an obligation before any source is visited, or raises a GatewayError."""
@@ -129,8 +129,44 @@ def lasting(obligations: Iterable[Obligation]) -> tuple[Lasting, ...]:
     return tuple(found)
 
 
+def budget(obligation: Obligation, justification: Justification | None) -> None:
+    """The question is counted, slowed, and refused when there is nothing left: `pipeline.charged`.
+
+    Raises:
+        PolicyMisunderstood: it cannot be read.
+    """
+    budgets_of([obligation])
+
+
+def budgets_of(obligations: Iterable[Obligation]) -> tuple[Budget, ...]:
+    """What a question is charged to, read strictly.
+
+    Raises:
+        PolicyMisunderstood: one that cannot be read.
+    """
+    return tuple(_budget(one.attributes) for one in obligations if one.type == "budget")
+
+
+_WORDS = ("name", "title", "unit", "agency", "desk")
+_NUMBERS = ("window_s", "slow_after", "slow_ms", "most")
+
+
+def _budget(given: Mapping[str, Any]) -> Budget:
+    fine = (
+        given.keys() == {*_WORDS, *_NUMBERS}
+        and all(isinstance(given[name], str) and given[name] for name in _WORDS)
+        and all(type(given[name]) is int and given[name] >= 0 for name in _NUMBERS)
+        and given["unit"] in set(Unit)
+        and given["window_s"] > 0
+    )
+    if not fine:
+        raise PolicyMisunderstood(detail="a budget that cannot be read")
+    return Budget(**{**given, "unit": Unit(given["unit"])})
+
+
 OBLIGATIONS: Mapping[str, Duty] = MappingProxyType(
     {
+        "budget": budget,
         "notify_owner": notify_owner,
         "record_outcome": record_outcome,
         "require_reason": require_reason,

@@ -4,6 +4,7 @@
 # scope: subpackages
 # schemas:
 #   - input: schema.input
+#   - data.tables.budgets: schema.tables.budgets
 #   - data.tables.casework: schema.tables.casework
 #   - data.tables.handling: schema.tables.handling
 #   - data.tables.ladder: schema.tables.ladder

@@ -3,6 +3,7 @@
 # description: Only what it can carry out; anything else would refuse the question.
 package gateway.obligations
 
+import data.gateway.budgets
 import data.gateway.fields
 import data.gateway.lib
 import data.gateway.owners
@@ -58,3 +59,10 @@ required contains {"type": duty, "attributes": {"kind": use, "resource": id}} if
 	some id, resource in input.resources
 	resource.uses[use]
 }
+
+# METADATA
+# title: Nobody asks without end
+# custom:
+#   owner: all agencies
+#   reason: What one officer asks in an hour or a day is bounded, and more is a supervisor's to give.
+required contains one if some one in budgets.charged

@@ -1,0 +1,232 @@
+"""How much each officer has asked: counted in memory, and kept so that a restart forgets nothing.
+
+No query waits for a database: what was counted is written every second, and what other replicas
+counted is read at the same time. Where it cannot be written for a while nobody is answered on
+that condition any more. Counters are keyed by officer, never by whom is asked about alone, so
+nobody learns from them what others asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from gateway.casework.model import BudgetRelease, Notice, Officer, Told, Use
+from gateway.casework.store import Store
+from gateway.errors import CaseworkUnavailable, Refused, where_it_failed
+from gateway.model import Budget, Subject, Unit
+
+_EVERY_S: Final = 1.0
+_STALE_S: Final = 30.0
+_PARTS: Final = 12  # of a window: what was used counts until its part is as old as the window
+_LONGEST: Final = timedelta(days=8)  # no window is longer, so older counts are deleted
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_log = logging.getLogger(__name__)
+
+
+class _Key(NamedTuple):
+    issuer: str
+    officer: str
+    budget: str
+    target: str
+
+
+_OVERLAP: Final = timedelta(minutes=1)  # clocks of several machines differ
+
+
+class Budgets:
+    """What was used of every budget, and what was added."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._monotonic = monotonic
+        self._new_id = new_id
+        self._writer = new_id()
+        self._counts: dict[_Key, dict[tuple[datetime, str], int]] = defaultdict(dict)
+        self._unwritten: set[tuple[_Key, datetime]] = set()
+        self._read_upto = _EPOCH
+        self._releases: tuple[BudgetRelease, ...] = ()
+        self._told: dict[_Key, datetime] = {}  # whose desk was told, and until when that will do
+        self._notices: list[Notice] = []
+        self._forget_at = _EPOCH
+        self._written_at = monotonic()
+        self._task: asyncio.Task[None] | None = None
+
+    # --- charging ---
+
+    def charge(
+        self, subject: Subject, budgets: Iterable[Budget], targets: frozenset[str], now: datetime
+    ) -> float:
+        """Charge one question, all of its budgets or none; the seconds by which it is slowed.
+
+        Raises:
+            Refused: one of them is spent.
+            CaseworkUnavailable: what is counted could not be written for a while.
+        """
+        budgets = tuple(budgets)
+        if budgets and self._monotonic() - self._written_at > _STALE_S:
+            raise CaseworkUnavailable(detail="budgets cannot be written")
+        keys = [(budget, key) for budget in budgets for key in _keys(subject, budget, targets)]
+        slow_s = 0.0
+        for budget, key in keys:
+            used = self.used(key, budget, now)
+            if used >= budget.most + self.added(subject, budget.name, now):
+                self._spent(subject, budget, key, now)
+                raise Refused(
+                    f"You have used up what may be asked for now: {budget.title}. Your supervisor "
+                    "can release more; what was asked some time ago counts no longer.",
+                    rule=f"budget.{budget.name}",
+                    contact=budget.desk,
+                    detail=f"budget {budget.name} is spent",
+                )
+            if used >= budget.slow_after:
+                slow_s = max(slow_s, budget.slow_ms / 1000)
+        for budget, key in keys:
+            if budget.unit is not Unit.RECORD:
+                self._count(key, budget, now, 1)
+        return slow_s
+
+    def spend(
+        self, subject: Subject, budgets: Iterable[Budget], records: int, now: datetime
+    ) -> None:
+        """Charge the records an answer shows; what is over counts against the next question."""
+        for budget in budgets:
+            if budget.unit is Unit.RECORD and records:
+                for key in _keys(subject, budget, frozenset()):
+                    self._count(key, budget, now, records)
+
+    def used(self, key: _Key, budget: Budget, now: datetime) -> int:
+        """What was used within the budget's window."""
+        oldest = now - timedelta(seconds=budget.window_s)
+        parts = self._counts.get(key, {}).items()
+        return sum(used for (since, _), used in parts if since > oldest)
+
+    def added(self, subject: Subject, name: str, now: datetime) -> int:
+        """What supervisors have added, and stands."""
+        return sum(
+            one.extra
+            for one in self._releases
+            if one.budget == name
+            and one.until > now
+            and (one.officer.issuer, one.officer.id) == (subject.issuer, subject.id)
+        )
+
+    def _count(self, key: _Key, budget: Budget, now: datetime, amount: int) -> None:
+        length = max(1, budget.window_s // _PARTS)
+        since = now - timedelta(seconds=(now - _EPOCH).total_seconds() % length)
+        parts, part = self._counts[key], (since, self._writer)
+        parts[part] = parts.get(part, 0) + amount
+        self._unwritten.add((key, since))
+
+    def _spent(self, subject: Subject, budget: Budget, key: _Key, now: datetime) -> None:
+        if self._told.get(key, _EPOCH) < now:
+            self._told[key] = now + timedelta(seconds=budget.window_s)
+            self._notices.append(
+                Notice(
+                    id=self._new_id(),
+                    at=now,
+                    agency=budget.agency,
+                    desk=budget.desk,
+                    about=Told.BUDGET_SPENT,
+                    subject=budget.name,
+                    asker=Officer(issuer=subject.issuer, id=subject.id, agency=subject.agency),
+                )
+            )
+
+    # --- keeping ---
+
+    async def tick(self) -> None:
+        """Write what was counted and told, and read what others counted and supervisors added.
+
+        Raises:
+            CaseworkUnavailable: the records cannot be reached; nothing is lost.
+        """
+        now, began = self._clock(), self._monotonic()
+        writing, self._unwritten = self._unwritten, set()
+        telling, self._notices = self._notices, []
+        try:
+            await self._store.count(tuple(self._uses(writing)), now)
+            writing = set()
+            await self._store.tell(*telling)
+            telling = []
+            for use in await self._store.counted(self._writer, self._read_upto):
+                key = _Key(use.issuer, use.officer, use.budget, use.target)
+                self._counts[key][use.since, use.writer] = use.used
+            self._releases = await self._store.budget_releases(now)
+        finally:
+            self._unwritten |= writing
+            self._notices = telling + self._notices
+        self._read_upto = now - _OVERLAP
+        self._written_at = began
+        await self._forget(now)
+
+    def _uses(self, writing: Iterable[tuple[_Key, datetime]]) -> Iterator[Use]:
+        for key, since in writing:
+            issuer, officer, budget, target = key
+            yield Use(
+                issuer=issuer,
+                officer=officer,
+                budget=budget,
+                target=target,
+                since=since,
+                writer=self._writer,
+                used=self._counts[key][since, self._writer],
+            )
+
+    async def _forget(self, now: datetime) -> None:
+        """What counts no longer; once an hour."""
+        if now < self._forget_at:
+            return
+        self._forget_at, oldest = now + timedelta(hours=1), now - _LONGEST
+        await self._store.forget_counts(oldest)
+        for key, parts in list(self._counts.items()):
+            kept = {part: used for part, used in parts.items() if part[0] > oldest}
+            if kept:
+                self._counts[key] = kept
+            else:
+                del self._counts[key]
+        self._told = {key: until for key, until in self._told.items() if until > now}
+
+    async def start(self) -> None:
+        """Go on from what is kept, until `aclose`.
+
+        Raises:
+            CaseworkUnavailable: the records cannot be reached.
+        """
+        await self.tick()
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            try:
+                await self.tick()
+            except Exception as error:  # time goes on; charging stops when it has gone on too long
+                _log.error("budgets: %s", where_it_failed(error))
+
+    async def aclose(self) -> None:
+        """Stop, and write what was counted last."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            with contextlib.suppress(CaseworkUnavailable):
+                await self.tick()
+
+
+def _keys(subject: Subject, budget: Budget, targets: frozenset[str]) -> Iterator[_Key]:
+    for target in sorted(targets) if budget.unit is Unit.TARGET else [""]:
+        yield _Key(subject.issuer, subject.id, budget.name, target)

@@ -1,0 +1,57 @@
+# METADATA
+# title: How much one officer may ask
+# description: >-
+#   The rows of the table that a question is charged to. The gateway counts, slows down, and refuses
+#   until a supervisor has released more; nothing here depends on what is found.
+package gateway.budgets
+
+import data.gateway.fields
+
+# METADATA
+# title: The budgets of a question, as obligations
+# custom:
+#   owner: all agencies
+#   reason: A gateway that answers everything quickly is a way to copy a database.
+charged contains {"type": "budget", "attributes": {
+	"name": name,
+	"title": row.title,
+	"unit": row.unit,
+	"window_s": row.window_s,
+	"slow_after": row.slow_after,
+	"slow_ms": data.tables.budgets.slow_ms,
+	"most": row.most,
+	"agency": input.subject.agency,
+	"desk": data.tables.agencies[input.subject.agency].desk,
+}} if {
+	some name, row in data.tables.budgets.kinds
+	counts(row)
+}
+
+# METADATA
+# title: Every question is counted
+counts(row) if row.when == "always"
+
+# METADATA
+# title: A search by face
+counts(row) if {
+	row.when == "face"
+	some resource in input.resources
+	resource.uses.face
+}
+
+# METADATA
+# title: A question that may answer with a hit, which is a disclosure too
+counts(row) if {
+	row.when == "hit"
+	some id, _ in input.resources
+	data.tables.outcomes[fields.outcome_name[id]].show == "hit"
+}
+
+# METADATA
+# title: A question that reads a field of the row's class
+counts(row) if {
+	row.when == "class"
+	some resource in input.resources
+	some field in resource.read
+	data.tables.fields[resource.entity][field][0] == row.class
+}

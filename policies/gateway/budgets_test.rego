@@ -1,0 +1,46 @@
+package gateway.budgets_test
+
+import data.gateway
+import data.gateway.budgets
+import data.gateway.questions_test as q
+
+names(question) := {one.attributes.name | some one in budgets.charged with input as question}
+
+vehicle := q.asked("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("NMC", "Vehicle", ["make"], {}))
+
+everybody := {"questions", "records", "one_target"}
+
+test_every_question_is_charged_to_its_officer if {
+	names(vehicle) == everybody
+	some one in budgets.charged with input as vehicle
+	one.attributes.agency == "NMC"
+	one.attributes.desk == "nmc-bureau"
+	one.attributes.slow_after < one.attributes.most
+}
+
+test_the_decision_carries_them if {
+	decision := gateway.decision with input as vehicle
+	{one.attributes.name | some one in decision.obligations; one.type == "budget"} == everybody
+}
+
+test_a_search_by_face_has_a_budget_of_its_own if {
+	faces := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("NIS", "ImageRef", ["ref"], {"face": ["likeness"]}))
+	"faces" in names(faces)
+	not "faces" in names(vehicle)
+}
+
+test_the_most_sensitive_fields_have_one if {
+	"most_sensitive" in names(q.asked("public_protection", "SCP", "PROTECT_VULNERABLE", q.person("SCP", "safeguarding", "SafeguardFlag", ["kind"])))
+	not "most_sensitive" in names(vehicle)
+}
+
+test_what_may_be_a_hit_has_one if {
+	reports := q.asked("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("ERU", "OrganisedGroup", ["region"], {}))
+	one_of := {name | some name in names(reports) with data.tables.matrix.OrganisedGroup.response_officer as {"*": "groups_hit"}}
+	"hits" in one_of
+	not "hits" in names(vehicle)
+}
+
+test_an_agency_that_is_not_ours_has_no_budget_to_be_charged_to if {
+	names(q.with_subject(vehicle, {"agency": "XYZ"})) == set()
+}
