@@ -90,6 +90,7 @@ class Running:
     log: AuditLog
     office: Office
     tripwires: Tripwires
+    budgets: Budgets
     settings: Settings
 
     async def ready(self) -> bool:
@@ -277,7 +278,14 @@ async def running(
             ),
             new_id=new_id,
         )
-        yield Running(gate=gate, log=log, office=office, tripwires=tripwires, settings=settings)
+        yield Running(
+            gate=gate,
+            log=log,
+            office=office,
+            tripwires=tripwires,
+            budgets=budgets,
+            settings=settings,
+        )
 
 
 def application(started: Running, *, tour: Tour | None = None) -> Starlette:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import socket
 import subprocess
 import time
@@ -15,6 +17,14 @@ from deploy.get_opa import candidates, supported
 
 POLICIES = Path(__file__).resolve().parents[1] / "policies"
 _START_S = 30.0
+
+
+def unbounded(folder: Path) -> Path:
+    """A copy of the deployed policies without budgets: tests ask more than officers do."""
+    shutil.copytree(POLICIES, folder)
+    table = folder / "tables" / "budgets" / "data.json"
+    table.write_text(json.dumps(json.loads(table.read_text("utf-8")) | {"kinds": {}}), "utf-8")
+    return folder
 
 
 def program() -> Path:

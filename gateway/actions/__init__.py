@@ -20,6 +20,7 @@ from gateway.actions.recording import (
     countersign,
     notices,
     record_outcome,
+    release_budget,
     to_countersign,
 )
 from gateway.actions.releasing import decide_release, desk_queue, my_requests, request_release
@@ -40,6 +41,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "acknowledge_notice": acknowledge_notice,
     "record_outcome": record_outcome,
     "countersign": countersign,
+    "release_budget": release_budget,
     "to_countersign": to_countersign,
     "my_requests": my_requests,
     "desk_queue": desk_queue,

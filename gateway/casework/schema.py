@@ -97,6 +97,15 @@ class Countersignature(graphene.ObjectType):  # type: ignore[misc]
     until = graphene.String(description="Good until then, for one search.")
 
 
+class BudgetRelease(graphene.ObjectType):  # type: ignore[misc]
+    """What a supervisor adds to how much an officer may ask."""
+
+    officer = graphene.ID(required=True)
+    budget = graphene.String(required=True, description="A row of the policy's table of budgets.")
+    extra = graphene.Int(required=True)
+    until = graphene.String(required=True)
+
+
 class GrantInput(graphene.InputObjectType):  # type: ignore[misc]
     """What a desk gives: some of the fields that were asked for, for a time."""
 
@@ -152,6 +161,16 @@ class Mutation(graphene.ObjectType):  # type: ignore[misc]
         Countersignature,
         args={"id": graphene.Argument(graphene.ID, required=True)},
         description="Agree to a colleague's question, once they have told you what it is.",
+    )
+    release_budget = graphene.Field(
+        BudgetRelease,
+        args={
+            "officer": graphene.Argument(graphene.ID, required=True),
+            "budget": graphene.Argument(graphene.String, required=True),
+            "extra": graphene.Argument(graphene.Int, required=True),
+            "until": graphene.Argument(graphene.String, default_value="PT8H"),
+        },
+        description="For a supervisor: let a colleague of the same agency ask more for a time.",
     )
     acknowledge_notice = graphene.Field(
         Notice,

@@ -400,7 +400,9 @@ class Store:
             await connection.execute(delete(budget_uses).where(budget_uses.c.since <= before))
 
     async def release_budget(self, release: BudgetRelease) -> None:
-        row = rows.flat(release, "officer") | rows.parts("by", release.by)
+        row = rows.flat(release, "officer")
+        del row["by"]
+        row |= rows.parts("by", release.by)
         async with self._writing() as connection:
             await connection.execute(insert(budget_releases).values(row))
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from gateway.casework.model import Countersignature, Notice, OwedOutcome, ReleaseRequest
+from gateway.casework.model import (
+    BudgetRelease,
+    Countersignature,
+    Notice,
+    OwedOutcome,
+    ReleaseRequest,
+)
 from gateway.catalogue.forms import utc_text
 from gateway.catalogue.schema import camel
 
@@ -63,6 +69,16 @@ def of_outcome(recorded: OwedOutcome) -> dict[str, Any]:
         "kind": recorded.kind,
         "outcome": recorded.outcome,
         "recorded_at": utc_text(recorded.recorded_at) if recorded.recorded_at else None,
+    }
+
+
+def of_budget_release(given: BudgetRelease) -> dict[str, Any]:
+    return {
+        "__typename": "BudgetRelease",
+        "officer": given.officer.id,
+        "budget": given.budget,
+        "extra": given.extra,
+        "until": utc_text(given.until),
     }
 
 

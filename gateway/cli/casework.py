@@ -62,6 +62,27 @@ def register(commands: Commands) -> None:
     caller(made)
     made = command(
         inner,
+        "budget",
+        lambda given: ask(
+            given,
+            "release_budget",
+            {
+                "officer": given.officer,
+                "budget": given.budget,
+                "extra": given.extra,
+                "until": given.until,
+            },
+        ),
+        help_text="For a supervisor: let a colleague ask more for a time.",
+        examples="  portcullis casework budget demo-nmc-0001 questions 200 --for PT4H --as SG",
+    )
+    made.add_argument("officer", help="as your identity provider names them")
+    made.add_argument("budget", help="a row of policies/tables/budgets: questions, records, ...")
+    made.add_argument("extra", type=int, help="how much is added")
+    made.add_argument("--for", dest="until", default="PT8H", help="how long (default: PT8H)")
+    caller(made)
+    made = command(
+        inner,
         "queue",
         lambda given: ask(given, "desk_queue"),
         help_text="What waits for your desk, the soonest due first.",

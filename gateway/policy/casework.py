@@ -31,6 +31,8 @@ class Matter:
     urgency: str | None = None
     refusal: str | None = None
     outcome: str | None = None
+    budget: str | None = None
+    extra: int | None = None  # what is to be added to it
     own: bool = False  # the caller's own request
 
 
@@ -68,6 +70,8 @@ def casework_question(
             "urgency": matter.urgency,
             "refusal": matter.refusal,
             "outcome": matter.outcome,
+            "budget": matter.budget,
+            "extra": matter.extra,
             "own": matter.own,
         },
     }

@@ -50,6 +50,8 @@ name := "question" if {
 } else := "own_request" if {
 	act == "countersign"
 	input.casework.own
+} else := budgeting if {
+	act == "releaseBudget"
 } else := "outcome" if {
 	act == "recordOutcome"
 	not data.tables.casework.outcomes[input.casework.outcome]
@@ -129,6 +131,27 @@ deciding := "own_request" if {
 } else := "verdict" if {
 	not granting
 	not refusing
+}
+
+# METADATA
+# title: Why nothing can be added to a budget
+# custom:
+#   owner: all agencies
+#   reason: Somebody else than who used it up says how much more is needed, and for how long.
+budgeting := "own_request" if {
+	input.casework.own
+} else := "budget" if {
+	not enlarging
+}
+
+# METADATA
+# title: A budget of the table, by no more than it allows and for no longer
+enlarging if {
+	data.tables.budgets.kinds[input.casework.budget]
+	input.casework.extra > 0
+	input.casework.extra <= data.tables.budgets.most_extra
+	input.casework.for_s > 0
+	input.casework.for_s <= data.tables.budgets.longest_s
 }
 
 # METADATA

@@ -170,4 +170,22 @@ test_nobody_countersigns_for_themselves_or_another_agency if {
 	said(asked("response_officer", "NMC", "countersign", {"agency": "NMC"})) == "casework.role"
 }
 
+# --- budgets ---
+
+added(role, more) := asked(role, "NMC", "releaseBudget", object.union({"agency": "NMC", "budget": "questions", "extra": 100, "for_s": 3600}, more))
+
+test_a_supervisor_adds_to_a_colleagues_budget_within_bounds if {
+	said(added("sergeant", {})) == "allowed"
+	said(added("response_officer", {})) == "casework.role"
+	said(added("sergeant", {"own": true})) == "casework.own_request"
+	said(added("sergeant", {"agency": "SCP"})) == "casework.desk"
+	every wrong in [
+		{"budget": "everything"}, {"budget": null},
+		{"extra": 0}, {"extra": data.tables.budgets.most_extra + 1},
+		{"for_s": 0}, {"for_s": data.tables.budgets.longest_s + 1},
+	] {
+		said(added("sergeant", wrong)) == "casework.budget"
+	}
+}
+
 recorded(code) := asked("bureau_officer", "NCB", "recordOutcome", {"agency": "NCB", "outcome": code})

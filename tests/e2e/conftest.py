@@ -14,6 +14,7 @@ import pytest
 from deploy.demo.population import Population, make_population
 from gateway.cli.demo import Demo, running_demo
 from tests.e2e.asking import Asker
+from tests.opa import unbounded
 
 
 @pytest.fixture(scope="session")
@@ -38,8 +39,11 @@ def state() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 async def demo(state: Path, population: Population, opa_program: Path) -> AsyncIterator[Demo]:
-    """The whole demonstration. BID's rate limit is lifted: tests ask more than officers do."""
-    async with running_demo(state, population, opa_program, bid_rate=False) as running:
+    """The whole demonstration. BID's rate and budgets are lifted: tests ask more than officers."""
+    policies = unbounded(state / "policies")
+    async with running_demo(
+        state, population, opa_program, bid_rate=False, policies=policies
+    ) as running:
         yield running
 
 

@@ -1,0 +1,113 @@
+"""Who asks too much is slowed, then refused, then released by a supervisor: over HTTP, with the
+real policy, whose table gives small budgets here. That a restart forgets nothing is shown in
+tests/contract/test_budgets.py: the demonstration's officers have another issuer after one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from deploy.demo.personas import PERSONAS
+from deploy.demo.population import Population
+from deploy.demo.stack import ROOT
+from gateway.cli.demo import running_demo
+from tests.e2e.asking import Answer, Asker
+from tests.e2e.test_casework import Desk
+from tests.opa import POLICIES
+
+PLATES = "query($vrm: Vrm!) { vehicle(vrm: $vrm) { make } }"
+PEOPLE = "query($n: [PersonCriteria!]!) { personSearch(anyOf: $n, first: 5) { hits { ref } } }"
+RELEASE = (ROOT / "deploy/demo/documents/casework/release_budget.graphql").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The deployed policies with a table that gives less."""
+    folder = tmp_path_factory.mktemp("budgets") / "policies"
+    shutil.copytree(POLICIES, folder)
+    file = folder / "tables" / "budgets" / "data.json"
+    table = json.loads(file.read_text("utf-8"))
+    table["slow_ms"] = 400
+    table["kinds"]["questions"] |= {"slow_after": 3, "most": 5}
+    table["kinds"]["one_target"] |= {"slow_after": 2, "most": 2}
+    file.write_text(json.dumps(table), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+async def frugal(
+    state: Path, population: Population, opa_program: Path, policies: Path
+) -> AsyncIterator[Asker]:
+    """Asks a gateway of its own."""
+    place = state / "frugal"
+    async with (
+        running_demo(
+            place, population, opa_program, bid_rate=False, mariadb=False, policies=policies
+        ) as demo,
+        httpx.AsyncClient(trust_env=False, timeout=30) as client,
+    ):
+        yield Asker(demo=demo, client=client)
+
+
+async def plate(asker: Asker, persona: str, vrm: str, purpose: str = "OFFICER_SAFETY") -> Answer:
+    return await asker.ask(persona, PLATES, {"vrm": vrm}, purpose=purpose, reason="R02")
+
+
+def refusal(answer: Answer) -> tuple[int, str, str]:
+    (error,) = answer.body["errors"]
+    said = error["extensions"]
+    return answer.status, said["rule"], said["contact"]
+
+
+async def took(asker: Asker, vrm: str) -> tuple[Answer, float]:
+    began = time.monotonic()
+    answer = await plate(asker, "RO", vrm)
+    return answer, time.monotonic() - began
+
+
+async def test_slowed_then_refused_then_released(frugal: Asker) -> None:
+    for vrm in ("AB12CDE", "AB12CDF", "AB12CDG"):
+        assert (await plate(frugal, "RO", vrm)).status == 200
+    for vrm in ("AB12CDH", "AB12CDJ"):
+        answer, elapsed_s = await took(frugal, vrm)
+        assert answer.status == 200
+        assert elapsed_s >= 0.4  # of which it is told nothing but the time it took
+    spent = (403, "budget.questions", "nmc-bureau")
+    assert refusal(await plate(frugal, "RO", "AB12CDK")) == spent
+    assert (await plate(frugal, "AO", "AB12CDK")).status == 200  # another officer's is their own
+
+    desk = Desk(asker=frugal)
+    given: dict[str, Any] = {"officer": PERSONAS["RO"].sub, "budget": "questions", "extra": 2}
+    nobody = await desk.raw("RO", RELEASE, **given, until="PT1H")
+    assert refusal(nobody)[1] == "casework.role"
+    own = await desk.raw("SG", RELEASE, **(given | {"officer": PERSONAS["SG"].sub}), until="PT1H")
+    assert refusal(own)[1] == "casework.own_request"
+    wide = await desk.raw("SG", RELEASE, **(given | {"extra": 10**6}), until="PT1H")
+    assert refusal(wide)[1] == "casework.budget"
+    released = await desk.raw("SG", RELEASE, **given, until="PT1H")
+    assert released.data["releaseBudget"]["extra"] == 2
+    await frugal.demo.started.budgets.tick()
+    assert (await plate(frugal, "RO", "AB12CDL")).status == 200
+    assert (await plate(frugal, "RO", "AB12CDM")).status == 200
+    assert refusal(await plate(frugal, "RO", "AB12CDN")) == spent
+
+
+async def test_one_person_is_not_asked_for_again_and_again(frugal: Asker) -> None:
+    async def person(persona: str, **criteria: Any) -> Answer:
+        who = [{"identifier": "ZZ9999999"} | criteria]
+        return await frugal.ask(
+            persona, PEOPLE, {"n": who}, purpose="OIC_INVESTIGATION", reason="R08"
+        )
+
+    for family in ("Hodja", "Hoxha"):  # whatever else is named beside the number
+        assert (await person("RA", family=family)).status == 200
+    assert refusal(await person("RA", family="Hoxhaj"))[1] == "budget.one_target"
+    assert (await person("NO")).status == 200  # and a colleague learns nothing of it
+    assert (await person("RA", identifier="YY8888888")).status == 200
