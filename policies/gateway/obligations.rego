@@ -3,14 +3,13 @@
 # description: Only what it can carry out; anything else would refuse the question.
 package gateway.obligations
 
+import data.gateway.lib
+
 # METADATA
 # title: A search by face and a break-glass question need their reason in words
 # custom:
 #   owner: all agencies
 #   reason: The most intrusive questions are accounted for one by one.
-required contains {"type": "require_reason", "attributes": {}} if {
-	some resource in input.resources
-	resource.uses.face
-}
+required contains {"type": "require_reason", "attributes": {}} if lib.asks_by_face
 
 required contains {"type": "require_reason", "attributes": {}} if input.context.reason_code == "R12"

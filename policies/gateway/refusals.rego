@@ -3,6 +3,7 @@
 # description: Words and desks are the table of refusals; the first that applies is said.
 package gateway.refusals
 
+import data.gateway.lib
 import data.gateway.subject
 
 # METADATA
@@ -28,7 +29,7 @@ name := "question" if {
 	subject.role.on_behalf
 	not is_string(input.context.on_behalf_of)
 } else := "necessity" if {
-	asks_by_face
+	lib.asks_by_face
 	input.context.reason_given != true
 }
 
@@ -76,11 +77,4 @@ given := {
 	"incident": input.context.incident_given,
 	"case": input.context.case_given,
 	"reason": input.context.reason_given,
-}
-
-# METADATA
-# title: Something in the question is searched for by a face
-asks_by_face if {
-	some resource in input.resources
-	resource.uses.face
 }

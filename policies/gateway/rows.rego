@@ -45,6 +45,10 @@ firewalled if {
 }
 
 # METADATA
+# title: Places that say nothing behind the firewall, whatever the matrix says
+silenced := {place | firewalled; some place in data.tables.switches.firewall_silent}
+
+# METADATA
 # title: Without a whole switch nothing is decided
 switched if {
 	is_string(data.tables.switches.firewall)
