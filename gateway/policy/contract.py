@@ -85,7 +85,7 @@ def _resources(plan: Plan, agencies: Mapping[str, str]) -> dict[str, Any]:
     return {
         resource_id(fetch.id, part.path): _resource(fetch, part, agencies[fetch.source])
         for fetch in plan.visits
-        for part in fetch.parts
+        for part in (*fetch.parts, *fetch.told)
     }
 
 

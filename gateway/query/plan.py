@@ -244,7 +244,9 @@ class _Structuring:
                 reading.filtered(dotted)
             else:
                 reading.use("", (use, dotted))
-        self.fetches[position] = replace(fetch, parts=reading.parts(), links=links)
+        self.fetches[position] = replace(
+            fetch, parts=reading.parts(), told=reading.told_parts(), links=links
+        )
         if len(self.fetches) > self.limits.fetches * 2:
             raise LimitExceeded.of("fetches", self.limits.fetches, "many more")
         return fetch_id

@@ -229,3 +229,15 @@ test_a_component_has_uses_of_its_own if {
 	officer := ruling("response_officer", "NMC", "OFFICER_SAFETY", asked, "f0.identifiers")
 	officer.uses == {"reveal": ["names"], "match": ["value"]}
 }
+
+# Who reads the account of their own force's event reads where it was: the account tells it anyway.
+test_places_of_own_events_are_whole_for_safeguarding if {
+	every agency, shown in {"NMC": "CLEAR", "SCP": "FIRST_OUT"} {
+		event := q.fetch(agency, "Incident", ["narrative"], {})
+		where := {"f0.where": object.union(event.f0, {"entity": "Place", "parent": "f0", "read": ["postcode"]})}
+		place := ruling("response_officer", "NMC", "PROTECT_VULNERABLE", object.union(event, where), "f0.where")
+		place.read == {"postcode": shown}
+		other := ruling("response_officer", "NMC", "OFFICER_SAFETY", object.union(event, where), "f0.where")
+		other.read == {"postcode": "FIRST_OUT"}
+	}
+}
