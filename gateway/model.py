@@ -87,6 +87,7 @@ class Subject:
     app: str
     token_id: str
     attributes_as_at: datetime
+    as_at: Mapping[str, datetime] = EMPTY  # of an attribute that its source said at another time
     acr: str | None = None
     auth_time: datetime | None = None
     documents_only: bool = False  # through an app that may send persisted documents only

@@ -90,7 +90,7 @@ settled(named) := named if {
 # title: The person has the training that an outcome asks for, if it asks for any
 trained(outcome) if not outcome.needs
 
-trained(outcome) if outcome.needs in input.subject.training
+trained(outcome) if lib.trained(outcome.needs)
 
 # METADATA
 # title: How each field asked for is shown; what is not here is denied
@@ -136,7 +136,7 @@ chosen(outcome, field, known) := "CLEAR" if {
 #   reason: Intelligence and safeguarding are never given by default.
 on_ladder(class) if {
 	ranks := data.tables.ladder.ranks
-	ranks[class] <= ranks[subject.role.ladder]
+	ranks[class] <= subject.rung
 	ranks[class] <= ranks[data.tables.ladder.highest]
 }
 

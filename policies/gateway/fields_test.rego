@@ -241,3 +241,44 @@ test_places_of_own_events_are_whole_for_safeguarding if {
 		other.read == {"postcode": "FIRST_OUT"}
 	}
 }
+
+# --- children ---
+
+helping := ["PROTECT_VULNERABLE", "MISSING_PERSON"]
+
+# A child's flag and a missing person's are clear to whoever helps, whoever holds them.
+test_child_and_missing_flags_are_never_masked_from_who_helps if {
+	every name, role in data.tables.roles {
+		every purpose in [one | some one in role.purposes; one in helping] {
+			every agency in ["NMC", "SCP", "BID", "NCB"] {
+				flags := q.person(agency, "safeguarding", "SafeguardFlag", ["kind", "state"])
+				told := ruling(name, role.agencies[0], purpose, flags, "f0.safeguarding")
+				every kind in ["CHILD", "MISSING_HISTORY"] {
+					told.show == "records"
+					every row in told.rows.value {
+						kind in row.value
+					}
+					every manner in told.read {
+						clear_for(manner, kind)
+					}
+					object.keys(told.read) == {"kind", "state"}
+				}
+			}
+		}
+	}
+}
+
+clear_for(manner, _) if manner == "CLEAR"
+
+clear_for(manner, kind) if {
+	manner[0].as == "CLEAR"
+	some row in manner[0].when.value
+	kind in row.value
+}
+
+# Who is certainly grown up goes abroad; a child, a disputed age and an unknown one do not.
+test_the_child_rule_holds_for_a_child_a_disputed_and_an_unknown_age if {
+	ruled := ruling("foreign_liaison", "PARTNER", "OIC_INVESTIGATION", q.fetch("NMC", "Person", [], {}), "f0")
+	lib.before("date_of_birth", "2007-01-01") in ruled.rows.value
+	not lib.is_null("date_of_birth") in ruled.rows.value
+}

@@ -3,6 +3,8 @@
 # description: A condition is data (a subset of UCAST) that a source applies and the gateway re-checks.
 package gateway.lib
 
+import data.gateway.subject
+
 # METADATA
 # title: One comparison of a field with a value
 compare(field, operator, value) := {
@@ -80,6 +82,10 @@ asks_by_face if {
 	some resource in input.resources
 	resource.uses.face
 }
+
+# METADATA
+# title: The person has a training that counts for this question
+trained(name) if name in subject.training
 
 # METADATA
 # title: A border or immigration officer asks for border or immigration work

@@ -15,6 +15,10 @@ name := "question" if {
 	not well_formed
 } else := "agency" if {
 	not data.tables.agencies[input.subject.agency]
+} else := "app" if {
+	not subject.app
+} else := "stale" if {
+	not current
 } else := "no_queries" if {
 	subject.barred
 } else := "purpose" if {
@@ -27,7 +31,7 @@ name := "question" if {
 	not reasoned
 } else := "on_behalf" if {
 	subject.role.on_behalf
-	not is_string(input.context.on_behalf_of)
+	not for_somebody
 } else := "necessity" if {
 	lib.asks_by_face
 	input.context.reason_given != true
@@ -50,6 +54,13 @@ well_formed if {
 }
 
 # METADATA
+# title: Posting and clearance were said lately enough to be held at all
+current if {
+	subject.fresh("posting")
+	subject.fresh("clearance")
+}
+
+# METADATA
 # title: A purpose without a basis and a review cannot be used
 # custom:
 #   owner: all agencies
@@ -57,6 +68,14 @@ well_formed if {
 based if {
 	subject.purpose.legal_basis != ""
 	subject.purpose.reviewed_on != ""
+	subject.purpose.review_by >= substring(input.context.time, 0, 10)
+}
+
+# METADATA
+# title: Somebody else is named for whom the question is asked
+for_somebody if {
+	is_string(input.context.on_behalf_of)
+	input.context.on_behalf_of != input.subject.id
 }
 
 # METADATA
@@ -72,9 +91,21 @@ reasoned if {
 }
 
 # METADATA
+# title: A case reference in a form that the asker's agency gives its cases; another is none
+# custom:
+#   owner: all agencies
+#   reason: A reference that nobody can look up accounts for nothing.
+default own_case := false
+
+own_case if {
+	input.context.case_given
+	input.context.case_form in data.tables.agencies[input.subject.agency].case_forms
+}
+
+# METADATA
 # title: What was given with the question, as the table of reasons names it
 given := {
 	"incident": input.context.incident_given,
-	"case": input.context.case_given,
+	"case": own_case,
 	"reason": input.context.reason_given,
 }

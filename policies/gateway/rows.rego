@@ -22,13 +22,20 @@ retained := lib.one_of("retention", ["CURRENT", "REVIEW_DUE"])
 cleared := lib.one_of("marking", subject.markings)
 
 # METADATA
+# title: Only what was collected for a purpose that agrees with this one
+# custom:
+#   owner: all agencies
+#   reason: Data given for one purpose are not at hand for any other.
+agreeing := lib.one_of("collected_for", subject.purpose.agrees_with)
+
+# METADATA
 # title: A silent record is seen by its owner's covert readers only
 # custom:
 #   owner: all agencies
 #   reason: That a record exists can endanger an operation or a person.
 overt(whose) := [] if {
 	whose == "own"
-	"covert_read" in input.subject.training
+	lib.trained("covert_read")
 } else := [lib.eq("silent", false)]
 
 # METADATA
@@ -77,7 +84,7 @@ adults(outcome) := [lib.before("date_of_birth", sprintf("%d-01-01", [year - 18])
 
 # METADATA
 # title: The guard of every record, whatever its kind; a component stands behind its record's
-guard("record", whose) := array.concat([retained, cleared], array.concat(overt(whose), no_victims))
+guard("record", whose) := array.concat([retained, cleared, agreeing], array.concat(overt(whose), no_victims))
 
 guard("component", _) := []
 
