@@ -275,10 +275,3 @@ clear_for(manner, kind) if {
 	some row in manner[0].when.value
 	kind in row.value
 }
-
-# Who is certainly grown up goes abroad; a child, a disputed age and an unknown one do not.
-test_the_child_rule_holds_for_a_child_a_disputed_and_an_unknown_age if {
-	ruled := ruling("foreign_liaison", "PARTNER", "OIC_INVESTIGATION", q.fetch("NMC", "Person", [], {}), "f0")
-	lib.before("date_of_birth", "2007-01-01") in ruled.rows.value
-	not lib.is_null("date_of_birth") in ruled.rows.value
-}

@@ -74,10 +74,11 @@ no_victims := [lib.eq("victim", false)] if {
 
 # METADATA
 # title: Only who was certainly grown up when the year began
+# description: The year alone, so that of a date known by its year or month no day is too late.
 # custom:
 #   owner: all agencies
 #   reason: Children's records do not go abroad on a guess of their age.
-adults(outcome) := [lib.before("date_of_birth", sprintf("%d-01-01", [year - 18]))] if {
+adults(outcome) := [lib.before("date_of_birth", sprintf("%d", [year - 18]))] if {
 	outcome.adult
 	year := to_number(substring(input.context.time, 0, 4))
 } else := []

@@ -22,7 +22,7 @@ NOTHING_ELSE: dict[str, Any] = {"reasonText": None, "incidentRef": None}
 async def test_a_case_is_named_as_the_officers_agency_names_its_cases(
     asker: Asker, reference: str, counts: bool
 ) -> None:
-    asked = {"purpose": "OFFICER_SAFETY", "reason": "R06", "caseRef": reference}
+    asked: dict[str, Any] = {"purpose": "OFFICER_SAFETY", "reason": "R06", "caseRef": reference}
     answer = await asker.ask("RO", PLATE, **asked, **NOTHING_ELSE)
     assert (answer.status == 200) is counts
     if not counts:
@@ -33,7 +33,7 @@ async def test_a_case_is_named_as_the_officers_agency_names_its_cases(
 
 
 async def test_an_incident_is_enough_for_a_stop_and_not_for_an_investigation(asker: Asker) -> None:
-    only = {"caseRef": None, "reasonText": None, "incidentRef": "NM-26-0000001"}
+    only: dict[str, Any] = {"caseRef": None, "reasonText": None, "incidentRef": "NM-26-0000001"}
     stop = await asker.ask("RO", PLATE, purpose="OFFICER_SAFETY", reason="R02", **only)
     assert stop.status == 200
     case = await asker.ask("RO", PLATE, purpose="OFFICER_SAFETY", reason="R06", **only)
