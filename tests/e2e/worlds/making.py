@@ -223,6 +223,10 @@ class Copying:
         persons.append(gold | {"personRef": "BP999999991", "restricted": True})
         persons.append(gold | {"personRef": "BP999999992", "retention": "DIS"})
         persons.append(gold | {"personRef": "BP999999993", "discreet": True})
+        met = next(e for e in encounters if e["personRef"] == gold["personRef"])
+        encounters += [
+            met | {"encounterRef": f"ENC-99999{n}", "personRef": f"BP99999999{n}"} for n in (1, 3)
+        ]
         if sight is not None:
             persons = self.without(
                 sight,
@@ -298,9 +302,9 @@ class Copying:
 
     # --- a world ---
 
-    def write(self, sight: Sight | None) -> dict[str, str]:
-        """One world's data; its databases' secrets."""
-        name = "all" if sight is None else sight.name
+    def write(self, sight: Sight | None, name: str = "") -> dict[str, str]:
+        """One world's data, called as the sight is unless named; its databases' secrets."""
+        name = name or ("all" if sight is None else sight.name)
         self.postgresql_of(sight, name)
         self.mariadb_of(sight, name)
         eru = self.home / f"eru_{name}.sqlite"
