@@ -42,11 +42,13 @@ _BOOLEAN = GraphQLNonNull(GraphQLBoolean)
 class Pool:
     """Values to ask with. `rows` go together, as of one person; `values` stand alone.
 
-    Keys of `rows` are an input's name or "Query.<root>", keys of `values` "<type>.<argument>".
+    Keys of `rows` are an input's name or "Query.<root>", keys of `values` "<type>.<argument>". Of
+    what is `alone` for an input, it has to name one.
     """
 
     rows: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     values: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    alone: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +78,8 @@ class _Drawing:
     def operation(self, number: int) -> Operation:
         query = self.schema.query_type
         assert query is not None
-        names = sorted(query.fields)
-        # each root has its turn; what is asked beside it is drawn
+        # each root has its turn, persons more often; what is asked beside it is drawn
+        names = sorted(query.fields) + [n for n in ("personSearch",) * 4 if n in query.fields]
         chosen = [names[number % len(names)]]
         if self.chance(0.2):
             chosen.append(self.dice.choice(names))
@@ -160,7 +162,7 @@ class _Drawing:
         most = 2 if isinstance(kind, GraphQLInterfaceType) else 1
         if others and depth <= _DEEPEST and (self.chance(0.25) or most == 2):
             for other in self.dice.sample(others, min(most, len(others))):
-                names = self.names(other, depth)
+                names = [n for n in self.names(other, depth) if n not in _HOLDS_RECORDS]
                 inner = tuple(self.field(other, name, depth, taken) for name in names)
                 if inner:
                     made.append(self.fragment(other.name, inner))
@@ -228,11 +230,19 @@ class _Drawing:
         if not names or self.chance(0.1):
             names, row = list(kind.fields), {}
         chosen = self.dice.sample(names, min(len(names), self.dice.choice((1, 1, 1, 2, 3))))
+        chosen = self.enough(kind.name, chosen, names)
         return {
             name: row[name] if name in row else self.value(f"{kind.name}.{name}", f.type)
             for name, f in kind.fields.items()
             if name in chosen
         }
+
+    def enough(self, kind: str, chosen: list[str], names: list[str]) -> list[str]:
+        """With one of those that an input has to name, most often."""
+        alone = [name for name in self.pool.alone.get(kind, ()) if name in names]
+        if not alone or not set(alone).isdisjoint(chosen) or self.chance(0.05):
+            return chosen
+        return [*chosen, self.dice.choice(alone)]
 
 
 # --- looking at operations -----------------------------------------------------------------------
