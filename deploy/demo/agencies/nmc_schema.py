@@ -84,8 +84,8 @@ INDEXES = {
 }
 
 # one view for each table; those named here are joined, have a column more, or gather rows: a phone
-# and a place that many people share are each one. Both go with the last kept record that names them:
-# what is known through records to be disposed of, or restricted ones, alone is not there.
+# and a place that many people share are each one. Both go with the last kept record that names
+# them: what is known through records to be disposed of, or restricted ones, alone is not there.
 PLACE = "line || ', ' || postcode as place_ref"
 KEPT = "join rms.nominal n using (nom_ref) where n.ret_cd not in ('D', 'X')"
 # Nobody whose record is kept names it but victims and witnesses; the marks of roles are theirs.

@@ -24,10 +24,10 @@ from rich.table import Table
 
 from deploy.demo.population import make_population
 from gateway.cli.demo import find_opa, running_demo
+from tests.e2e.worlds.askers import ASKERS, Asker
 from tests.e2e.worlds.comparing import Tally
 from tests.e2e.worlds.session import Session, session
 from tests.e2e.worlds.timing import timed
-from tests.e2e.worlds.unseen import ASKERS, Asker
 
 _PEOPLE = 600
 

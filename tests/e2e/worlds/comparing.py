@@ -17,10 +17,10 @@ import httpx
 from graphql import GraphQLSchema, GraphQLString
 
 from tests.e2e.asking import REASON
+from tests.e2e.worlds.askers import Asker
 from tests.e2e.worlds.generating import Generator
 from tests.e2e.worlds.operations import Chosen, Fragment, Given, Node, Operation, shrunk
 from tests.e2e.worlds.twins import World
-from tests.e2e.worlds.unseen import Asker
 
 _NOT_COMPARED = {"date", "content-length"}  # a receipt's numbers have no fixed length
 _MOST_PAGES = 8

@@ -16,12 +16,13 @@ from deploy.demo.population import Person, Population
 from gateway.cli.demo import Demo
 from gateway.pipeline import Gate
 from tests.e2e.asking import APPS
+from tests.e2e.worlds.askers import Asker
 from tests.e2e.worlds.comparing import Pair, Tally
 from tests.e2e.worlds.generating import Generator
 from tests.e2e.worlds.making import Copying, server_of
 from tests.e2e.worlds.pool import kept_of, people_of, pool_of
 from tests.e2e.worlds.twins import World, gateway_over, otherwise
-from tests.e2e.worlds.unseen import Asker, secrets_from
+from tests.e2e.worlds.unseen import secrets_from
 
 _AT_ONCE = 2  # pairs that are asked at once: this machine has other things to do
 

@@ -16,11 +16,12 @@ from deploy.demo.population import Population
 from gateway.cli.demo import Demo
 from gateway.model import CLEAR, Decision, Ruling
 from gateway.pipeline import Gate
+from tests.e2e.worlds.askers import ASKERS, Asker, nothing_of_people
 from tests.e2e.worlds.comparing import Tally
 from tests.e2e.worlds.making import reachable
 from tests.e2e.worlds.session import Session, session
 from tests.e2e.worlds.timing import area, interval
-from tests.e2e.worlds.unseen import ASKERS, SECRETS, Asker, nothing_of_people
+from tests.e2e.worlds.unseen import SECRETS
 
 pytestmark = pytest.mark.timeout(1200)  # all operations are asked before the first test
 OPERATIONS = 2000

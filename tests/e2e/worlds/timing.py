@@ -15,8 +15,8 @@ from time import perf_counter
 
 from deploy.demo.population import Copy, Population
 from tests.e2e.asking import REASON
+from tests.e2e.worlds.askers import Asker
 from tests.e2e.worlds.session import Session
-from tests.e2e.worlds.unseen import Asker
 
 _EACH, _RESAMPLED = 500, 1000
 _ASKED = "query($f: String!) { personSearch(anyOf: [{family: $f}]) { hits { primaryName } } }"
