@@ -250,6 +250,17 @@ SECRETS: tuple[Secret, ...] = (
         changes=scp("update tblPerson set Flags = (Flags & ~48) | 16 where Flags & 32"),
     ),
     Secret(
+        name="who is in asylum accommodation, on the street",
+        unseen_by=only(*STREET),
+        changes=(*nmc("update rms.address set nom_ref = (select min(nom_ref) from rms.nominal "
+                      "where ret_cd = 'A') where occ_kind = 'A' and nom_ref in "
+                      "(select nom_ref from rms.nominal where ret_cd not in ('D', 'X'))"),
+                 *scp("update tblPersonAddress set PersonID = (select min(PersonID) from tblPerson "
+                      "where Retention = 'Current') where Kind = 'Asylum' and PersonID in "
+                      "(select PersonID from tblPerson "
+                      "where Retention in ('Current', 'Review'))")),
+    ),
+    Secret(
         name="since when somebody was in asylum accommodation, on the street",
         unseen_by=only(*STREET),
         changes=(*nmc("update rms.address set from_dt = '2001-01-01', to_dt = null "
