@@ -25,7 +25,7 @@ from rich.table import Table
 from deploy.demo.population import make_population
 from gateway.cli.demo import find_opa, running_demo
 from tests.e2e.worlds.askers import ASKERS, Asker
-from tests.e2e.worlds.comparing import Tally
+from tests.e2e.worlds.comparing import Difference, Tally
 from tests.e2e.worlds.session import Session, session
 from tests.e2e.worlds.timing import timed
 
@@ -51,9 +51,6 @@ async def _run(given: argparse.Namespace, askers: Sequence[Asker]) -> bool:
             console.print(str(await timed(worlds, given.seed)))
             return True
         tallies = await _asked(worlds, given, askers, console)
-    for tally in tallies:
-        for difference in tally.differences:
-            console.print(str(difference), markup=False, highlight=False)
     console.print(_figures(tallies, given.seed, monotonic() - began))
     return not any(tally.differences for tally in tallies)
 
@@ -77,7 +74,12 @@ async def _asked(
         def told(number: int) -> None:
             progress.advance(task, number)
 
-        return await worlds.run(askers, seed=given.seed, operations=given.ops, told=told)
+        def found(difference: Difference) -> None:
+            console.print(str(difference), markup=False, highlight=False)
+
+        return await worlds.run(
+            askers, seed=given.seed, operations=given.ops, told=told, found=found
+        )
 
 
 def _figures(tallies: Sequence[Tally], seed: int, took_s: float) -> Table:

@@ -229,7 +229,7 @@ class _Drawing:
         names = [name for name in kind.fields if name in row]
         if not names or self.chance(0.1):
             names, row = list(kind.fields), {}
-        chosen = self.dice.sample(names, min(len(names), self.dice.choice((1, 1, 1, 2, 3))))
+        chosen = self.dice.sample(names, min(len(names), self.dice.choice((1, 1, 2, 2, 3))))
         chosen = self.enough(kind.name, chosen, names)
         return {
             name: row[name] if name in row else self.value(f"{kind.name}.{name}", f.type)

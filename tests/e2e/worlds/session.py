@@ -17,7 +17,7 @@ from gateway.cli.demo import Demo
 from gateway.pipeline import Gate
 from tests.e2e.asking import APPS
 from tests.e2e.worlds.askers import Asker
-from tests.e2e.worlds.comparing import Pair, Tally
+from tests.e2e.worlds.comparing import Difference, Pair, Tally
 from tests.e2e.worlds.generating import Generator
 from tests.e2e.worlds.making import Copying, server_of
 from tests.e2e.worlds.pool import kept_of, people_of, pool_of
@@ -98,16 +98,19 @@ class Session:
         seed: int,
         operations: int,
         told: Callable[[int], None] = lambda _: None,
+        found: Callable[[Difference], None] = lambda _: None,
         most: int = 3,
     ) -> list[Tally]:
-        """What came of so many operations, in equal parts by each caller."""
+        """What came of so many operations, in equal parts by each caller. `told` of each one asked
+        and `found` of each difference, as they come; nobody is asked on after `most` of these."""
         turns = asyncio.Semaphore(_AT_ONCE)
         each = -(-operations // len(askers))
 
         async def one(number: int, asker: Asker) -> Tally:
             async with turns, self.pair(asker, f"pair{number}") as pair:
-                async for _ in pair.run(self.generator(asker, seed), range(each), told, most):
-                    pass
+                asked = pair.run(self.generator(asker, seed), range(each), told, most)
+                async for difference in asked:
+                    found(difference)
                 return pair.tally
 
         async with asyncio.TaskGroup() as group:
