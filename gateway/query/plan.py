@@ -234,7 +234,7 @@ class _Structuring:
             if link is not None:
                 links[selection.key] = self.follow(fetch, link, selection)
                 if links[selection.key]:
-                    reading.use("", (Use.LINK, link.from_))
+                    reading.linked_from(link.from_)
         filtered = {dotted for use, dotted in uses if use is Use.FILTER}
         for dotted in sorted({template.link_by, *filtered}):
             if "." in dotted:

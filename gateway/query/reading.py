@@ -127,6 +127,13 @@ class Reading:
         if self.mapping.holds_field(dotted):
             self._part(owner, self.vocabulary.field_at(self.entity, owner).type.name)
 
+    def linked_from(self, dotted: str) -> None:
+        """Records hang on this field. On a component's, on those of its elements that may be seen:
+        policy is asked of them."""
+        self.use("", (Use.LINK, dotted))
+        if "." in dotted:
+            self.found_by(dotted)
+
     def filtered(self, dotted: str) -> None:
         """Rows are filtered by this field: policy is asked how it is read, so that it is asked for
         no finer than it is shown, and whether it may be all the same."""

@@ -26,7 +26,7 @@ TYPES: Mapping[str, str] = MappingProxyType(
         "match": "MatchExplanation",
         "match.features": "MatchFeature", "markers": "Warning", "point": "Point", "where": "Place",
         "screened_needs": "SafeguardFlag", "paragraphs": "ReportParagraph",
-        "thematic_scores": "ThematicScores",
+        "thematic_scores": "ThematicScores", "person_keys": "Holder",
     }
 )  # fmt: skip
 RECORD = {
