@@ -87,6 +87,7 @@ class Subject:
     app: str
     token_id: str
     attributes_as_at: datetime
+    as_at: Mapping[str, datetime] = EMPTY  # of an attribute that its source said at another time
     acr: str | None = None
     auth_time: datetime | None = None
     documents_only: bool = False  # through an app that may send persisted documents only
@@ -160,7 +161,15 @@ class Part:
     type: str  # the entity's or the component's name
     reads: frozenset[str] = frozenset()  # fields whose values appear in the response
     uses: frozenset[FieldUse] = frozenset()  # fields the rows depend on
-    filters: frozenset[str] = frozenset()  # fields that are asked for no finer than they are shown
+    filters: frozenset[str] = frozenset()  # not read, and how they are shown counts all the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reveal:
+    """What a reader of a field learns besides: the values of other fields of the record."""
+
+    fields: tuple[str, ...]
+    when_kind: str | None = None  # only where the element's `kind` is this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +190,7 @@ class Fetch:
     source: str
     entity: str
     parts: tuple[Part, ...]  # the record itself first
+    told: tuple[Part, ...] = ()  # nobody reads them, but something read tells what they hold
     where: Condition = ALWAYS
     limit: int = 20  # rows; per parent record for a link
     parent: str | None = None  # the fetch whose rows supply this one's link keys

@@ -195,7 +195,9 @@ def _partial_native(table: Mapping[str, Any], column: str, nulls: Sequence[Any])
         if not isinstance(asked, str):
             return None
         low, high = interval(asked)
-        if op in {Op.LT, Op.LTE, Op.GT, Op.GTE} and low == high:
+        if op in {Op.LT, Op.LTE, Op.GT, Op.GTE}:
+            if low != high:  # as text a whole date comes after the year or month that it is in
+                op = Op.LT if op in {Op.LT, Op.LTE} else Op.GTE
             return days.encode(op, low)
         if op is not Op.EQ:
             return None

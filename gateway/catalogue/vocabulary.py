@@ -6,11 +6,11 @@ read from its file by `vocabulary_file.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.model import EMPTY
+from gateway.model import EMPTY, Reveal
 
 SCALARS = frozenset(
     {
@@ -41,6 +41,8 @@ MASKS = frozenset(
     {"NULL", "REDACT", "YEAR", "MONTH_YEAR", "LAST4", "FIRST_OUT", "AGE_BAND", "GRID_1KM"}
     | {"TOKEN", "SANITISED_TEXT", "BAND", "COUNT_ONLY", "HIT_ONLY"}
 )
+EVERYTHING = "*"
+"""What a narrative tells: all that its record says."""
 SHAPES = frozenset({"hits", "list", "one", "face"})
 
 
@@ -51,14 +53,6 @@ class TypeRef:
     name: str
     many: bool = False
     required: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reveal:
-    """What a reader of a field learns besides: the values of other fields."""
-
-    fields: tuple[str, ...]
-    when_kind: str | None = None  # only where the element's `kind` is this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +148,7 @@ class Vocabulary:
     roots: Mapping[str, Root]
     header: frozenset[str] = frozenset()  # fields that every entity bears
     derived: Mapping[tuple[str, str], tuple[str, ...]] = EMPTY
-    reveals: Mapping[tuple[str, str], tuple[str, ...]] = EMPTY
+    reveals: Mapping[tuple[str, str], tuple[Reveal, ...]] = EMPTY
 
     def fields_of(self, type_name: str) -> Mapping[str, Field]:
         """The fields of an entity or component."""
@@ -173,6 +167,31 @@ class Vocabulary:
         for step in way:
             fields = self.components[fields[step].type.name].fields
         return fields[last]
+
+    def contents(self, entity: str, name: str) -> tuple[tuple[str, str], ...]:
+        """Where the values of a record's field stand, as (part, field).
+
+        That is the field itself, all of the component that it holds, or of EVERYTHING all that the
+        record says: not what is hidden, nor what governs a record instead of telling of it.
+
+        Raises:
+            KeyError: the entity has no such field.
+        """
+        fields = self.entities[entity].fields
+        names = fields.keys() - self.header if name == EVERYTHING else {name}
+        return tuple(sorted(self._places("", fields, names)))
+
+    def _places(
+        self, path: str, fields: Mapping[str, Field], names: Iterable[str]
+    ) -> Iterator[tuple[str, str]]:
+        for name in names:
+            field = fields[name]
+            inner = self.components.get(field.type.name)
+            if inner is not None and not field.derived:
+                below = f"{path}.{name}" if path else name
+                yield from self._places(below, inner.fields, inner.fields)
+            elif not field.hidden and not field.derived:
+                yield path, name
 
     def concrete(self, type_name: str) -> tuple[str, ...]:
         """The entities that a type stands for: an interface's members, or itself."""

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from gateway.catalogue.vocabulary import (
     CLASSES,
+    EVERYTHING,
     MARKINGS,
     MASKS,
     SCALARS,
@@ -23,12 +24,12 @@ from gateway.catalogue.vocabulary import (
     Entity,
     Field,
     Link,
-    Reveal,
     Root,
     TypeRef,
     Vocabulary,
 )
 from gateway.errors import ConfigError, Fault
+from gateway.model import Reveal
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*\Z")
 _BANDED = frozenset({"WarningKind", "Int", "Float"})  # masks of these carry bands of their own
@@ -120,16 +121,27 @@ class _Reader:
             sens=data.get("class", "S5"),
             masks=frozenset(data.get("masks", ())),
             uses=frozenset(data.get("uses", ())),
-            reveals=tuple(
-                Reveal(fields=tuple(item["fields"]), when_kind=item.get("when_kind"))
-                for item in data.get("reveals", ())
-            ),
+            reveals=tuple(self.reveals(data, f"{key}.reveals")),
             derived=data.get("derived"),
             from_=tuple(data.get("from", ())),
             bands=MappingProxyType(bands),
             hidden=data.get("hidden", False),
             doc=data.get("doc", ""),
         )
+
+    def reveals(self, data: Mapping[str, Any], key: str) -> Iterator[Reveal]:
+        """What the field reveals; an item that is not read as meant would protect nothing."""
+        items = data.get("reveals", [])
+        if not isinstance(items, list):
+            self.fault(key, "must be a list of tables")
+            return
+        for item in items:
+            fields = item.get("fields") if isinstance(item, dict) else None
+            if not isinstance(fields, list) or not fields:
+                self.fault(key, "each says its fields, a list of names of the record")
+                continue
+            self.table(item, key, {"fields", "when_kind"})
+            yield Reveal(fields=tuple(map(str, fields)), when_kind=item.get("when_kind"))
 
     def fields(self, data: Mapping[str, Any], key: str) -> dict[str, Field]:
         key = f"{key}.fields"
@@ -244,6 +256,7 @@ def read_vocabulary(data: Mapping[str, Any], file: str = "entities.toml") -> Voc
         header=frozenset(header),
     )
     _check_references(vocabulary, reader)
+    _check_reveals(vocabulary, reader)
     if reader.faults:
         raise ConfigError(*reader.faults)
     return replace(
@@ -262,19 +275,62 @@ def _derived(vocabulary: Vocabulary) -> list[tuple[tuple[str, str], tuple[str, .
     ]
 
 
-def _reveals(vocabulary: Vocabulary) -> list[tuple[tuple[str, str], tuple[str, ...]]]:
+def _reveals(vocabulary: Vocabulary) -> list[tuple[tuple[str, str], tuple[Reveal, ...]]]:
     return [
-        ((component.name, field.name), tuple(f for r in field.reveals for f in r.fields))
-        for component in vocabulary.components.values()
-        for field in component.fields.values()
+        ((name, field.name), field.reveals)
+        for _, types in _typed(vocabulary)
+        for name, owner in types.items()
+        for field in owner.fields.values()
         if field.reveals
     ]
+
+
+def _typed(
+    vocabulary: Vocabulary,
+) -> tuple[tuple[str, Mapping[str, Entity | Component]], ...]:
+    return (("entity", vocabulary.entities), ("component", vocabulary.components))
+
+
+def _check_reveals(vocabulary: Vocabulary, reader: _Reader) -> None:
+    """A field reveals fields of each record that it stands in, at kinds that there are."""
+    for kind, types in _typed(vocabulary):
+        for type_name, item in types.items():
+            records = [e for e in vocabulary.entities if type_name in (e, *_within(vocabulary, e))]
+            for field in item.fields.values():
+                key = f"{kind}.{type_name}.fields.{field.name}.reveals"
+                for reveal in field.reveals:
+                    _check_kind(vocabulary, reader, item.fields, reveal.when_kind, key)
+                    for entity in records:
+                        for name in set(reveal.fields) - {EVERYTHING}:
+                            if name not in vocabulary.entities[entity].fields:
+                                reader.fault(key, f"{entity} has no field {name}")
+
+
+def _check_kind(
+    vocabulary: Vocabulary,
+    reader: _Reader,
+    fields: Mapping[str, Field],
+    kind: str | None,
+    key: str,
+) -> None:
+    if kind is not None:
+        named = fields["kind"].type.name if "kind" in fields else ""
+        if kind not in vocabulary.enums.get(named, ()):
+            reader.fault(f"{key}.when_kind", f"{kind!r} is no kind of what the field stands in")
+
+
+def _within(vocabulary: Vocabulary, type_name: str) -> Iterator[str]:
+    """The components that a type holds, and those that they hold."""
+    for field in vocabulary.fields_of(type_name).values():
+        if field.type.name in vocabulary.components:
+            yield field.type.name
+            yield from _within(vocabulary, field.type.name)
 
 
 def _check_references(vocabulary: Vocabulary, reader: _Reader) -> None:
     """Every name that is used must exist."""
     known = SCALARS | set(vocabulary.enums) | set(vocabulary.components)
-    for kind, types in (("entity", vocabulary.entities), ("component", vocabulary.components)):
+    for kind, types in _typed(vocabulary):
         for type_name, item in types.items():
             for field in item.fields.values():
                 if field.type.name not in known:

@@ -44,6 +44,7 @@ from gateway.policy.contract import question, read_decision
 from gateway.policy.enforce import authorise
 from gateway.policy.masks import MASKS
 from gateway.policy.obligations import OBLIGATIONS
+from gateway.query.reading import told_parts
 
 _ACTIONS: Final = {"call": "call", "refer": "refer to", "requestRelease": "request release from"}
 _OPS: Final = {
@@ -149,11 +150,15 @@ def places(vocabulary: Vocabulary) -> Iterator[Place]:
 def _plan(place: Place, catalogue: Catalogue, agency: str | None) -> Plan:
     """One visit to each source that holds the place, or to those of one agency."""
     parts = tuple(_parts(place, catalogue.vocabulary))
+    known = {part.path for part in parts}
+    told = told_parts(
+        catalogue.vocabulary, place.entity, _learnt(place, catalogue.vocabulary), known
+    )
     asked = f"{place.path}.{place.field}" if place.path else place.field
     field = catalogue.vocabulary.fields_of(place.type).get(place.field)
     everywhere = field is None or field.derived
     fetches = [
-        Fetch(id="", source=source.id, entity=place.entity, parts=parts)
+        Fetch(id="", source=source.id, entity=place.entity, parts=parts, told=told)
         for source in catalogue.holders(place.entity)
         if agency in (None, source.agency)
         and (everywhere or source.entities[place.entity].holds_field(asked))
@@ -163,7 +168,7 @@ def _plan(place: Place, catalogue: Catalogue, agency: str | None) -> Plan:
 
 def _numbered(fetches: Sequence[Fetch]) -> Iterator[Fetch]:
     for number, one in enumerate(fetches):
-        yield Fetch(id=f"f{number}", source=one.source, entity=one.entity, parts=one.parts)
+        yield replace(one, id=f"f{number}")
 
 
 def _parts(place: Place, vocabulary: Vocabulary) -> Iterator[Part]:
@@ -174,11 +179,25 @@ def _parts(place: Place, vocabulary: Vocabulary) -> Iterator[Part]:
     for source in vocabulary.derived.get((place.type, place.field), ()):
         inner, _, field = source.rpartition(".")
         reads.setdefault(".".join(filter(None, (place.path, inner))), set()).add(field)
+    learnt = _learnt(place, vocabulary)
     told = vocabulary.reveals.get((place.type, place.field), ())
     for path, fields in reads.items():
         type_ = vocabulary.field_at(place.entity, path).type.name if path else place.entity
-        uses = {(Use.REVEAL, name) for name in told} if path == place.path else set()
-        yield Part(path=path, type=type_, reads=frozenset(fields), uses=frozenset(uses))
+        names = {name for one in told for name in one.fields} if path == place.path else set()
+        yield Part(
+            path=path,
+            type=type_,
+            reads=frozenset(fields),
+            uses=frozenset((Use.REVEAL, name) for name in names),
+            filters=frozenset(field for at, field in learnt if at == path),
+        )
+
+
+def _learnt(place: Place, vocabulary: Vocabulary) -> set[tuple[str, str]]:
+    """Where what a reader of the field learns besides stands, as (part, field)."""
+    told = vocabulary.reveals.get((place.type, place.field), ())
+    names = {name for one in told for name in one.fields}
+    return {at for name in names for at in vocabulary.contents(place.entity, name)}
 
 
 def _told(asked: Mapping[str, Any], policies: Path) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from authlib.oauth2.rfc9068.claims import JWTAccessTokenClaims
 from joserfc.errors import JoseError
@@ -27,6 +28,7 @@ _CLEARANCE = re.compile(r"[A-Z][A-Z_]{0,31}")
 # RFC 6749, section 3.3: scope tokens parted by single spaces, in one string
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 
+_AS_AT = {name: f"{name}_as_at" for name in ("posting", "training", "clearance")}
 _OPTIONS = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 
 
@@ -66,6 +68,9 @@ def subject_of(
         app=_text(claims, "client_id", MAX_SUB_CHARS),
         token_id=_text(claims, "jti", MAX_SUB_CHARS),
         attributes_as_at=times["attributes_as_at"],
+        as_at=MappingProxyType(
+            {name: times[claim] for name, claim in _AS_AT.items() if claim in times}
+        ),
         acr=_text(claims, "acr", MAX_SUB_CHARS) if "acr" in claims else None,
         auth_time=times.get("auth_time"),
     )
@@ -81,10 +86,11 @@ def _audience(claims: Mapping[str, object], audience: str) -> None:
 
 
 def _times(claims: Mapping[str, object], now: datetime) -> dict[str, datetime]:
-    """The token's moments, all checked; `attributes_as_at` is `iat` where it is not said."""
+    """The token's moments, all checked; `attributes_as_at` is `iat` where it is not said, and an
+    attribute without a moment of its own is as old as that."""
     found = {
         name: _moment(claims, name)
-        for name in ("exp", "nbf", "iat", "auth_time", "attributes_as_at")
+        for name in ("exp", "nbf", "iat", "auth_time", "attributes_as_at", *_AS_AT.values())
         if name in claims or name in ("exp", "iat")
     }
     found.setdefault("attributes_as_at", found["iat"])

@@ -40,6 +40,9 @@ MAX_ELEMENTS: Final = 100
 """Elements of one component shown per record. It does not follow the number of records asked for:
 somebody who asks for one person still sees every warning."""
 
+ATTRIBUTES: Final = ("posting", "training", "clearance")
+"""What an issuer says of a person, each with the moment at which its own source said so."""
+
 _T = TypeVar("_T")
 
 # --- the question --------------------------------------------------------------------------------
@@ -57,7 +60,7 @@ def question(
     """The one question of a query: who asks for what, why, and which fields how.
 
     `agencies` names the agency of each source. The values searched for are never in it, nor any
-    free text: of reason, case and incident only that they were given.
+    free text: of reason, case and incident only that they were given, and in which form a case was.
     """
     return {
         "version": VERSION,
@@ -69,7 +72,9 @@ def question(
             "roles": list(subject.roles),
             "clearance": subject.clearance,
             "training": list(subject.training),
-            "attributes_as_at": _utc(subject.attributes_as_at),
+            "as_at": {
+                name: _utc(subject.as_at.get(name, subject.attributes_as_at)) for name in ATTRIBUTES
+            },
             "app": subject.app,
         },
         "context": {"time": _utc(now), "query_id": query_id, **_why(justification)},
@@ -85,7 +90,7 @@ def _resources(plan: Plan, agencies: Mapping[str, str]) -> dict[str, Any]:
     return {
         resource_id(fetch.id, part.path): _resource(fetch, part, agencies[fetch.source])
         for fetch in plan.visits
-        for part in fetch.parts
+        for part in (*fetch.parts, *fetch.told)
     }
 
 
@@ -99,10 +104,24 @@ def _why(given: Justification | None) -> dict[str, Any]:
         "reason_code": given.reason_code if given else None,
         "reason_given": bool(given and given.reason_text),
         "case_given": bool(given and given.case_ref),
+        "case_form": form_of(given.case_ref) if given and given.case_ref else None,
         "incident_given": bool(given and given.incident_ref),
         "on_behalf_of": given.on_behalf_of if given else None,
         "break_glass": given.break_glass if given else None,
     }
+
+
+def form_of(reference: str) -> str:
+    """A reference without what it says: its capitals as A, other letters as a, digits as 9."""
+    return "".join(map(_outlined, reference))
+
+
+def _outlined(char: str) -> str:
+    if char.isdigit():
+        return "9"
+    if char.isalpha():
+        return "A" if char.isupper() else "a"
+    return char if char in "/-." else "?"
 
 
 def _resource(fetch: Fetch, part: Part, agency: str) -> dict[str, Any]:

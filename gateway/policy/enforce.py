@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
 
 from connectors.conditions import NEVER, And, Compare, Condition, Or
 from gateway.errors import PolicyMisunderstood, Refused
@@ -31,6 +30,7 @@ from gateway.model import (
     resource_id,
 )
 from gateway.policy.contract import MAX_ELEMENTS
+from gateway.policy.groups import Vocabulary, masked_with
 from gateway.policy.masks import admits
 
 # Denied, these take away what they serve and leave the rows as they are; any other denied use
@@ -38,18 +38,6 @@ from gateway.policy.masks import admits
 _PARTIAL = frozenset({Use.MATCH, Use.COUNT, Use.REVEAL, Use.IDENTIFY})
 
 _UNRULED = Ruling()  # what a decision does not mention: nothing of it
-
-
-class Vocabulary(Protocol):
-    """What `authorise` needs to know of the vocabulary. Keys are (type, field)."""
-
-    @property
-    def derived(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
-        """What a derived field is worked out from: "field" of its part, or "component.field"."""
-
-    @property
-    def reveals(self) -> Mapping[tuple[str, str], tuple[str, ...]]:
-        """What a reader of a field learns besides."""
 
 
 def authorise(
@@ -216,10 +204,10 @@ def _parts(fetch: Fetch, rulings: Mapping[str, Ruling], vocabulary: Vocabulary) 
     for part in sorted(fetch.parts, key=lambda part: part.path.count(".") + bool(part.path)):
         ruling = rulings.get(resource_id(fetch.id, part.path), _UNRULED)
         shown[part.path] = _part_grant(part, ruling, _around(part, shown), fetch.limit)
-    settled = {
-        part.path: _settled(part, shown, rulings.get(resource_id(fetch.id, part.path)), vocabulary)
-        for part in fetch.parts
-    }
+    settled: dict[str, PartGrant] = {}
+    for part in fetch.parts:
+        grant = _settled(part, shown, rulings.get(resource_id(fetch.id, part.path)), vocabulary)
+        settled[part.path] = _told(masked_with(grant, fetch, rulings, vocabulary))
     return Parts(settled)
 
 
@@ -268,13 +256,17 @@ def _settled(
         if manner == SILENT or (
             (not sources or _all_clear(part, sources, shown))
             and ruling is not None
-            and all((Use.REVEAL, name) in ruling.uses for name in told)
+            and all((Use.REVEAL, name) in ruling.uses for one in told for name in one.fields)
         ):
             kept[field] = manner
-    # An element of which nothing may be read would still tell that it is there.
-    if part.path and part.reads and not kept and grant.show is Show.RECORDS:
-        return replace(grant, show=None, read=kept)
     return grant if len(kept) == len(grant.read) else replace(grant, read=kept)
+
+
+def _told(grant: PartGrant) -> PartGrant:
+    """An element of which nothing may be read would still tell that it is there."""
+    part = grant.part
+    bare = part.path and part.reads and not grant.read and grant.show is Show.RECORDS
+    return replace(grant, show=None) if bare else grant
 
 
 def _all_clear(part: Part, sources: tuple[str, ...], shown: Mapping[str, PartGrant]) -> bool:

@@ -17,7 +17,7 @@ from opa_client.opa_async import AsyncOpaClient
 from gateway.errors import GatewayError, PolicyMisunderstood, PolicyUnavailable
 from gateway.model import Decision, Show
 from gateway.policy.casework import Terms, read_terms
-from gateway.policy.contract import read_decision
+from gateway.policy.contract import ATTRIBUTES, read_decision
 
 _Answer = TypeVar("_Answer", Decision, Terms)
 
@@ -33,7 +33,7 @@ _CANARY: Final[Mapping[str, Any]] = {
         "roles": ["response_officer"],
         "clearance": "OS",
         "training": [],
-        "attributes_as_at": "2025-01-01T00:00:00Z",
+        "as_at": dict.fromkeys(ATTRIBUTES, "2025-01-01T00:00:00Z"),
         "app": "canary",
     },
     "context": {
@@ -43,6 +43,7 @@ _CANARY: Final[Mapping[str, Any]] = {
         "reason_code": "R02",
         "reason_given": True,
         "case_given": False,
+        "case_form": None,
         "incident_given": True,
         "on_behalf_of": None,
         "break_glass": None,

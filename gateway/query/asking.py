@@ -169,4 +169,4 @@ def _plainly(selection: Selection) -> list[Any]:
     """A selection as JSON values."""
     on = None if selection.on is None else sorted(selection.on)
     inner = [_plainly(one) for one in selection.selections]
-    return [selection.key, selection.name, selection.args, on, inner]
+    return [selection.key, selection.name, dict(selection.args), on, inner]

@@ -13,6 +13,7 @@ from connectors.conditions import ALWAYS, Condition, fields_of, holds
 from gateway.catalogue.conversions import Codec
 from gateway.catalogue.mapping import BIT, EntityMapping, Entry
 from gateway.model import PartGrant, Record, Show
+from gateway.query.certain import certain
 
 Slot: TypeAlias = tuple[str, Codec, tuple[int, ...]]
 """A field, how to read it, and where its columns stand in a row."""
@@ -188,4 +189,4 @@ def kept_elements(part: PartGrant, elements: list[dict[str, Any]]) -> list[dict[
     """The elements that policy's condition on this component lets through."""
     if part.show is None or part.show is Show.SILENT:
         return []
-    return [element for element in elements if holds(part.rows, element)]
+    return [element for element in elements if certain(part.rows, element)]

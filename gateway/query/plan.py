@@ -234,7 +234,7 @@ class _Structuring:
             if link is not None:
                 links[selection.key] = self.follow(fetch, link, selection)
                 if links[selection.key]:
-                    reading.use("", (Use.LINK, link.from_))
+                    reading.linked_from(link.from_)
         filtered = {dotted for use, dotted in uses if use is Use.FILTER}
         for dotted in sorted({template.link_by, *filtered}):
             if "." in dotted:
@@ -244,7 +244,9 @@ class _Structuring:
                 reading.filtered(dotted)
             else:
                 reading.use("", (use, dotted))
-        self.fetches[position] = replace(fetch, parts=reading.parts(), links=links)
+        self.fetches[position] = replace(
+            fetch, parts=reading.parts(), told=reading.told_parts(), links=links
+        )
         if len(self.fetches) > self.limits.fetches * 2:
             raise LimitExceeded.of("fetches", self.limits.fetches, "many more")
         return fetch_id

@@ -41,6 +41,7 @@ class Reading:
         self.uses: dict[str, set[FieldUse]] = {"": set()}
         self.filters: dict[str, set[str]] = {"": set()}
         self.types: dict[str, str] = {"": entity}
+        self.told: set[tuple[str, str]] = set()  # (part, field) that something read tells
 
     def use(self, path: str, use: FieldUse) -> None:
         self.uses[path].add(use)
@@ -75,9 +76,9 @@ class Reading:
             return
         elif component is None:
             self.reads[path].add(field.name)
-            for reveal in field.reveals:
-                for revealed in reveal.fields:
-                    self.use(path, (Use.REVEAL, revealed))
+            for revealed in (name for reveal in field.reveals for name in reveal.fields):
+                self.use(path, (Use.REVEAL, revealed))
+                self.told.update(self.vocabulary.contents(self.entity, revealed))
         else:
             self._part(dotted, component.name)
             chosen = applicable(selection.selections, component.name)
@@ -126,6 +127,13 @@ class Reading:
         if self.mapping.holds_field(dotted):
             self._part(owner, self.vocabulary.field_at(self.entity, owner).type.name)
 
+    def linked_from(self, dotted: str) -> None:
+        """Records hang on this field. On a component's, on those of its elements that may be seen:
+        policy is asked of them."""
+        self.use("", (Use.LINK, dotted))
+        if "." in dotted:
+            self.found_by(dotted)
+
     def filtered(self, dotted: str) -> None:
         """Rows are filtered by this field: policy is asked how it is read, so that it is asked for
         no finer than it is shown, and whether it may be all the same."""
@@ -145,7 +153,29 @@ class Reading:
                 type=type_name,
                 reads=frozenset(self.reads[path]),
                 uses=frozenset(self.uses[path]),
-                filters=frozenset(self.filters[path]),
+                filters=frozenset(self.filters[path]).union(f for p, f in self.told if p == path),
             )
             for path, type_name in self.types.items()
         )
+
+    def told_parts(self) -> tuple[Part, ...]:
+        """The parts of which nothing is read, and which something read tells."""
+        return told_parts(self.vocabulary, self.entity, self.told, self.types)
+
+
+def told_parts(
+    vocabulary: Vocabulary, entity: str, told: Iterable[tuple[str, str]], known: Iterable[str]
+) -> tuple[Part, ...]:
+    """The parts in which told fields stand, but for those that are known already: policy is asked
+    how they are shown, so that what tells them is shown no finer."""
+    fields: dict[str, set[str]] = {}
+    for path, field in told:
+        fields.setdefault(path, set()).add(field)
+    return tuple(
+        Part(
+            path=path,
+            type=vocabulary.field_at(entity, path).type.name,
+            filters=frozenset(fields[path]),
+        )
+        for path in sorted(fields.keys() - set(known))
+    )

@@ -43,6 +43,7 @@ from gateway.model import (
     manners,
 )
 from gateway.query.calls import Calls, together
+from gateway.query.certain import certain
 from gateway.query.layout import (
     Layout,
     Need,
@@ -290,7 +291,7 @@ class Visit:
         def permitted(row: Sequence[Any]) -> bool:
             if not holds(left, dict(zip(query.columns, row, strict=False))):
                 return False
-            return guarded or holds(self.grant.own.rows, records_of([row], layout)[0].values)
+            return guarded or certain(self.grant.own.rows, records_of([row], layout)[0].values)
 
         return await self.calls.read_on(query, permitted)
 
@@ -375,7 +376,7 @@ class Visit:
 
         A row that fails a guard which the source was to apply (`guarded`) is an alarm.
         """
-        kept = [r for r in records if holds(self.grant.own.rows, r.values)]
+        kept = [r for r in records if certain(self.grant.own.rows, r.values)]
         self.alarms += len(records) - len(kept) if guarded else 0
         if self.grant.own.show is not Show.RECORDS:
             return kept  # of a hit or a count no element is told

@@ -6,6 +6,7 @@
 package gateway.budgets
 
 import data.gateway.fields
+import data.gateway.lib
 
 # METADATA
 # title: The budgets of a question, as obligations
@@ -35,8 +36,7 @@ counts(row) if row.when == "always"
 # title: A search by face
 counts(row) if {
 	row.when == "face"
-	some resource in input.resources
-	resource.uses.face
+	lib.asks_by_face
 }
 
 # METADATA

@@ -45,7 +45,10 @@ decision := {
 	"version": 1,
 	"serial": data.tables.release.serial,
 	"cache_s": data.tables.release.cache_s,
-	"resources": {id: ruling(id) | some id, _ in input.resources},
+	"resources": object.union(
+		{id: shown | some id, shown in common; not id in owners.touched},
+		{id: ruling(id, common[id]) | some id in owners.touched},
+	),
 	"obligations": [one | some one in obligations.required],
 } if {
 	not refusals.name
@@ -54,45 +57,68 @@ decision := {
 }
 
 # METADATA
-# title: Silent, withheld or shown; the owner's and the requester's say can only take away
-ruling(id) := {"show": "silent"} if {
-	silenced(id)
+# title: What agencies say of a resource can only take away from what the common rules show
+ruling(id, shown) := {"show": "silent"} if {
+	silent(id, shown)
 } else := {"notes": {"": owners.withheld[id]}} if {
 	owners.withheld[id]
-} else := narrowed(id, object.union(releases.widened(id, shown(id)), {"notes": notes(fields.outcome_name[id], fields.name[id], agency)})) if {
-	agency := input.resources[id].agency
-	agency in owners.consenting
-} else := {"notes": {"": note(data.tables.release.default_note, rule, input.resources[id].agency)}} if {
-	rule := concat(":", [fields.name[id], "unlisted"])
-}
+} else := narrowed(id, shown) if {
+	input.resources[id].agency in owners.consenting
+} else := unlisted(fields.name[id], input.resources[id].agency)
 
 # METADATA
 # title: Answered exactly as if nothing were held
-silenced(id) if data.tables.outcomes[fields.outcome_name[id]].show == "silent"
+silent(_, shown) if shown.show == "silent"
 
-silenced(id) if id in owners.silent
+silent(id, _) if id in owners.silent
 
 # METADATA
-# title: Behind the firewall these say nothing, whatever the matrix says
-silenced(id) if {
-	rows.firewalled
-	fields.name[id] in data.tables.switches.firewall_silent
+# title: What the common rules show of each resource, and what a desk has released of it besides
+common := object.union(
+	{id: shown | some id, shown in agreed; not id in releases.touched},
+	{id: with_releases(id, agreed[id]) | some id in releases.touched},
+)
+
+# METADATA
+# title: What is silent stays so
+with_releases(id, shown) := shown if {
+	shown.show == "silent"
+} else := releases.widened(id, shown)
+
+# METADATA
+# title: What the common rules show of each resource
+agreed := {id: shown |
+	some id, place in fields.name
+	resource := input.resources[id]
+	outcome := object.get(fields.outcome_name, id, "")
+	shown := seen(outcome, place, resource.agency, resource.entity, resource.limit, resource.read, resource.uses)
 }
 
 # METADATA
-# title: What the common rules show of a resource
-shown(id) := shape(fields.outcome_name[id], form, side, resource.entity, resource.limit, resource.read, resource.uses) if {
-	resource := input.resources[id]
-	side := fields.side(resource.agency)
-	form := {true: "record", false: "component"}[fields.root[id] == id]
+# title: Of one resource; behind the firewall some places say nothing, whatever the matrix says
+seen(named, place, agency, type, limit, read, uses) := {"show": "silent"} if {
+	data.tables.outcomes[named].show == "silent"
+} else := {"show": "silent"} if {
+	place in rows.silenced
+} else := object.union(
+	shape(named, place, fields.side(agency), type, limit, read, uses),
+	{"notes": notes(named, place, agency)},
+) if {
+	data.tables.outcomes[named]
+} else := unlisted(place, agency)
+
+# METADATA
+# title: Nobody listed it
+unlisted(place, agency) := {"notes": {"": note(data.tables.release.default_note, rule, agency)}} if {
+	rule := concat(":", [place, "unlisted"])
 }
 
 # METADATA
 # title: The same for every agency that is asked the same, so that it is worked out once
-shape(named, form, side, type, limit, read, uses) := {
+shape(named, place, side, type, limit, read, uses) := {
 	"show": outcome.show,
 	"limit": capped(outcome, limit),
-	"rows": lib.all_of(rows.conditions(named, form, side)),
+	"rows": lib.all_of(rows.conditions(named, form(place), side)),
 	"uses": fields.agreed_uses(named, type, side, uses),
 	"read": fields.manners(named, type, read),
 } if {
@@ -103,6 +129,12 @@ shape(named, form, side, type, limit, read, uses) := {
 }
 
 # METADATA
+# title: Whether a place is a record or a part of one
+form(place) := "component" if {
+	contains(place, ".")
+} else := "record"
+
+# METADATA
 # title: As many as asked for, within the table's limit; of a hit one
 capped(outcome, _) := data.tables.limits.hit if outcome.show == "hit"
 
@@ -110,10 +142,7 @@ capped(outcome, asked) := min([asked, data.tables.limits.records]) if outcome.sh
 
 # METADATA
 # title: Without the fields an agency keeps back, and with the conditions it adds
-narrowed(id, ruling) := ruling if {
-	not owners.hidden[id]
-	not owners.narrowed[id]
-} else := object.union(object.remove(ruling, ["read"]), {
+narrowed(id, ruling) := object.union(object.remove(ruling, ["read"]), {
 	"rows": lib.all_of(array.concat(ruling.rows.value, [one | some one in owners.narrowed[id]])),
 	"read": object.remove(unlined(ruling.read, hidden), hidden),
 }) if {

@@ -142,6 +142,101 @@ test_a_purpose_without_basis_or_review_cannot_be_used if {
 	later.refuse.rule == "refuse.purpose_basis"
 }
 
+test_a_purpose_is_used_up_to_the_day_of_its_next_review if {
+	due := gateway.decision with input as simple with data.tables.purposes.OFFICER_SAFETY.review_by as "2025-03-01"
+	not due.refuse
+	every overdue in ["2025-02-28", "", null] {
+		decision := gateway.decision with input as simple with data.tables.purposes.OFFICER_SAFETY.review_by as overdue
+		decision.refuse.rule == "refuse.purpose_basis"
+	}
+	unset := json.remove(data.tables.purposes, ["OFFICER_SAFETY/review_by"])
+	decision := gateway.decision with input as simple with data.tables.purposes as unset
+	decision.refuse.rule == "refuse.purpose_basis"
+}
+
+# --- how fresh, and from where ---
+
+said(attribute, moment) := q.with_subject(simple, {"as_at": {attribute: moment}})
+
+test_a_stale_posting_or_clearance_is_not_held if {
+	every attribute, hours in {"posting": 24, "clearance": 720} {
+		data.tables.limits.fresh_hours[attribute] == hours
+		decision := gateway.decision with input as said(attribute, "2025-02-28T10:00:00Z")
+		not decision.refuse
+		every stale in ["2025-01-30T09:59:59Z", "2020-01-01T00:00:00Z", "never", null] {
+			refusal(said(attribute, stale)) == "refuse.stale"
+		}
+		unsaid := json.remove(simple, [concat("/", ["subject/as_at", attribute])])
+		refusal(unsaid) == "refuse.stale"
+	}
+	refusal(said("posting", "2025-02-28T09:59:59Z")) == "refuse.stale"
+}
+
+test_stale_training_is_none if {
+	question := q.asked("rocu_analyst", "ERU", "OIC_INVESTIGATION", q.fetch("ERU", "IntelligenceReport", ["urn"], {}))
+	every moment, shown in {"2025-01-30T10:00:00Z": "records", "2025-01-30T09:59:59Z": "hit", "never": "hit"} {
+		decision := gateway.decision with input as q.with_subject(question, {"as_at": {"training": moment}})
+		decision.resources.f0.show == shown
+	}
+}
+
+test_the_lowest_ceiling_of_app_and_network_holds if {
+	high := data.gateway.lib.one_of("marking", ["OFFICIAL", "OFFICIAL_SENSITIVE"])
+	low := data.gateway.lib.one_of("marking", ["OFFICIAL"])
+	plain := gateway.decision with input as simple
+	high in plain.resources.f0.rows.value
+	app := gateway.decision with input as simple with data.tables.apps["nmc-station"].clearance as "O"
+	low in app.resources.f0.rows.value
+	network := gateway.decision with input as simple with data.tables.networks.office.clearance as "O"
+	low in network.resources.f0.rows.value
+	partner := gateway.decision with input as q.with_subject(simple, {"app": "partner-liaison"})
+	low in partner.resources.f0.rows.value
+}
+
+test_without_a_known_app_and_network_nothing_is_shown if {
+	refusal(q.with_subject(simple, {"app": "stranger"})) == "refuse.app"
+	nowhere := gateway.decision with input as simple with data.tables.apps["nmc-station"].network as "nowhere"
+	object.keys(nowhere.resources.f0) == {"notes"}
+}
+
+test_every_app_stands_in_a_network_of_the_table if {
+	every row in data.tables.apps {
+		data.tables.networks[row.network]
+		data.tables.clearances[row.clearance]
+	}
+	every row in data.tables.networks {
+		data.tables.clearances[row.clearance]
+	}
+}
+
+# --- references ---
+
+only_case(agency, form) := q.with_subject(asked, {"agency": agency}) if {
+	bare := q.with_context(simple, {"reason_given": false, "incident_given": false, "case_given": true})
+	asked := q.with_context(bare, {"reason_code": "R06", "case_form": form})
+}
+
+test_a_case_counts_in_its_agencys_own_form_only if {
+	decision := gateway.decision with input as only_case("NMC", "AA/9999/999999")
+	not decision.refuse
+	saltcoast := gateway.decision with input as only_case("SCP", "AA-99-9999999")
+	not saltcoast.refuse
+	every form in ["AA-99-9999999", "AA/9999/99999", "9", "", null] {
+		refusal(only_case("NMC", form)) == "refuse.reason"
+	}
+	refusal(only_case("SCP", "AA/9999/999999")) == "refuse.reason"
+}
+
+test_an_agency_without_forms_has_no_cases if {
+	formless := json.remove(data.tables.agencies, ["NMC/case_forms"])
+	question := only_case("NMC", "AA/9999/999999")
+	decision := gateway.decision with input as question with data.tables.agencies as formless
+	decision.refuse.rule == "refuse.reason"
+	told := gateway.decision with input as q.with_context(question, {"reason_given": true})
+		with data.tables.agencies as formless
+	not told.refuse
+}
+
 test_reason_codes_say_what_they_need if {
 	refusal(q.with_context(simple, {"reason_code": "R99"})) == "refuse.reason_code"
 	bare := q.with_context(simple, {"reason_given": false, "case_given": false, "incident_given": false})
@@ -173,6 +268,59 @@ test_a_sergeant_asks_on_behalf_of_somebody if {
 	decision := gateway.decision with input as question
 	not decision.refuse
 	refusal(q.with_context(question, {"on_behalf_of": null})) == "refuse.on_behalf"
+}
+
+test_nobody_asks_on_their_own_behalf if {
+	question := q.with_subject(simple, {"roles": ["sergeant"], "id": "u-2"})
+	refusal(question) == "refuse.on_behalf"
+}
+
+# The narrower of both rights: purposes, clearance, rung, column, and no training of one's own.
+behalf := q.with_subject(q.asked("sergeant", "NMC", "OFFICER_SAFETY", q.fetch("NMC", "Person", ["mopi_group"], {})), {"clearance": "OS"})
+
+test_who_asks_for_another_needs_a_purpose_that_both_hold if {
+	held := ["OFFICER_SAFETY"]
+	decision := gateway.decision with input as behalf with data.tables.roles.response_officer.purposes as held
+	not decision.refuse
+	other := gateway.decision with input as behalf with data.tables.roles.response_officer.purposes as ["APPREHEND"]
+	other.refuse.rule == "refuse.purpose"
+	nobody := gateway.decision with input as behalf with data.tables.roles.sergeant.on_behalf as "nobody"
+	nobody.refuse.rule == "refuse.purpose"
+}
+
+test_who_asks_for_another_has_the_lower_clearance if {
+	both := data.gateway.lib.one_of("marking", ["OFFICIAL", "OFFICIAL_SENSITIVE"])
+	decision := gateway.decision with input as behalf
+	both in decision.resources.f0.rows.value
+	every name in ["sergeant", "response_officer"] {
+		lower := object.union(data.tables.roles, {name: {"clearance": "O"}})
+		narrow := gateway.decision with input as behalf with data.tables.roles as lower
+		data.gateway.lib.one_of("marking", ["OFFICIAL"]) in narrow.resources.f0.rows.value
+	}
+}
+
+test_who_asks_for_another_has_the_lower_rung if {
+	every rungs, shown in {["S3", "S3"]: {"mopi_group": "CLEAR"}, ["S1", "S3"]: {}, ["S3", "S1"]: {}} {
+		raised := object.union(data.tables.roles, {"sergeant": {"ladder": rungs[0]}, "response_officer": {"ladder": rungs[1]}})
+		decision := gateway.decision with input as behalf with data.tables.roles as raised
+		decision.resources.f0.read == shown
+	}
+}
+
+test_who_asks_for_another_uses_no_training_of_their_own if {
+	report := q.asked("sergeant", "NMC", "OFFICER_SAFETY", q.fetch("NMC", "IntelligenceReport", ["urn"], {}))
+	own := gateway.decision with input as q.with_subject(report, {"roles": ["response_officer"]})
+		with data.tables.matrix.IntelligenceReport.response_officer as {"*": "intel_own"}
+	own.resources.f0.show == "records"
+	decision := gateway.decision with input as report
+		with data.tables.matrix.IntelligenceReport.response_officer as {"*": "intel_own"}
+	decision.resources.f0.show == "hit"
+}
+
+test_who_asks_for_another_shares_a_column_with_them if {
+	apart := object.union(data.tables.roles, {"sergeant": {"column": "bureau_officer"}})
+	decision := gateway.decision with input as behalf with data.tables.roles as apart
+	not decision.resources.f0.show
 }
 
 test_an_officer_asks_for_themselves if {

@@ -7,21 +7,30 @@ import data.gateway.handling
 import data.gateway.lib
 import data.gateway.subject
 
+# Of all resources at once: a rule that is asked one resource at a time is worked out anew each time.
+
 # METADATA
 # title: The fetch that a resource is, or is a component of
-root[id] := split(id, ".")[0] if some id, _ in input.resources
+root := {id: split(id, ".")[0] | some id, _ in input.resources}
 
 # METADATA
 # title: A resource as the matrix names it, such as "Person.addresses.location"
-name[id] := concat("", [input.resources[fetch].entity, substring(id, count(fetch), -1)]) if {
-	some id, fetch in root
+name := {id: concat("", [input.resources[fetch].entity, trim_prefix(id, fetch)]) | some id, fetch in root}
+
+# METADATA
+# title: The entity over whose link a record is reached; nothing for a question's own fetch
+via := {id: input.resources[resource.parent].entity |
+	some id, resource in input.resources
+	not contains(id, ".")
 }
 
 # METADATA
-# title: The entity over whose link a resource's record is reached; "" for a question's own fetch
-via[fetch] := entity if {
-	some fetch in {fetch | some fetch in root}
-	entity := object.get(input.resources, [object.get(input.resources, [fetch, "parent"], null), "entity"], "")
+# title: The outcome of each resource, by name
+outcome_name := {id: outcome(link, place, resource.entity, side(resource.agency)) |
+	some id, place in name
+	reached(id)
+	resource := input.resources[id]
+	link := object.get(via, root[id], "")
 }
 
 # METADATA
@@ -32,6 +41,10 @@ side(agency) := "own" if {
 
 # Functions of names, not of resources, because OPA remembers what a function gave for its
 # arguments: five agencies asked the same cost little more than one.
+
+# METADATA
+# title: The outcome of a place, after training
+outcome(link, place, type, whose) := settled(word(link, place, type, whose))
 
 # METADATA
 # title: The outcome that the matrix names, the most particular place first
@@ -64,7 +77,7 @@ cell(place) := found if {
 # title: A purpose may reach some entities only
 reached(_) if not subject.purpose.reaches
 
-reached(id) if input.resources[root[id]].entity in subject.purpose.reaches
+reached(id) if split(name[id], ".")[0] in subject.purpose.reaches
 
 # METADATA
 # title: An outcome may ask for training and say what holds without it
@@ -77,15 +90,7 @@ settled(named) := named if {
 # title: The person has the training that an outcome asks for, if it asks for any
 trained(outcome) if not outcome.needs
 
-trained(outcome) if outcome.needs in input.subject.training
-
-# METADATA
-# title: The outcome of each resource, by name
-outcome_name[id] := settled(word(via[root[id]], place, resource.entity, side(resource.agency))) if {
-	some id, place in name
-	reached(id)
-	resource := input.resources[id]
-}
+trained(outcome) if lib.trained(outcome.needs)
 
 # METADATA
 # title: How each field asked for is shown; what is not here is denied
@@ -131,7 +136,7 @@ chosen(outcome, field, known) := "CLEAR" if {
 #   reason: Intelligence and safeguarding are never given by default.
 on_ladder(class) if {
 	ranks := data.tables.ladder.ranks
-	ranks[class] <= ranks[subject.role.ladder]
+	ranks[class] <= subject.rung
 	ranks[class] <= ranks[data.tables.ladder.highest]
 }
 

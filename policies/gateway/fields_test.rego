@@ -229,3 +229,49 @@ test_a_component_has_uses_of_its_own if {
 	officer := ruling("response_officer", "NMC", "OFFICER_SAFETY", asked, "f0.identifiers")
 	officer.uses == {"reveal": ["names"], "match": ["value"]}
 }
+
+# Who reads the account of their own force's event reads where it was: the account tells it anyway.
+test_places_of_own_events_are_whole_for_safeguarding if {
+	every agency, shown in {"NMC": "CLEAR", "SCP": "FIRST_OUT"} {
+		event := q.fetch(agency, "Incident", ["narrative"], {})
+		where := {"f0.where": object.union(event.f0, {"entity": "Place", "parent": "f0", "read": ["postcode"]})}
+		place := ruling("response_officer", "NMC", "PROTECT_VULNERABLE", object.union(event, where), "f0.where")
+		place.read == {"postcode": shown}
+		other := ruling("response_officer", "NMC", "OFFICER_SAFETY", object.union(event, where), "f0.where")
+		other.read == {"postcode": "FIRST_OUT"}
+	}
+}
+
+# --- children ---
+
+helping := ["PROTECT_VULNERABLE", "MISSING_PERSON"]
+
+# A child's flag and a missing person's are clear to whoever helps, whoever holds them.
+test_child_and_missing_flags_are_never_masked_from_who_helps if {
+	every name, role in data.tables.roles {
+		every purpose in [one | some one in role.purposes; one in helping] {
+			every agency in ["NMC", "SCP", "BID", "NCB"] {
+				flags := q.person(agency, "safeguarding", "SafeguardFlag", ["kind", "state"])
+				told := ruling(name, role.agencies[0], purpose, flags, "f0.safeguarding")
+				every kind in ["CHILD", "MISSING_HISTORY"] {
+					told.show == "records"
+					every row in told.rows.value {
+						kind in row.value
+					}
+					every manner in told.read {
+						clear_for(manner, kind)
+					}
+					object.keys(told.read) == {"kind", "state"}
+				}
+			}
+		}
+	}
+}
+
+clear_for(manner, _) if manner == "CLEAR"
+
+clear_for(manner, kind) if {
+	manner[0].as == "CLEAR"
+	some row in manner[0].when.value
+	kind in row.value
+}

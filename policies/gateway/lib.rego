@@ -3,6 +3,8 @@
 # description: A condition is data (a subset of UCAST) that a source applies and the gateway re-checks.
 package gateway.lib
 
+import data.gateway.subject
+
 # METADATA
 # title: One comparison of a field with a value
 compare(field, operator, value) := {
@@ -56,15 +58,34 @@ among(field, values) := one_of(field, values) if count(values) != 1
 
 # METADATA
 # title: Resources by whose agency's data they are
-of_agency(code) := {id | some id, resource in input.resources; resource.agency == code}
-
-# METADATA
-# title: Resources that tell of safeguarding
-safeguarding := {id | some id, resource in input.resources; resource.entity == "SafeguardFlag"}
+of_agency(code) := object.get(by_agency, code, set())
 
 # METADATA
 # title: Resources of one entity or component
-of_type(name) := {id | some id, resource in input.resources; resource.entity == name}
+of_type(name) := object.get(by_type, name, set())
+
+# METADATA
+# title: Resources that tell of safeguarding
+safeguarding := of_type("SafeguardFlag")
+
+# METADATA
+# title: The resources of each agency, grouped once for all who ask
+by_agency[resource.agency] contains id if some id, resource in input.resources
+
+# METADATA
+# title: The resources of each type, grouped once
+by_type[resource.entity] contains id if some id, resource in input.resources
+
+# METADATA
+# title: Something in the question is searched for by a face
+asks_by_face if {
+	some resource in input.resources
+	resource.uses.face
+}
+
+# METADATA
+# title: The person has a training that counts for this question
+trained(name) if name in subject.training
 
 # METADATA
 # title: A border or immigration officer asks for border or immigration work

@@ -14,10 +14,7 @@ import data.gateway.rows
 # custom:
 #   owner: all agencies
 #   reason: The most intrusive questions are accounted for one by one.
-required contains {"type": "require_reason", "attributes": {}} if {
-	some resource in input.resources
-	resource.uses.face
-}
+required contains {"type": "require_reason", "attributes": {}} if lib.asks_by_face
 
 required contains {"type": "require_reason", "attributes": {}} if input.context.reason_code == "R12"
 

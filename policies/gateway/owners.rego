@@ -5,9 +5,17 @@
 #   fields and narrow rows. Nothing that an agency can write widens anything.
 package gateway.owners
 
+import data.gateway.lib
+
+# Of all resources at once: an agency's rule asked one resource at a time is worked out anew each time.
+
+# METADATA
+# title: The agencies whose data are asked for
+asked := object.keys(lib.by_agency)
+
 # METADATA
 # title: The agencies that have a say, which are those whose data are asked for, and the one that asks
-parties := {lower(resource.agency) | some resource in input.resources} | {lower(input.subject.agency)}
+parties := {lower(agency) | some agency in (asked | {input.subject.agency})}
 
 # METADATA
 # title: An agency has a say on its own data and on what its own people are shown
@@ -18,26 +26,22 @@ has_say(agency, id) if agency in {lower(input.resources[id].agency), lower(input
 # custom:
 #   owner: all agencies
 #   reason: Data stay with who answers for them.
-consenting := {resource.agency |
-	some resource in input.resources
-	data.agencies[lower(resource.agency)].consents
-}
+consenting := {agency | some agency in asked; data.agencies[lower(agency)].consents}
 
 # METADATA
 # title: Withheld by an agency, in its words
-withheld[id] := sort(notes)[0] if {
-	some agency in parties
-	some id, _ in data.agencies[agency].withhold
+withheld := {id: sort(notes)[0] |
+	some id in {id | some agency in parties; some id, _ in data.agencies[agency].withhold}
 	notes := [note |
-		some other in parties
-		has_say(other, id)
-		note := data.agencies[other].withhold[id]
+		some agency in parties
+		has_say(agency, id)
+		note := data.agencies[agency].withhold[id]
 	]
 }
 
 # METADATA
 # title: Answered as if nothing were held
-silent contains id if {
+silent := {id |
 	some agency in parties
 	some id in data.agencies[agency].silence
 	has_say(agency, id)
@@ -58,4 +62,11 @@ narrowed[id] contains rows if {
 	some agency in parties
 	some id, rows in data.agencies[agency].rows
 	has_say(agency, id)
+}
+
+# METADATA
+# title: Resources on which an agency has something to say, if only that it has not agreed
+touched := (((silent | object.keys(withheld)) | object.keys(hidden)) | object.keys(narrowed)) | {id |
+	some agency in (asked - consenting)
+	some id in lib.of_agency(agency)
 }

@@ -14,8 +14,12 @@ asked(role, agency, purpose, resources) := {
 		"roles": [role],
 		"clearance": "OS",
 		"training": ["intelligence", "face_operator", "covert_read"],
-		"attributes_as_at": "2025-03-01T06:00:00Z",
-		"app": "test",
+		"as_at": {
+			"posting": "2025-03-01T06:00:00Z",
+			"training": "2025-03-01T06:00:00Z",
+			"clearance": "2025-03-01T06:00:00Z",
+		},
+		"app": "nmc-station",
 	},
 	"context": {
 		"time": "2025-03-01T10:00:00Z",
@@ -24,6 +28,7 @@ asked(role, agency, purpose, resources) := {
 		"reason_code": "R06",
 		"reason_given": true,
 		"case_given": true,
+		"case_form": object.get(data.tables.agencies, [agency, "case_forms", 0], null),
 		"incident_given": true,
 		"on_behalf_of": "u-2",
 		"break_glass": null,

@@ -3,6 +3,7 @@
 # description: Words and desks are the table of refusals; the first that applies is said.
 package gateway.refusals
 
+import data.gateway.lib
 import data.gateway.subject
 
 # METADATA
@@ -14,6 +15,10 @@ name := "question" if {
 	not well_formed
 } else := "agency" if {
 	not data.tables.agencies[input.subject.agency]
+} else := "app" if {
+	not subject.app
+} else := "stale" if {
+	not current
 } else := "no_queries" if {
 	subject.barred
 } else := "purpose" if {
@@ -26,9 +31,9 @@ name := "question" if {
 	not reasoned
 } else := "on_behalf" if {
 	subject.role.on_behalf
-	not is_string(input.context.on_behalf_of)
+	not for_somebody
 } else := "necessity" if {
-	asks_by_face
+	lib.asks_by_face
 	input.context.reason_given != true
 }
 
@@ -49,6 +54,13 @@ well_formed if {
 }
 
 # METADATA
+# title: Posting and clearance were said lately enough to be held at all
+current if {
+	subject.fresh("posting")
+	subject.fresh("clearance")
+}
+
+# METADATA
 # title: A purpose without a basis and a review cannot be used
 # custom:
 #   owner: all agencies
@@ -56,6 +68,14 @@ well_formed if {
 based if {
 	subject.purpose.legal_basis != ""
 	subject.purpose.reviewed_on != ""
+	subject.purpose.review_by >= substring(input.context.time, 0, 10)
+}
+
+# METADATA
+# title: Somebody else is named for whom the question is asked
+for_somebody if {
+	is_string(input.context.on_behalf_of)
+	input.context.on_behalf_of != input.subject.id
 }
 
 # METADATA
@@ -71,16 +91,21 @@ reasoned if {
 }
 
 # METADATA
-# title: What was given with the question, as the table of reasons names it
-given := {
-	"incident": input.context.incident_given,
-	"case": input.context.case_given,
-	"reason": input.context.reason_given,
+# title: A case reference in a form that the asker's agency gives its cases; another is none
+# custom:
+#   owner: all agencies
+#   reason: A reference that nobody can look up accounts for nothing.
+default own_case := false
+
+own_case if {
+	input.context.case_given
+	input.context.case_form in data.tables.agencies[input.subject.agency].case_forms
 }
 
 # METADATA
-# title: Something in the question is searched for by a face
-asks_by_face if {
-	some resource in input.resources
-	resource.uses.face
+# title: What was given with the question, as the table of reasons names it
+given := {
+	"incident": input.context.incident_given,
+	"case": own_case,
+	"reason": input.context.reason_given,
 }

@@ -46,6 +46,15 @@ opened contains id if {
 beneath(id) if input.resources[id].parent in opened
 
 # METADATA
+# title: The resources on which a release bears
+touched contains id if some id, _ in open
+
+touched contains id if {
+	some id, _ in input.resources
+	beneath(id)
+}
+
+# METADATA
 # title: A ruling with the fields that were released
 widened(id, ruling) := object.remove(ruling, ["show"]) if {
 	beneath(id)

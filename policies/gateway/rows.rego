@@ -22,13 +22,20 @@ retained := lib.one_of("retention", ["CURRENT", "REVIEW_DUE"])
 cleared := lib.one_of("marking", subject.markings)
 
 # METADATA
+# title: Only what was collected for a purpose that agrees with this one
+# custom:
+#   owner: all agencies
+#   reason: Data given for one purpose are not at hand for any other.
+agreeing := lib.one_of("collected_for", subject.purpose.agrees_with)
+
+# METADATA
 # title: A silent record is seen by its owner's covert readers only
 # custom:
 #   owner: all agencies
 #   reason: That a record exists can endanger an operation or a person.
 overt(whose) := [] if {
 	whose == "own"
-	"covert_read" in input.subject.training
+	lib.trained("covert_read")
 } else := [lib.eq("silent", false)]
 
 # METADATA
@@ -43,6 +50,10 @@ firewalled if {
 	input.context.purpose in data.tables.switches.firewall_purposes
 	not data.tables.switches.firewall in data.tables.switches.firewall_lowered_by
 }
+
+# METADATA
+# title: Places that say nothing behind the firewall, whatever the matrix says
+silenced := {place | firewalled; some place in data.tables.switches.firewall_silent}
 
 # METADATA
 # title: Without a whole switch nothing is decided
@@ -63,17 +74,18 @@ no_victims := [lib.eq("victim", false)] if {
 
 # METADATA
 # title: Only who was certainly grown up when the year began
+# description: The year alone, so that of a date known by its year or month no day is too late.
 # custom:
 #   owner: all agencies
 #   reason: Children's records do not go abroad on a guess of their age.
-adults(outcome) := [lib.before("date_of_birth", sprintf("%d-01-01", [year - 18]))] if {
+adults(outcome) := [lib.before("date_of_birth", sprintf("%d", [year - 18]))] if {
 	outcome.adult
 	year := to_number(substring(input.context.time, 0, 4))
 } else := []
 
 # METADATA
 # title: The guard of every record, whatever its kind; a component stands behind its record's
-guard("record", whose) := array.concat([retained, cleared], array.concat(overt(whose), no_victims))
+guard("record", whose) := array.concat([retained, cleared, agreeing], array.concat(overt(whose), no_victims))
 
 guard("component", _) := []
 

@@ -18,6 +18,30 @@ test_overdue_is_searchable_and_disposal_is_not if {
 	lib.one_of("retention", ["CURRENT", "REVIEW_DUE"]) in conditions(officer("NMC", "OFFICER_SAFETY"))
 }
 
+# Every record says what it was collected for; one that does not agrees with nothing.
+test_a_purpose_agrees_with_what_was_collected_for_it if {
+	every purpose, question in {
+		"OFFICER_SAFETY": officer("NMC", "OFFICER_SAFETY"),
+		"IMMIGRATION_CONTROL": enforcement("IMMIGRATION_CONTROL"),
+	} {
+		lib.one_of("collected_for", data.tables.purposes[purpose].agrees_with) in conditions(question)
+	}
+	"PROTECT_VULNERABLE" in data.tables.purposes.OFFICER_SAFETY.agrees_with
+	not "PROTECT_VULNERABLE" in data.tables.purposes.IMMIGRATION_CONTROL.agrees_with
+	not "MISSING_PERSON" in data.tables.purposes.IMMIGRATION_CONTROL.agrees_with
+	nothing := gateway.decision with input as officer("NMC", "OFFICER_SAFETY")
+		with data.tables.purposes.OFFICER_SAFETY.agrees_with as []
+	lib.one_of("collected_for", []) in nothing.resources.f0.rows.value
+}
+
+test_purposes_agree_with_purposes if {
+	every row in data.tables.purposes {
+		every name in row.agrees_with {
+			data.tables.purposes[name]
+		}
+	}
+}
+
 test_the_lower_clearance_holds if {
 	open := lib.one_of("marking", ["OFFICIAL"])
 	both := lib.one_of("marking", ["OFFICIAL", "OFFICIAL_SENSITIVE"])
@@ -102,7 +126,7 @@ test_the_firewall_holds_whatever_the_matrix_says if {
 
 test_no_children_for_partners_abroad if {
 	liaison := q.asked("foreign_liaison", "PARTNER", "OIC_INVESTIGATION", q.fetch("NMC", "Person", [], {}))
-	lib.before("date_of_birth", "2007-01-01") in conditions(liaison)
+	lib.before("date_of_birth", "2007") in conditions(liaison)
 	lib.eq("victim", false) in conditions(liaison)
 }
 

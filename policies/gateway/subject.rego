@@ -12,7 +12,22 @@ roles := data.tables.roles
 # custom:
 #   owner: all agencies
 #   reason: An agency vouches for its own people only.
-held := {name | some name in input.subject.roles; input.subject.agency in roles[name].agencies}
+held := {name |
+	fresh("posting")
+	some name in input.subject.roles
+	input.subject.agency in roles[name].agencies
+}
+
+# METADATA
+# title: An attribute that its source said lately enough; what is stale is not held
+# custom:
+#   owner: all agencies
+#   reason: People move, training lapses and clearances end.
+fresh(attribute) if {
+	said := time.parse_rfc3339_ns(input.subject.as_at[attribute])
+	age := time.parse_rfc3339_ns(input.context.time) - said
+	age <= ((data.tables.limits.fresh_hours[attribute] * 3600) * 1000) * 1000000
+}
 
 # METADATA
 # title: Somebody whose work is in the consoles asks no questions, whatever else they hold
@@ -33,7 +48,19 @@ acting := ordered[0][1] if {
 	ordered := sort([[roles[name].rank, name] |
 		some name in held
 		input.context.purpose in roles[name].purposes
+		input.context.purpose in principal(name).purposes
 	])
+}
+
+# METADATA
+# title: The role on whose behalf a role asks, if it asks for others; else itself
+# custom:
+#   owner: all agencies
+#   reason: Who asks for somebody else has the narrower of both rights.
+principal(name) := roles[roles[name].on_behalf] if {
+	roles[name].on_behalf
+} else := roles[name] if {
+	not roles[name].on_behalf
 }
 
 # METADATA
@@ -41,8 +68,23 @@ acting := ordered[0][1] if {
 role := roles[acting]
 
 # METADATA
-# title: The column of the matrix for the role
-column := role.column
+# title: The column of the matrix for the role; on another's behalf one that both have
+column := role.column if role.column == principal(acting).column
+
+# METADATA
+# title: The rung of the ladder, the lower of both on another's behalf
+rung := min({data.tables.ladder.ranks[role.ladder], data.tables.ladder.ranks[principal(acting).ladder]})
+
+# METADATA
+# title: The training that counts; of whom somebody asks for none is known
+# custom:
+#   owner: all agencies
+#   reason: Who asks for somebody else has the narrower of both rights.
+training := [] if {
+	role.on_behalf
+} else := input.subject.training if {
+	fresh("training")
+} else := []
 
 # METADATA
 # title: The row of the purpose asked for
@@ -53,14 +95,27 @@ purpose := data.tables.purposes[input.context.purpose]
 levels := data.tables.clearances
 
 # METADATA
-# title: The lower of the person's clearance and the role's ceiling
+# title: Where the question comes from; an app that is not registered is nowhere
+app := data.tables.apps[input.subject.app]
+
+# METADATA
+# title: Each clearance that has a say, of the person, the role, whom they ask for, app and network
+ceilings := [
+	input.subject.clearance,
+	role.clearance,
+	principal(acting).clearance,
+	app.clearance,
+	data.tables.networks[app.network].clearance,
+]
+
+# METADATA
+# title: The lowest of them
 # custom:
 #   owner: all agencies
-#   reason: A high clearance is no need to know.
-clearance := input.subject.clearance if {
-	levels[input.subject.clearance].rank <= levels[role.clearance].rank
-} else := role.clearance if {
-	levels[input.subject.clearance]
+#   reason: A high clearance is no need to know, and a screen in the street is no office.
+clearance := ordered[0][1] if {
+	ordered := sort([[levels[name].rank, name] | some name in ceilings])
+	count(ordered) == count(ceilings)
 }
 
 # METADATA

@@ -107,6 +107,16 @@ class _Followed:
         return None
 
 
+class _Counted:
+    """Counting is promised here too, and proved in tests/contract and tests/e2e."""
+
+    def charge(self, *_question: object) -> float:
+        return 0.0
+
+    def spend(self, *_answered: object) -> None:
+        return None
+
+
 def _gate(request: Request, decision: Mapping[str, Any], parser: Parser, planner: Planner) -> Gate:
     """As much of a gateway as the middle of its pipeline needs."""
     catalogue, refs = planner.catalogue, planner.refs
@@ -127,4 +137,5 @@ def _gate(request: Request, decision: Mapping[str, Any], parser: Parser, planner
         probes=Probes(refs, lambda: request.received_at),
         breakers=Breakers(monotonic=lambda: 0.0),
         afterwards=_Followed(),
+        budgets=_Counted(),
     )

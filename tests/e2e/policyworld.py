@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from connectors.conditions import Condition, holds
 from deploy.demo.personas import PERSONAS
 from gateway.model import Decision, Manner, Ruling, Show
+from gateway.policy.contract import ATTRIBUTES
 from gateway.policy.pdp import Pdp
 from tests.opa import opa
 
@@ -25,10 +26,13 @@ TYPES: Mapping[str, str] = MappingProxyType(
         "match": "MatchExplanation",
         "match.features": "MatchFeature", "markers": "Warning", "point": "Point", "where": "Place",
         "screened_needs": "SafeguardFlag", "paragraphs": "ReportParagraph",
-        "thematic_scores": "ThematicScores",
+        "thematic_scores": "ThematicScores", "person_keys": "Holder",
     }
 )  # fmt: skip
-RECORD = {"retention": "CURRENT", "marking": "OFFICIAL", "silent": False, "victim": False}
+RECORD = {
+    "retention": "CURRENT", "marking": "OFFICIAL", "silent": False, "victim": False,
+    "collected_for": ["PREVENT_DETECT_CRIME"],
+}  # fmt: skip
 BAND = ("LINKED_BY_IDENTIFIER", "LIKELY", "POSSIBLE")
 
 
@@ -74,7 +78,7 @@ def question(code: str, purpose: str, reason: str, resources: Resources) -> dict
             "roles": list(persona.roles),
             "clearance": persona.clearance,
             "training": list(persona.training),
-            "attributes_as_at": "2025-03-01T06:00:00Z",
+            "as_at": dict.fromkeys(ATTRIBUTES, "2025-03-01T06:00:00Z"),
             "app": persona.app,
         },
         "context": {
@@ -84,6 +88,7 @@ def question(code: str, purpose: str, reason: str, resources: Resources) -> dict
             "reason_code": reason,
             "reason_given": True,
             "case_given": True,
+            "case_form": "AA/9999/999999",
             "incident_given": True,
             "on_behalf_of": "demo-nmc-0001" if code == "SG" else None,
             "break_glass": None,

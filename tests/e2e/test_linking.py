@@ -125,3 +125,40 @@ def before(population: Population, agency: Agency, found: Copy) -> str:
         and not copy.silent
         and copy.governance.retention == "CURRENT"
     )
+
+
+OCCUPANTS = """query ($at: Postcode!) { locationSearch(by: { postcode: $at }) {
+  owner postcode occupants(first: 50) { owner primaryName } } }"""
+
+
+async def test_a_place_does_not_tell_who_is_in_asylum_accommodation_there(
+    asker: Asker, population: Population
+) -> None:
+    """The address itself is withheld from response officers beneath the person, so beneath the
+    place the person is."""
+    asylum = [
+        (held.address.postcode, agency)
+        for agency in (Agency.NMC, Agency.SCP)
+        for person, copy in population.held_by(agency)
+        for held in person.occupancies
+        if held.kind == "ASYLUM_ACCOMMODATION" and copy.governance.retention == "CURRENT"
+    ]
+    assert asylum
+    homes = {
+        (held.address.postcode, agency)
+        for agency in (Agency.NMC, Agency.SCP)
+        for person, _ in population.held_by(agency)
+        for held in person.occupancies
+        if held.kind != "ASYLUM_ACCOMMODATION"
+    }
+    told: dict[str, int] = {"AO": 0, "RO": 0}
+    for postcode, agency in [one for one in asylum if one not in homes][:4]:
+        for persona in told:
+            answer = await asker.ask(
+                persona, OCCUPANTS, {"at": postcode}, purpose="PROTECT_VULNERABLE"
+            )
+            places = answer.hits("locationSearch", owner=agency.value)
+            assert places
+            told[persona] += sum(len(place["occupants"]) for place in places)
+    assert told["AO"] > 0
+    assert told["RO"] == 0

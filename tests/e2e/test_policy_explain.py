@@ -64,7 +64,9 @@ def asked(capsys: pytest.CaptureFixture[str], words: str) -> str:
         (
             "RO IntelligenceReport.title PREVENT_DETECT_CRIME --agency ERU",
             "is a hit, only that something is held, in rows where retention is CURRENT or "
-            "REVIEW_DUE and marking is OFFICIAL or OFFICIAL_SENSITIVE and silent is false; ",
+            "REVIEW_DUE and marking is OFFICIAL or OFFICIAL_SENSITIVE and collectedFor is "
+            "OFFICER_SAFETY or PREVENT_DETECT_CRIME or APPREHEND or BORDER_SECURITY or "
+            "OIC_INVESTIGATION or PROTECT_VULNERABLE or MISSING_PERSON and silent is false; ",
         ),
         (
             "RO IntelligenceReport.ref OFFICER_SAFETY --agency ERU",

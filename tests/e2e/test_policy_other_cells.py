@@ -46,6 +46,16 @@ async def test_child_and_missing_flags_are_never_masked_where_they_help(
         assert manner(flags, "kind", kind=kind) == "CLEAR"
 
 
+@pytest.mark.parametrize(("code", "told"), [("RO", False), ("SG", False), ("AO", True)])
+async def test_who_is_in_asylum_accommodation_is_told_beneath_no_place_that_may_not_tell_it(
+    ask: Ask, code: str, told: bool
+) -> None:
+    resources = fetch("f0", "NMC", "Location", "town", person_keys="")
+    holders = (await ask(code, "PROTECT_VULNERABLE", "R07", resources)).rulings["f0.person_keys"]
+    assert sees(holders, kind="HOME")
+    assert sees(holders, kind="ASYLUM_ACCOMMODATION") is told
+
+
 async def test_q11_possible_victim(ask: Ask) -> None:
     resources = {
         **fetch("f0", "SCP", "Person", "primary_name", addresses="kind"),
@@ -159,6 +169,8 @@ async def test_foreign_liaison_learns_only_who_holds_something(ask: Ask) -> None
     assert hit(ruling)
     assert sees(ruling, date_of_birth="1991-04-17")
     assert not sees(ruling, date_of_birth="2007-06-01")
-    assert not sees(ruling, date_of_birth=None)
+    for unsure in (None, "2007", "2007-01", "2007-01-01"):  # of age on some of these days
+        assert not sees(ruling, date_of_birth=unsure)
+    assert sees(ruling, date_of_birth="2006")
     assert not sees(ruling, date_of_birth="1991-04-17", victim=True)
     assert not sees(ruling, date_of_birth="1991-04-17", marking="OFFICIAL_SENSITIVE")

@@ -64,7 +64,19 @@ create index link_b on link (b);
 create index intel_entity_entity on intel_entity (entity);
 create index ocg_member_entity on ocg_member (entity);
 create view person_v as select * from entity where kind = 'PER';
-create view phone_v as select * from entity where kind = 'TEL';
+create view phone_v as
+  select t.id, t.label, t.src, t.inf, t.hnd, t.hnd_cond, t.prot_mark, t.retention, t.review_dt,
+    t.created, max(t.silent, exists (select 1 from link l where l.b = t.id and l.rel = 'USE')
+      and not exists (
+        select 1 from link l join entity p on p.id = l.a
+        where l.b = t.id and l.rel = 'USE' and l.silent = 0 and p.silent = 0
+          and p.retention in ('K', 'R'))) as silent
+  from entity t where t.kind = 'TEL';
+create view link_v as
+  select l.id, l.a, l.b, l.rel, l.grade, l.start, l.end,
+    max(l.silent, x.silent, y.silent) as silent
+  from link l join entity x on x.id = l.a join entity y on y.id = l.b
+  where x.retention in ('K', 'R') and y.retention in ('K', 'R');
 create view vehicle_v as select * from entity where kind = 'VEH';
 create view person_phone_v as
   select l.a as person, t.id as phone, t.label as num, l.start, l.end, l.silent
@@ -73,7 +85,10 @@ create view person_address_v as
   select l.a as person, t.id as place, t.label as addr, l.start, l.end, l.silent
   from link l join entity t on t.id = l.b and t.kind = 'LOC' where l.rel = 'ASS';
 create view ocg_member_v as
-  select m.ocg || '/' || m.entity as id, m.* from ocg_member m;
+  select m.ocg || '/' || m.entity as id, m.ocg, m.entity, m.role, m.conf,
+    max(m.silent, e.silent, g.silent) as silent
+  from ocg_member m join entity e on e.id = m.entity join ocg g on g.ref = m.ocg
+  where e.retention in ('K', 'R') and g.retention in ('K', 'R');
 create view intel_v as
   select i.*, (
     select p.urn from intel_para p where p.urn = i.urn and p.hnd is not 'P') as para_restricted

@@ -84,26 +84,27 @@ INDEXES = {
 }
 
 # one view for each table; those named here are joined, have a column more, or gather rows: a phone
-# and a place that many people share are each one
+# and a place that many people share are each one. Both go with the last kept record that names
+# them: what is known through records to be disposed of, or restricted ones, alone is not there.
 PLACE = "line || ', ' || postcode as place_ref"
+KEPT = "join rms.nominal n using (nom_ref) where n.ret_cd not in ('D', 'X')"
 # Nobody whose record is kept names it but victims and witnesses; the marks of roles are theirs.
-VICTIMS_ONLY = """
-  coalesce(bool_and(n.ret_cd in ('D', 'X') or coalesce(n.role_cds, '') ~ '[VW]'), true)
-  as victims_only"""
+VICTIMS_ONLY = "bool_and(coalesce(n.role_cds, '') ~ '[VW]') as victims_only"
 VIEWS = {
     "nominal": "select n.*, 'NMC:' || n.nom_ref as subj_ref from rms.nominal n",
     "crime_person": """
-  select p.nom_ref, p.role_cd, c.* from rms.crime_person p join rms.crime c using (crime_no)""",
+  select p.nom_ref, p.role_cd, c.* from rms.crime_person p join rms.crime c using (crime_no)
+  where p.nom_ref in (select nom_ref from rms.nominal where ret_cd not in ('D', 'X'))""",
     "vehicle_marker": """
   select v.veh_id, m.* from rms.vehicle_marker m join rms.vehicle v on v.vrm = m.vrm""",
     "address": f"select a.*, {PLACE} from rms.address a",  # noqa: S608 - our own names
     "place": f"""
   select {PLACE}, line, town, postcode, easting, northing, {VICTIMS_ONLY}
-  from rms.address left join rms.nominal n using (nom_ref)
+  from rms.address {KEPT}
   group by line, town, postcode, easting, northing""",  # noqa: S608
     "contact": f"""
   select num, min(first_dt) as first_dt, max(coalesce(last_dt, first_dt)) as last_dt,
-  {VICTIMS_ONLY} from rms.phone left join rms.nominal n using (nom_ref) group by num""",  # noqa: S608
+  {VICTIMS_ONLY} from rms.phone {KEPT} group by num""",  # noqa: S608
 }
 
 

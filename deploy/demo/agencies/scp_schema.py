@@ -208,7 +208,8 @@ _declare()
 def view_statements(base: str = "", views: str = "") -> list[str]:
     """The views, one for each table; involvements come joined with their occurrence.
 
-    Two more gather rows: a phone or a place that many people share is one there.
+    Two more gather rows: a phone or a place that many people share is one there, and goes with the
+    last kept record that names it.
     """
     source = f"{base}." if base else ""
     target = f"{views}." if views else ""
@@ -222,18 +223,23 @@ def view_statements(base: str = "", views: str = "") -> list[str]:
         if table.name == "tblInvolvement":
             query = (
                 f"select i.InvolvementID, i.PersonID, i.Involvement, o.* "  # noqa: S608
-                f"from {source}tblInvolvement i join {source}tblOccurrence o on o.OccNo = i.OccNo"
+                f"from {source}tblInvolvement i join {source}tblOccurrence o on o.OccNo = i.OccNo "
+                f"join {source}tblPerson p on p.PersonID = i.PersonID "
+                "where p.Retention in ('Current', 'Review')"
             )
         if table.name == "tblPersonAddress":
             query = f"select a.*, {place} as PlaceRef from {source}tblPersonAddress a"  # noqa: S608
         made.append(f"create view {target}vw{table.name.removeprefix('tbl')} as {query}")
     # Nobody whose record is kept names it but victims, witnesses and those in need of protection.
     victims_only = (
-        "min(case when p.Retention in ('Current', 'Review') and not (instr(coalesce(p.Roles, ''), "
-        "'Aggrieved') > 0 or instr(coalesce(p.Roles, ''), 'Witness') > 0 or "
-        "(coalesce(p.Flags, 0) & 48) <> 0) then 'N' else 'Y' end) as VictimsOnly"
+        "min(case when not (instr(coalesce(p.Roles, ''), 'Aggrieved') > 0 or "
+        "instr(coalesce(p.Roles, ''), 'Witness') > 0 or (coalesce(p.Flags, 0) & 48) <> 0) "
+        "then 'N' else 'Y' end) as VictimsOnly"
     )
-    holders = f"h left join {source}tblPerson p on p.PersonID = h.PersonID"
+    holders = (
+        f"h join {source}tblPerson p on p.PersonID = h.PersonID "
+        "where p.Retention in ('Current', 'Review')"
+    )
     made.append(
         f"create view {target}vwContact as select Number, {victims_only} "  # noqa: S608
         f"from {source}tblPersonPhone {holders} group by Number"

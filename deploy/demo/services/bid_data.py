@@ -61,6 +61,7 @@ FIELDS: Mapping[str, _Shape] = {
         "devices": {"imei": {}, "msisdn": {}, "seizedAt": {}, "extract": {}},
         "documents": _DOCUMENT,
         "needs": {},
+        "discreet": {},
         "retention": {},
     },
 }
@@ -94,7 +95,12 @@ class Store:
             names = person["biographic"]["names"]
             for word in {_folded(n.get(part)) for n in names for part in ("family", "given")}:
                 self._by_name[word].append(person)
-        self._encounters = [e for e in encounters if e["personRef"] not in self._restricted]
+        # An encounter is as discreet as the person met.
+        self._encounters = [
+            {**e, "discreet": self._persons.get(e["personRef"], {}).get("discreet", False)}
+            for e in encounters
+            if e["personRef"] not in self._restricted
+        ]
         self._of_person: dict[str, list[Record]] = defaultdict(list)
         for encounter in self._encounters:
             self._of_person[encounter["personRef"]].append(encounter)

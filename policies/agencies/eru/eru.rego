@@ -16,7 +16,7 @@ consents := true
 #   reason: A group's name can give an operation away.
 hide[id] contains "name" if {
 	some id in (lib.of_type("OrganisedGroup") & lib.of_agency("ERU"))
-	not "intelligence" in input.subject.training
+	not lib.trained("intelligence")
 }
 
 # METADATA

@@ -21,5 +21,5 @@ withhold[id] := {
 	"action": "refer",
 } if {
 	some id in (lib.of_type("FaceCandidate") & lib.of_agency("NIS"))
-	not "face_operator" in input.subject.training
+	not lib.trained("face_operator")
 }

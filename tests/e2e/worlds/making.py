@@ -29,6 +29,7 @@ from deploy.demo.stack import Stack
 
 Record = dict[str, Any]
 GONE = ("DISPOSE", "RESTRICTED")
+_CROWD = 45  # silent doubles of one person in a source that cannot leave them out itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,8 @@ class Copying:
             insert into rms.nominal select * from double;
             update double set nom_ref = 'NM9999992Z', ret_cd = 'X';
             insert into rms.nominal select * from double;
+            insert into rms.vehicle_marker
+              select vrm, code, reason, added_dt, review_dt, 'NMC', true from rms.vehicle_marker;
             insert into rms.phone
               select 'NM9999991Z', num, first_dt, last_dt from rms.phone
               where nom_ref = '{nominal}';
@@ -220,9 +223,23 @@ class Copying:
         held = json.loads((self.stack.home / "bid.json").read_text("utf-8"))
         persons, encounters = held["persons"], held["encounters"]
         gold = next(p for p in persons if p["personRef"] == self.key(Agency.BID))
+        gold["alerts"].append(
+            {
+                "kind": "LOCATE",
+                "power": "",
+                "contact": "",
+                "discreet": True,
+                "addedOn": "2026-01-01",
+            }
+        )
         persons.append(gold | {"personRef": "BP999999991", "restricted": True})
         persons.append(gold | {"personRef": "BP999999992", "retention": "DIS"})
         persons.append(gold | {"personRef": "BP999999993", "discreet": True})
+        persons += [gold | {"personRef": f"BP{n:09d}", "discreet": True} for n in range(_CROWD)]
+        met = next(e for e in encounters if e["personRef"] == gold["personRef"])
+        encounters += [
+            met | {"encounterRef": f"ENC-99999{n}", "personRef": f"BP99999999{n}"} for n in (1, 3)
+        ]
         if sight is not None:
             persons = self.without(
                 sight,
@@ -248,6 +265,10 @@ class Copying:
         held = json.loads((self.stack.home / "ncb.json").read_text("utf-8"))
         gold = next(n for n in held["nominals"] if n["guid"] == self.key(Agency.NCB))
         held["nominals"].append(gold | {"guid": _guid(1), "posture": "SILENT"})
+        held["nominals"] += [  # more than a page of them, before all others
+            gold | {"guid": f"00000000-0000-5000-8000-{n:012d}", "posture": "SILENT"}
+            for n in range(_CROWD)
+        ]
         old = gold["governance"] | {"retention": "DISPOSE"}
         held["nominals"].append(gold | {"guid": _guid(2), "governance": old})
         referral = held["referrals"][0]
@@ -298,9 +319,9 @@ class Copying:
 
     # --- a world ---
 
-    def write(self, sight: Sight | None) -> dict[str, str]:
-        """One world's data; its databases' secrets."""
-        name = "all" if sight is None else sight.name
+    def write(self, sight: Sight | None, name: str = "") -> dict[str, str]:
+        """One world's data, called as the sight is unless named; its databases' secrets."""
+        name = name or ("all" if sight is None else sight.name)
         self.postgresql_of(sight, name)
         self.mariadb_of(sight, name)
         eru = self.home / f"eru_{name}.sqlite"

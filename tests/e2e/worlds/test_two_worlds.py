@@ -28,6 +28,7 @@ from tests.e2e.asking import APPS, REASON
 from tests.e2e.owngateway import served
 from tests.e2e.test_cells import GOLD_6, Q3
 from tests.e2e.worlds.making import Copying, Sight, reachable, server_of
+from tests.e2e.worlds.session import patient
 from tests.opa import POLICIES, opa
 
 SIGHTS = {
@@ -85,16 +86,6 @@ class Worlds:
             },
             headers={"Authorization": f"Bearer {token}"},
         )
-
-
-def patient(catalogue: Path, copy: Path) -> Path:
-    """The catalogue with time for every source: answers are compared, not how fast they come."""
-    shutil.copytree(catalogue, copy)
-    for file in (copy / "sources").glob("*.toml"):
-        text = file.read_text("utf-8")
-        assert "timeout_s = 2.0" in text
-        file.write_text(text.replace("timeout_s = 2.0", "timeout_s = 20.0"), "utf-8")
-    return copy
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.conditions import ALWAYS, NEVER, And, Compare, IsNull, Op, Or
+from connectors.conditions import ALWAYS, NEVER, And, Compare, IsNull, Op, Or, holds
 from gateway.catalogue.codec import Pushed, constant, number, without
 from gateway.catalogue.conversions import codec
 from gateway.catalogue.named import FUNCTIONS
@@ -582,7 +582,10 @@ def test_whole_dates_as_partial_ones() -> None:
     )
     assert decoded("c", "1991-04", scalar="PartialDate") == "1991-04"
     assert decoded("c", date(1991, 4, 17), scalar="PartialDate") == "1991-04-17"
-    assert asked("c", Op.GT, "1991-04", "PartialDate") is None
+    assert asked("c", Op.GT, "1991-04", "PartialDate") == (
+        Compare("c", Op.GTE, date(1991, 4, 1)),
+        True,
+    )
     assert asked("c", Op.GT, "1991-04-17", "PartialDate") == (
         Compare("c", Op.GT, date(1991, 4, 17)),
         True,
@@ -644,3 +647,17 @@ def test_named(name: str, raw: tuple[Any, ...], expected: Any) -> None:
 
 def test_every_named_function_has_a_test() -> None:
     assert set(FUNCTIONS) == {name for name, _, _ in NAMED}
+
+
+@pytest.mark.parametrize(
+    ("op", "year"),
+    [(Op.LT, "2007"), (Op.LTE, "2007"), (Op.GT, "2007"), (Op.GTE, "2007"), (Op.LT, "2007-01")],
+)
+def test_whole_dates_are_compared_with_a_year_as_texts_are(op: Op, year: str) -> None:
+    spec = {"column": "c", "format": "%Y-%m-%d"}
+    condition, _ = asked(spec, op, year, scalar="PartialDate")
+    days = ("2006-12-31", "2007-01-01", "2007-01-02", "2007-12-31", "2008-01-01")
+    plain = Compare("c", op, year)
+    assert [holds(condition, {"c": day}) for day in days] == [
+        holds(plain, {"c": day}) for day in days
+    ]

@@ -67,13 +67,50 @@ def test_az_20_every_field_of_the_real_vocabulary_is_classified() -> None:
 def test_derived_and_telling_fields_are_known_by_their_type() -> None:
     held = vocabulary()
     assert held.derived["Person", "dob_quality"] == ("date_of_birth", "dob_claimed")
-    assert set(held.reveals["Identifier", "value"]) == {"date_of_birth", "names", "safeguarding"}
+    told = {one.when_kind: set(one.fields) for one in held.reveals["Identifier", "value"]}
+    assert told == {
+        "DRIVER_NO": {"date_of_birth", "names"},
+        "PASSPORT": {"date_of_birth", "names", "nationalities"},
+        "NRM_REF": {"safeguarding"},
+    }
+    assert held.contents("Person", "sex") == (("", "sex"),)
+    assert held.contents("Person", "safeguarding") == (
+        ("safeguarding", "kind"), ("safeguarding", "state"),
+    )  # fmt: skip
+    everything = held.contents("Incident", "*")
+    assert {("", "offence_code"), ("where.point", "lat"), ("participants", "role")} < {*everything}
+    assert not {("", "marking"), ("", "silent"), ("participants", "person_key")} & {*everything}
     assert held.field_at("Person", "addresses.location.point.lat").type.name == "Float"
     assert held.concrete("Event") == ("Incident", "Encounter", "Landing")
     assert held.enums["EventKind"] == ("INCIDENT", "ENCOUNTER", "LANDING")
     assert held.fields_of("Person") is held.entities["Person"].fields
     with pytest.raises(KeyError):
         held.field_at("Person", "nothing")
+
+
+def test_what_a_field_reveals_must_exist() -> None:
+    data = copy.deepcopy(real())
+    fields = data["component"]["Identifier"]["fields"]
+    fields["value"]["reveals"] = [
+        {"when_kind": "DRIVING", "fields": ["date_of_birt"]},
+        {"when_kind": "NRM_REF", "fields": []},
+        {"when_knd": "NRM_REF", "fields": ["names"]},
+        "names",
+    ]
+    fields["issuer"]["reveals"] = {"fields": ["names"]}
+    data["entity"]["Incident"]["fields"]["narrative"]["reveals"] = [
+        {"when_kind": "CRIME", "fields": ["*", "names"]}
+    ]
+    key = "component.Identifier.fields.value.reveals"
+    narrative = "entity.Incident.fields.narrative.reveals"
+    assert faults(data) == {
+        key: "Person has no field date_of_birt",
+        f"{key}.when_kind": "'DRIVING' is no kind of what the field stands in",
+        f"{key}.when_knd": "unknown key; known are fields, when_kind",
+        "component.Identifier.fields.issuer.reveals": "must be a list of tables",
+        narrative: "Incident has no field names",
+        f"{narrative}.when_kind": "'CRIME' is no kind of what the field stands in",
+    }
 
 
 def test_every_fault_is_told_at_once() -> None:

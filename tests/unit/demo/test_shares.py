@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 import sqlite3
 from collections import Counter
 from contextlib import closing
@@ -62,6 +63,33 @@ def test_eru_keys_drift_and_dates_have_many_forms(eru: Path) -> None:
     born = [attrs[k] for attrs in held for k in ("dob", "DoB", "born") if k in attrs]
     for form in (r"\d\d-[A-Z][a-z]{2}-\d\d", r"\d\d/\d\d/\d{4}", r"\d{4}-\d\d-\d\d", r"\d{8}"):
         assert any(re.fullmatch(form, text) for text in born), form
+
+
+def test_what_hangs_on_a_record_of_eru_is_as_silent_as_it_and_goes_with_it(
+    eru: Path, tmp_path: Path
+) -> None:
+    """Memberships, links and phones are told of through views, which tell nothing of the hidden."""
+    path = tmp_path / "eru.sqlite"
+    shutil.copy(eru, path)
+    member = rows(path, "select entity from ocg_member_v where silent = 0 limit 1")[0][0]
+    [linked] = rows(path, "select a, b from link_v where silent = 0 and rel = 'ASS' limit 1")
+    [used] = rows(path, "select b from link where rel = 'USE' group by b having count(*) = 1 "
+                  "and max(silent) = 0 limit 1")  # fmt: skip
+    [user] = rows(path, "select a from link where rel = 'USE' and b = ?", *used)
+    telling = {
+        "select count(*) from ocg_member_v where silent = 0 and entity = ?": (member, member),
+        "select count(*) from link_v where silent = 0 and a = ?": (linked[0], linked[0]),
+        "select count(*) from link_v where silent = 0 and b = ?": (linked[1], linked[1]),
+        "select count(*) from phone_v where silent = 0 and id = ?": (used[0], user[0]),
+    }
+    for query, (asked, hidden) in telling.items():
+        for change, back in (("silent = 1", "silent = 0"), ("retention = 'X'", "retention = 'K'")):
+            assert rows(path, query, asked) != [(0,)]
+            with closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute(f"update entity set {change} where id = ?", (hidden,))  # noqa: S608
+            assert rows(path, query, asked) == [(0,)], (query, change)
+            with closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute(f"update entity set {back} where id = ?", (hidden,))  # noqa: S608
 
 
 def test_eru_conditions() -> None:
@@ -156,11 +184,20 @@ def test_scp_has_a_view_for_every_table(at_scp: Path) -> None:
     assert views == {f"vw{name.removeprefix('tbl')}" for name in METADATA.tables} | gathered
 
 
+def test_scp_names_nobody_whose_record_is_to_be_disposed_of(at_scp: Path) -> None:
+    gone = "select PersonID from vwPerson where Retention in ('Dispose', 'Restricted')"
+    held = f"select count(*) from tblInvolvement where PersonID in ({gone})"  # noqa: S608
+    assert rows(at_scp, held) != [(0,)]
+    told = f"select count(*) from vwInvolvement where PersonID in ({gone})"  # noqa: S608
+    assert rows(at_scp, told) == [(0,)]
+
+
 def test_scp_says_what_it_knows_through_victims_alone(at_scp: Path) -> None:
+    """And nothing of a phone or a place that records to be disposed of alone name."""
     people = {
-        number: keep in {"Current", "Review"}
-        and not {"Aggrieved", "Witness"} & set((roles or "").split(","))
-        and not flags & 48
+        number: not {"Aggrieved", "Witness"} & set((roles or "").split(",")) and not flags & 48
+        if keep in {"Current", "Review"}
+        else None
         for number, keep, roles, flags in rows(
             at_scp, "select PersonID, Retention, Roles, Flags from vwPerson"
         )
@@ -170,9 +207,11 @@ def test_scp_says_what_it_knows_through_victims_alone(at_scp: Path) -> None:
         ("vwPlace", "vwPersonAddress", "PlaceRef"),
     ):
         held = rows(at_scp, f"select {key}, PersonID from {holders}")  # noqa: S608 - our own names
+        kept = {k for k, n in held if people[n] is not None}
         others = {k for k, n in held if people[n]}
         told = dict(rows(at_scp, f"select {key}, VictimsOnly from {view}"))  # noqa: S608
-        assert told == {k: "N" if k in others else "Y" for k in told}
+        assert told == {k: "N" if k in others else "Y" for k in kept}
+        assert kept < {k for k, _ in held}
         assert set(told.values()) == {"N", "Y"}
 
 

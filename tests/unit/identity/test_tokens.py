@@ -289,7 +289,10 @@ async def test_tk12_other_audience(aud: object) -> None:
     await refused(f"Bearer {token(aud=aud)}")
 
 
-@pytest.mark.parametrize("claim", ["exp", "nbf", "iat", "auth_time", "attributes_as_at"])
+@pytest.mark.parametrize(
+    "claim",
+    ["exp", "nbf", "iat", "auth_time", "attributes_as_at", "training_as_at", "posting_as_at"],
+)
 @pytest.mark.parametrize("value", ["1e99", "1800000600", -1, 1e99, True, None, [], 10**30])
 async def test_tk13_times_are_whole_seconds(claim: str, value: object) -> None:
     await refused(f"Bearer {token(**{claim: value})}")
@@ -305,6 +308,8 @@ async def test_tk13_times_are_whole_seconds(claim: str, value: object) -> None:
         {"nbf": NOW_S + 31},
         {"iat": NOW_S + 600},
         {"attributes_as_at": NOW_S + 31},
+        {"training_as_at": NOW_S + 31},
+        {"clearance_as_at": NOW_S + 31},
     ],
 )
 async def test_tk13_out_of_time(changes: dict[str, object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,6 +37,7 @@ SUBJECT = Subject(
     app="stop-and-check",
     token_id="t-1",  # noqa: S106  # an identifier, not a secret
     attributes_as_at=datetime(2025, 3, 1, 6, tzinfo=UTC),
+    as_at={"training": datetime(2025, 2, 1, 12, 30, tzinfo=UTC)},
 )
 PLAN = Plan(
     fetches=(
@@ -95,7 +97,11 @@ def test_the_question_is_the_contracts() -> None:
             "roles": ["response_officer"],
             "clearance": "OS",
             "training": ["pnd_basic"],
-            "attributes_as_at": "2025-03-01T06:00:00Z",
+            "as_at": {
+                "posting": "2025-03-01T06:00:00Z",
+                "training": "2025-02-01T12:30:00Z",
+                "clearance": "2025-03-01T06:00:00Z",
+            },
             "app": "stop-and-check",
         },
         "context": {
@@ -104,6 +110,7 @@ def test_the_question_is_the_contracts() -> None:
             "purpose": "OFFICER_SAFETY",
             "reason_code": "R01",
             "reason_given": True,
+            "case_form": None,
             "case_given": False,
             "incident_given": True,
             "on_behalf_of": None,
@@ -314,3 +321,21 @@ def test_an_element_is_a_hit_by_the_same_cases_in_every_field() -> None:
     partly = {"show": "records", "read": {"urn": "HIT_ONLY", "title": "CLEAR"}}
     with pytest.raises(PolicyMisunderstood):
         read_decision(ruled(partly))
+
+
+@pytest.mark.parametrize(
+    ("reference", "form"),
+    [
+        ("NM/2026/004512", "AA/9999/999999"),
+        ("sc-26-0004512", "aa-99-9999999"),
+        ("É.\uff11 \u202eX", "A.9??A"),  # of letters and digits of any script no more than that
+        ("", None),
+        (None, None),
+    ],
+)
+def test_of_a_case_policy_learns_the_form_alone(reference: str | None, form: str | None) -> None:
+    why = replace(WHY, case_ref=reference)
+    made = asked(why)
+    assert made["context"]["case_form"] == form
+    assert made["context"]["case_given"] is bool(reference)
+    assert not reference or reference not in json.dumps(made, ensure_ascii=False)

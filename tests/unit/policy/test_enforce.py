@@ -19,7 +19,9 @@ from gateway.model import (
     Note,
     Obligation,
     Part,
+    PartGrant,
     Plan,
+    Reveal,
     Ruling,
     Show,
     Use,
@@ -34,12 +36,24 @@ class Words:
     """As much of a vocabulary as enforcing needs."""
 
     derived: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
-    reveals: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    reveals: Mapping[tuple[str, str], tuple[Reveal, ...]] = field(default_factory=dict)
+
+    def contents(self, entity: str, name: str) -> tuple[tuple[str, str], ...]:
+        return (("names", "full"), ("names", "kind")) if name == "names" else (("", name),)
 
 
 NAME = ("Person", "primary_name")
 DERIVED = Words(derived={NAME: ("names.full", "names.kind", "title"), ("Person", "rank"): ()})
-REVEALS = Words(reveals={("Identifier", "value"): ("date_of_birth", "names")})
+REVEALS = Words(
+    reveals={
+        ("Identifier", "value"): (
+            Reveal(fields=("date_of_birth", "names"), when_kind="DRIVER_NO"),
+            Reveal(fields=("sex",), when_kind="PASSPORT"),
+        ),
+        ("Identifier", "kind"): (Reveal(fields=("title",), when_kind="NRM_REF"),),
+        ("Identifier", "issuer"): (Reveal(fields=("sex",)),),
+    }
+)
 NO = Note(rule="r", text="not here", desk="d", action="a")
 
 
@@ -273,25 +287,84 @@ def test_denied_match_and_count_uses_take_only_themselves_away() -> None:
     assert own.count == {"d"}
 
 
+def numbers(
+    *reads: str, allowed: tuple[str, ...] = ("date_of_birth", "names", "sex", "title"),
+    own: Ruling | None = None, names: Ruling | None = None, rows: Condition = ALWAYS,
+    manner: Manner = "CLEAR",
+) -> PartGrant:  # fmt: skip
+    """What is agreed for identifiers, where policy rules so on what they tell."""
+    uses = tuple((Use.REVEAL, name) for name in ("date_of_birth", "names", "sex", "title"))
+    identifiers = Ruling(
+        show=Show.RECORDS, limit=9, rows=rows, read=dict.fromkeys(reads, manner),
+        uses=frozenset((Use.REVEAL, name) for name in allowed),
+    )  # fmt: skip
+    asked = fetch("f0", part("", "Person"), part("identifiers", "Identifier", *reads, uses=uses))
+    plan = agreed(
+        replace(asked, told=(part("names", "PersonName"),)), words=REVEALS,
+        f0=own or shown("date_of_birth", "sex", "title"),
+        f0_names=names or shown("full", "kind"), f0_identifiers=identifiers,
+    )  # fmt: skip
+    return plan.grants["f0"].parts["identifiers"]
+
+
+@pytest.mark.parametrize("allowed", [("names", "sex", "title"), ()])
+def test_what_reveals_something_without_leave_is_withheld(allowed: tuple[str, ...]) -> None:
+    assert numbers("value", "status", allowed=allowed).read == {"status": "CLEAR"}
+
+
+def test_what_reveals_only_what_is_clear_is_shown() -> None:
+    grant = numbers("kind", "value", "issuer", "status")
+    assert grant.read == dict.fromkeys(("kind", "value", "issuer", "status"), "CLEAR")
+    assert grant.rows == ALWAYS
+
+
+OF = {kind: Compare("kind", Op.EQ, kind) for kind in ("DRIVER_NO", "PASSPORT", "NRM_REF")}
+DATED = Ruling(show=Show.RECORDS, limit=9, rows=ALWAYS, read={
+    "date_of_birth": "YEAR", "sex": "CLEAR", "title": "CLEAR"})  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("allowed", "read"),
+    ("own", "names"),
     [
-        (("date_of_birth", "names"), {"kind", "value"}),
-        (("names",), {"kind"}),
-        ((), {"kind"}),
+        (DATED, None),  # masked
+        (shown("sex", "title"), None),  # withheld
+        (replace(DATED, read={**DATED.read, "date_of_birth": (Case(ALWAYS, "CLEAR"),)}), None),
+        (None, shown("full")),  # a field of the component
+        (None, shown("full", "kind", show=Show.HIT)),
+        (None, shown("full", "kind", show=Show.SILENT)),
+        (None, shown("full", "kind", rows=Compare("kind", Op.EQ, "LEGAL"))),  # some elements
+        (None, Ruling()),
     ],
 )
-def test_what_reveals_something_denied_is_withheld(
-    allowed: tuple[str, ...], read: set[str]
+def test_a_kind_that_tells_what_is_not_clear_shows_nothing(
+    own: Ruling | None, names: Ruling | None
 ) -> None:
-    uses = ((Use.REVEAL, "date_of_birth"), (Use.REVEAL, "names"))
-    plan = agreed(
-        fetch("f0", part("", "Person"),
-              part("identifiers", "Identifier", "kind", "value", uses=uses)),
-        words=REVEALS, f0=shown(),
-        f0_identifiers=shown("kind", "value", uses=tuple((Use.REVEAL, name) for name in allowed)),
-    )  # fmt: skip
-    assert plan.grants["f0"].parts["identifiers"].read.keys() == read
+    grant = numbers("kind", "value", own=own, names=names)
+    value = (Case(OF["DRIVER_NO"], "NULL"), Case(ALWAYS, "CLEAR"))
+    assert grant.read == {"kind": "CLEAR", "value": value}
+    assert grant.rows == ALWAYS
+
+
+def test_what_always_tells_goes_and_a_kind_that_tells_takes_its_elements_away() -> None:
+    assert numbers("issuer", "status", own=shown("date_of_birth")).read == {"status": "CLEAR"}
+    told = numbers("kind", "status", own=shown("date_of_birth", "sex"))
+    assert told.read.keys() == {"kind", "status"}
+    assert told.rows == Compare("kind", Op.NE, "NRM_REF")
+    assert numbers("issuer", own=shown("date_of_birth")).show is None  # nothing is left to read
+
+
+def test_only_what_is_in_clear_tells_and_no_rows_are_masked_twice() -> None:
+    no_sex = shown("date_of_birth", "title")
+    assert numbers("value", own=no_sex, manner="LAST4").read == {"value": "LAST4"}
+    cases = (Case(OF["PASSPORT"], "LAST4"), Case(OF["DRIVER_NO"], "CLEAR"))
+    assert numbers("value", own=no_sex, manner=cases).read == {"value": cases}
+    kinds = Compare("kind", Op.IN, ("DRIVER_NO", "NRM_REF"))
+    assert numbers("value", own=no_sex, rows=And((kinds,))).read == {"value": "CLEAR"}
+    either = Or((OF["NRM_REF"], Compare("status", Op.EQ, "LOST")))
+    assert numbers("value", own=no_sex, rows=either).read != {"value": "CLEAR"}
+    met = (Case(Compare("status", Op.EQ, "LOST"), "CLEAR"),)
+    both = And((met[0].when, OF["PASSPORT"]))
+    assert numbers("value", own=no_sex, manner=met).read == {"value": (Case(both, "NULL"), *met)}
 
 
 @pytest.mark.parametrize(

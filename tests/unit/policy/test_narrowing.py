@@ -17,6 +17,7 @@ from gateway.model import (
     Part,
     PartGrant,
     Plan,
+    Reveal,
     Ruling,
     Show,
     Use,
@@ -32,7 +33,10 @@ FIELDS = ("a", "b", "c")
 PATHS = ("", "x", "x.y", "z")
 WORDS = Words(
     derived={("T", "a"): ("b", "x.c"), ("Tx", "b"): ("y.a",)},
-    reveals={("T", "c"): ("b",), ("Tx", "a"): ("b", "c")},
+    reveals={
+        ("T", "c"): (Reveal(fields=("b",)),),
+        ("Tx", "a"): (Reveal(fields=("b", "c"), when_kind="K"),),
+    },
 )
 ROWS = (
     {"type": "compound", "operator": "and", "value": []},

@@ -236,6 +236,7 @@ def test_in_12_a_cursor_is_bound_to_all_that_was_asked_but_the_cursors() -> None
         "another name in the answer": bound(fields="more: next total @include(if: $more)"),
         "another criterion": bound(n="B7654321"),
         "the other list": bound(at=1),
+        "the name of the type": bound(fields="next __typename @include(if: $more)"),
     }
     assert first not in others.values()
     assert len(set(others.values())) == len(others)

@@ -52,8 +52,20 @@ def test_a_record_is_named_and_an_element_anchored_whatever_is_selected() -> Non
 
 def test_a_field_that_tells_another_is_a_use_of_it() -> None:
     made = parts(planned(search("identifiers { kind value }")))
-    reveals = {("reveal", "date_of_birth"), ("reveal", "names"), ("reveal", "safeguarding")}
-    assert made["identifiers"] == ({"kind", "value"}, reveals)
+    told = {"date_of_birth", "names", "nationalities", "safeguarding"}
+    assert made["identifiers"] == ({"kind", "value"}, {("reveal", name) for name in told})
+
+
+def test_policy_is_asked_of_what_is_told_and_nobody_reads_it() -> None:
+    fetch = planned(search("names { full } identifiers { value }")).fetches[0]
+    assert fetch.part("").filters == {"date_of_birth"}
+    assert fetch.part("").reads == {"ref"}
+    assert {"given", "full", "script"} <= fetch.part("names").filters
+    assert {part.path: part.filters for part in fetch.told} == {
+        "nationalities": {"country", "claimed", "verified"},
+        "safeguarding": {"kind", "state"},
+    }
+    assert not any(part.reads or part.uses for part in fetch.told)
 
 
 def test_a_derived_field_is_read_with_all_it_rests_on() -> None:
