@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from connectors.spi import Connector
 from gateway.audit.recorder import AuditedResponse, Decided, Recorder
@@ -35,7 +35,6 @@ from gateway.identity import Identity
 from gateway.metrics import Metrics
 from gateway.model import (
     AuthorisedPlan,
-    Budget,
     Operation,
     Plan,
     Released,
@@ -49,13 +48,24 @@ from gateway.policy.enforce import authorise
 from gateway.policy.masks import MASKS, MaskContext
 from gateway.policy.obligations import (
     OBLIGATIONS,
+    Asking,
     budgets_of,
     carry_out,
-    lasting,
+    time_box_s,
     tripwires_of,
 )
 from gateway.policy.pdp import Pdp
 from gateway.policy.releases import followed, releases_told, settled
+from gateway.ports import (
+    Afterwards,
+    Counting,
+    Lasting,
+    NothingAfterwards,
+    NothingCounted,
+    NothingLasting,
+    NothingReleased,
+    Releases,
+)
 from gateway.query.asking import cursor_binding
 from gateway.query.breaker import Breakers
 from gateway.query.derived import Moment
@@ -98,124 +108,6 @@ class Probes:
             raise MalformedRequest("This face probe cannot be used: make a new one.")
         self._spent[issued.id] = issued.made_at
         return issued.vector
-
-
-class Releases(Protocol):
-    """What desks have released to officers."""
-
-    def of(self, subject: Subject, now: datetime) -> tuple[Released, ...]:
-        """What somebody may see by a release, now."""
-
-    async def used(self, released: tuple[Released, ...], now: datetime) -> None:
-        """Let the desks know, before the answer leaves.
-
-        Raises:
-            CaseworkUnavailable: they cannot be told, so nothing may be shown by it.
-        """
-
-
-class NothingReleased:
-    """No desk has released anything."""
-
-    def of(self, subject: Subject, now: datetime) -> tuple[Released, ...]:
-        return ()
-
-    async def used(self, released: tuple[Released, ...], now: datetime) -> None:
-        return None
-
-
-class Counting(Protocol):
-    """How much each officer has asked: `gateway/casework/budgets.py`."""
-
-    def charge(
-        self, subject: Subject, budgets: tuple[Budget, ...], targets: frozenset[str], now: datetime
-    ) -> float:
-        """Charge one question; the seconds by which it is slowed.
-
-        Raises:
-            Refused: a budget is spent.
-            CaseworkUnavailable: nobody counts.
-        """
-
-    def spend(
-        self, subject: Subject, budgets: tuple[Budget, ...], records: int, now: datetime
-    ) -> None:
-        """Charge the records that an answer shows."""
-
-
-class NothingCounted:
-    """Nobody counts, so no question can be answered on that condition."""
-
-    def charge(
-        self, subject: Subject, budgets: tuple[Budget, ...], targets: frozenset[str], now: datetime
-    ) -> float:
-        if budgets:
-            raise CaseworkUnavailable(detail="nobody counts what is asked")
-        return 0.0
-
-    def spend(
-        self, subject: Subject, budgets: tuple[Budget, ...], records: int, now: datetime
-    ) -> None:
-        return None
-
-
-class Afterwards(Protocol):
-    """What is looked for once an answer has left: `gateway/tripwire.py`."""
-
-    @property
-    def room(self) -> bool:
-        """Whether one more question can be followed."""
-
-    def put(
-        self, request: Request, subject: Subject, agreed: AuthorisedPlan, results: Results
-    ) -> None:
-        """Follow a question that was answered. Returns at once."""
-
-
-class NothingAfterwards:
-    """Nobody looks, so no question can be answered on that condition."""
-
-    room = False
-
-    def put(
-        self, request: Request, subject: Subject, agreed: AuthorisedPlan, results: Results
-    ) -> None:
-        return None
-
-
-class Lasting(Protocol):
-    """Carries out what outlives one question: `gateway/duties.py`."""
-
-    async def check(
-        self, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
-    ) -> None:
-        """Refuse what cannot be fulfilled; nothing is used up yet.
-
-        Raises:
-            Refused: a duty is not fulfilled, and what to do.
-            CaseworkUnavailable: nobody can tell.
-        """
-
-    async def fulfil(
-        self, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
-    ) -> None:
-        """Carry out such duties of a search that is about to be made.
-
-        Raises:
-            Refused, CaseworkUnavailable: as above.
-        """
-
-
-class NothingLasting:
-    """No records are kept, so a question with such a duty cannot be answered."""
-
-    async def check(
-        self, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
-    ) -> None:
-        if lasting(agreed.obligations):
-            raise CaseworkUnavailable(detail="no records are kept of what outlives a question")
-
-    fulfil = check
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,7 +247,8 @@ async def decided(
     )
     if plan.cursor_serial is not None and plan.cursor_serial != agreed.serial:
         raise MalformedRequest("This cursor cannot be used: start again without `after`.")
-    carry_out(agreed.obligations, operation.justification)
+    asking = Asking(subject=subject, justification=operation.justification, now=request.received_at)
+    carry_out(agreed.obligations, asking)
     if tripwires_of(agreed.obligations) and not gate.afterwards.room:
         raise CaseworkUnavailable(detail="nobody can look for silent records afterwards")
     await charged(gate, request, subject, agreed)
@@ -435,8 +328,10 @@ def shaped(
     """The answer, not yet recorded."""
     if operation.introspection is not None:
         return Response(status=200, body={"data": operation.introspection})
-    now = request.received_at
-    expires = now + timedelta(seconds=gate.limits.cursor_ttl_s)
+    now, shown_s = request.received_at, time_box_s(agreed.obligations)
+    expires = now + timedelta(
+        seconds=min(gate.limits.cursor_ttl_s, shown_s or gate.limits.cursor_ttl_s)
+    )
     context = MaskContext(today=now.date(), token_key=gate.token_key)
 
     def mask(name: str, spec: Field) -> Mask:
@@ -444,14 +339,14 @@ def shaped(
         apply = MASKS[name]
         return lambda value: apply(value, about)
 
-    return shape(
+    response = shape(
         operation,
         agreed,
         found[0],
         Shaping(
             catalogue=gate.catalogue,
             refs=gate.refs,
-            moment=_moment(gate, request),
+            moment=_moment(gate, request, shown_s),
             mask=mask,
             agency=subject.agency,
             as_at=utc_text(now),
@@ -460,6 +355,27 @@ def shaped(
             cursor_binding=lambda selection: cursor_binding(operation, subject, selection),
         ),
     )
+    conditions = under_conditions(gate, request, subject, agreed)
+    if not conditions:
+        return response
+    extensions = {**response.body["extensions"], "conditions": conditions}
+    return replace(response, body={**response.body, "extensions": extensions})
+
+
+def under_conditions(
+    gate: Gate, request: Request, subject: Subject, agreed: AuthorisedPlan
+) -> dict[str, str]:
+    """What the app is to do with the answer: until when it may be shown, and what to show across
+    it, by which the log finds whose it was."""
+    told: dict[str, str] = {}
+    if (shown_s := time_box_s(agreed.obligations)) is not None:
+        told["showUntil"] = utc_text(request.received_at + timedelta(seconds=shown_s))
+    if any(one.type == "watermark" for one in agreed.obligations):
+        officer = gate.audit.hmac("actor", f"{subject.issuer}|{subject.id}")[:12]
+        told["watermark"] = " ".join(
+            (subject.agency, officer, utc_text(request.received_at), request.id)
+        )
+    return told
 
 
 def failed(error: GatewayError, request: Request) -> Response:
@@ -479,5 +395,6 @@ def failed(error: GatewayError, request: Request) -> Response:
     )
 
 
-def _moment(gate: Gate, request: Request) -> Moment:
-    return Moment(now=request.received_at, image_link_ttl_s=gate.limits.image_link_ttl_s)
+def _moment(gate: Gate, request: Request, shown_s: int | None = None) -> Moment:
+    ttl_s = gate.limits.image_link_ttl_s
+    return Moment(now=request.received_at, image_link_ttl_s=min(ttl_s, shown_s or ttl_s))

@@ -82,6 +82,7 @@ class Issuer:
             "sub": persona.sub,
             "aud": self.audience,
             "iat": now_s,
+            "auth_time": now_s,
             "exp": now_s + ttl_s,
             "jti": secrets.token_urlsafe(12),
             "client_id": app,

@@ -24,8 +24,9 @@ from gateway.errors import (
     Refused,
 )
 from gateway.model import EMPTY, AuthorisedPlan, Plan
-from gateway.pipeline import NothingReleased, decided, fan_out
+from gateway.pipeline import decided, fan_out
 from gateway.policy.casework import Matter
+from gateway.ports import NothingReleased
 from gateway.query.records import FAILED
 from gateway.query.single import found_as, plan_of_one
 

@@ -8,24 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from connectors.conditions import Condition, from_json
-from gateway.errors import PolicyMisunderstood, PurposeRequired
-from gateway.model import Budget, Justification, Obligation, Unit
+from gateway.errors import PolicyMisunderstood, PurposeRequired, Refused
+from gateway.model import Budget, Justification, Obligation, Subject, Unit
 
-Duty: TypeAlias = Callable[[Obligation, Justification | None], None]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """Who asks, why, and when."""
+
+    subject: Subject
+    justification: Justification | None
+    now: datetime
+
+
+Duty: TypeAlias = Callable[[Obligation, Asking], None]
 """Fulfils an obligation before any source is visited, or raises a GatewayError."""
 
 
-def require_reason(obligation: Obligation, justification: Justification | None) -> None:
+def require_reason(obligation: Obligation, asking: Asking) -> None:
     """The caller gives a reason in words.
 
     Raises:
         PurposeRequired: there is none.
     """
-    if justification is None or not (justification.reason_text or "").strip():
+    why = asking.justification
+    if why is None or not (why.reason_text or "").strip():
         raise PurposeRequired(
             "This needs a reason in words: send extensions.justification.reasonText.",
             detail=f"obligation {obligation.type}",
@@ -44,7 +56,7 @@ class Tripwire:
     due_s: int
 
 
-def notify_owner(obligation: Obligation, justification: Justification | None) -> None:
+def notify_owner(obligation: Obligation, asking: Asking) -> None:
     """The owner of silent rows learns of a match, once the answer has left: `gateway/tripwire.py`.
 
     Raises:
@@ -90,7 +102,7 @@ class Lasting:
     resource: str  # the fetch that it is a condition of
 
 
-def record_outcome(obligation: Obligation, justification: Justification | None) -> None:
+def record_outcome(obligation: Obligation, asking: Asking) -> None:
     """The last search of this kind has its outcome recorded, and this one will have.
 
     Raises:
@@ -99,7 +111,7 @@ def record_outcome(obligation: Obligation, justification: Justification | None) 
     lasting([obligation])
 
 
-def second_person(obligation: Obligation, justification: Justification | None) -> None:
+def second_person(obligation: Obligation, asking: Asking) -> None:
     """Somebody else has agreed to this very question.
 
     Raises:
@@ -129,7 +141,7 @@ def lasting(obligations: Iterable[Obligation]) -> tuple[Lasting, ...]:
     return tuple(found)
 
 
-def budget(obligation: Obligation, justification: Justification | None) -> None:
+def budget(obligation: Obligation, asking: Asking) -> None:
     """The question is counted, slowed, and refused when there is nothing left: `pipeline.charged`.
 
     Raises:
@@ -164,18 +176,81 @@ def _budget(given: Mapping[str, Any]) -> Budget:
     return Budget(**{**given, "unit": Unit(given["unit"])})
 
 
+def reauthenticate(obligation: Obligation, asking: Asking) -> None:
+    """The person has signed in lately, and as strongly as is asked for (RFC 9470).
+
+    Raises:
+        Refused: not so, or the token does not say.
+        PolicyMisunderstood: it does not say how lately.
+    """
+    given = obligation.attributes
+    max_age_s, acr = given.get("max_age_s"), given.get("acr")
+    if given.keys() != {"max_age_s", "acr"} or type(max_age_s) is not int or max_age_s < 1:
+        raise PolicyMisunderstood(detail="reauthenticate does not say how lately")
+    if not isinstance(acr, list) or not all(isinstance(one, str) for one in acr):
+        raise PolicyMisunderstood(detail="reauthenticate does not say how strongly")
+    signed_in, subject = asking.subject.auth_time, asking.subject
+    fresh = signed_in is not None and asking.now - signed_in <= timedelta(seconds=max_age_s)
+    if not fresh or (acr and subject.acr not in acr):
+        raise Refused(
+            f"Sign in again to ask this: your last sign-in must be at most {max_age_s // 60} "
+            "minutes ago" + (f", by one of {', '.join(acr)}." if acr else "."),
+            rule="obligation.reauthenticate",
+            contact="gateway",
+            detail="obligation reauthenticate",
+        )
+
+
+def time_box(obligation: Obligation, asking: Asking) -> None:
+    """What is shown is told to be for a time only, and its links end with it: `pipeline.shaped`.
+
+    Raises:
+        PolicyMisunderstood: it does not say for how long.
+    """
+    time_box_s([obligation])
+
+
+def time_box_s(obligations: Iterable[Obligation]) -> int | None:
+    """For how many seconds an answer may be shown; None for no bound.
+
+    Raises:
+        PolicyMisunderstood: one that cannot be read.
+    """
+    found: list[int] = []
+    for one in obligations:
+        if one.type == "time_box":
+            seconds = one.attributes.get("seconds")
+            if one.attributes.keys() != {"seconds"} or type(seconds) is not int or seconds < 1:
+                raise PolicyMisunderstood(detail="time_box does not say for how long")
+            found.append(seconds)
+    return min(found, default=None)
+
+
+def watermark(obligation: Obligation, asking: Asking) -> None:
+    """The answer says, for the app to show across it, whose it is: `pipeline.shaped`.
+
+    Raises:
+        PolicyMisunderstood: it says more than we know.
+    """
+    if obligation.attributes:
+        raise PolicyMisunderstood(detail="watermark takes no attributes")
+
+
 OBLIGATIONS: Mapping[str, Duty] = MappingProxyType(
     {
         "budget": budget,
         "notify_owner": notify_owner,
+        "reauthenticate": reauthenticate,
         "record_outcome": record_outcome,
         "require_reason": require_reason,
         "second_person": second_person,
+        "time_box": time_box,
+        "watermark": watermark,
     }
 )
 
 
-def carry_out(obligations: Iterable[Obligation], justification: Justification | None) -> None:
+def carry_out(obligations: Iterable[Obligation], asking: Asking) -> None:
     """Carry out every obligation, in order.
 
     Raises:
@@ -183,4 +258,4 @@ def carry_out(obligations: Iterable[Obligation], justification: Justification | 
         KeyError: an unknown one, which `authorise` has refused before.
     """
     for obligation in obligations:
-        OBLIGATIONS[obligation.type](obligation, justification)
+        OBLIGATIONS[obligation.type](obligation, asking)

@@ -5,6 +5,7 @@
 # schemas:
 #   - input: schema.input
 #   - data.tables.budgets: schema.tables.budgets
+#   - data.tables.obligations: schema.tables.obligations
 #   - data.tables.casework: schema.tables.casework
 #   - data.tables.handling: schema.tables.handling
 #   - data.tables.ladder: schema.tables.ladder

@@ -63,3 +63,53 @@ required contains {"type": duty, "attributes": {"kind": use, "resource": id}} if
 #   owner: all agencies
 #   reason: What one officer asks in an hour or a day is bounded, and more is a supervisor's to give.
 required contains one if some one in budgets.charged
+
+# METADATA
+# title: The most intrusive questions ask for a sign-in that is not long ago
+# custom:
+#   owner: all agencies
+#   reason: A device that was left unlocked must not search faces.
+required contains {"type": "reauthenticate", "attributes": {"max_age_s": row.max_age_s, "acr": row.acr}} if {
+	row := data.tables.obligations.reauthenticate
+	fresh(row)
+}
+
+# METADATA
+# title: By a use of a field, or by the reason given
+fresh(row) if {
+	some use in row.uses
+	some resource in input.resources
+	resource.uses[use]
+}
+
+fresh(row) if input.context.reason_code in row.reason_codes
+
+# METADATA
+# title: Some records are shown for a time only
+# custom:
+#   owner: all agencies
+#   reason: An image that stays on a device is a copy of it.
+required contains {"type": "time_box", "attributes": {"seconds": row.seconds}} if {
+	row := data.tables.obligations.time_box
+	some resource in input.resources
+	resource.entity in row.entities
+}
+
+# METADATA
+# title: What could be photographed from a screen says whose screen it was
+# custom:
+#   owner: all agencies
+#   reason: A picture of a screen is traced to who asked, and so is seldom taken.
+required contains {"type": "watermark", "attributes": {}} if {
+	some resource in input.resources
+	marked(resource)
+}
+
+# METADATA
+# title: By the kind of record, or by the class of a field
+marked(resource) if resource.entity in data.tables.obligations.watermark.entities
+
+marked(resource) if {
+	some field in resource.read
+	data.tables.fields[resource.entity][field][0] in data.tables.obligations.watermark.classes
+}

@@ -61,3 +61,32 @@ test_another_person_agrees_where_the_table_says_so if {
 	table := object.union(data.tables.casework, {"obliged": {"record_outcome": [], "second_person": ["face"]}})
 	lasting(face) == {{"type": "second_person", "attributes": {"kind": "face", "resource": "f0"}}} with data.tables.casework as table
 }
+
+# --- sign-in, time and watermark ---
+
+of(kind, question) := {one.attributes | some one in obligations; one.type == kind} if {
+	obligations := gateway.decision.obligations with input as question
+}
+
+faces := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("NIS", "FaceCandidate", ["rank"], {"face": ["likeness"]}))
+
+plates := q.asked("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("NMC", "Vehicle", ["make"], {}))
+
+test_intrusive_questions_ask_for_a_recent_sign_in if {
+	row := data.tables.obligations.reauthenticate
+	asked := {"max_age_s": row.max_age_s, "acr": row.acr}
+	of("reauthenticate", faces) == {asked}
+	of("reauthenticate", q.with_context(plates, {"reason_code": "R12"})) == {asked}
+	of("reauthenticate", plates) == set()
+}
+
+test_images_are_shown_for_a_time_only if {
+	of("time_box", faces) == {{"seconds": data.tables.obligations.time_box.seconds}}
+	of("time_box", plates) == set()
+}
+
+test_images_and_the_most_sensitive_fields_bear_a_watermark if {
+	of("watermark", faces) == {{}}
+	of("watermark", q.asked("public_protection", "SCP", "PROTECT_VULNERABLE", q.person("SCP", "safeguarding", "SafeguardFlag", ["kind"]))) == {{}}
+	of("watermark", plates) == set()
+}

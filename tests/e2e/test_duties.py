@@ -7,7 +7,8 @@ import json
 import secrets
 import shutil
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,6 +16,7 @@ from deploy.demo.agencies.nis import embedding
 from deploy.demo.personas import PERSONAS
 from deploy.demo.population import Population
 from gateway.audit.entry import read_leaf
+from gateway.model import Subject
 from gateway.query.refs import Probe, officer
 from tests.e2e.asking import Answer, Asker
 from tests.e2e.owngateway import served
@@ -148,3 +150,57 @@ async def test_another_agencys_question_is_like_none(strict: Asker) -> None:
     for wrong in (id_, "none"):
         assert (await desk.raw("SG", AGREE, id=wrong)).data == {"countersign": None}
     assert id_ not in str((await desk.raw("SG", WAITING)).body)
+
+
+# --- for a time only, and whose screen it was ---
+
+IMAGES = (
+    "query($n: [PersonCriteria!]!) { personSearch(anyOf: $n) { hits { images { ref expires } } } }"
+)
+
+
+async def test_images_are_shown_for_a_time_under_a_watermark(
+    asker: Asker, population: Population
+) -> None:
+    answer = await asker.ask(
+        "NO", IMAGES, {"n": [{"identifier": "ZZ0000000"}]}, purpose="OIC_INVESTIGATION"
+    )
+    told = answer.body["extensions"]["conditions"]
+    receipt = answer.body["extensions"]["receipt"]
+    until = datetime.fromisoformat(told["showUntil"])
+    left_s = (until - datetime.fromisoformat(receipt["at"])).total_seconds()
+    assert 800 < left_s <= 900
+    agency, officer_token, _at, query_id = told["watermark"].split()
+    assert (agency, query_id) == ("NCB", receipt["queryId"])
+    assert PERSONAS["NO"].sub not in told["watermark"]
+    log = asker.demo.started.log
+    leaf = read_leaf(await log.leaf(receipt["logEntry"]))
+    assert leaf["who"]["actor"].startswith(officer_token)  # so the log finds whose screen it was
+
+
+async def test_an_answer_without_conditions_says_nothing_of_any(asker: Asker) -> None:
+    answer = await asker.ask("RO", VEHICLE, {"v": "AB12CDE"}, purpose="OFFICER_SAFETY")
+    assert answer.status == 200
+    assert "conditions" not in answer.body["extensions"]
+
+
+async def test_a_search_by_face_needs_a_recent_sign_in(
+    asker: Asker, population: Population, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The demonstration's tokens are of a sign-in just now; this gateway's clock is a day later."""
+    gate = asker.demo.started.gate
+    token = await asker.token("NO")
+    subject = await gate.identity.authenticate((f"Bearer {token}",))
+    assert subject.auth_time is not None
+    late = replace(subject, auth_time=subject.auth_time - timedelta(days=1))
+
+    async def authenticated(_self: object, _headers: object) -> Subject:
+        return late
+
+    monkeypatch.setattr(type(gate.identity), "authenticate", authenticated)
+    refused = await search(asker, probe(asker, population))
+    assert refused.body["errors"][0]["extensions"]["rule"] == "obligation.reauthenticate"
+    monkeypatch.undo()
+    answer = await search(asker, probe(asker, population))
+    assert answer.data["faceSearch"]
+    await asker.came_of("NO", answer)

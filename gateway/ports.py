@@ -1,0 +1,140 @@
+"""What answering needs of the gateway's own records, and what stands there where none are kept.
+
+Where nobody keeps them nothing is released, and no permission can be given on a condition that
+they would have to fulfil.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from gateway.errors import CaseworkUnavailable
+from gateway.model import (
+    AuthorisedPlan,
+    Budget,
+    Operation,
+    Released,
+    Request,
+    Results,
+    Subject,
+)
+from gateway.policy.obligations import lasting
+
+
+class Releases(Protocol):
+    """What desks have released to officers."""
+
+    def of(self, subject: Subject, now: datetime) -> tuple[Released, ...]:
+        """What somebody may see by a release, now."""
+
+    async def used(self, released: tuple[Released, ...], now: datetime) -> None:
+        """Let the desks know, before the answer leaves.
+
+        Raises:
+            CaseworkUnavailable: they cannot be told, so nothing may be shown by it.
+        """
+
+
+class NothingReleased:
+    """No desk has released anything."""
+
+    def of(self, subject: Subject, now: datetime) -> tuple[Released, ...]:
+        return ()
+
+    async def used(self, released: tuple[Released, ...], now: datetime) -> None:
+        return None
+
+
+class Counting(Protocol):
+    """How much each officer has asked: `gateway/casework/budgets.py`."""
+
+    def charge(
+        self, subject: Subject, budgets: tuple[Budget, ...], targets: frozenset[str], now: datetime
+    ) -> float:
+        """Charge one question; the seconds by which it is slowed.
+
+        Raises:
+            Refused: a budget is spent.
+            CaseworkUnavailable: nobody counts.
+        """
+
+    def spend(
+        self, subject: Subject, budgets: tuple[Budget, ...], records: int, now: datetime
+    ) -> None:
+        """Charge the records that an answer shows."""
+
+
+class NothingCounted:
+    """Nobody counts, so no question can be answered on that condition."""
+
+    def charge(
+        self, subject: Subject, budgets: tuple[Budget, ...], targets: frozenset[str], now: datetime
+    ) -> float:
+        if budgets:
+            raise CaseworkUnavailable(detail="nobody counts what is asked")
+        return 0.0
+
+    def spend(
+        self, subject: Subject, budgets: tuple[Budget, ...], records: int, now: datetime
+    ) -> None:
+        return None
+
+
+class Afterwards(Protocol):
+    """What is looked for once an answer has left: `gateway/tripwire.py`."""
+
+    @property
+    def room(self) -> bool:
+        """Whether one more question can be followed."""
+
+    def put(
+        self, request: Request, subject: Subject, agreed: AuthorisedPlan, results: Results
+    ) -> None:
+        """Follow a question that was answered. Returns at once."""
+
+
+class NothingAfterwards:
+    """Nobody looks, so no question can be answered on that condition."""
+
+    room = False
+
+    def put(
+        self, request: Request, subject: Subject, agreed: AuthorisedPlan, results: Results
+    ) -> None:
+        return None
+
+
+class Lasting(Protocol):
+    """Carries out what outlives one question: `gateway/duties.py`."""
+
+    async def check(
+        self, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
+    ) -> None:
+        """Refuse what cannot be fulfilled; nothing is used up yet.
+
+        Raises:
+            Refused: a duty is not fulfilled, and what to do.
+            CaseworkUnavailable: nobody can tell.
+        """
+
+    async def fulfil(
+        self, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
+    ) -> None:
+        """Carry out such duties of a search that is about to be made.
+
+        Raises:
+            Refused, CaseworkUnavailable: as above.
+        """
+
+
+class NothingLasting:
+    """No records are kept, so a question with such a duty cannot be answered."""
+
+    async def check(
+        self, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
+    ) -> None:
+        if lasting(agreed.obligations):
+            raise CaseworkUnavailable(detail="no records are kept of what outlives a question")
+
+    fulfil = check
