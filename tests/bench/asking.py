@@ -62,8 +62,16 @@ class Asker:
     token: str
     told: Progress = lambda _done: None
 
-    async def ask(self, *, at_once: int = 1, count: int | None = None, for_s: float = 0.0) -> Asked:
-        """Ask so many times, or for so long, never more than `at_once` together."""
+    async def ask(
+        self,
+        *,
+        at_once: int = 1,
+        count: int | None = None,
+        for_s: float = 0.0,
+        pause_s: float = 0.0,
+    ) -> Asked:
+        """Ask so many times, or for so long, never more than `at_once` together; each of them
+        waits for `pause_s` before it asks again."""
         asked = Asked()
         began = time.monotonic()
         left = count if count is not None else -1
@@ -75,6 +83,7 @@ class Asker:
                 left -= 1
                 await self._once(client, asked)
                 self.told(len(asked.took_ms))
+                await asyncio.sleep(pause_s)
 
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=at_once),

@@ -86,9 +86,15 @@ def configuration(folder: Path, stack: Stack, port: int, *, rates: bool) -> Path
 
 @asynccontextmanager
 async def gateway(
-    stack: Stack, folder: Path, *, rates: bool = False, times: Path | None = None
+    stack: Stack,
+    folder: Path,
+    *,
+    rates: bool = False,
+    times: Path | None = None,
+    late: str = "",
 ) -> AsyncIterator[Gateway]:
-    """`portcullis serve`; with `times` the same gateway, which writes each source's times there.
+    """`portcullis serve`; with `times` the same gateway, which writes each source's times there,
+    each answer of the source `late` 0.1 s later than it came.
 
     Without `rates` it does not hold itself back where a mapping file gives a source's rate.
 
@@ -102,6 +108,7 @@ async def gateway(
     program = [str(Path(sys.executable).with_name("portcullis")), "serve"]
     if times is not None:
         program = [sys.executable, "-m", "tests.bench.watched", "--times", str(times)]
+        program += ["--late", late] if late else []
     log = folder / "log"
     with log.open("wb") as said:
         process = await asyncio.create_subprocess_exec(

@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
@@ -47,8 +48,9 @@ class Times:
 class Timed:
     """A connector, every call of which is timed; all else is the connector's own."""
 
-    def __init__(self, source: str, connector: Connector, times: Times) -> None:
+    def __init__(self, source: str, connector: Connector, times: Times, late_s: float) -> None:
         self._source, self._connector, self._times = source, connector, times
+        self._late_s = late_s
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connector, name)
@@ -56,16 +58,21 @@ class Timed:
     async def fetch(self, query: SourceQuery) -> SourceResult:
         began = time.monotonic()
         try:
+            if self._late_s:
+                await asyncio.sleep(self._late_s)
             return await self._connector.fetch(query)
         finally:
             self._times.called(query.query_id, self._source, (began, time.monotonic()))
 
 
-async def serve(config: Path, times: Times) -> None:
+async def serve(config: Path, times: Times, late: Mapping[str, float]) -> None:
     settings = load(config, os.environ)
     async with running(settings, dict(os.environ), observed=times.saw) as started:
         gate = started.gate
-        timed: Any = {name: Timed(name, held, times) for name, held in gate.sources.items()}
+        timed: Any = {
+            name: Timed(name, held, times, late.get(name, 0.0))
+            for name, held in gate.sources.items()
+        }
         app = application(replace(started, gate=replace(gate, sources=timed)))
         await server(app, settings.limits).serve(sockets=[bound(settings.host, settings.port)])
 
@@ -74,12 +81,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--times", type=Path, required=True)
+    parser.add_argument("--late", default="", help="a source, each of whose answers comes later")
+    parser.add_argument("--by-s", type=float, default=0.1, help="by so much")
     given = parser.parse_args()
     with (
         given.times.open("w", buffering=1) as file,
         asyncio.Runner(loop_factory=loop_factory()) as runner,
     ):
-        runner.run(serve(given.config, Times(file=file)))
+        late = {given.late: given.by_s} if given.late else {}
+        runner.run(serve(given.config, Times(file=file), late))
 
 
 if __name__ == "__main__":
