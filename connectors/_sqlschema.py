@@ -107,7 +107,7 @@ def _sqlite_held(declared: str, nullable: bool) -> Held:
     elif any(part in declared for part in ("char", "clob", "text")):
         affinity, shown = "text", "text"
     elif "blob" in declared or not declared:
-        affinity, shown = "", "text"
+        affinity, shown = "", "text" if declared else ""  # a view's expression has no type
     elif any(part in declared for part in ("real", "floa", "doub")):
         affinity, shown = "number", "number"
     else:

@@ -87,7 +87,8 @@ class SourceResult:
 class Column:
     """What a source says of one of its columns."""
 
-    # "text", "integer", "number", "boolean", "date", "datetime", "json", "vector", "binary"
+    # "text", "integer", "number", "boolean", "date", "datetime", "json", "vector", "binary", or
+    # "" where the source does not say
     type: str
     nullable: bool = True
 

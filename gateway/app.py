@@ -197,7 +197,8 @@ async def running(
         standing = Standing(store, refs.open, clock=clock, monotonic=monotonic, new_id=new_id)
         stack.push_async_callback(standing.aclose)
         await standing.start()
-        budgets = Budgets(store, clock=clock, monotonic=monotonic, new_id=new_id)
+        token_key = own_key(settings.token_key, length=32).reveal()
+        budgets = Budgets(store, token_key, clock=clock, monotonic=monotonic, new_id=new_id)
         stack.push_async_callback(budgets.aclose)
         await budgets.start()
         recorder = Recorder(
@@ -250,7 +251,7 @@ async def running(
             refs=refs,
             limits=settings.limits,
             metrics=metrics,
-            token_key=own_key(settings.token_key, length=32).reveal(),
+            token_key=token_key,
             clock=clock,
             monotonic=monotonic,
             probes=Probes(refs, clock),

@@ -19,12 +19,19 @@ POLICIES = Path(__file__).resolve().parents[1] / "policies"
 _START_S = 30.0
 
 
-def unbounded(folder: Path) -> Path:
-    """A copy of the deployed policies without budgets: tests ask more than officers do."""
+def unbounded(folder: Path, *, tripwires: bool = True) -> Path:
+    """A copy of the deployed policies without budgets, since tests ask more than officers do; and
+    without `tripwires` for those who count every visit of a source."""
     shutil.copytree(POLICIES, folder)
-    table = folder / "tables" / "budgets" / "data.json"
-    table.write_text(json.dumps(json.loads(table.read_text("utf-8")) | {"kinds": {}}), "utf-8")
+    _change(folder, "budgets", kinds={})
+    if not tripwires:
+        _change(folder, "casework", tripwires={})
     return folder
+
+
+def _change(folder: Path, table: str, **entries: object) -> None:
+    file = folder / "tables" / table / "data.json"
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | entries), "utf-8")
 
 
 def program() -> Path:

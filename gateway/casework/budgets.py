@@ -2,18 +2,20 @@
 
 No query waits for a database: what was counted is written every second, and what other replicas
 counted is read at the same time. Where it cannot be written for a while nobody is answered on
-that condition any more. Counters are keyed by officer, never by whom is asked about alone, so
-nobody learns from them what others asked.
+that condition any more. Officers and those they ask about stand in it as keyed tokens, and a target
+is counted for each officer alone, so nobody learns from a counter what others asked.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hmac
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from gateway.casework.model import BudgetRelease, Notice, Officer, Told, Use
@@ -25,12 +27,12 @@ _EVERY_S: Final = 1.0
 _STALE_S: Final = 30.0
 _PARTS: Final = 12  # of a window: what was used counts until its part is as old as the window
 _LONGEST: Final = timedelta(days=8)  # no window is longer, so older counts are deleted
+_DOMAIN: Final = b"portcullis budget v1\0"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _log = logging.getLogger(__name__)
 
 
 class _Key(NamedTuple):
-    issuer: str
     officer: str
     budget: str
     target: str
@@ -45,12 +47,14 @@ class Budgets:
     def __init__(
         self,
         store: Store,
+        key: bytes,
         *,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
         new_id: Callable[[], str],
     ) -> None:
         self._store = store
+        self._key = key
         self._clock = clock
         self._monotonic = monotonic
         self._new_id = new_id
@@ -79,7 +83,7 @@ class Budgets:
         budgets = tuple(budgets)
         if budgets and self._monotonic() - self._written_at > _STALE_S:
             raise CaseworkUnavailable(detail="budgets cannot be written")
-        keys = [(budget, key) for budget in budgets for key in _keys(subject, budget, targets)]
+        keys = [(budget, key) for budget in budgets for key in self._keys(subject, budget, targets)]
         slow_s = 0.0
         for budget, key in keys:
             used = self.used(key, budget, now)
@@ -105,7 +109,7 @@ class Budgets:
         """Charge the records an answer shows; what is over counts against the next question."""
         for budget in budgets:
             if budget.unit is Unit.RECORD and records:
-                for key in _keys(subject, budget, frozenset()):
+                for key in self._keys(subject, budget, frozenset()):
                     self._count(key, budget, now, records)
 
     def used(self, key: _Key, budget: Budget, now: datetime) -> int:
@@ -123,6 +127,12 @@ class Budgets:
             and one.until > now
             and (one.officer.issuer, one.officer.id) == (subject.issuer, subject.id)
         )
+
+    def _keys(self, subject: Subject, budget: Budget, targets: frozenset[str]) -> Iterator[_Key]:
+        text = _DOMAIN + "\0".join((subject.issuer, subject.id)).encode()
+        officer = hmac.new(self._key, text, sha256).hexdigest()[:32]
+        for target in sorted(targets) if budget.unit is Unit.TARGET else [""]:
+            yield _Key(officer, budget.name, target)
 
     def _count(self, key: _Key, budget: Budget, now: datetime, amount: int) -> None:
         length = max(1, budget.window_s // _PARTS)
@@ -163,7 +173,7 @@ class Budgets:
             await self._store.tell(*telling)
             telling = []
             for use in await self._store.counted(self._writer, self._read_upto):
-                key = _Key(use.issuer, use.officer, use.budget, use.target)
+                key = _Key(use.officer, use.budget, use.target)
                 self._counts[key][use.since, use.writer] = use.used
             self._releases = await self._store.budget_releases(now)
         finally:
@@ -175,9 +185,8 @@ class Budgets:
 
     def _uses(self, writing: Iterable[tuple[_Key, datetime]]) -> Iterator[Use]:
         for key, since in writing:
-            issuer, officer, budget, target = key
+            officer, budget, target = key
             yield Use(
-                issuer=issuer,
                 officer=officer,
                 budget=budget,
                 target=target,
@@ -225,8 +234,3 @@ class Budgets:
                 await self._task
             with contextlib.suppress(CaseworkUnavailable):
                 await self.tick()
-
-
-def _keys(subject: Subject, budget: Budget, targets: frozenset[str]) -> Iterator[_Key]:
-    for target in sorted(targets) if budget.unit is Unit.TARGET else [""]:
-        yield _Key(subject.issuer, subject.id, budget.name, target)

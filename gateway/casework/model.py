@@ -153,8 +153,7 @@ class Countersignature:
 class Use:
     """How much of a budget one officer used from a moment on, as one gateway process counted."""
 
-    issuer: str
-    officer: str
+    officer: str  # keyed, as targets are
     budget: str
     target: str  # keyed; "" where the budget is of all questions together
     since: datetime

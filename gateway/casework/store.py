@@ -363,12 +363,8 @@ class Store:
         """Keep what one process has counted; each is the whole of its part, not what is new."""
         if not uses:
             return
-        same = ("budget", "target", "since", "writer", "used")
-        held = [
-            {"officer_issuer": use.issuer, "officer_id": use.officer, "written_at": now}
-            | {name: getattr(use, name) for name in same}
-            for use in uses
-        ]
+        same = ("officer", "budget", "target", "since", "writer", "used")
+        held = [{name: getattr(use, name) for name in same} | {"written_at": now} for use in uses]
         put = self._insert(budget_uses)
         newer = {name: put.excluded[name] for name in ("used", "written_at")}
         key = [column.name for column in budget_uses.primary_key]
@@ -383,8 +379,7 @@ class Store:
         query = select(budget_uses).where(table.writer != writer, table.written_at > after)
         return tuple(
             Use(
-                issuer=row.officer_issuer,
-                officer=row.officer_id,
+                officer=row.officer,
                 budget=row.budget,
                 target=row.target,
                 since=row.since,

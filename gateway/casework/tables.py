@@ -157,7 +157,7 @@ countersignatures = Table(
 budget_uses = Table(
     "budget_use",
     metadata,
-    *(Column(f"officer_{part}", Text, primary_key=True) for part in ("issuer", "id")),
+    Column("officer", Text, primary_key=True),
     Column("budget", Text, primary_key=True),
     Column("target", Text, primary_key=True),
     Column("since", Moment, primary_key=True),

@@ -132,7 +132,7 @@ def _declared(source: Source, relations: Mapping[str, Mapping[str, Column]]) -> 
                 if (found := held.get(column.partition(":")[0])) is None:
                     text = f"{relation!r} has no column {column!r}"
                     yield Fault(file=source.file, key=f"{at}.{name}", text=text)
-                elif wants and ":" not in column and found.type not in wants:
+                elif wants and ":" not in column and found.type not in ("", *wants):
                     text = f"{column!r} is {found.type}; this conversion reads {_either(wants)}"
                     yield Fault(file=source.file, key=f"{at}.{name}", text=text)
 

@@ -106,7 +106,7 @@ def _register_request(inner: Commands) -> None:
         _request,
         help_text="Ask the originator's desk to release fields of a record.",
         examples="  portcullis casework request REF text --as NO --urgency PRIORITY \\\n"
-        "    --purpose OIC_INVESTIGATION --reason R08 --case NC/2026/1",
+        "    --purpose OIC_INVESTIGATION --reason R08 --case NCB-2026-00001",
     )
     made.add_argument("record", help="its ref, from an answer")
     made.add_argument("fields", nargs="+", help="as the schema names them: text, title")

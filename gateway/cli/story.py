@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -138,9 +137,9 @@ async def _scanned(demo: Demo, population: Population, console: Console) -> bool
     needles = seeded(population)
     async with httpx.AsyncClient(trust_env=False) as client:
         metrics = (await client.get(f"{demo.url}/metrics")).content
-    files = gateway_files(demo)
-    found = await asyncio.to_thread(scan, needles, files, metrics, console)
-    size = sum(len(path.read_bytes()) for path in files) + len(metrics)
+    texts = {**await asyncio.to_thread(written_by, demo), "metrics": metrics}
+    found = await asyncio.to_thread(scan, needles, texts, console)
+    size = sum(map(len, texts.values()))
     for needle, where in found[:5]:
         console.print(f"  [red]{needle!r} lies in {where}[/red]")
     console.print(
@@ -150,12 +149,15 @@ async def _scanned(demo: Demo, population: Population, console: Console) -> bool
     return not found
 
 
-def gateway_files(demo: Demo) -> list[Path]:
-    """Every file that the gateway itself writes; the agencies' own databases are not its."""
+def written_by(demo: Demo) -> dict[str, bytes]:
+    """All that the gateway itself has written, by file; the agencies' own databases are not its."""
     state = demo.started.settings.state_dir
-    return [
-        p for p in sorted(state.rglob("*")) if p.is_file() and state / "agencies" not in p.parents
-    ]
+    while True:
+        own = (p for p in sorted(state.rglob("*")) if state / "agencies" not in p.parents)
+        try:
+            return {str(path): path.read_bytes() for path in own if path.is_file()}
+        except FileNotFoundError:
+            pass  # it goes on writing: what was there has given way to what is looked at next
 
 
 def seeded(population: Population) -> list[str]:
@@ -174,13 +176,14 @@ def seeded(population: Population) -> list[str]:
 
 
 def scan(
-    needles: list[str], files: list[Path], metrics: bytes, console: Console | None = None
+    needles: list[str], texts: Mapping[str, bytes], console: Console | None = None
 ) -> list[tuple[str, str]]:
     """(needle, where) for each that lies somewhere in the clear, as text or inside JSON."""
-    texts = [(str(path), path.read_bytes()) for path in files] + [("metrics", metrics)]
     found: list[tuple[str, str]] = []
     shown = track(needles, "Searching", console=console, transient=True) if console else needles
     for needle in shown:
         spellings = {needle.encode(), json.dumps(needle)[1:-1].encode()}
-        found.extend((needle, where) for where, text in texts for s in spellings if s in text)
+        found.extend(
+            (needle, where) for where, text in texts.items() for s in spellings if s in text
+        )
     return found

@@ -63,6 +63,7 @@ class Place:
         self.stores.append(store)
         made = Budgets(
             store,
+            b"k" * 32,
             clock=lambda: self.now,
             monotonic=lambda: self.since,
             new_id=lambda: str(uuid4()),

@@ -41,7 +41,7 @@ async def test_a_request_is_asked_decided_and_followed(
 ) -> None:
     report = shared(population, Agency.ERU, mixed=True)
     ref = ref_of(demo, "NCB", report.urn)
-    why = ("--purpose", "OIC_INVESTIGATION", "--reason", "R08", "--case", "NC/2026/1")
+    why = ("--purpose", "OIC_INVESTIGATION", "--reason", "R08", "--case", "NCB-2026-00001")
     code, out, _ = await terminal.run(
         "NO", "casework", "request", ref, "text", "title", "--for", "PT1H", *why
     )
@@ -50,7 +50,7 @@ async def test_a_request_is_asked_decided_and_followed(
 
     _, out, _ = await terminal.run("DK", "casework", "queue")
     (waiting,) = [one for one in json.loads(out) if one["id"] == asked["id"]]
-    assert (waiting["key"], waiting["caseRef"]) == (report.urn, "NC/2026/1")
+    assert (waiting["key"], waiting["caseRef"]) == (report.urn, "NCB-2026-00001")
     _, out, _ = await terminal.run("DK", "notices", "list")
     (notice,) = [one for one in json.loads(out) if one["subject"] == asked["id"]]
     assert notice["about"] == "RELEASE_ASKED"
@@ -77,7 +77,7 @@ async def test_a_grant_from_the_command_line(
     terminal: Terminal, demo: Demo, population: Population
 ) -> None:
     ref = ref_of(demo, "NCB", shared(population, Agency.ERU, mixed=True).urn)
-    why = ("--purpose", "OIC_INVESTIGATION", "--reason", "R08", "--case", "NC/2026/1")
+    why = ("--purpose", "OIC_INVESTIGATION", "--reason", "R08", "--case", "NCB-2026-00001")
     _, out, _ = await terminal.run("NO", "casework", "request", ref, "title", *why)
     id_ = json.loads(out)["id"]
     code, out, _ = await terminal.run(

@@ -28,7 +28,6 @@ import sqlalchemy as sa
 
 from deploy.demo.population import Agency, Population
 from deploy.demo.services.process import running
-from deploy.demo.stack import POLICIES
 from deploy.demo.story import STEPS, WHO
 from gateway.audit.entry import read_leaf
 from gateway.audit.verify import verify
@@ -36,6 +35,7 @@ from gateway.cli.demo import Demo
 from tests.e2e.asking import Answer, Asker
 from tests.e2e.between import Proxy, Watch
 from tests.e2e.owngateway import CATALOGUE, served
+from tests.opa import unbounded
 
 ARRIVAL = STEPS[0].text
 LOOKUP = """query Lookup($who: [PersonCriteria!]!) {
@@ -60,6 +60,7 @@ class Policy:
 
     program: Path
     port: int
+    policies: Path
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -67,7 +68,7 @@ class Policy:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self, *, bundle: bool = True) -> None:
-        given = ("--bundle", str(POLICIES)) if bundle else ()
+        given = ("--bundle", str(self.policies)) if bundle else ()
         self.process = await asyncio.create_subprocess_exec(
             *(str(self.program), "run", "--server", "--addr", f"127.0.0.1:{self.port}"),
             *("--log-level", "error", "--disable-telemetry", *given),
@@ -232,7 +233,8 @@ async def place(
             stack.callback(watches[name].close)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            policy = Policy(program=opa_program, port=free.getsockname()[1])
+            policies = unbounded(folder / "policies", tripwires=False)
+            policy = Policy(program=opa_program, port=free.getsockname()[1], policies=policies)
         await policy.start()
         stack.push_async_callback(policy.end)
         own = await stack.enter_async_context(

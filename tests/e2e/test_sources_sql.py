@@ -22,6 +22,7 @@ from deploy.demo.world.records import AMBIGUOUS
 from deploy.demo.world.truth import Agency, Copy, Person
 from gateway.cli.demo import Demo, running_demo
 from tests.e2e.asking import Asker
+from tests.opa import unbounded
 
 ROOT = Path(__file__).parents[2]
 SEEN = frozenset({"CURRENT", "REVIEW_DUE"})
@@ -55,6 +56,7 @@ async def three(
         opa_program,
         agencies=("eru", "nmc", "scp"),
         catalogue=catalogue,
+        policies=unbounded(catalogue / "policies"),
     ) as running:
         assert running.stack.notes == ()  # MariaDB is there: the tests require it
         await _more_at_nmc(running)

@@ -14,8 +14,7 @@ depends_on = None
 def upgrade() -> None:
     op.create_table(
         "budget_use",
-        sa.Column("officer_issuer", sa.Text(), nullable=False),
-        sa.Column("officer_id", sa.Text(), nullable=False),
+        sa.Column("officer", sa.Text(), nullable=False),
         sa.Column("budget", sa.Text(), nullable=False),
         sa.Column("target", sa.Text(), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
@@ -23,7 +22,7 @@ def upgrade() -> None:
         sa.Column("used", sa.Integer(), nullable=False),
         sa.Column("written_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint(
-            *("officer_issuer", "officer_id", "budget", "target", "since", "writer"),
+            *("officer", "budget", "target", "since", "writer"),
             name=op.f("pk_budget_use"),
         ),
     )
