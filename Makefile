@@ -31,8 +31,9 @@ e2e: $(READY) ## only the end-to-end tests, against real servers
 differential: $(READY) ## 50,000 random comparisons by each kind of source and by Python
 	@$(BIN)/python -m tests.differential $(if $(PAIRS),--pairs $(PAIRS)) $(if $(SEED),--seed $(SEED))
 
-mutants: $(READY) ## change each place of the policies; their tests are to find it
+mutants: $(READY) ## change each place of the policies and of the enforcing code; tests are to find it
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m tests.mutation.rego
+	@$(BIN)/python -m tests.mutation.python $(if $(SOME),--some $(SOME)) $(if $(SEED),--seed $(SEED))
 
 worlds: $(READY) ## 100,000 random operations in worlds that only a forbidden sight could tell apart
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m tests.e2e.worlds \

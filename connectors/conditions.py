@@ -126,8 +126,7 @@ def _kind(value: object) -> str | None:
             return "zoned" if value.tzinfo else "local"
         case date():
             return "date"
-        case _:
-            return None
+    return None
 
 
 def holds(condition: Condition, row: Mapping[str, object]) -> bool:
@@ -162,7 +161,8 @@ def _compare(held: object, op: Op, value: Scalar | tuple[Scalar, ...]) -> bool:
     if op is Op.IN:
         members = value if isinstance(value, tuple) else (value,)
         return any(_kind(held) == _kind(member) and held == member for member in members)
-    if isinstance(value, tuple) or _kind(held) is None or _kind(held) != _kind(value):
+    kind = _kind(held)
+    if kind is None or kind != _kind(value):
         return False
     match op:
         case Op.EQ:
@@ -170,7 +170,7 @@ def _compare(held: object, op: Op, value: Scalar | tuple[Scalar, ...]) -> bool:
         case Op.NE:
             return held != value
         case Op.STARTSWITH:
-            return isinstance(held, str) and isinstance(value, str) and held.startswith(value)
+            return kind == "text" and str(held).startswith(str(value))
     try:
         return _IN_ORDER[op](held, value)
     except InvalidOperation:  # a decimal that is no number: like its float, before and after none

@@ -216,8 +216,7 @@ def _around(part: Part, shown: Mapping[str, PartGrant]) -> Show | None:
     if not part.path:
         return Show.RECORDS
     enclosing = shown.get(part.path.rpartition(".")[0])
-    own = shown[""].show
-    return enclosing.show if enclosing is not None and own is Show.RECORDS else own
+    return (shown[""] if enclosing is None else enclosing).show
 
 
 def _part_grant(part: Part, ruling: Ruling, around: Show | None, limit: int) -> PartGrant:

@@ -131,7 +131,7 @@ class Components(Fields):
     ) -> Callable[[Values, Owner], bool]:
         """Whether an element of which nothing is selected may be told of; if not it is a hit."""
         chosen = applicable(selection.selections, part.part.type)
-        if any(inner.name != "__typename" for inner in chosen) or not part.part.reads:
+        if any(inner.name != "__typename" for inner in chosen):
             return lambda _values, _owner: True
         manners = [self.manner_of(grant, part, name) for name in sorted(part.part.reads)]
 

@@ -50,8 +50,8 @@ class Records(Components):
         at: Place,
         *,
         found: Sequence[Record],
-        before: int = 0,
-        many: bool = True,
+        before: int,
+        many: bool,
         band: str | None = None,
     ) -> list[Any]:
         """The visible records of one fetch, at the list `path` (a pattern) and `at` (a place).
@@ -103,8 +103,6 @@ class Records(Components):
 
     def naming(self, grant: Grant) -> Naming:
         """How a record's name is shown, which decides about all of it."""
-        if "ref" not in grant.own.part.reads:
-            return lambda _values, _owner: CLEAR
         return self.manner_of(grant, grant.own, "ref")
 
     def label(self, fetch: Fetch, path: str) -> Callable[[Record, Place], None]:
@@ -153,15 +151,10 @@ class Records(Components):
         return None
 
     def ref(self, grant: Grant) -> Build:
-        """The record's ref; without leave to name it, the record is a hit."""
+        """The record's ref: only of a record that may be named is anything made."""
         source, entity = grant.fetch.source, grant.fetch.entity
         seal = self.shaping.refs.sealer(self.shaping.agency, source, entity)
-        manner_of = self.manner_of(grant, grant.own, "ref")
-
-        def build(values: Values, _at: Place, owner: Owner) -> Any:
-            return seal(owner.record.key) if manner_of(values, owner) == CLEAR else DROP
-
-        return build
+        return lambda _values, _at, owner: seal(owner.record.key)
 
     # --- links ---
 

@@ -381,8 +381,6 @@ class Visit:
         if self.grant.own.show is not Show.RECORDS:
             return kept  # of a hit or a count no element is told
         for path, part in self.grant.parts.items():
-            if not path or "." in path or path == "match":
-                continue
             for record in kept:
                 elements = record.values.get(path)
                 if elements:

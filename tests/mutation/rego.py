@@ -24,6 +24,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
+from tests.mutation.mutant import INVALID, KILLED, SURVIVED, Mutant, share
 from tests.opa import POLICIES, program
 
 _OPPOSITE: Mapping[str, str] = {
@@ -33,25 +34,6 @@ _NAMES: Mapping[str, str] = {
     "equal": "==", "neq": "!=", "lt": "<", "gte": ">=", "gt": ">", "lte": "<=", "and": "&",
     "or": "|",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Mutant:
-    """One change: the text at a place of a file, and what stands there instead."""
-
-    file: str  # below the policies
-    row: int
-    start: int  # in the file's text
-    before: str
-    after: str
-
-    def __str__(self) -> str:
-        return f"{self.file}:{self.row}: {_short(self.before)}  ->  {_short(self.after)}"
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 70 else f"{line[:67]}..."
 
 
 # --- making them ---------------------------------------------------------------------------------
@@ -176,23 +158,22 @@ def _of_term(term: Mapping[str, Any], places: _Places) -> Iterator[Mutant | None
 
 
 def outcome(mutant: Mutant, root: Path = POLICIES) -> str:
-    """KILLED by the tests, SURVIVED, or INVALID: no module that OPA would load."""
+    """Killed by the tests, survived, or invalid: no module that OPA would load."""
     with tempfile.TemporaryDirectory(prefix="portcullis-mutant-") as made:
         copy = Path(made) / "policies"
         shutil.copytree(root, copy)
         file = copy / mutant.file
-        text, end = file.read_text("utf-8"), mutant.start + len(mutant.before)
-        file.write_text(text[: mutant.start] + mutant.after + text[end:], "utf-8")
+        file.write_text(mutant.applied(file.read_text("utf-8")), "utf-8")
         if subprocess.run(  # noqa: S603  # a fixed command
             [str(program()), "check", "--bundle", str(copy)], capture_output=True, check=False
         ).returncode:
-            return "INVALID"
+            return INVALID
         tested = subprocess.run(  # noqa: S603  # as above
             [str(program()), "test", "--bundle", "--timeout=60s", str(copy)],
             capture_output=True,
             check=False,
         )
-        return "KILLED" if tested.returncode else "SURVIVED"
+        return KILLED if tested.returncode else SURVIVED
 
 
 def modules(root: Path = POLICIES) -> tuple[Path, ...]:
@@ -210,7 +191,7 @@ def main() -> int:
     console = Console(highlight=False)
     files = [file.resolve() for file in given.files] or modules()
     made = [mutant for file in files for mutant in mutants_of(file)]
-    if made and outcome(replace(made[0], after=made[0].before)) != "SURVIVED":
+    if made and outcome(replace(made[0], after=made[0].before)) != SURVIVED:
         console.print("The tests fail as the policies stand: run `make check` first.")
         return 2
     if given.some is not None and given.some < len(made):
@@ -218,17 +199,11 @@ def main() -> int:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         work = pool.map(outcome, made)
         outcomes = list(track(work, "Testing mutants", total=len(made), console=console))
-    valid = [(m, o) for m, o in zip(made, outcomes, strict=True) if o != "INVALID"]
-    survivors = sorted(m for m, o in valid if o == "SURVIVED")
-    for mutant in survivors:
-        console.print(f"survived  {mutant}", markup=False)
-    killed = len(valid) - len(survivors)
-    share = killed / len(valid) if valid else 1.0
-    console.print(
-        f"{killed} of {len(valid)} mutants killed ({share:.1%}); "
-        f"{len(made) - len(valid)} that OPA would not load are not counted"
-    )
-    return 0 if share >= given.goal else 1
+    for mutant, _ in sorted(
+        pair for pair in zip(made, outcomes, strict=True) if pair[1] == SURVIVED
+    ):
+        console.print(f"survived  {mutant}", markup=False, soft_wrap=True)
+    return 0 if share(outcomes, "policies", console) >= given.goal else 1
 
 
 if __name__ == "__main__":

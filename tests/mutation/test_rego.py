@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutation.rego import Mutant, mutants_of, outcome
+from tests.mutation.mutant import Mutant
+from tests.mutation.rego import mutants_of, outcome
 from tests.opa import POLICIES
 
 MODULE = """package gateway.small

@@ -100,6 +100,18 @@ def test_a_list_satisfies_what_any_of_its_elements_does() -> None:
     assert not holds(IsNull("x"), {"x": []})
 
 
+def test_all_of_the_parts_or_any_of_them() -> None:
+    yes, no = IsNull("x"), IsNull("y")
+    row = {"y": "a"}
+    assert [holds(c, row) for c in (yes, no)] == [True, False]
+    assert [holds(And(p), row) for p in ((yes, yes), (yes, no), (no, yes), ())] == [
+        True, False, False, True,
+    ]  # fmt: skip
+    assert [holds(Or(p), row) for p in ((no, no), (yes, no), (no, yes), ())] == [
+        False, True, True, False,
+    ]  # fmt: skip
+
+
 def test_joining_flattens_and_folds() -> None:
     a, b = IsNull("a"), IsNull("b")
     assert all_of([a, And((b, a))]) == And((a, b))
@@ -110,7 +122,28 @@ def test_joining_flattens_and_folds() -> None:
     assert any_of([a, ALWAYS]) == ALWAYS
     assert any_of([NEVER, a]) == a
     assert any_of([]) == NEVER
+    both = And((a, b))
+    assert any_of([both, a]) == Or((both, a))
+    assert all_of([Or((a, b)), a]) == And((Or((a, b)), a))
     assert fields_of(And((a, Or((b, Compare("c", Op.EQ, 1)))))) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("word", ["eq", "ne", "lt", "lte", "gt", "gte", "startswith"])
+@pytest.mark.parametrize("literal", ["a", 1, 0.5, True])
+def test_the_words_of_a_comparison(word: str, literal: Scalar) -> None:
+    data = {"type": "field", "field": "a", "operator": word, "value": literal}
+    assert from_json(data) == Compare("a", Op[word.upper()], literal)
+    assert to_json(from_json(data)) == data
+
+
+def test_the_words_of_all_else() -> None:
+    among = {"type": "field", "field": "a", "operator": "in", "value": ["a", 1, 0.5, True]}
+    null = {"type": "field", "field": "b", "operator": "is_null"}
+    both = {"type": "compound", "operator": "and", "value": [among, null]}
+    either = {"type": "compound", "operator": "or", "value": [null, both]}
+    read = Or((IsNull("b"), And((Compare("a", Op.IN, ("a", 1, 0.5, True)), IsNull("b")))))
+    assert from_json(either) == read
+    assert to_json(read) == either
 
 
 @given(CONDITION)
@@ -124,6 +157,7 @@ def test_json_and_back(condition: Condition) -> None:
      {"type": "compound", "operator": "and", "value": [], "extra": 1},
      {"type": "field", "field": "a", "operator": "is_null", "value": 1},
      {"type": "field", "field": "a", "operator": "like", "value": "x"},
+     {"type": "field", "field": "a", "operator": "eq", "value": "x", "extra": 1},
      {"type": "field", "field": "a", "operator": "eq", "value": None},
      {"type": "field", "field": "a", "operator": "eq", "value": ["x"]},
      {"type": "field", "field": "a", "operator": "in", "value": "x"},

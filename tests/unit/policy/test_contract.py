@@ -25,6 +25,7 @@ from gateway.model import (
     Use,
 )
 from gateway.policy.contract import MAX_ELEMENTS, question, read_decision
+from tests.unit.query import world
 
 NOW = datetime(2025, 3, 1, 10, tzinfo=UTC)
 SUBJECT = Subject(
@@ -167,6 +168,40 @@ def test_a_question_without_a_justification_says_so() -> None:
     context = asked(None)["context"]
     assert context["purpose"] is None
     assert context["reason_given"] is False
+
+
+def test_of_what_was_given_in_words_only_that_it_was_is_told() -> None:
+    said = {"reason_text": "reason", "case_ref": "case", "incident_ref": "incident"}
+    bare = Justification(purpose="OFFICER_SAFETY", reason_code="R01")
+    for name in (None, *said):
+        given = replace(bare, **{name: "words"}) if name else bare
+        told = asked(given)["context"]
+        assert {key: told[f"{key}_given"] for key in said.values()} == {
+            key: field == name for field, key in said.items()
+        }
+
+
+def test_the_resources_of_one_structure_are_told_alike_by_all_its_plans() -> None:
+    structure = world.planned(world.search("sex")).structure
+    assert structure is not None
+    agencies = {"nmc": "NMC", "eru": "ERU"}
+    kept = replace(PLAN, structure=replace(structure))
+
+    def resources(plan: Plan) -> dict[str, Any]:
+        made = question(plan, SUBJECT, WHY, agencies=agencies, now=NOW, query_id="q1")
+        told: dict[str, Any] = made["resources"]
+        return told
+
+    assert resources(kept) == resources(PLAN)
+    assert resources(kept) is resources(kept)
+
+
+def test_a_notes_words_may_be_left_empty() -> None:
+    decision = read_decision(
+        {"version": 1, "serial": 1, "obligations": [],
+         "resources": {"f0": {"notes": {"": {"rule": "r", "text": ""}}}}}
+    )  # fmt: skip
+    assert decision.rulings["f0"].notes == {"": Note(rule="r")}
 
 
 WHOLE: dict[str, Any] = {

@@ -108,14 +108,20 @@ FULL, DISTRICT = Compare("postcode", Op.EQ, "TN28 8AB"), Compare("postcode", Op.
 FILTER = (Use.FILTER, "postcode")
 
 
-def asking(where: Condition, manner: Manner | None, *, show: Show = Show.RECORDS) -> AuthorisedPlan:
+def asking(
+    where: Condition,
+    manner: Manner | None,
+    *,
+    show: Show = Show.RECORDS,
+    **notes: Note,
+) -> AuthorisedPlan:
     """A place searched for by its postcode, which is shown in this manner."""
     own = Part(
         path="", type="Location", reads=frozenset({"town"}), uses=frozenset({FILTER}),
         filters=frozenset({"postcode"}),
     )  # fmt: skip
     read: dict[str, Manner] = {"town": "CLEAR", **({"postcode": manner} if manner else {})}
-    ruling = replace(shown("town", uses=(FILTER,), note=NO, show=show), read=read)
+    ruling = replace(shown("town", uses=(FILTER,), show=show), read=read, notes={"": NO, **notes})
     other = fetch("f1")
     return agreed(replace(fetch("f0", own), where=where), other, f0=ruling, f1=shown("sex"))
 
@@ -139,6 +145,12 @@ def test_what_is_finer_than_the_mask_is_not_asked(where: Condition, manner: Mann
     plan = asking(where, manner)
     assert plan.withheld == {"f0": NO}
     assert set(plan.grants) == {"f1"}
+
+
+def test_a_note_on_the_field_explains_what_is_too_fine() -> None:
+    why = Note(rule="fine", text="only the district", desk="d2")
+    assert asking(FULL, "FIRST_OUT", postcode=why).withheld == {"f0": why}
+    assert asking(FULL, "FIRST_OUT", town=why).withheld == {"f0": NO}
 
 
 @pytest.mark.parametrize(
@@ -239,6 +251,30 @@ def test_a_component_without_a_ruling_is_withheld() -> None:
     grant = agreed(fetch("f0", part("", "Person"), part("names", "PersonName", "full")),
                    f0=shown()).grants["f0"]  # fmt: skip
     assert grant.parts["names"].show is None
+
+
+@pytest.mark.parametrize("show", [None, Show.SILENT])
+def test_of_a_component_that_is_not_shown_nothing_is_agreed(show: Show | None) -> None:
+    names = part("names", "PersonName", "full", uses=((Use.MATCH, "full"), (Use.COUNT, "alias")))
+    ruling = shown("full", show=show, limit=0, uses=tuple(names.uses), note=NO)
+    grant = agreed(fetch("f0", part("", "Person"), names), f0=shown(), f0_names=ruling)
+    assert grant.grants["f0"].parts["names"] == PartGrant(
+        part=names, show=show, rows=NEVER, notes={"": NO}
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "any_row"),
+    [(Compare("sex", Op.EQ, "MALE"), True), (Or((NEVER, Compare("sex", Op.EQ, "MALE"))), True),
+     (And((Compare("sex", Op.EQ, "MALE"), Or((NEVER,)))), False), (Or((NEVER, NEVER)), False)],
+)  # fmt: skip
+def test_a_rule_on_rows_withholds_the_fetch_only_if_no_row_can_meet_it(
+    rows: Condition, any_row: bool
+) -> None:
+    plan = agreed(fetch("f0"), fetch("f1"), f0=shown("sex", rows=rows), f1=shown("sex"))
+    assert ("f0" in plan.grants, "f0" in plan.withheld) == (any_row, not any_row)
+    if any_row:
+        assert plan.grants["f0"].own.rows == rows
 
 
 @pytest.mark.parametrize(("outer", "inner"), [(None, None), (Show.SILENT, Show.SILENT)])

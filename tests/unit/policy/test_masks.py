@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -93,6 +94,45 @@ def test_age_band(born: str, band: str | None) -> None:
     assert MASKS["AGE_BAND"](born, context("PartialDate")) == (None, band)
 
 
+LABELS = ("under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65 and over")
+
+
+def test_every_age_has_its_band() -> None:
+    shown = [MASKS["AGE_BAND"](f"{2026 - age}-03-01", context())[1] for age in range(101)]
+    ends = (18, 25, 35, 45, 55, 65, 101)
+    assert shown == [LABELS[sum(end <= age for end in ends)] for age in range(101)]
+    assert MASKS["AGE_BAND"]("2008-03-02", context()) == (None, "under 18")
+    assert MASKS["AGE_BAND"]("2026-03-02", context()) == (None, None)  # not born yet
+    assert MASKS["AGE_BAND"]("2026", context()) == (None, "under 18")
+
+
+@pytest.mark.parametrize(
+    ("value", "type_"), [("1991-01-01", "Date"), (7, "String"), (7, "Date"), (["x"], "Date")]
+)
+def test_only_a_text_of_a_field_of_texts_is_shown_as_blocks(value: Any, type_: str) -> None:
+    assert MASKS["REDACT"](value, context(type_))[0] in (None, [])
+
+
+def cells(of: Callable[[float], Any]) -> int:
+    """How many cells there are within one degree."""
+    return len({of(10 + n / 2000) for n in range(2000)})
+
+
+def test_a_cell_is_a_kilometre_wide_and_not_much_more() -> None:
+    """A degree of latitude, and of longitude at the equator, is 111.32 km."""
+    lat, lon, point = context("Float", "lat"), context("Float", "lon"), context("Point")
+    assert cells(lambda at: MASKS["GRID_1KM"](at, lat)[0]) in (111, 112, 113)
+    # Without its latitude a longitude is to be coarse enough at 60 degrees north.
+    assert cells(lambda at: MASKS["GRID_1KM"](at, lon)[0]) in (55, 56, 57)
+
+    def along(north: float) -> int:
+        return cells(lambda at: MASKS["GRID_1KM"]({"lat": north, "lon": at}, point)[0]["lon"])
+
+    assert along(0.0) in (111, 112, 113)
+    assert along(60.0) in (55, 56, 57)
+    assert along(90.0) in (1, 2, 3)  # and not endlessly many, nor a fault
+
+
 def test_places_within_one_cell_cannot_be_told_apart() -> None:
     lat, lon = context("Float", "lat"), context("Float", "lon")
     assert MASKS["GRID_1KM"](51.0701, lat) == MASKS["GRID_1KM"](51.0702, lat)
@@ -124,8 +164,13 @@ def test_bands_of_values_and_of_ranges() -> None:
     assert MASKS["BAND"]("OTHER", status) == (None, None)
     assert MASKS["BAND"](True, context("Boolean", no=(0, 1), yes=(True,))) == (None, "yes")
     scores = context("Int", low=(0, 14), high=(30, 42))
-    assert MASKS["BAND"](14, scores) == (None, "low")
-    assert MASKS["BAND"](20, scores) == (None, None)
+    ends = (-1, 0, 7, 14, 15, 29, 30, 36, 42, 43)
+    assert [MASKS["BAND"](score, scores)[1] for score in ends] == [
+        None, "low", "low", "low", None, None, "high", "high", "high", None,
+    ]  # fmt: skip
+    assert MASKS["BAND"](True, context("Int", low=(0, 14))) == (None, None)
+    assert MASKS["BAND"](3, context("Int", some=(1, 2, 3), other=("a", "c"))) == (None, "some")
+    assert MASKS["BAND"]("b", context("Int", other=("a", "c"))) == (None, None)
     assert MASKS["BAND"]("a", context(first=("a",))) == ("first", None)
 
 

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connectors.conditions import And, Compare, Condition, IsNull, Op, Or, holds
 from gateway.model import Outcome
-from gateway.query.fields import Owner, compiled
+from gateway.query.fields import Build, Owner, compiled, masked, seen
+from gateway.query.said import Event, Place
 from tests.unit.query import world
 
 NAMES = st.sampled_from("abc")
@@ -46,6 +48,11 @@ def met(condition: Condition, row: Mapping[str, Any]) -> bool:
 @example(Compare("a", Op.IN, "ab"), {"a": "a"})
 @example(Compare("a", Op.EQ, ("a",)), {"a": "a"})
 @example(Compare("a", Op.STARTSWITH, True), {"a": True})
+@example(Compare("a", Op.STARTSWITH, "b"), {"a": "ab"})
+@example(Compare("a", Op.STARTSWITH, "a"), {"a": "ab"})
+@example(Compare("a", Op.IN, ("a", "b")), {"a": "b"})
+@example(Compare("a", Op.IN, ("a", "b")), {"a": "ab"})
+@example(Compare("a", Op.IN, (1, 2)), {"a": 2})
 def test_a_condition_as_one_function_is_what_holds(
     condition: Condition, row: Mapping[str, Any]
 ) -> None:
@@ -56,3 +63,31 @@ def test_a_condition_as_one_function_is_what_holds(
 def test_every_comparison_is_that_of_holds(held: Any, op: Op, literal: Any) -> None:
     condition = Compare("a", op, (literal,) if op is Op.IN else literal)
     assert met(condition, {"a": held}) is holds(condition, {"a": held})
+
+
+def test_a_case_sees_a_derived_field_of_its_own_part_unless_it_is_held() -> None:
+    """What a source holds of it was read; what it does not hold is worked out."""
+    fields = world.vocabulary().fields_of("Person")
+    look = seen("dob_quality", fields)
+    owner = Owner(world.record(1, date_of_birth="1990"), None, world.MOMENT)
+    assert look({"date_of_birth": "1990"}, owner) == "YEAR_ONLY"
+    assert look({"date_of_birth": "1990", "dob_quality": "EXACT"}, owner) == "EXACT"
+    inner = seen("dob_quality", world.vocabulary().fields_of("Warning"))
+    assert inner({"date_of_birth": "1990-01-01"}, owner) == "YEAR_ONLY"  # the record's around it
+
+
+@pytest.mark.parametrize(
+    ("left", "many", "expected"),
+    [(None, True, []), (None, False, None), ("x", False, "x"), (["x"], True, ["x"])],
+)
+def test_of_a_list_a_mask_leaves_a_list(left: Any, many: bool, expected: Any) -> None:
+    told: list[tuple[Place, Event | None]] = []
+    event = Event("NORTH", Outcome.MASKED, mask="NULL")
+    read: Build = lambda _values, _at, _owner: "held"  # noqa: E731  # a field's reader
+    build = masked(
+        lambda at, said: told.append((at, said)), read, lambda _value: (left, None),
+        lambda _shows: event, many,
+    )  # fmt: skip
+    at: Place = (None, "x")
+    assert build({}, at, Owner(world.record(1), None, world.MOMENT)) == expected
+    assert told == [(at, event)]

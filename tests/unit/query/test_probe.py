@@ -86,6 +86,8 @@ def image(key: str, *, agency: str = "NORTH", source: str = "north") -> str:
 def test_in_18_an_image_that_may_be_seen_is_a_probe() -> None:
     found, source = searched(image("seen"))
     assert [record.key for record in found.records] == ["like"]
+    told = {name: found.records[0].values[f"\0{name}"] for name in ("rank", "score", "threshold")}
+    assert told == {"rank": 1, "score": 0.8, "threshold": 0.6}
     look, search = source.asked
     assert look.near is None
     assert look.guard == search.guard

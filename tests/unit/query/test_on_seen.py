@@ -1,0 +1,137 @@
+"""A question is met only by elements that may be seen; and what is checked once more here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from connectors.conditions import ALWAYS, NEVER, And, Compare, Condition, IsNull, Op, Or, all_of
+from gateway.catalogue.mapping import EntityMapping
+from gateway.query.translate import Prefetch, Pushing, on_seen, satisfies, wholly_askable
+from tests.unit.query.world import catalogue, vocabulary
+
+SEX = Compare("sex", Op.EQ, "MALE")
+FAMILY, GIVEN = (Compare(f"names.{n}", Op.EQ, v) for n, v in (("family", "Hodja"), ("given", "A")))
+KIND = Compare("kind", Op.EQ, "LEGAL")
+LEGAL = Compare("names.kind", Op.EQ, "LEGAL")
+EITHER = Or((KIND, IsNull("kind")))
+
+
+@pytest.mark.parametrize(
+    ("where", "rows", "expected", "whole"),
+    [
+        (SEX, {"names": KIND}, SEX, True),
+        (FAMILY, {}, FAMILY, True),
+        (FAMILY, {"names": KIND}, And((FAMILY, LEGAL)), True),
+        (FAMILY, {"names": IsNull("kind")}, And((FAMILY, IsNull("names.kind"))), True),
+        (FAMILY, {"identifiers": KIND}, FAMILY, True),
+        (FAMILY, {"names": NEVER}, NEVER, True),
+        (FAMILY, {"names": EITHER}, FAMILY, False),
+        (FAMILY, {"names": And((KIND, EITHER))}, And((FAMILY, LEGAL)), False),
+        (And((SEX, FAMILY)), {"names": KIND}, And((SEX, FAMILY, LEGAL)), True),
+        (And((SEX, FAMILY)), {"names": EITHER}, And((SEX, FAMILY)), False),
+        (And((FAMILY, SEX, GIVEN)), {"names": NEVER}, NEVER, True),
+        (And((FAMILY, SEX, GIVEN)), {"names": KIND}, And((FAMILY, GIVEN, LEGAL, SEX)), True),
+        (Or((FAMILY, SEX)), {"names": KIND}, Or((And((FAMILY, LEGAL)), SEX)), True),
+        (Or((FAMILY, SEX)), {"names": NEVER}, SEX, True),
+        (Or((SEX, FAMILY)), {"names": EITHER}, Or((SEX, FAMILY)), False),
+        (And((SEX, Or((FAMILY, SEX)))), {"names": EITHER}, And((SEX, Or((FAMILY, SEX)))), False),
+    ],
+)  # fmt: skip
+def test_what_may_not_be_seen_meets_nothing(
+    where: Condition, rows: Mapping[str, Condition], expected: Condition, whole: bool
+) -> None:
+    assert on_seen(where, rows) == (expected, whole)
+
+
+def north() -> EntityMapping:
+    return catalogue().mapping("north", "Person")
+
+
+PERSON: Mapping[str, Any] = {
+    "sex": "MALE",
+    "birth_place": None,
+    "names": [
+        {"family": "Hodja", "given": "B"}, {"family": "Hoxha", "given": "A", "kind": "LEGAL"},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("where", "met"),
+    [
+        (IsNull("sex"), False),
+        (IsNull("birth_place"), True),
+        (IsNull("names.kind"), True),
+        (IsNull("names.family"), False),
+        (IsNull("warnings.kind"), False),  # of no element at all nothing is null
+        (FAMILY, True),
+        (all_of((FAMILY, SEX)), True),
+        (all_of((FAMILY, IsNull("sex"))), False),
+        (all_of((FAMILY, GIVEN)), False),  # by two elements, none by both
+        (all_of((FAMILY, IsNull("names.kind"))), True),
+        (all_of((FAMILY, Or((SEX, IsNull("sex"))))), True),
+        (Or((FAMILY, IsNull("sex"))), True),
+        (Or((IsNull("names.family"), IsNull("sex"))), False),
+        (ALWAYS, True),
+        (NEVER, False),
+    ],
+)
+def test_a_record_meets_a_question_by_one_of_its_elements(where: Condition, met: bool) -> None:
+    assert satisfies(where, PERSON, vocabulary(), north()) is met
+
+
+def test_each_place_that_keeps_a_field_is_to_be_askable_for_each_value() -> None:
+    (place,) = north().parts["identifiers"]
+    without = replace(place, columns={"kind": place.columns["kind"]})
+    both = replace(north(), parts={"identifiers": (place, without)})
+    for mapping in (north(), both):
+        assert wholly_askable("identifiers", "value", ["A1", "B2"], mapping)
+        assert wholly_askable("identifiers", "number", ["A1"], mapping)  # kept nowhere
+    bits = replace(north(), parts={"identifiers": (place, replace(place, per_bit="flags"))})
+    assert not wholly_askable("identifiers", "value", ["A1"], bits)
+    east = catalogue().mapping("east", "Person")
+    assert not wholly_askable("names", "full", ["Hodja"], east)
+    assert wholly_askable("names", "full", [], east)
+
+
+def test_every_child_relation_that_a_question_rests_on_is_visited_once() -> None:
+    number = Compare("identifiers.value", Op.EQ, "A1")
+    weapons = Compare("warnings.kind", Op.EQ, "WEAPONS")
+    pushing = Pushing(mapping=north(), vocabulary=vocabulary())
+
+    def parts(where: Condition) -> list[str]:
+        return [prefetch.part for prefetch in pushing.prefetches(where)]
+
+    assert parts(number) == ["identifiers"]
+    assert parts(Or((number, weapons, number))) == ["identifiers", "warnings"]
+    assert parts(And((number, weapons, SEX))) == ["identifiers", "warnings"]
+    assert parts(And((Or((number, weapons)), SEX))) == ["identifiers", "warnings"]
+    assert parts(And((SEX, FAMILY))) == parts(IsNull("sex")) == []
+
+
+def test_owners_found_by_a_child_relation_become_the_question() -> None:
+    where = Compare("identifiers.value", Op.EQ, "A1")
+    pushing = Pushing(mapping=north(), vocabulary=vocabulary())
+    (prefetch,) = pushing.prefetches(where)
+
+    def asked(*keys: str) -> Condition:
+        found: dict[Prefetch, tuple[str, ...]] = {prefetch: keys} if keys else {}
+        return replace(pushing, found=found).push(where).condition
+
+    assert asked("p1", "p2") == Compare("id", Op.IN, ("p1", "p2"))
+    assert asked() == NEVER
+    assert pushing.push(where).condition == Compare("id", Op.IN, ("",))
+
+
+def test_of_a_list_within_a_row_only_one_comparison_is_exact() -> None:
+    """Two may be met by two elements: the source cannot tell, and is asked too widely."""
+    (place,) = north().parts["names"]
+    listed = replace(north(), parts={"names": (replace(place, each="names"),)})
+    for mapping, both_exact in ((north(), True), (listed, False)):
+        pushing = Pushing(mapping=mapping, vocabulary=vocabulary())
+        assert pushing.push(FAMILY).exact
+        assert pushing.push(And((FAMILY, LEGAL))).exact is both_exact

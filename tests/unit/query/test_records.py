@@ -1,0 +1,182 @@
+"""Records, their links and their components, at the edges of what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from connectors.conditions import ALWAYS, Compare, Op
+from gateway.model import CLEAR, HIT_ONLY, Case, Note, Outcome, PartGrant, Response, Show
+from gateway.query.records import Records
+from tests.unit.query import world
+from tests.unit.query.world import answer, came, record
+
+NOTE = Note(rule="r1", text="Ask the desk.", desk="desk-1", action="call")
+PERSON = '{{ personSearch(anyOf: [{{family: "Hodja"}}]) {{ hits {{ {} }} }} }}'
+BOTH = '{{ personSearch(anyOf: [{{identifier: "A1234567"}}]) {{ {} }} }}'
+NUMBER = {"identifiers": [{"kind": "PASSPORT", "value": "A1234567"}]}
+WEAPONS = Case(Compare("kind", Op.EQ, "WEAPONS"), CLEAR)
+
+
+def changed(resource: str, **fields: Any) -> world.Change:
+    """All as it is, but for one part."""
+    return lambda name, grant: replace(grant, **fields) if name == resource else grant
+
+
+def shown(resource: str, note: Note = NOTE, **manners: Any) -> world.Change:
+    """All in clear, but for these fields of one part."""
+
+    def change(name: str, grant: PartGrant) -> PartGrant:
+        if name != resource:
+            return grant
+        kept = {**grant.read, **manners}
+        return replace(grant, read={n: m for n, m in kept.items() if m}, notes={"": note})
+
+    return change
+
+
+def said(response: Response) -> list[tuple[str, str]]:
+    return [(e["path"], e["outcome"]) for e in response.body["extensions"]["disclosure"]]
+
+
+def hits(response: Response) -> Any:
+    return response.body["data"]["personSearch"]["hits"]
+
+
+# --- records -------------------------------------------------------------------------------------
+
+
+def test_a_hit_tells_the_desk_and_neither_mask_nor_value() -> None:
+    made = answer(PERSON.format("sex"), {"f0": came(record("a"))}, shown("f0", ref=HIT_ONLY))
+    assert made.body["extensions"]["disclosure"][0] == {
+        "path": "personSearch.hits", "outcome": "HIT", "agency": "NORTH", "rule": "r1",
+        "text": "Ask the desk.", "contact": "desk-1", "action": "call",
+    }  # fmt: skip
+
+
+def test_conditions_are_told_at_the_record_or_at_all_of_them() -> None:
+    change = shown("f0", Note(), ref=(Case(ALWAYS, CLEAR),))
+    held = [record(key, sex="MALE", conditions=["NO_ONWARD"]) for key in ("a", "b")]
+    listed = answer(PERSON.format("sex"), {"f0": came(*held)}, change)
+    assert said(listed) == [("personSearch.hits.*", "SHOWN")]
+    ref = world.REFS.seal("NORTH", "north", "Person", "a")
+    one = answer(f'{{ person(ref: "{ref}") {{ sex }} }}', {"f0": came(held[0])}, change)
+    assert said(one) == [("person", "SHOWN")]
+
+
+# --- links ---------------------------------------------------------------------------------------
+
+
+def linked(change: world.Change) -> Response:
+    cars = [record(key, ["a"], make=make) for key, make in (("v1", "Ford"), ("v2", "Opel"))]
+    results = {"f0": came(record("a")), "f1": came(*cars)}
+    return answer(PERSON.format("vehicles { make }"), results, change)
+
+
+def test_each_record_has_as_many_linked_ones_as_were_agreed_to() -> None:
+    assert hits(linked(changed("f1", limit=1))) == [{"vehicles": [{"make": "Ford"}]}]
+    assert hits(linked(changed("f1", limit=2))) == [
+        {"vehicles": [{"make": "Ford"}, {"make": "Opel"}]}
+    ]
+
+
+def test_a_standing_note_on_linked_records_is_said() -> None:
+    made = linked(changed("f1", notes={"": NOTE}))
+    assert said(made) == [("personSearch.hits.*.vehicles", "WITHHELD")]
+    assert len(hits(made)[0]["vehicles"]) == 2
+
+
+def test_records_linked_by_several_elements_come_once_in_the_elements_order() -> None:
+    asked = world.operation(PERSON.format("vehicles { make }"))
+    agreed = world.allowed(world.plan_of(asked))
+    found = [record("v1", ["k1"]), record("v2", ["k2"]), record("v3", ["k1", "k2"])]
+    records = Records(agreed=agreed, results={"f1": came(*found)}, shaping=world.shaping(asked))
+    child = records.fetches["f1"]
+
+    def keys(values: Mapping[str, Any]) -> list[Any]:
+        owner = record("a", **values)
+        return [r.key for r in records.linked(child, owner, "participants.person_key")]
+
+    both = [{"person_key": "k2"}, {"person_key": "k1"}, {"person_key": "k2"}, {}]
+    assert keys({"participants": both}) == ["v2", "v3", "v1"]
+    assert keys({"participants": [{"person_key": "k9"}]}) == []
+    assert keys({"participants": None}) == keys({}) == []
+
+
+# --- components ----------------------------------------------------------------------------------
+
+
+def warned(change: world.Change, selected: str = "kind") -> Response:
+    held = [{"kind": "WEAPONS"}, {"kind": "DRUGS"}]
+    document = PERSON.format(f"warnings {{ {selected} }}")
+    return answer(document, {"f0": came(record("a", warnings=held))}, change)
+
+
+def test_only_a_note_on_chosen_rows_stands() -> None:
+    rows = Compare("kind", Op.NE, "NONE")
+    assert said(warned(changed("f0.warnings", rows=rows, notes={"": NOTE}))) == [
+        ("personSearch.hits.*.warnings", "WITHHELD")
+    ]
+    assert said(warned(changed("f0.warnings", notes={"": NOTE}))) == []
+    assert said(warned(changed("f0.warnings", rows=rows))) == []
+
+
+def test_an_element_of_which_a_case_withholds_a_field_is_a_hit_when_nothing_is_selected() -> None:
+    made = warned(shown("f0.warnings", kind=(WEAPONS,)), "__typename")
+    assert hits(made) == [{"warnings": [{"__typename": "Warning"}]}]
+    assert said(made) == [("personSearch.hits.*.warnings", "HIT")]
+
+
+def matched(selected: str, change: world.Change = lambda _id, grant: grant) -> Response:
+    results = {"f0": came(record("e1", **NUMBER)), "f1": came(record("n1", **NUMBER))}
+    return answer(BOTH.format(f"hits {{ match {{ {selected} }} }}"), results, change)
+
+
+def test_features_are_told_with_what_is_selected_of_them() -> None:
+    plain = hits(matched("features { name used __typename }"))
+    assert plain[0]["match"]["features"]
+    for feature in plain[0]["match"]["features"]:
+        assert set(feature) == {"name", "used", "__typename"}
+        assert feature["__typename"] == "MatchFeature"
+    assert hits(matched("features { ... on MatchFeature { name used __typename } }")) == plain
+
+
+def test_features_that_may_only_be_a_hit_take_the_explanation_along() -> None:
+    change = shown("f0.match", features=HIT_ONLY)
+    made = matched("band features { name }", change)
+    assert hits(made)[0]["match"] is None
+    assert hits(made)[1]["match"]["features"]
+    assert said(made) == [("personSearch.hits.*.match", "HIT")]
+
+
+def test_groups_are_told_by_fragments_too() -> None:
+    results = {"f0": came(record("e1", **NUMBER)), "f1": came(record("n1", **NUMBER))}
+    made = answer(BOTH.format("matches { ... on MatchGroup { band } }"), results)
+    assert made.body["data"]["personSearch"]["matches"] == [{"band": "LINKED_BY_IDENTIFIER"}]
+
+
+def test_a_count_of_elements_says_so() -> None:
+    made = warned(changed("f0.warnings", show=Show.COUNT))
+    (entry,) = made.body["extensions"]["disclosure"]
+    assert (entry["outcome"], entry["mask"], entry["shows"]) == (
+        Outcome.MASKED.value, "COUNT_ONLY", "2",
+    )  # fmt: skip
+
+
+def test_what_is_said_of_one_element_names_it() -> None:
+    held = [{"kind": "WEAPONS", "reason": "x"}, {"kind": "DRUGS", "reason": "y"}]
+    document = PERSON.format("warnings { kind reason }")
+    change = shown("f0.warnings", Note(), reason=(WEAPONS,))
+    made = answer(document, {"f0": came(record("a", warnings=held))}, change)
+    assert [w["reason"] for w in hits(made)[0]["warnings"]] == ["x", None]
+    assert said(made) == [("personSearch.hits.0.warnings.1.reason", "WITHHELD")]
+
+
+def test_an_explanation_has_all_its_fields_and_withheld_features_are_none() -> None:
+    match = hits(matched("score band reason"))[0]["match"]
+    assert match["band"] == "LINKED_BY_IDENTIFIER"
+    assert match.keys() == {"score", "band", "reason"}
+    made = matched("band features { name }", shown("f0.match", features=None))
+    assert hits(made)[0]["match"] == {"band": "LINKED_BY_IDENTIFIER", "features": []}
+    assert ("personSearch.hits.*.match.features", "WITHHELD") in said(made)
