@@ -43,15 +43,13 @@ counts(row) if {
 # title: A question that may answer with a hit, which is a disclosure too
 counts(row) if {
 	row.when == "hit"
-	some id, _ in input.resources
-	data.tables.outcomes[fields.outcome_name[id]].show == "hit"
+	some named in fields.outcomes
+	data.tables.outcomes[named].show == "hit"
 }
 
 # METADATA
 # title: A question that reads a field of the row's class
 counts(row) if {
 	row.when == "class"
-	some resource in input.resources
-	some field in resource.read
-	data.tables.fields[resource.entity][field][0] == row.class
+	row.class in lib.classes
 }

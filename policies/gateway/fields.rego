@@ -34,6 +34,10 @@ outcome_name := {id: outcome(link, place, resource.entity, side(resource.agency)
 }
 
 # METADATA
+# title: The outcomes of a question, each once
+outcomes := {named | some named in outcome_name}
+
+# METADATA
 # title: Whether data are the subject's own agency's
 side(agency) := "own" if {
 	agency == input.subject.agency

@@ -93,3 +93,19 @@ border_work if {
 	input.subject.agency == "BID"
 	input.context.purpose in {"IMMIGRATION_CONTROL", "BORDER_SECURITY"}
 }
+
+# METADATA
+# title: The entities and components that are asked for
+entities := {resource.entity | some resource in input.resources}
+
+# METADATA
+# title: The fields that are read, each once, however many agencies are asked for it
+reading := {[resource.entity, resource.read] | some resource in input.resources}
+
+# METADATA
+# title: The classes of sensitivity that are read
+classes := {class |
+	some [entity, read] in reading
+	some field in read
+	class := data.tables.fields[entity][field][0]
+}

@@ -91,8 +91,8 @@ fresh(row) if input.context.reason_code in row.reason_codes
 #   reason: An image that stays on a device is a copy of it.
 required contains {"type": "time_box", "attributes": {"seconds": row.seconds}} if {
 	row := data.tables.obligations.time_box
-	some resource in input.resources
-	resource.entity in row.entities
+	some entity in row.entities
+	entity in lib.entities
 }
 
 # METADATA
@@ -100,16 +100,16 @@ required contains {"type": "time_box", "attributes": {"seconds": row.seconds}} i
 # custom:
 #   owner: all agencies
 #   reason: A picture of a screen is traced to who asked, and so is seldom taken.
-required contains {"type": "watermark", "attributes": {}} if {
-	some resource in input.resources
-	marked(resource)
-}
+required contains {"type": "watermark", "attributes": {}} if marked
 
 # METADATA
 # title: By the kind of record, or by the class of a field
-marked(resource) if resource.entity in data.tables.obligations.watermark.entities
+marked if {
+	some entity in data.tables.obligations.watermark.entities
+	entity in lib.entities
+}
 
-marked(resource) if {
-	some field in resource.read
-	data.tables.fields[resource.entity][field][0] in data.tables.obligations.watermark.classes
+marked if {
+	some class in data.tables.obligations.watermark.classes
+	class in lib.classes
 }
