@@ -7,36 +7,22 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.policy.engine import EXPLAIN, run
+
 HERE: Final = Path(__file__).parent
 SCHEMAS: Final = HERE / "schemas"
 CAPABILITIES: Final = HERE / "capabilities.json"
-EXPLAIN: Final = HERE / "explain"
 POLICIES: Final = HERE.parents[1] / "policies"
 _UNLIKE: Final = """faults := {name: [error.error | some error in errors] |
 	some name, pair in input
 	[alike, errors] := json.match_schema(pair.document, pair.schema)
 	not alike
 }"""
-
-
-def run(
-    program: Path, at: Path, *arguments: str, given: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """What the engine says to a command in a folder, whose files it then names from there."""
-    return subprocess.run(  # noqa: S603 - the policy engine
-        [str(program), *arguments],
-        cwd=at,
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def formatted(program: Path, policies: Path) -> list[str]:

@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from connectors.conditions import ALWAYS, And, Compare, Condition, IsNull, Op, Or
+from connectors.conditions import ALWAYS
 from deploy.demo.personas import PERSONAS
-from deploy.policy.check import EXPLAIN, run
+from deploy.policy.engine import EXPLAIN, run
+from deploy.policy.places import Place, places
+from deploy.policy.words import words
 from gateway.catalogue.check import load_catalogue
 from gateway.catalogue.mapping import Catalogue
-from gateway.catalogue.schema import camel
 from gateway.catalogue.vocabulary import Vocabulary
 from gateway.cli.common import ROOT, Commands, at_work, command
 from gateway.cli.demo import find_opa
@@ -47,11 +48,6 @@ from gateway.policy.obligations import OBLIGATIONS
 from gateway.query.reading import told_parts
 
 _ACTIONS: Final = {"call": "call", "refer": "refer to", "requestRelease": "request release from"}
-_OPS: Final = {
-    Op.EQ: "is", Op.NE: "is not", Op.IN: "is", Op.LT: "is before", Op.LTE: "is at most",
-    Op.GT: "is after", Op.GTE: "is at least", Op.STARTSWITH: "begins with",
-}  # fmt: skip
-_REF: Final = "ref"  # the gateway's own name for a record: what is done to it is done to the record
 _SHOWN: Final = {
     None: "withheld",
     Show.SILENT: "silent, as if nothing were held",
@@ -83,25 +79,6 @@ def register(commands: Commands) -> None:
     made.add_argument("--policies", type=Path, default=ROOT / "policies", help="a changed copy")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One place of the vocabulary where a field stands: of an entity or of a part of it."""
-
-    entity: str
-    path: str  # "" or "addresses.location"
-    type: str  # of what stands there
-    field: str
-
-    @property
-    def said(self) -> str:
-        parts = (*self.path.split("."), self.field) if self.path else (self.field,)
-        return ".".join((self.entity, *map(camel, parts)))
-
-    @property
-    def names(self) -> tuple[str, str]:
-        return self.said, f"{self.type}.{camel(self.field)}"
-
-
 def _explain(given: argparse.Namespace) -> int:
     catalogue = load_catalogue(ROOT / "deploy" / "catalogue")
     _one_of("purpose", given.purpose, catalogue.vocabulary.enums["Purpose"])
@@ -127,21 +104,6 @@ def _explain(given: argparse.Namespace) -> int:
 def _one_of(what: str, named: str, choices: Sequence[str] | set[str]) -> None:
     if named not in choices:
         raise SystemExit(f"No {what} {named}. Choose of: {', '.join(sorted(choices))}.")
-
-
-def places(vocabulary: Vocabulary) -> Iterator[Place]:
-    """Every place of every field that a caller can ask for."""
-
-    def below(entity: str, path: str, type_: str) -> Iterator[Place]:
-        for name, field in vocabulary.fields_of(type_).items():
-            if field.type.name in vocabulary.components:
-                yield from below(entity, f"{path}.{name}" if path else name, field.type.name)
-            elif not field.hidden:
-                yield Place(entity, path, type_, name)
-
-    for entity in vocabulary.entities:
-        yield Place(entity, "", entity, _REF)
-        yield from below(entity, "", entity)
 
 
 # --- the question ---
@@ -329,24 +291,6 @@ def _as(manner: str | None) -> str:
         return "withheld"
     plain = {CLEAR: "shown in clear", SILENT: "silent", "HIT_ONLY": "a hit"}
     return plain.get(manner, f"masked by {manner}")
-
-
-def words(condition: Condition) -> str:
-    """A condition in words, with GraphQL's names."""
-    match condition:
-        case Compare(field, op, value):
-            values = value if isinstance(value, tuple) else (value,)
-            return f"{camel(field)} {_OPS[op]} {' or '.join(map(_value, values))}"
-        case IsNull(field):
-            return f"{camel(field)} is not given"
-        case And(parts):
-            return " and ".join(map(words, parts)) or "always"
-        case Or(parts):
-            return f"({' or '.join(map(words, parts))})" if parts else "never"
-
-
-def _value(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _next(note: Note, desks: Mapping[str, Any]) -> str:
