@@ -117,14 +117,17 @@ class Everything:
         self, name: str, entity: str, parent: str | None
     ) -> Iterator[tuple[str, Mapping[str, Any]]]:
         for path, type_ in parts(self.vocabulary, entity):
-            fields = self.vocabulary.fields_of(type_)
+            # What holds a part has no value of its own, and what is hidden nobody reads.
+            held = self.vocabulary.components
+            fields = self.vocabulary.fields_of(type_).values()
+            read = {one.name for one in fields if not one.hidden and one.type.name not in held}
             yield (
                 f"{name}.{path}" if path else name,
                 {
                     "entity": type_,
                     "parent": name if path else parent,
                     "limit": 100 if path else 20,
-                    "read": sorted({*fields, *([] if path else ["ref"])}),
+                    "read": sorted(read if path else read | {"ref"}),
                     "uses": self._uses(type_, entity if not path else None),
                 },
             )

@@ -6,17 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from connectors.conditions import ALWAYS, And, Condition
-from deploy.policy.words import words
+from deploy.policy.words import shown, words
 from gateway.catalogue.schema import GIVEN, camel
 from gateway.catalogue.vocabulary import Vocabulary
 from gateway.errors import Refused
 from gateway.model import (
     CLEAR,
     AuthorisedPlan,
-    Case,
     Decision,
     Fetch,
-    Manner,
     Note,
     PartGrant,
     Plan,
@@ -55,12 +53,12 @@ class Seen:
 
     def guard(self) -> tuple[Condition, ...]:
         """What every record that tells anything satisfies, whatever its kind."""
-        shown = [
+        told = [
             _conjuncts(self.decision.rulings[fetch.id].rows)
             for fetch in self.plan.fetches
             if self.decision.rulings.get(fetch.id, Ruling()).show not in (None, Show.SILENT)
         ]
-        return tuple(one for one in shown[0] if all(one in rest for rest in shown)) if shown else ()
+        return tuple(one for one in told[0] if all(one in rest for rest in told)) if told else ()
 
     def cells(self) -> Iterator[Cell]:
         """Every cell, in the document's order; of what a record's outcome leaves out, none."""
@@ -141,7 +139,7 @@ class Seen:
             ruling = self.decision.rulings.get(resource_id(fetch.id, grant.part.path), Ruling())
             tells = " as it would tell what is not clear" if name in ruling.read else ""
             return self.said(f"WITHHELD{tells}", note)
-        return CLEAR if manner == CLEAR else self.said(_manner(manner), note)
+        return CLEAR if manner == CLEAR else self.said(shown(manner), note)
 
     def _shown(self, grant: PartGrant) -> str:
         if grant.show is Show.SILENT:
@@ -169,18 +167,3 @@ def _place(plan: Plan, fetch: Fetch) -> str:
 
 def _conjuncts(condition: Condition) -> tuple[Condition, ...]:
     return condition.parts if isinstance(condition, And) else (condition,)
-
-
-def _manner(manner: Manner) -> str:
-    return manner if isinstance(manner, str) else f"CASES: {'; '.join(_cases(manner))}"
-
-
-def _cases(cases: tuple[Case, ...]) -> Iterator[str]:
-    for case in cases:
-        yield (
-            f"{case.manner} where {words(case.when)}"
-            if case.when != ALWAYS
-            else (f"else {case.manner}")
-        )
-    if cases[-1].when != ALWAYS:
-        yield "else WITHHELD"
