@@ -268,7 +268,7 @@ def test_a_search_by_face_has_its_duties_and_no_gallery_of_what_is_disposed_of(
 ) -> None:
     seen = asked["q05_face"][1]["NO"][OIC]
     duties = {one.type for one in seen.decision.obligations}
-    assert {"require_reason", "record_outcome", "budget"} <= duties
+    assert {"reauthenticate", "record_outcome", "require_reason", "time_box"} <= duties
     text = page(*asked["q05_face"])
     assert text.count(GUARD) == text.count("every record: ") > 0
 
