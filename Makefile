@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 STATE := $(if $(PORTCULLIS_HOME),$(PORTCULLIS_HOME),.portcullis)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e differential worlds mutants bench check docs clean
+.PHONY: help demo test e2e differential worlds mutants matrix bench check docs clean
 
 help: ## say what there is
 	@echo "Portcullis. Every command sets itself up."
@@ -38,6 +38,9 @@ mutants: $(READY) ## change each place of the policies and of the enforcing code
 worlds: $(READY) ## 100,000 random operations in worlds that only a forbidden sight could tell apart
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m tests.e2e.worlds \
 		$(if $(OPS),--ops $(OPS)) $(if $(SEED),--seed $(SEED)) $(if $(TIMING),--timing)
+
+matrix: $(READY) ## write what each persona sees of the officers' twelve questions
+	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m deploy.policy.matrix
 
 bench: $(READY) ## the figures of docs/performance.md
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m tests.bench

@@ -7,36 +7,23 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.policy.engine import EXPLAIN, run
+from deploy.policy.reach import unreached
+
 HERE: Final = Path(__file__).parent
 SCHEMAS: Final = HERE / "schemas"
 CAPABILITIES: Final = HERE / "capabilities.json"
-EXPLAIN: Final = HERE / "explain"
 POLICIES: Final = HERE.parents[1] / "policies"
 _UNLIKE: Final = """faults := {name: [error.error | some error in errors] |
 	some name, pair in input
 	[alike, errors] := json.match_schema(pair.document, pair.schema)
 	not alike
 }"""
-
-
-def run(
-    program: Path, at: Path, *arguments: str, given: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """What the engine says to a command in a folder, whose files it then names from there."""
-    return subprocess.run(  # noqa: S603 - the policy engine
-        [str(program), *arguments],
-        cwd=at,
-        input=given,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def formatted(program: Path, policies: Path) -> list[str]:
@@ -103,17 +90,25 @@ CHECKS: Final[Mapping[str, Callable[[Path, Path], list[str]]]] = {
     "types": compiled,
     "tables": tables,
     "tests": covered,
+    "reach": unreached,
 }
 
 
 def main(program: Path, policies: Path = POLICIES) -> int:
-    faults = {name: check(program, policies) for name, check in CHECKS.items()}
+    faults: dict[str, list[str]] = {}
+    for name, check in CHECKS.items():
+        if name == "reach" and any(faults.values()):
+            continue  # what is not in its schema or does not compile comes to nothing
+        faults[name] = check(program, policies)
     for name, found in faults.items():
         for fault in found:
             print(f"policies, {name}: {fault}", file=sys.stderr)
     if any(faults.values()):
         return 1
-    print("The policies are formatted, typed, in their schemas, and tested to the last line.")
+    print(
+        "The policies are formatted, typed, in their schemas, tested to the last "
+        "line, and no field is without a rule nor a rule without use."
+    )
     return 0
 
 

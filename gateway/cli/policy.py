@@ -1,4 +1,4 @@
-"""`portcullis policy explain`: what somebody sees of a field, and the rule and row that decide it.
+"""`portcullis policy`: what somebody sees of a field and why, and all that the rules decide.
 
 The rules decide, in a real Open Policy Agent, and the gateway's own code narrows what they allow;
 this only puts both into a sentence.
@@ -7,19 +7,25 @@ this only puts both into a sentence.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from connectors.conditions import ALWAYS, And, Compare, Condition, IsNull, Op, Or
+from connectors.conditions import ALWAYS
 from deploy.demo.personas import PERSONAS
-from deploy.policy.check import EXPLAIN, run
+from deploy.policy.coverage import COLUMNS, rows
+from deploy.policy.engine import EXPLAIN, run
+from deploy.policy.everything import Everything
+from deploy.policy.places import Place, places
+from deploy.policy.reach import tables_of
+from deploy.policy.words import words
 from gateway.catalogue.check import load_catalogue
 from gateway.catalogue.mapping import Catalogue
-from gateway.catalogue.schema import camel
 from gateway.catalogue.vocabulary import Vocabulary
 from gateway.cli.common import ROOT, Commands, at_work, command
 from gateway.cli.demo import find_opa
@@ -47,11 +53,6 @@ from gateway.policy.obligations import OBLIGATIONS
 from gateway.query.reading import told_parts
 
 _ACTIONS: Final = {"call": "call", "refer": "refer to", "requestRelease": "request release from"}
-_OPS: Final = {
-    Op.EQ: "is", Op.NE: "is not", Op.IN: "is", Op.LT: "is before", Op.LTE: "is at most",
-    Op.GT: "is after", Op.GTE: "is at least", Op.STARTSWITH: "begins with",
-}  # fmt: skip
-_REF: Final = "ref"  # the gateway's own name for a record: what is done to it is done to the record
 _SHOWN: Final = {
     None: "withheld",
     Show.SILENT: "silent, as if nothing were held",
@@ -81,25 +82,38 @@ def register(commands: Commands) -> None:
     made.add_argument("--purpose", required=True, help="for instance OFFICER_SAFETY")
     made.add_argument("--agency", help="whose data (left out: each agency that holds the field)")
     made.add_argument("--policies", type=Path, default=ROOT / "policies", help="a changed copy")
+    made = command(
+        inner,
+        "coverage",
+        _coverage,
+        help_text="Everything that the rules decide, as CSV: each field and use of each place, by "
+        "role and purpose, with its outcome in each agency's data. All of it takes a minute.",
+        examples="  portcullis policy coverage > coverage.csv\n"
+        "  portcullis policy coverage --role response_officer --purpose APPREHEND\n"
+        "  portcullis policy coverage --role bureau_officer --policies /tmp/policies",
+    )
+    made.add_argument("--role", help="only this row of the table of roles")
+    made.add_argument("--purpose", help="only this purpose, for instance OFFICER_SAFETY")
+    made.add_argument("--policies", type=Path, default=ROOT / "policies", help="a changed copy")
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """One place of the vocabulary where a field stands: of an entity or of a part of it."""
-
-    entity: str
-    path: str  # "" or "addresses.location"
-    type: str  # of what stands there
-    field: str
-
-    @property
-    def said(self) -> str:
-        parts = (*self.path.split("."), self.field) if self.path else (self.field,)
-        return ".".join((self.entity, *map(camel, parts)))
-
-    @property
-    def names(self) -> tuple[str, str]:
-        return self.said, f"{self.type}.{camel(self.field)}"
+def _coverage(given: argparse.Namespace) -> int:
+    if (program := find_opa()) is None:
+        return 1
+    catalogue = load_catalogue(ROOT / "deploy" / "catalogue")
+    everything = Everything(catalogue.vocabulary, tables_of(given.policies))
+    chosen: dict[str, list[str]] = {}
+    for what, named in (("role", given.role), ("purpose", given.purpose)):
+        every = list(everything.tables[f"{what}s"])
+        if named:
+            _one_of(what, named, every)
+        chosen[f"{what}s"] = [named] if named else every
+    agencies = sorted({source.agency for source in catalogue.sources.values()})
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    out.writerow(COLUMNS)
+    for row in rows(program, given.policies, everything, agencies, **chosen):
+        out.writerow(row.values())
+    return 0
 
 
 def _explain(given: argparse.Namespace) -> int:
@@ -127,21 +141,6 @@ def _explain(given: argparse.Namespace) -> int:
 def _one_of(what: str, named: str, choices: Sequence[str] | set[str]) -> None:
     if named not in choices:
         raise SystemExit(f"No {what} {named}. Choose of: {', '.join(sorted(choices))}.")
-
-
-def places(vocabulary: Vocabulary) -> Iterator[Place]:
-    """Every place of every field that a caller can ask for."""
-
-    def below(entity: str, path: str, type_: str) -> Iterator[Place]:
-        for name, field in vocabulary.fields_of(type_).items():
-            if field.type.name in vocabulary.components:
-                yield from below(entity, f"{path}.{name}" if path else name, field.type.name)
-            elif not field.hidden:
-                yield Place(entity, path, type_, name)
-
-    for entity in vocabulary.entities:
-        yield Place(entity, "", entity, _REF)
-        yield from below(entity, "", entity)
 
 
 # --- the question ---
@@ -231,10 +230,10 @@ class Finding:
         grant = self.grant
         seen = grant.show not in (None, Show.SILENT) and grant.rows != ALWAYS
         where = f", in rows where {words(grant.rows)}" if seen else ""
-        rows = "; ".join(f"policies/{file}, {' / '.join(map(str, at))}" for file, at in self.found)
+        found = "; ".join(f"policies/{file}, {' / '.join(map(str, at))}" for file, at in self.found)
         rule = f" (rule {self.note.rule})" if self.note.rule else ""
         next_ = _next(self.note, desks)
-        return f"{self.place.said} is {self._shown()}{where}; decided by {rows}{rule}{next_}."
+        return f"{self.place.said} is {self._shown()}{where}; decided by {found}{rule}{next_}."
 
     def _shown(self) -> str:
         if self.refused:
@@ -329,24 +328,6 @@ def _as(manner: str | None) -> str:
         return "withheld"
     plain = {CLEAR: "shown in clear", SILENT: "silent", "HIT_ONLY": "a hit"}
     return plain.get(manner, f"masked by {manner}")
-
-
-def words(condition: Condition) -> str:
-    """A condition in words, with GraphQL's names."""
-    match condition:
-        case Compare(field, op, value):
-            values = value if isinstance(value, tuple) else (value,)
-            return f"{camel(field)} {_OPS[op]} {' or '.join(map(_value, values))}"
-        case IsNull(field):
-            return f"{camel(field)} is not given"
-        case And(parts):
-            return " and ".join(map(words, parts)) or "always"
-        case Or(parts):
-            return f"({' or '.join(map(words, parts))})" if parts else "never"
-
-
-def _value(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _next(note: Note, desks: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from deploy.policy.capabilities import allowed
-from deploy.policy.check import CAPABILITIES, CHECKS, compiled, covered, run, tables, unlike
+from deploy.policy.check import CAPABILITIES, CHECKS, compiled, covered, tables, unlike
+from deploy.policy.engine import run
 from gateway.policy.pdp import canaries
 from tests.opa import POLICIES, program
 

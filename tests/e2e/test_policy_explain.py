@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from deploy.policy.places import places
 from gateway.catalogue.check import load_catalogue
 from gateway.cli import main
-from gateway.cli.policy import places
 from tests.opa import POLICIES, program
 
 ROOT = Path(__file__).parents[2]

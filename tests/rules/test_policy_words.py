@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from deploy.policy.check import EXPLAIN, run
+from deploy.policy.engine import EXPLAIN, run
 from tests.opa import POLICIES, program
 
 FILES = sorted(file for file in POLICIES.rglob("*.rego") if not file.stem.endswith("_test"))

@@ -1,0 +1,39 @@
+"""`python -m deploy.policy.matrix`: write what each persona sees of the officers' questions."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+from deploy.policy.matrix.page import CELLS, answers, page
+from gateway.cli.demo import find_opa
+
+_POLICIES: Final = Path(__file__).parents[3] / "policies"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy.policy.matrix",
+        description="Write, for each of the officers' twelve questions, what every persona sees of "
+        "every field for every purpose, as a real Open Policy Agent decides.",
+        epilog="examples:\n  make matrix\n  python -m deploy.policy.matrix --policies changed "
+        "--to seen && diff -r deploy/policy/matrix/cells seen",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--policies", type=Path, default=_POLICIES, help="a changed copy")
+    parser.add_argument("--to", type=Path, default=CELLS, help="folder (default: the one kept)")
+    given = parser.parse_args()
+    if (program := find_opa()) is None:
+        return 1
+    given.to.mkdir(parents=True, exist_ok=True)
+    for officers, everybody in answers(program, given.policies):
+        file = given.to / f"{officers.name}.txt"
+        file.write_text(page(officers, everybody), "utf-8")
+        print(file)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

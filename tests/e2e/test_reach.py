@@ -1,0 +1,187 @@
+"""No field without a rule, no rule without use: what the check finds in rules that are spoilt."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+
+from deploy.policy import reach
+from deploy.policy.check import covered, main
+from gateway.catalogue.check import load_catalogue
+from gateway.catalogue.mapping import Catalogue
+from gateway.catalogue.vocabulary import Component, Field, TypeRef
+from tests.opa import POLICIES, program
+
+Table: TypeAlias = dict[str, Any]
+RULE = """package agencies.nis
+
+# METADATA
+# title: Nothing for who has very many roles
+# custom:
+#   owner: NIS
+#   reason: Nobody has.
+silence contains id if {
+	some id, _ in input.resources
+	count(input.subject.roles) > 99
+}
+"""
+
+
+@pytest.fixture
+def policies(tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return shutil.copytree(POLICIES, tmp_path / "policies")
+
+
+Change: TypeAlias = Callable[[Table], None]
+Planted: TypeAlias = list[tuple[str, Change, str]]  # a table, what is done to it, what is said
+
+
+def spoil(policies: Path, *planted: tuple[str, Change]) -> list[str]:
+    """What is found after changes of tables."""
+    for table, change in planted:
+        file = policies / "tables" / table / "data.json"
+        data = json.loads(file.read_text("utf-8"))
+        change(data)
+        file.write_text(json.dumps(data), "utf-8")
+    return sorted(reach.unreached(program(), policies))
+
+
+def drop(*path: str) -> Change:
+    def change(table: Table) -> None:
+        for key in path[:-1]:
+            table = table[key]
+        del table[path[-1]]
+
+    return change
+
+
+def put(value: Any, *path: str) -> Change:
+    def change(table: Table) -> None:
+        for key in path[:-1]:
+            table = table.setdefault(key, {})
+        table[path[-1]] = value
+
+    return change
+
+
+def test_the_deployed_rules_have_no_gap_and_nothing_idle() -> None:
+    assert reach.unreached(program(), POLICIES) == []
+
+
+# --- coordinates without a rule, and rules that never fire ---
+
+NO_ROW: Planted = [
+    ("fields", drop("Identifier", "value"), "fields/data.json: Identifier.value has no rule"),
+    ("fields", put(["S1", "O"], "Alert", "weight"),
+     "fields/data.json: Alert.weight never fires: there is no such field"),
+    ("uses", put(["vrm"], "Vehicle", "filter"),
+     "uses/data.json: Vehicle.native_key has no rule for filter"),
+    ("uses", drop("FaceCandidate", "face"),
+     "uses/data.json: FaceCandidate.likeness has no rule for face"),
+    ("uses", put(["date_of_birth", "names", "nationalities"], "Identifier", "reveal"),
+     "uses/data.json: Identifier.safeguarding has no rule for reveal"),
+    ("uses", put(["kind", "speed"], "Alert", "sort"),
+     "uses/data.json: Alert / sort / speed never fires: nobody asks it"),
+]  # fmt: skip
+CELLS: Planted = [
+    ("matrix", drop("Person.custody"),
+     "matrix/data.json: Person.custody has no rule: no role has a word for it"),
+    *(("matrix", lambda _: None,
+       f"outcomes/data.json: CustodyRecord.{field} has no rule that shows it")
+      for field in ("ref", "arrest_offence", "arrived", "released", "disposal")),
+    ("matrix", put("clear", "Person", "response_officer", "IMMIGRATION_CONTROL"),
+     "matrix/data.json: Person / response_officer / IMMIGRATION_CONTROL never fires"),
+    ("matrix", put("clear", "Vehicle>Landing", "bureau_officer", "*"),
+     "matrix/data.json: Vehicle>Landing / bureau_officer / * never fires"),
+    ("matrix", put("clear", "Person.names", "response_oficer", "*"),
+     "matrix/data.json: Person.names / response_oficer / * never fires"),
+    ("matrix", put("clear", "Occupancy", "bureau_officer", "*"),
+     "matrix/data.json: Occupancy / bureau_officer / * never fires"),
+]  # fmt: skip
+WORDS: Planted = [
+    ("outcomes", put({"show": "records"}, "spare"), "outcomes/data.json: spare never fires"),
+    ("outcomes", put("BAND", "scores_band", "read", "name"),
+     "outcomes/data.json: scores_band / read / name never fires: ThematicScores has none"),
+    ("outcomes", put(["x"], "homes", "not_uses", "filter"),
+     "outcomes/data.json: homes / not_uses / filter / x never fires: Occupancy has none"),
+    ("outcomes", put(["WEAPON"], "warnings_overt", "only", "kind"),
+     "outcomes/data.json: warnings_overt / only / kind: WEAPON never fires: it is no value of "
+     "WarningKind"),
+    ("outcomes", put(["x"], "homes", "only", "town"),
+     "outcomes/data.json: homes / only / town: never fires: Occupancy has none"),
+    ("fields", put(["S0", "TS"], "Landing", "vessel"),
+     "outcomes/data.json: Landing.vessel has no rule that shows it"),
+    ("outcomes", put({"filter": ["vrm"]}, "clear", "not_uses"),
+     "outcomes/data.json: Vehicle.vrm has no rule that permits filter"),
+]  # fmt: skip
+ROWS: Planted = [
+    ("desks", put({"title": "Night desk", "hours": "24 h"}, "night"),
+     "desks/data.json: night never fires: nothing names it"),
+    ("desks", drop("vehicles"), "desks/data.json: vehicles is named and has no row"),
+    ("networks", put({"title": "satellite", "clearance": "O"}, "satellite"),
+     "networks/data.json: satellite never fires: nothing names it"),
+    ("refusals", put({"text": "No.", "desk": "gateway"}, "weather"),
+     "refusals/data.json: weather never fires: no rule gives it"),
+    ("roles", put(["NMC", "XYZ"], "sergeant", "agencies"), "roles/data.json: no agency XYZ"),
+    ("purposes", put({"legal_basis": "x"}, "CURIOSITY"),
+     "purposes/data.json: CURIOSITY never fires: nothing names it"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("planted", [NO_ROW, [*CELLS, *WORDS, *ROWS]], ids=["rows", "rules"])
+def test_each_fault_is_named_by_file_and_key_and_nothing_else_is(
+    policies: Path, planted: Planted
+) -> None:
+    found = spoil(policies, *((table, change) for table, change, _ in planted))
+    assert found == sorted(f"tables/{said}" for *_, said in planted)
+
+
+def test_a_field_that_the_vocabulary_gains_needs_its_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    catalogue = load_catalogue(reach.CATALOGUE)
+    alert = catalogue.vocabulary.components["Alert"]
+    gained = Field(
+        name="reach",
+        type=TypeRef(name="String"),
+        marking="O",
+        sens="S3",
+        uses=frozenset({"filter"}),
+    )
+    more = Component(name="Alert", fields={**alert.fields, "reach": gained})
+    vocabulary = replace(
+        catalogue.vocabulary, components={**catalogue.vocabulary.components, "Alert": more}
+    )
+
+    def changed(_folder: Path) -> Catalogue:
+        return replace(catalogue, vocabulary=vocabulary)
+
+    monkeypatch.setattr(reach, "load_catalogue", changed)
+    assert reach.unreached(program(), POLICIES) == [
+        "tables/fields/data.json: Alert.reach has no rule",
+        "tables/uses/data.json: Alert.reach has no rule for filter",
+    ]
+
+
+def test_an_agencys_rule_that_no_test_triggers_is_named(policies: Path) -> None:
+    """Each of its lines is evaluated: what never happens is that the rule holds."""
+    (policies / "agencies/nis/more.rego").write_text(RULE, "utf-8")
+    assert covered(program(), policies) == ["no test reaches agencies/nis/more.rego:8-8"]
+
+
+def test_the_check_fails_on_what_is_found(
+    policies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = policies / "tables/desks/data.json"
+    night = {"night": {"title": "Night desk", "hours": "24 h"}}
+    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | night), "utf-8")
+    assert main(program(), policies) == 1
+    said = "policies, reach: tables/desks/data.json: night never fires: nothing names it\n"
+    assert capsys.readouterr().err == said
