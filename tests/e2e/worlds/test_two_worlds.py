@@ -243,6 +243,8 @@ def victims_alone(population: Population, agency: Agency) -> tuple[list[str], li
     others: tuple[set[str], set[str]] = (set(), set())
     for force in (Agency.NMC, Agency.SCP):
         for person, copy in population.held_by(force):
+            if copy.governance.retention not in {"CURRENT", "REVIEW_DUE"}:
+                continue  # what is known through them is nobody's any more
             found = theirs if force is agency and person.truth_id in victims else others
             found[0].update(copy.phones)
             found[1].update(held.address.postcode for held in person.occupancies)
