@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,7 @@ async def tell(demo: Demo, population: Population, console: Console) -> bool:
         expected &= lines_ok and _safety(body, console)
         body, lines_ok = await _told(demo, client, control, console)
         expected &= lines_ok and _firewall(body, console)
+    await demo.started.tripwires.settled()  # what follows the last answer is in the record too
     expected &= await _verified(demo, console)
     expected &= await _scanned(demo, population, console)
     return expected
@@ -140,7 +142,7 @@ async def _scanned(demo: Demo, population: Population, console: Console) -> bool
         metrics = (await client.get(f"{demo.url}/metrics")).content
     files = gateway_files(demo)
     found = await asyncio.to_thread(scan, needles, files, metrics, console)
-    size = sum(len(path.read_bytes()) for path in files) + len(metrics)
+    size = sum(len(text) for _, text in _texts(files)) + len(metrics)
     for needle, where in found[:5]:
         console.print(f"  [red]{needle!r} lies in {where}[/red]")
     console.print(
@@ -177,10 +179,19 @@ def scan(
     needles: list[str], files: list[Path], metrics: bytes, console: Console | None = None
 ) -> list[tuple[str, str]]:
     """(needle, where) for each that lies somewhere in the clear, as text or inside JSON."""
-    texts = [(str(path), path.read_bytes()) for path in files] + [("metrics", metrics)]
+    texts = [*_texts(files), ("metrics", metrics)]
     found: list[tuple[str, str]] = []
     shown = track(needles, "Searching", console=console, transient=True) if console else needles
     for needle in shown:
         spellings = {needle.encode(), json.dumps(needle)[1:-1].encode()}
         found.extend((needle, where) for where, text in texts for s in spellings if s in text)
+    return found
+
+
+def _texts(files: list[Path]) -> list[tuple[str, bytes]]:
+    """What the files hold; one that the log has replaced by a longer one meanwhile is left out."""
+    found = []
+    for path in files:
+        with contextlib.suppress(FileNotFoundError):
+            found.append((str(path), path.read_bytes()))
     return found

@@ -42,10 +42,12 @@ def questions_of(gate: Gate) -> tuple[Question, ...]:
     return load_canaries(CATALOGUE / FILE, sources=tuple(gate.sources), parser=gate.parser)
 
 
-async def seen_by(demo: Demo, gate: Gate) -> Mapping[str, Seen]:
+async def seen_by(
+    demo: Demo, gate: Gate, questions: tuple[Question, ...] = ()
+) -> Mapping[str, Seen]:
     canaries = Canaries(
         gate,
-        questions_of(gate),
+        questions or questions_of(gate),
         demo.started.office.store,
         gate.metrics,
         period_s=60.0,
@@ -200,7 +202,12 @@ async def test_a_source_that_ignores_the_guard_cannot_show_one(demo: Demo) -> No
     liars = {name: Liar(source, []) for name, source in gate.sources.items()}
     found = await seen_by(demo, replace(gate, sources=liars))
     assert Seen.SHOWN not in found.values(), found
-    assert sum(liars["ncb"].handed) > 0
+    liars["ncb"].handed.clear()
+    silent = questions_of(gate)[1:]
+    assert await seen_by(demo, replace(gate, sources=liars), silent) == {
+        "ncb-person-silent": Seen.HIDDEN
+    }
+    assert sum(liars["ncb"].handed) == 1  # it came all the way to the gateway
 
 
 async def test_a_source_that_is_gone_proves_nothing_and_stops_nothing(demo: Demo) -> None:
