@@ -22,6 +22,7 @@ from gateway.actions import Office, act
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.recorder import Recorder
+from gateway.canaries import FILE, Canaries, load_canaries
 from gateway.casework.budgets import Budgets
 from gateway.casework.delivery import Delivery, Webhook
 from gateway.casework.schema import build_schema as casework_schema
@@ -91,11 +92,12 @@ class Running:
     office: Office
     tripwires: Tripwires
     budgets: Budgets
+    canaries: Canaries
     settings: Settings
 
     async def ready(self) -> bool:
-        """Whether a query could be answered lawfully now: decided, and recorded."""
-        return self.log.healthy and await self.gate.pdp.ready()
+        """Whether a query could be answered lawfully now: decided, recorded, and enforced."""
+        return self.log.healthy and self.canaries.hidden and await self.gate.pdp.ready()
 
 
 def _new_id(clock: Callable[[], datetime]) -> str:
@@ -279,12 +281,25 @@ async def running(
             ),
             new_id=new_id,
         )
+        canaries = Canaries(
+            gate,
+            load_canaries(settings.catalogue_dir / FILE, sources=tuple(sources), parser=gate.parser)
+            if settings.canaries
+            else (),
+            store,
+            metrics,
+            period_s=settings.canary_period_s,
+            new_id=new_id,
+        )
+        stack.push_async_callback(canaries.aclose)
+        canaries.start()
         yield Running(
             gate=gate,
             log=log,
             office=office,
             tripwires=tripwires,
             budgets=budgets,
+            canaries=canaries,
             settings=settings,
         )
 

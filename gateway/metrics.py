@@ -37,6 +37,7 @@ class _Series:
     rows: Counter
     alarms: Counter
     left_alone: Gauge
+    canaries: Gauge
     policy_seconds: Histogram
     commit_seconds: Histogram
     log_entries: Gauge
@@ -83,6 +84,12 @@ class Metrics:
         """Whether a source is left alone because it failed too often."""
         self._series.left_alone.labels(_among(source, self._sources)).set(int(is_open))
 
+    def canaries(self, seen: Mapping[tuple[str, str], int]) -> None:
+        """What the last round saw: how many canaries, by source and by what was seen."""
+        self._series.canaries.clear()
+        for (source, what), count in seen.items():
+            self._series.canaries.labels(_among(source, self._sources), what).set(count)
+
     def decided(self, *, elapsed_s: float, had: bool) -> None:
         """One question to the policy decision point; `had`: a decision came that we can read."""
         self._series.policy_seconds.labels("decision" if had else "none").observe(elapsed_s)
@@ -119,6 +126,7 @@ def _series(registry: CollectorRegistry) -> _Series:
         rows=counter("source_records", "Records by what was shown.", "source", "outcome"),
         alarms=counter("source_alarms", "Rows a source should not have sent.", "source"),
         left_alone=gauge("source_left_alone", "1: it failed too often to be visited.", "source"),
+        canaries=gauge("canaries", "Canaries by what the last round saw.", "source", "seen"),
         policy_seconds=histogram("policy_seconds", "One question to OPA.", "result"),
         commit_seconds=histogram("audit_commit_seconds", "One commit of the log."),
         log_entries=gauge("audit_log_entries", "Entries in the log."),

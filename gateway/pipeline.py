@@ -31,7 +31,6 @@ from gateway.errors import (
     Refused,
     where_it_failed,
 )
-from gateway.identity import Identity
 from gateway.metrics import Metrics
 from gateway.model import (
     AuthorisedPlan,
@@ -58,6 +57,7 @@ from gateway.policy.pdp import Pdp
 from gateway.policy.releases import followed, releases_told, settled
 from gateway.ports import (
     Afterwards,
+    Authenticating,
     Counting,
     Lasting,
     NothingAfterwards,
@@ -114,7 +114,7 @@ class Probes:
 class Gate:
     """Everything that answering needs, built once by `app.py`."""
 
-    identity: Identity
+    identity: Authenticating
     parser: Parser
     planner: Planner
     pdp: Pdp

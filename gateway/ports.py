@@ -1,4 +1,4 @@
-"""What answering needs of the gateway's own records, and what stands there where none are kept.
+"""What answering needs from outside it: who asks, and the gateway's own records.
 
 Where nobody keeps them nothing is released, and no permission can be given on a condition that
 they would have to fulfil.
@@ -6,6 +6,7 @@ they would have to fulfil.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -20,6 +21,17 @@ from gateway.model import (
     Subject,
 )
 from gateway.policy.obligations import lasting
+
+
+class Authenticating(Protocol):
+    """Who asks: `gateway/identity`."""
+
+    async def authenticate(self, authorization: Sequence[str]) -> Subject:
+        """Whom the Authorization headers speak of.
+
+        Raises:
+            Unauthenticated: nobody acceptable.
+        """
 
 
 class Releases(Protocol):

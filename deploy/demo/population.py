@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time
 
 from deploy.demo.world import identifiers
 from deploy.demo.world.border import give_status, make_arrivals
+from deploy.demo.world.canaries import with_canaries
 from deploy.demo.world.copies import make_copies
 from deploy.demo.world.gold import GOLD, RESERVED_PHONES, golden_incidents, golden_people
 from deploy.demo.world.happenings import (
@@ -175,4 +176,4 @@ def make_population(
         gold=GOLD,
     )
     progress("people", 1.0)
-    return population
+    return with_canaries(population)

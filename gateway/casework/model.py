@@ -101,6 +101,7 @@ class Told(StrEnum):
     SILENT_MATCH = "SILENT_MATCH"  # a question would have found a record that stays silent
     NOTICE_OVERDUE = "NOTICE_OVERDUE"
     BUDGET_SPENT = "BUDGET_SPENT"  # an officer may ask no more for now
+    CANARY_SHOWN = "CANARY_SHOWN"  # what nobody may see was shown: to the gateway's operator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,7 @@ async def running_demo(
     mariadb: bool = True,
     catalogue: Path = ROOT / "deploy" / "catalogue",
     policies: Path = ROOT / "policies",
+    canaries: bool = False,
     console: Console | None = None,
 ) -> AsyncIterator[Demo]:
     """The whole demonstration, served on a loopback port (0: any free one)."""
@@ -108,7 +109,7 @@ async def running_demo(
         watch = Watch()
         started = await exits.enter_async_context(
             running(
-                demo_settings(state, stack, catalogue, policies),
+                demo_settings(state, stack, catalogue, policies, canaries=canaries),
                 environment(stack),
                 observed=watch.saw,
             )
@@ -139,7 +140,9 @@ async def _stopped(serving: object, task: asyncio.Task[None]) -> None:
         await task
 
 
-def demo_settings(state: Path, stack: Stack, catalogue: Path, policies: Path) -> Settings:
+def demo_settings(
+    state: Path, stack: Stack, catalogue: Path, policies: Path, *, canaries: bool = False
+) -> Settings:
     """The settings of a demonstration whose state lies in one directory."""
     return Settings(
         audience=DEFAULT_AUDIENCE,
@@ -164,6 +167,7 @@ def demo_settings(state: Path, stack: Stack, catalogue: Path, policies: Path) ->
         audit_origin="portcullis.example/demo",
         opa_url=stack.opa_url,
         policy_timeout_s=1.0,  # six agencies and OPA share this machine, and all have just started
+        canaries=canaries,
         introspection=True,
         demo=True,
         about=AboutSetting(
@@ -190,7 +194,9 @@ async def _demo(port: int, people: int, *, once: bool) -> int:
     async with AsyncExitStack() as exits:
         exits.callback(demo_file().unlink, missing_ok=True)
         with console.status("Starting six agencies"):
-            demo = await exits.enter_async_context(running_demo(state, population, opa, port=port))
+            demo = await exits.enter_async_context(
+                running_demo(state, population, opa, port=port, canaries=True)
+            )
         addresses = {"graphql": demo.graphql, "issuer": demo.stack.issuer_url}
         demo_file().write_text(json.dumps(addresses))
         for note in demo.stack.notes:

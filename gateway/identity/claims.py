@@ -54,10 +54,16 @@ def subject_of(
     if "cnf" in claims:
         # RFC 7800: bound to a key whose possession a bearer does not prove
         raise Unauthenticated(detail="sender-constrained token used as bearer")
+    if "act" in claims:
+        # RFC 8693, 4.1: somebody else acts for the subject; who it is would be in no record
+        raise Unauthenticated(detail="a delegated token")
     _audience(claims, audience)
     times = _times(claims, now)
     _scope(claims)
     _second_reading(claims, header, audience, now)
+    if claims["sub"] == claims["client_id"]:
+        # RFC 9068, 2.2: so an app says that it asks for itself; a question has a person
+        raise Unauthenticated(detail="no person asks")
     return Subject(
         issuer=issuer,
         id=_text(claims, "sub", MAX_SUB_CHARS),

@@ -7,6 +7,7 @@ package gateway.budgets
 
 import data.gateway.fields
 import data.gateway.lib
+import data.gateway.subject
 
 # METADATA
 # title: The budgets of a question, as obligations
@@ -24,6 +25,7 @@ charged contains {"type": "budget", "attributes": {
 	"agency": input.subject.agency,
 	"desk": data.tables.agencies[input.subject.agency].desk,
 }} if {
+	not subject.unattended
 	some name, row in data.tables.budgets.kinds
 	counts(row)
 }

@@ -41,6 +41,12 @@ test_what_may_be_a_hit_has_one if {
 	not "hits" in names(vehicle)
 }
 
+test_the_gateways_own_questions_are_charged_to_nobody if {
+	asked := q.asked("canary", "GATEWAY", "ENFORCEMENT_CHECK", q.fetch("NMC", "Vehicle", ["make"], {}))
+	not gateway.decision.refuse with input as asked
+	names(asked) == set()
+}
+
 test_an_agency_that_is_not_ours_has_no_budget_to_be_charged_to if {
 	names(q.with_subject(vehicle, {"agency": "XYZ"})) == set()
 }

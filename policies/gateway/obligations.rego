@@ -8,6 +8,7 @@ import data.gateway.fields
 import data.gateway.lib
 import data.gateway.owners
 import data.gateway.rows
+import data.gateway.subject
 
 # METADATA
 # title: A search by face and a break-glass question need their reason in words
@@ -32,6 +33,7 @@ required contains {"type": "notify_owner", "attributes": {
 	"on_call": on_call(desk),
 	"due_s": data.tables.casework.tripwire_due_s,
 }} if {
+	not subject.unattended
 	some id, resource in input.resources
 	fields.root[id] == id
 	resource.entity in data.tables.casework.tripwires[resource.agency]

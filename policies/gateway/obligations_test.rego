@@ -31,6 +31,17 @@ test_whoever_sees_silent_records_trips_no_wire if {
 	notify(q.with_subject(own, {"training": ["intelligence"]})) == {"f0"}
 }
 
+test_the_gateways_own_questions_trip_no_wire if {
+	canary := q.asked("canary", "GATEWAY", "ENFORCEMENT_CHECK", q.fetch("NCB", "Person", ["sex"], {}))
+	not gateway.decision.refuse with input as canary
+	notify(canary) == set()
+}
+
+test_nobody_else_may_ask_as_the_gateway if {
+	pretender := q.asked("canary", "NMC", "ENFORCEMENT_CHECK", q.fetch("NCB", "Person", ["sex"], {}))
+	gateway.decision.refuse.rule == "refuse.purpose" with input as pretender
+}
+
 test_only_the_kinds_that_the_owner_lists if {
 	notify(q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("ERU", "Person", ["sex"], {}))) == set()
 	notify(q.asked("arrival_officer", "SCP", "OFFICER_SAFETY", q.fetch("NCB", "Person", ["sex"], {}))) == {"f0"}

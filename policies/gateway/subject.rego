@@ -68,6 +68,13 @@ principal(name) := roles[roles[name].on_behalf] if {
 role := roles[acting]
 
 # METADATA
+# title: The gateway itself asks, to see whether its rules hold
+# description: >-
+#   It is no officer whose silence an owner fears or who could copy a database, and it asks the same
+#   every minute. What it may see is decided as for anybody.
+unattended if role.unattended
+
+# METADATA
 # title: The column of the matrix for the role; on another's behalf one that both have
 column := role.column if role.column == principal(acting).column
 

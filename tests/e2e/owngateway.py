@@ -29,10 +29,12 @@ async def served(
     catalogue: Path = CATALOGUE,
     same_keys: bool = False,
     policy_timeout_s: float | None = None,
+    canary_period_s: float | None = None,
 ) -> AsyncIterator[Demo]:
     """The same demonstration as seen through a second gateway, which keeps its own state.
 
-    `secrets` replace those of the demonstration; with `same_keys` both make the same refs.
+    `secrets` replace those of the demonstration; with `same_keys` both make the same refs;
+    with `canary_period_s` it asks for canaries so often.
     """
     stack = replace(
         demo.stack,
@@ -44,6 +46,8 @@ async def served(
     settings = demo_settings(state, stack, catalogue, POLICIES)
     if policy_timeout_s is not None:
         settings = replace(settings, policy_timeout_s=policy_timeout_s)
+    if canary_period_s is not None:
+        settings = replace(settings, canaries=True, canary_period_s=canary_period_s)
     watch = Watch()
     listening = bound("127.0.0.1", 0)
     try:

@@ -412,3 +412,16 @@ async def test_the_reason_in_the_log_holds_nothing_of_the_token() -> None:
     canary = "CANARY"
     for compact in (token(sub=f"{canary}\n"), token(agency=canary), with_header(typ=canary)):
         assert canary not in str(await refused(f"Bearer {compact}"))
+
+
+@pytest.mark.parametrize(
+    "act", [{"sub": "u2"}, {"sub": "u2", "act": {"sub": "u3", "act": {"sub": "u4"}}}, {}, None]
+)
+async def test_az_29_a_delegated_token_is_refused(act: object) -> None:
+    """Who acts would be in no record; a chain of any length, and one of oneself."""
+    assert (await refused(f"Bearer {token(act=act)}")).detail == "a delegated token"
+
+
+async def test_az_29_an_app_that_asks_for_itself_is_refused() -> None:
+    alone = token(sub=GOOD["client_id"])
+    assert (await refused(f"Bearer {alone}")).detail == "no person asks"

@@ -1,0 +1,160 @@
+"""Records that stand for all that must not be shown: the gateway itself asks for them, always.
+
+`deploy/catalogue/canaries.toml` lists what of them nobody may see who asks as it does. They are
+ordinary rows of the agencies, made without dice, so that no other record depends on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+from deploy.demo.noise import exact
+from deploy.demo.world import identifiers
+from deploy.demo.world.copies import key_of
+from deploy.demo.world.happenings import Image, Paragraph, Population, Report
+from deploy.demo.world.people import truth_id
+from deploy.demo.world.records import DESKS
+from deploy.demo.world.truth import (
+    Agency,
+    Alert,
+    Copy,
+    Custody,
+    Document,
+    Governance,
+    Immigration,
+    Name,
+    Occupancy,
+    Person,
+    Safeguard,
+)
+
+OPEN, SILENT = 990_001, 990_002  # beyond any number of people
+CANARIES: Final = frozenset({truth_id(OPEN), truth_id(SILENT)})
+_BORN: Final = date(1985, 5, 5)
+_PHONE: Final = "+441632999417"  # an area code that was never given to a place
+_PASSPORT: Final = Document(kind="PASSPORT", number="ZQ9900417", issuer="GB", genuine=True)
+_TEXT: Final = "Canary report text."
+
+
+def with_canaries(population: Population) -> Population:
+    """The same world, and the canaries in it."""
+    as_of = population.as_of
+    home = Occupancy(address=population.addresses[-1], since=as_of - timedelta(days=900))
+    found, hushed = _open(as_of, home), _silent(as_of, home)
+    return replace(
+        population,
+        people={**population.people, found.truth_id: found, hushed.truth_id: hushed},
+        reports=(*population.reports, _report(found, as_of)),
+        images=(*population.images, _image(found, as_of)),
+    )
+
+
+def _governance(as_of: date) -> Governance:
+    recorded = datetime.combine(as_of - timedelta(days=50), time(9), UTC)
+    return Governance(review_on=as_of + timedelta(days=3000), recorded_at=recorded)
+
+
+def _copy(agency: Agency, number: int, name: Name, as_of: date, *, silent: bool = False) -> Copy:
+    return Copy(
+        agency=agency,
+        key=key_of(agency, number),
+        name=name,
+        birth=exact(_BORN),
+        sex="FEMALE",
+        phones=() if silent else (_PHONE,),
+        documents=() if silent else (_PASSPORT,),
+        silent=silent,
+        governance=_governance(as_of),
+    )
+
+
+def _open(as_of: date, home: Occupancy) -> Person:
+    """Held by five, found by name; masked and withheld in part by each."""
+    name = Name(given="Canary", family="Canarycheck")
+    holders = (Agency.NMC, Agency.SCP, Agency.BID, Agency.ERU, Agency.NCB)
+    return Person(
+        truth_id=truth_id(OPEN),
+        culture="BRITISH",
+        name=name,
+        born=_BORN,
+        sex="FEMALE",
+        nationality="GB",
+        birth_place="Northmarch",
+        occupancies=(home,),
+        documents=(_PASSPORT,),
+        phones=(_PHONE,),
+        nino=identifiers.nino(OPEN),
+        alerts=(
+            Alert(
+                kind="LOCATE",
+                power="canary covert enquiry",
+                owner=Agency.NCB,
+                contact=DESKS[Agency.NCB],
+                discreet=True,
+                added=as_of - timedelta(days=30),
+            ),
+        ),
+        custody=(
+            Custody(
+                ref="NMC/CU/20/99001",
+                agency=Agency.NMC,
+                arrest_offence="None: a canary record",
+                arrived=datetime.combine(as_of - timedelta(days=2000), time(9), UTC),
+                released=datetime.combine(as_of - timedelta(days=2000), time(10), UTC),
+                disposal="NO_FURTHER_ACTION",
+            ),
+        ),
+        safeguards=(Safeguard(kind="DOMESTIC_ABUSE", state="RECORDED", owner=Agency.SCP),),
+        immigration=Immigration(
+            status="LEAVE", since=as_of - timedelta(days=900), case_state="canary case state"
+        ),
+        copies={holder: _copy(holder, OPEN, name, as_of) for holder in holders},
+    )
+
+
+def _silent(as_of: date, home: Occupancy) -> Person:
+    """Held by the national bureau alone, and silent there."""
+    name = Name(given="Canary", family="Canaryhush")
+    copy = _copy(Agency.NCB, SILENT, name, as_of, silent=True)
+    return Person(
+        truth_id=truth_id(SILENT),
+        culture="BRITISH",
+        name=name,
+        born=_BORN,
+        sex="FEMALE",
+        nationality="GB",
+        birth_place="Northmarch",
+        occupancies=(home,),
+        copies={Agency.NCB: copy},
+    )
+
+
+def _report(about: Person, as_of: date) -> Report:
+    return Report(
+        urn="ERU/I/99/99001",
+        agency=Agency.ERU,
+        at=datetime.combine(as_of - timedelta(days=50), time(9), UTC),
+        title="Canary report",
+        text=_TEXT,
+        sanitised=_TEXT,
+        paragraphs=(Paragraph(text=_TEXT, handling="P", source_grade=1, info_grade="A"),),
+        silent=False,
+        subjects=(about.truth_id,),
+        governance=_governance(as_of),
+    )
+
+
+def _image(about: Person, as_of: date) -> Image:
+    return Image(
+        image_id="00000000-0000-4000-8000-000000990001",
+        person=about.truth_id,
+        subject=f"NMC:{about.copies[Agency.NMC].key}",
+        force=Agency.NMC,
+        taken_on=date(2019, 4, 17),
+        pose=0,
+        quality=0.9,
+        retention="X",  # to be deleted, so never searched
+        cohort="A",
+    )

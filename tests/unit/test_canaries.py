@@ -1,0 +1,87 @@
+"""What a file of canaries must say, and what an answer tells of one."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.canaries import Canary, Seen, judged, load_canaries
+from gateway.catalogue.schema import build_schema
+from gateway.catalogue.vocabulary_file import read_vocabulary
+from gateway.errors import ConfigError
+from gateway.model import Response, SourceReport, State
+from gateway.query.operation import Parser
+from gateway.settings import Limits
+
+ROOT = Path(__file__).parents[2] / "deploy" / "catalogue"
+ASK = 'document = "{ sources { agency } }"\n'
+ROW = '[[question.canary]]\nid = "a"\nsource = "nmc"\nunseen = ["x"]\n'
+
+
+@pytest.fixture(scope="module")
+def parser() -> Parser:
+    data = tomllib.loads((ROOT / "entities.toml").read_text("utf-8"))
+    vocabulary = read_vocabulary(data, "entities.toml")
+    return Parser(
+        schema=build_schema(vocabulary), limits=Limits(), documents={}, introspection=False
+    )
+
+
+def load(parser: Parser, folder: Path, text: str) -> Any:
+    file = folder / "canaries.toml"
+    file.write_text(text, "utf-8")
+    return load_canaries(file, sources=("nmc", "scp"), parser=parser)
+
+
+def test_no_file_is_no_canary(parser: Parser, tmp_path: Path) -> None:
+    assert load_canaries(tmp_path / "canaries.toml", sources=(), parser=parser) == ()
+
+
+def test_a_question_and_its_canary(parser: Parser, tmp_path: Path) -> None:
+    (question,) = load(parser, tmp_path, f"[[question]]\n{ASK}{ROW}")
+    assert question.canaries == (Canary(id="a", source="nmc", unseen=("x",)),)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "question: must be one or more tables"),
+        ("[[question]", "cannot be read"),
+        (f"[[question]]\n{ASK}", "canary: must be one or more tables"),
+        (f"[[question]]\n{ASK}{ROW}{ROW}", "another canary has this id"),
+        (f"[[question]]\n{ASK}{ROW.replace('nmc', 'xyz')}", "its source is in no mapping file"),
+        (f"[[question]]\n{ASK}{ROW.replace('unseen', 'hidden')}", "unknown key"),
+        (f"[[question]]\n{ASK}" + ROW.replace('["x"]', "[]"), "unseen is a list of texts"),
+        (f"[[question]]\n{ASK}" + ROW.replace('["x"]', '[""]'), "unseen is a list of texts"),
+        (f"[[question]]\n{ASK}{ROW}seen = 'x'\n", "seen another, perhaps empty"),
+        (f'[[question]]\ndocument = "{{ nothing }}"\n{ROW}', "cannot be asked"),
+    ],
+)
+def test_a_fault_stops_the_start(parser: Parser, tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(parser, tmp_path, text)
+    assert said in str(caught.value)
+
+
+CANARY = Canary(id="a", source="nmc", unseen=("BA4417093",), seen=("…7093",))
+
+
+@pytest.mark.parametrize(
+    ("body", "state", "seen"),
+    [
+        ({"data": ["…7093"]}, State.ANSWERED, Seen.HIDDEN),
+        ({"data": ["BA4417093", "…7093"]}, State.ANSWERED, Seen.SHOWN),
+        ({"data": None, "errors": [{"message": "at BA4417093"}]}, State.FAULT, Seen.SHOWN),
+        ({"data": []}, State.ANSWERED, Seen.UNPROVED),
+        ({"data": ["…7093"]}, State.TIMED_OUT, Seen.UNPROVED),
+    ],
+)
+def test_what_an_answer_tells(body: dict[str, Any], state: State, seen: Seen) -> None:
+    report = SourceReport(source="nmc", agency="NMC", state=state)
+    assert judged(CANARY, Response(status=200, body=body, reports=(report,))) is seen
+    other = SourceReport(source="scp", agency="SCP", state=State.ANSWERED)
+    elsewhere = judged(CANARY, Response(status=200, body=body, reports=(other,)))
+    assert elsewhere in (Seen.SHOWN, Seen.UNPROVED)
