@@ -112,3 +112,20 @@ test_an_agency_has_no_say_on_anothers_data if {
 	decision.resources.f0 == plain.resources.f0
 	decision.resources.f0.read == {"make": "CLEAR"}
 }
+
+test_bid_keeps_the_case_state_from_services_abroad if {
+	question := q.asked("foreign_liaison", "PARTNER", "OIC_INVESTIGATION", immigration)
+	decision := gateway.decision with input as question
+		with data.tables.matrix["Person.immigration"].foreign_liaison as {"*": "clear"}
+	not decision.resources["f0.immigration"].read.case_state
+	object.get(decision.resources["f0.immigration"], "show", "") != "silent"
+}
+
+test_eru_says_whom_a_partner_asks if {
+	question := q.asked("foreign_liaison", "PARTNER", "OIC_INVESTIGATION", q.fetch("ERU", "IntelligenceReport", ["urn"], {}))
+	decision := gateway.decision with input as question
+		with data.tables.matrix.IntelligenceReport.foreign_liaison as {"*": "clear"}
+	note := decision.resources.f0.notes[""]
+	[note.desk, note.action] == ["eru-intel", "refer"]
+	count(note.text) > 0
+}

@@ -189,3 +189,27 @@ test_a_supervisor_adds_to_a_colleagues_budget_within_bounds if {
 }
 
 recorded(code) := asked("bureau_officer", "NCB", "recordOutcome", {"agency": "NCB", "outcome": code})
+
+# --- the whole answer ---
+
+test_an_answer_is_whole if {
+	allowed := casework.decision with input as request({})
+	object.keys(allowed) == {"version", "serial", "allow", "terms"}
+	[allowed.version, allowed.serial, allowed.allow] == [1, data.tables.release.serial, true]
+	refused := casework.decision with input as verdict({"own": true})
+	refused == {
+		"version": 1,
+		"serial": data.tables.release.serial,
+		"allow": false,
+		"refuse": object.union({"rule": "casework.own_request"}, data.tables.refusals.own_request),
+	}
+}
+
+test_ones_own_is_nobodys_business_where_it_is_not_decided_on if {
+	said(asked("bureau_officer", "NCB", "recordOutcome", {"agency": "NCB", "own": true})) == "allowed"
+}
+
+test_a_budget_is_enlarged_to_its_very_bounds if {
+	said(added("sergeant", {"extra": 1, "for_s": 1})) == "allowed"
+	said(added("sergeant", {"extra": data.tables.budgets.most_extra, "for_s": data.tables.budgets.longest_s})) == "allowed"
+}

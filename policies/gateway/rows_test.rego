@@ -141,3 +141,5 @@ test_words_for_conditions if {
 	lib.any_of([]) == {"type": "compound", "operator": "or", "value": []}
 	lib.only({"a": [1], "b": [1, 2]}) == lib.all_of([lib.eq("a", 1), lib.one_of("b", [1, 2])])
 }
+
+test_before_is_less_than if lib.before("date_of_birth", "2007") == {"type": "field", "field": "date_of_birth", "operator": "lt", "value": "2007"}
