@@ -80,6 +80,9 @@ def _await(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
             break
         try:
             if client.get("/health").is_success:
+                # Ours, and not another that was quicker to take the port.
+                with pytest.raises(subprocess.TimeoutExpired):
+                    process.wait(0.3)
                 return
         except httpx.TransportError:
             pass
@@ -192,6 +195,11 @@ def assert_no_wider(one: Decision, other: Decision) -> None:
         assert _no_wider(ruling, before), f"{id_} is wider:\n{ruling}\nthan\n{before}"
 
 
+def duties(decision: Decision) -> set[str]:
+    """What is to be done whoever is visited; nobody looks afterwards at who is not."""
+    return {repr(one) for one in decision.obligations if one.type != "notify_owner"}
+
+
 # --- the property --------------------------------------------------------------------------------
 
 _MANY = settings(
@@ -211,7 +219,7 @@ def test_no_agency_widens_what_the_others_leave(
     for agency in AGENCIES:
         without = ask(everybody | {agency: FLOOR[agency]}, query)
         assert_no_wider(together, without)
-        assert set(map(repr, without.obligations)) <= set(map(repr, together.obligations))
+        assert duties(without) <= duties(together)
 
 
 @_MANY
