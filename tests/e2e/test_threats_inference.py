@@ -47,6 +47,7 @@ async def test_in_02_what_is_not_offered_is_refused_before_any_source(
     asker: Asker, case: str
 ) -> None:
     """IN-03, IN-04, IN-06, IN-08, IN-14, IN-18 and IN-28 too."""
+    await asker.demo.started.tripwires.settled()  # what follows others' questions
     before = asker.demo.started.log.size
     answer = await asker.ask("RO", UNOFFERED[case], **WHY)
     assert answer.code == "INVALID_OPERATION"

@@ -20,6 +20,7 @@ FACE = "query($f: FaceProbe!) { faceSearch(probe: $f) { candidates { rank } } }"
 )  # fmt: skip
 async def test_pu_02_a_reason_is_data(asker: Asker, text: str) -> None:
     log = asker.demo.started.log
+    await asker.demo.started.tripwires.settled()
     before = log.size
     answer = await asker.ask("RO", PLATE, purpose="OFFICER_SAFETY", reasonText=text)
     assert answer.status == 200

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from tests.e2e.worlds.generating import Generator
 from tests.e2e.worlds.operations import Chosen, Fragment, Given, Node, Operation, shrunk
 from tests.e2e.worlds.twins import World
 
+_QUERY_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NOT_COMPARED = {"date", "content-length"}  # a receipt's numbers have no fixed length
 _MOST_PAGES = 8
 
@@ -50,6 +52,7 @@ def seen(reply: httpx.Response) -> Seen:
         source["band"] = source["band"] and "told"
     for error in body.get("errors", ()):
         error.get("extensions", {}).pop("queryId", None)
+        error["message"] = _QUERY_ID.sub("a query", error["message"])
     headers = [f"{k}: {v}" for k, v in reply.headers.multi_items() if k not in _NOT_COMPARED]
     lines = (str(reply.status_code), *headers, json.dumps(body, ensure_ascii=False, indent=1))
     errors = [] if "data" in body else body["errors"]

@@ -70,6 +70,7 @@ class Copying:
     def copy_postgresql(self) -> None:
         """The bases of all worlds, each with nobody connected, so that it can be a template."""
         for name in ("nmc", "nis"):
+            self._drop(f"{name}_whole")  # other worlds' of this server, if there were any
             self.postgresql.create_database(f"{name}_whole")
             dumped = subprocess.run(  # noqa: S603 - a fixed command
                 [
@@ -102,9 +103,13 @@ class Copying:
             database="nmc_whole",
         )
 
+    def _drop(self, name: str) -> None:
+        self.postgresql.run(f"drop database if exists {name} with (force)")
+
     def postgresql_of(self, sight: Sight | None, name: str) -> None:
         """NMC and NIS as this kind of caller knows them; all of them for None."""
         for base in ("nmc", "nis"):
+            self._drop(f"{base}_{name}")
             self.postgresql.run(f"create database {base}_{name} template {base}_whole")
         if sight is None:
             return
@@ -150,6 +155,7 @@ class Copying:
         engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             for made in (base, views):
+                connection.exec_driver_sql(f"drop database if exists {made}")
                 connection.exec_driver_sql(
                     f"create database {made} character set utf8mb4 collate utf8mb4_general_ci"
                 )
