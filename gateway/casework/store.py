@@ -6,12 +6,14 @@ decided once, a notice acknowledged once, a countersignature used once, whicheve
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from alembic.util import CommandError
 from sqlalchemy import (
@@ -61,6 +63,7 @@ from gateway.casework.tables import (
 from gateway.errors import CaseworkUnavailable, ConfigError, Fault
 
 _BUSY_S = 5.0  # how long a writer waits for another one
+_MIGRATING: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 _T = TypeVar("_T")
 _KINDS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
@@ -99,7 +102,9 @@ class Store:
 
     async def migrate(self) -> None:
         """Bring the tables to this version."""
-        async with self._engine.begin() as connection:
+        # Alembic keeps what it works on in globals: two at once in one process would mix.
+        turns = _MIGRATING.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        async with turns, self._engine.begin() as connection:
             await connection.run_sync(migration.upgrade)
 
     async def aclose(self) -> None:

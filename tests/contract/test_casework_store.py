@@ -327,3 +327,11 @@ def test_the_command_brings_a_database_up_to_date(
     config.write_text('casework_url = "postgresql+asyncpg://role@127.0.0.1:1/none"\n')
     assert main(["casework", "migrate", "--config", str(config)]) == 2
     assert "casework_url" in capsys.readouterr().err
+
+
+async def test_several_stores_are_brought_up_to_date_at_once(tmp_path: Path) -> None:
+    urls = [f"sqlite+aiosqlite:///{tmp_path / str(n) / 'casework.sqlite'}" for n in range(8)]
+    opened = await asyncio.gather(*map(Store.open, urls))
+    for store in opened:
+        assert await store.notices_of("NMC", 1) == ()
+        await store.aclose()
