@@ -35,7 +35,7 @@ class Duties:
             Refused: an outcome is owed, or nobody else has agreed; it says what to do.
             CaseworkUnavailable: nobody can tell.
         """
-        officer = _officer(subject)
+        officer = Officer.of(subject)
         for kind in _kinds(agreed, "record_outcome"):
             if owed := await self.store.owed(officer, kind):
                 raise _owes(owed[0])
@@ -53,7 +53,7 @@ class Duties:
             Refused: another search at the same moment was quicker.
             CaseworkUnavailable: it cannot be noted.
         """
-        officer, now = _officer(subject), request.received_at
+        officer, now = Officer.of(subject), request.received_at
         if _kinds(agreed, "second_person"):
             digest = self._digest(operation)
             if not await self.store.use_countersignature(officer, digest, now):
@@ -90,10 +90,6 @@ class Duties:
             contact="gateway",
             detail="no countersignature stands",
         )
-
-
-def _officer(subject: Subject) -> Officer:
-    return Officer(issuer=subject.issuer, id=subject.id, agency=subject.agency)
 
 
 def _kinds(agreed: AuthorisedPlan, duty: str) -> list[str]:

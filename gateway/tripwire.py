@@ -89,7 +89,7 @@ class Tripwires:
         """Have the silent records of an answered question looked for."""
         if not tripwires_of(agreed.obligations):
             return
-        asker = Officer(issuer=subject.issuer, id=subject.id, agency=subject.agency)
+        asker = Officer.of(subject)
         due = Due(request=request, asker=asker, agreed=agreed, results=results)
         try:
             self._queue.put_nowait(due)

@@ -62,8 +62,7 @@ class Call:
 
     @property
     def caller(self) -> Officer:
-        who = self.subject
-        return Officer(issuer=who.issuer, id=who.id, agency=who.agency)
+        return Officer.of(self.subject)
 
     async def allowed(
         self,

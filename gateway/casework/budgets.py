@@ -27,6 +27,7 @@ _EVERY_S: Final = 1.0
 _STALE_S: Final = 30.0
 _PARTS: Final = 12  # of a window: what was used counts until its part is as old as the window
 _LONGEST: Final = timedelta(days=8)  # no window is longer, so older counts are deleted
+_OVERLAP: Final = timedelta(minutes=1)  # clocks of several machines differ
 _DOMAIN: Final = b"portcullis budget v1\0"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _log = logging.getLogger(__name__)
@@ -36,9 +37,6 @@ class _Key(NamedTuple):
     officer: str
     budget: str
     target: str
-
-
-_OVERLAP: Final = timedelta(minutes=1)  # clocks of several machines differ
 
 
 class Budgets:
@@ -83,7 +81,8 @@ class Budgets:
         budgets = tuple(budgets)
         if budgets and self._monotonic() - self._written_at > _STALE_S:
             raise CaseworkUnavailable(detail="budgets cannot be written")
-        keys = [(budget, key) for budget in budgets for key in self._keys(subject, budget, targets)]
+        officer = self._officer(subject)
+        keys = [(budget, key) for budget in budgets for key in _keys(officer, budget, targets)]
         slow_s = 0.0
         for budget, key in keys:
             used = self.used(key, budget, now)
@@ -107,10 +106,10 @@ class Budgets:
         self, subject: Subject, budgets: Iterable[Budget], records: int, now: datetime
     ) -> None:
         """Charge the records an answer shows; what is over counts against the next question."""
-        for budget in budgets:
-            if budget.unit is Unit.RECORD and records:
-                for key in self._keys(subject, budget, frozenset()):
-                    self._count(key, budget, now, records)
+        charged = [budget for budget in budgets if budget.unit is Unit.RECORD and records]
+        officer = self._officer(subject) if charged else ""
+        for budget in charged:
+            self._count(_Key(officer, budget.name, ""), budget, now, records)
 
     def used(self, key: _Key, budget: Budget, now: datetime) -> int:
         """What was used within the budget's window."""
@@ -128,11 +127,9 @@ class Budgets:
             and (one.officer.issuer, one.officer.id) == (subject.issuer, subject.id)
         )
 
-    def _keys(self, subject: Subject, budget: Budget, targets: frozenset[str]) -> Iterator[_Key]:
+    def _officer(self, subject: Subject) -> str:
         text = _DOMAIN + "\0".join((subject.issuer, subject.id)).encode()
-        officer = hmac.new(self._key, text, sha256).hexdigest()[:32]
-        for target in sorted(targets) if budget.unit is Unit.TARGET else [""]:
-            yield _Key(officer, budget.name, target)
+        return hmac.new(self._key, text, sha256).hexdigest()[:32]
 
     def _count(self, key: _Key, budget: Budget, now: datetime, amount: int) -> None:
         length = max(1, budget.window_s // _PARTS)
@@ -152,7 +149,7 @@ class Budgets:
                     desk=budget.desk,
                     about=Told.BUDGET_SPENT,
                     subject=budget.name,
-                    asker=Officer(issuer=subject.issuer, id=subject.id, agency=subject.agency),
+                    asker=Officer.of(subject),
                 )
             )
 
@@ -234,3 +231,8 @@ class Budgets:
                 await self._task
             with contextlib.suppress(CaseworkUnavailable):
                 await self.tick()
+
+
+def _keys(officer: str, budget: Budget, targets: frozenset[str]) -> Iterator[_Key]:
+    for target in sorted(targets) if budget.unit is Unit.TARGET else [""]:
+        yield _Key(officer, budget.name, target)

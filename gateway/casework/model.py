@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.model import Subject
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Officer:
@@ -14,6 +16,10 @@ class Officer:
     issuer: str
     id: str
     agency: str
+
+    @classmethod
+    def of(cls, subject: Subject) -> Officer:
+        return cls(issuer=subject.issuer, id=subject.id, agency=subject.agency)
 
 
 class Urgency(StrEnum):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Row, and_
 
@@ -18,7 +19,10 @@ from gateway.casework.model import (
     State,
     Told,
     Urgency,
+    Use,
 )
+
+_T = TypeVar("_T")
 
 
 def parts(prefix: str, whom: Officer | None) -> dict[str, str | None]:
@@ -48,14 +52,9 @@ def is_officer(columns: Any, prefix: str, whom: Officer) -> ColumnElement[bool]:
 
 
 def request(row: Row[Any]) -> ReleaseRequest:
-    same = (
-        *("id", "at", "ref", "source", "entity", "agency", "desk", "on_call", "for_s", "opens"),
-        *("purpose", "reason_code", "reason_text", "case_ref", "due_at"),
-        *("decided_at", "refusal", "until"),
-    )
-    held = row._mapping
-    return ReleaseRequest(
-        **{name: held[name] for name in same},
+    return _value(
+        ReleaseRequest,
+        row,
         asker=officer(row, "asker"),
         fields=tuple(row.fields),
         urgency=Urgency(row.urgency),
@@ -65,70 +64,33 @@ def request(row: Row[Any]) -> ReleaseRequest:
 
 
 def budget_release(row: Row[Any]) -> BudgetRelease:
-    return BudgetRelease(
-        id=row.id,
-        at=row.at,
-        officer=officer(row, "officer"),
-        by=officer(row, "by"),
-        budget=row.budget,
-        extra=row.extra,
-        until=row.until,
-    )
+    return _value(BudgetRelease, row, officer=officer(row, "officer"), by=officer(row, "by"))
+
+
+def use(row: Row[Any]) -> Use:
+    return _value(Use, row)
 
 
 def owed(row: Row[Any]) -> OwedOutcome:
-    return OwedOutcome(
-        operation=row.operation,
-        officer=officer(row, "officer"),
-        kind=row.kind,
-        at=row.at,
-        outcome=row.outcome,
-        recorded_at=row.recorded_at,
-    )
+    return _value(OwedOutcome, row, officer=officer(row, "officer"))
 
 
 def countersignature(row: Row[Any]) -> Countersignature:
-    return Countersignature(
-        id=row.id,
-        at=row.at,
-        asker=officer(row, "asker"),
-        digest=row.digest,
-        purpose=row.purpose,
-        what=row.what,
-        by=officer(row, "by") if row.by_id is not None else None,
-        until=row.until,
-        used_at=row.used_at,
-    )
+    by = officer(row, "by") if row.by_id is not None else None
+    return _value(Countersignature, row, asker=officer(row, "asker"), by=by)
 
 
 def release(row: Row[Any]) -> Release:
-    return Release(
-        id=row.id,
-        officer=officer(row, "asker"),
-        ref=row.ref,
-        source=row.source,
-        entity=row.entity,
-        agency=row.agency,
-        desk=row.desk,
-        fields=tuple(row.granted),
-        until=row.until,
-        opens=row.opens,
-    )
+    return _value(Release, row, officer=officer(row, "asker"), fields=tuple(row.granted))
 
 
 def notice(row: Row[Any]) -> Notice:
-    return Notice(
-        id=row.id,
-        at=row.at,
-        agency=row.agency,
-        desk=row.desk,
-        about=Told(row.about),
-        subject=row.subject,
-        record=row.record,
-        asker=officer(row, "asker") if row.asker_id is not None else None,
-        on_call=row.on_call,
-        due_at=row.due_at,
-        acknowledged_at=row.acknowledged_at,
-        attempts=row.attempts,
-        delivered_at=row.delivered_at,
-    )
+    asker = officer(row, "asker") if row.asker_id is not None else None
+    return _value(Notice, row, about=Told(row.about), asker=asker)
+
+
+def _value(kind: Callable[..., _T], row: Row[Any], **given: Any) -> _T:
+    """A value whose fields are `given`, or stand in the row under their own names."""
+    held = row._mapping
+    names = (field.name for field in fields(cast("Any", kind)))
+    return kind(**given, **{name: held[name] for name in names if name not in given})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -368,8 +368,7 @@ class Store:
         """Keep what one process has counted; each is the whole of its part, not what is new."""
         if not uses:
             return
-        same = ("officer", "budget", "target", "since", "writer", "used")
-        held = [{name: getattr(use, name) for name in same} | {"written_at": now} for use in uses]
+        held = [asdict(use) | {"written_at": now} for use in uses]
         put = self._insert(budget_uses)
         newer = {name: put.excluded[name] for name in ("used", "written_at")}
         key = [column.name for column in budget_uses.primary_key]
@@ -382,17 +381,7 @@ class Store:
         """What other processes than `writer` have written since."""
         table = budget_uses.c
         query = select(budget_uses).where(table.writer != writer, table.written_at > after)
-        return tuple(
-            Use(
-                officer=row.officer,
-                budget=row.budget,
-                target=row.target,
-                since=row.since,
-                writer=row.writer,
-                used=row.used,
-            )
-            for row in await self._rows(query)
-        )
+        return tuple(map(rows.use, await self._rows(query)))
 
     async def forget_counts(self, before: datetime) -> None:
         """Delete what counts no longer."""

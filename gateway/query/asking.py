@@ -78,7 +78,9 @@ class Asking:
                     not_held.append(source.id)
                 else:
                     visits.append((source.id, entity))
-        near = {source: self.near(selection, source) for source, _ in visits}
+        near = {
+            source: self.near(selection, source) for source, _ in visits if root.shape == "face"
+        }
         return Asked(
             root=root,
             selection=selection,
@@ -87,7 +89,7 @@ class Asking:
             visits=tuple(visits),
             not_held=tuple(dict.fromkeys(not_held)),
             after=after or EMPTY,
-            near=near if root.shape == "face" else EMPTY,
+            near=near,
         )
 
     def entities(self, root: Root, selection: Selection) -> tuple[str, ...]:
@@ -131,7 +133,7 @@ class Asking:
         return {(at.partition("/")[0], at.partition("/")[2]): key for at, key in positions}
 
     def near(self, selection: Selection, source: str) -> Near:
-        probe = selection.args.get("probe") or {}
+        probe = selection.args["probe"]
         ref, handle = probe.get("ref"), probe.get("handle")
         if ref is None:
             return Near(handle=handle)
