@@ -9,8 +9,6 @@ in no log, metric or notice.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import logging
 import tomllib
@@ -24,11 +22,12 @@ from typing import Any, Final
 
 from gateway.casework.model import Notice, Told
 from gateway.casework.store import Store
-from gateway.errors import ConfigError, Fault, GatewayError, where_it_failed
+from gateway.errors import ConfigError, Fault, GatewayError
 from gateway.metrics import Metrics
 from gateway.model import Request, Response, State, Subject
 from gateway.pipeline import Gate, answer
 from gateway.query.operation import Parser, parse_request
+from gateway.recurring import Recurring
 
 FILE: Final = "canaries.toml"
 PURPOSE: Final = "ENFORCEMENT_CHECK"
@@ -215,13 +214,12 @@ class Canaries:
         self._questions = questions
         self._store = store
         self._metrics = metrics
-        self._period_s = period_s
         self._new_id = new_id
         self._answers: dict[str, Response] = {}
         self._shown: set[str] = set()
         self._untold: list[Notice] = []
         self._asked = not questions
-        self._task: asyncio.Task[None] | None = None
+        self._turns = Recurring(self.round, every_s=period_s, name="canaries", log=_log)
 
     @property
     def hidden(self) -> bool:
@@ -297,18 +295,7 @@ class Canaries:
     def start(self) -> None:
         """Ask now and then once in every period, until `aclose`."""
         if self._questions:
-            self._task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.round()
-            except Exception as error:  # the next round comes
-                _log.error("canaries: %s", where_it_failed(error))
-            await asyncio.sleep(self._period_s)
+            self._turns.start(at_once=True)
 
     async def aclose(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._turns.aclose()

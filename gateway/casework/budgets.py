@@ -8,7 +8,6 @@ is counted for each officer alone, so nobody learns from a counter what others a
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hmac
 import logging
@@ -20,8 +19,9 @@ from typing import Final, NamedTuple
 
 from gateway.casework.model import BudgetRelease, Notice, Officer, Told, Use
 from gateway.casework.store import Store
-from gateway.errors import CaseworkUnavailable, Refused, where_it_failed
+from gateway.errors import CaseworkUnavailable, Refused
 from gateway.model import Budget, Subject, Unit
+from gateway.recurring import Recurring
 
 _EVERY_S: Final = 1.0
 _STALE_S: Final = 30.0
@@ -65,7 +65,7 @@ class Budgets:
         self._notices: list[Notice] = []
         self._forget_at = _EPOCH
         self._written_at = monotonic()
-        self._task: asyncio.Task[None] | None = None
+        self._turns = Recurring(self.tick, every_s=_EVERY_S, name="budgets", log=_log)
 
     # --- charging ---
 
@@ -213,22 +213,12 @@ class Budgets:
             CaseworkUnavailable: the records cannot be reached.
         """
         await self.tick()
-        self._task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(_EVERY_S)
-            try:
-                await self.tick()
-            except Exception as error:  # time goes on; charging stops when it has gone on too long
-                _log.error("budgets: %s", where_it_failed(error))
+        self._turns.start()
 
     async def aclose(self) -> None:
         """Stop, and write what was counted last."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._turns.aclose()
+        if self._turns.started:
             with contextlib.suppress(CaseworkUnavailable):
                 await self.tick()
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import hmac
 import ipaddress
 import json
@@ -26,7 +25,7 @@ import httpx
 from gateway.casework.model import Notice
 from gateway.casework.store import Store
 from gateway.catalogue.forms import utc_text
-from gateway.errors import where_it_failed
+from gateway.recurring import Recurring
 from gateway.secrets import Secret
 
 MOST_TRIES: Final = 12  # over about half a day; then a person must look: `portcullis notices list`
@@ -78,7 +77,7 @@ class Delivery:
         self._http = http
         self._clock = clock
         self._resolve = resolve
-        self._task: asyncio.Task[None] | None = None
+        self._turns = Recurring(self.deliver, every_s=_EVERY_S, name="notices", log=_log)
 
     async def deliver(self) -> tuple[int, int]:
         """Try what is due once; how many were taken, and how many were not.
@@ -139,21 +138,10 @@ class Delivery:
     def start(self) -> None:
         """Keep sending until `aclose`."""
         if self._webhooks:
-            self._task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(_EVERY_S)
-            try:
-                await self.deliver()
-            except Exception as error:  # the next turn tries again
-                _log.error("notices: %s", where_it_failed(error))
+            self._turns.start()
 
     async def aclose(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._turns.aclose()
 
 
 def signed(secret: Secret, id_: str, now: datetime, body: bytes) -> dict[str, str]:

@@ -6,8 +6,6 @@ a while, nothing is released: a copy of unknown age shows nothing.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -15,8 +13,8 @@ from typing import Final, TypeAlias
 
 from gateway.casework.model import Notice, Release, Told
 from gateway.casework.store import Store
-from gateway.errors import where_it_failed
 from gateway.model import Released, Subject
+from gateway.recurring import Recurring
 
 _EVERY_S: Final = 1.0
 _STALE_S: Final = 5.0
@@ -45,7 +43,9 @@ class Standing:
         self._new_id = new_id
         self._held: dict[tuple[str, str, str], tuple[Released, ...]] = {}
         self._read_at: float | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._turns = Recurring(
+            self.tick, every_s=_EVERY_S, name="releases and overdue requests", log=_log
+        )
 
     def of(self, subject: Subject, now: datetime) -> tuple[Released, ...]:
         """What somebody may see by a release, now; nothing if that is not known."""
@@ -128,18 +128,7 @@ class Standing:
             CaseworkUnavailable: the records cannot be reached.
         """
         await self.refresh()
-        self._task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.sleep(_EVERY_S)
-            try:
-                await self.tick()
-            except Exception as error:  # time goes on; what is not read again shows nothing
-                _log.error("releases and overdue requests: %s", where_it_failed(error))
+        self._turns.start()
 
     async def aclose(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._turns.aclose()
