@@ -32,9 +32,9 @@ async def test_a_failure_is_logged_without_its_text_and_the_next_turn_comes(
 ) -> None:
     turns = Turns()
     made = Recurring(turns, every_s=0.001, name="turns", log=LOG)
-    assert not made.started
+    before = made.started
     made.start()
-    assert made.started
+    assert (before, made.started) == (False, True)
     await turns.enough.wait()
     await made.aclose()
     after = turns.made
