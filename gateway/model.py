@@ -482,6 +482,9 @@ class FetchResult:
 
 Results: TypeAlias = Mapping[str, FetchResult]
 
+Shared: TypeAlias = frozenset[tuple[str, str]]
+"""Identifiers, as kind and value, that more than one person bears."""
+
 # --- shape, record outcome -----------------------------------------------------------------------
 
 

@@ -40,6 +40,7 @@ from gateway.model import (
     Request,
     Response,
     Results,
+    Shared,
     Subject,
 )
 from gateway.policy.contract import question
@@ -73,7 +74,7 @@ from gateway.query.fanout import FanOut, Probe
 from gateway.query.operation import Parser, parse_request
 from gateway.query.plan import Planner
 from gateway.query.refs import PROBE_LIFE, Refs, officer
-from gateway.query.shape import Mask, Shaping, shape
+from gateway.query.shape import Mask, Shaper, Shaping
 from gateway.query.targets import targets_of
 from gateway.settings import Limits
 
@@ -159,13 +160,15 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         probes = opened(gate, agreed, subject)
         await gate.duties.fulfil(request, subject, operation, agreed)
         await record.intent(subject, operation, decision, agreed)  # durable before any visit
-        found = await fan_out(gate, request, agreed, probes)
-        response = shaped(gate, request, subject, operation, agreed, found)
+        shaper = shaping(gate, request, subject, operation, agreed)
+        found, shared = await fan_out(gate, request, agreed, probes, shaper.prepare)
+        shaped = shaper.shape(found, shared)
+        response = under_conditions(gate, request, subject, agreed, shaped)
         if used := shown_by_release(agreed, response):
             await gate.releases.used(used, request.received_at)
         budgets, shown = budgets_of(agreed.obligations), len(response.disclosed)
         gate.budgets.spend(subject, budgets, shown, request.received_at)
-        visited = subject, agreed, found[0]
+        visited = subject, agreed, found
     except GatewayError as error:
         response = failed(error, request)
     except asyncio.CancelledError:
@@ -302,11 +305,15 @@ def visiting(gate: Gate, request: Request, probes: Mapping[str, Probe] | None = 
 
 
 async def fan_out(
-    gate: Gate, request: Request, agreed: AuthorisedPlan, probes: Mapping[str, Probe]
-) -> tuple[Results, frozenset[tuple[str, str]]]:
+    gate: Gate,
+    request: Request,
+    agreed: AuthorisedPlan,
+    probes: Mapping[str, Probe],
+    meanwhile: Callable[[], None] = lambda: None,
+) -> tuple[Results, Shared]:
     """What the sources gave for each granted fetch, and identifiers that several persons bear."""
     visits = visiting(gate, request, probes)
-    results, shared = await visits.visit(agreed)
+    results, shared = await visits.visit(agreed, meanwhile)
     for fetch_id, result in results.items():
         if result.detail or result.alarms:
             source = agreed.grants[fetch_id].fetch.source
@@ -317,17 +324,10 @@ async def fan_out(
     return results, shared
 
 
-def shaped(
-    gate: Gate,
-    request: Request,
-    subject: Subject,
-    operation: Operation,
-    agreed: AuthorisedPlan,
-    found: tuple[Results, frozenset[tuple[str, str]]],
-) -> Response:
-    """The answer, not yet recorded."""
-    if operation.introspection is not None:
-        return Response(status=200, body={"data": operation.introspection})
+def shaping(
+    gate: Gate, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
+) -> Shaper:
+    """What will make the answer."""
     now, shown_s = request.received_at, time_box_s(agreed.obligations)
     expires = now + timedelta(
         seconds=min(gate.limits.cursor_ttl_s, shown_s or gate.limits.cursor_ttl_s)
@@ -339,34 +339,24 @@ def shaped(
         apply = MASKS[name]
         return lambda value: apply(value, about)
 
-    response = shape(
-        operation,
-        agreed,
-        found[0],
-        Shaping(
-            catalogue=gate.catalogue,
-            refs=gate.refs,
-            moment=_moment(gate, request, shown_s),
-            mask=mask,
-            agency=subject.agency,
-            as_at=utc_text(now),
-            expires_at=int(expires.timestamp()),
-            shared=found[1],
-            cursor_binding=lambda selection: cursor_binding(operation, subject, selection),
-        ),
+    about = Shaping(
+        catalogue=gate.catalogue,
+        refs=gate.refs,
+        moment=_moment(gate, request, shown_s),
+        mask=mask,
+        agency=subject.agency,
+        as_at=utc_text(now),
+        expires_at=int(expires.timestamp()),
+        cursor_binding=lambda selection: cursor_binding(operation, subject, selection),
     )
-    conditions = under_conditions(gate, request, subject, agreed)
-    if not conditions:
-        return response
-    extensions = {**response.body["extensions"], "conditions": conditions}
-    return replace(response, body={**response.body, "extensions": extensions})
+    return Shaper(operation, agreed, about)
 
 
 def under_conditions(
-    gate: Gate, request: Request, subject: Subject, agreed: AuthorisedPlan
-) -> dict[str, str]:
-    """What the app is to do with the answer: until when it may be shown, and what to show across
-    it, by which the log finds whose it was."""
+    gate: Gate, request: Request, subject: Subject, agreed: AuthorisedPlan, response: Response
+) -> Response:
+    """The answer with what the app is to do with it: until when it may be shown, and what to show
+    across it, by which the log finds whose it was."""
     told: dict[str, str] = {}
     if (shown_s := time_box_s(agreed.obligations)) is not None:
         told["showUntil"] = utc_text(request.received_at + timedelta(seconds=shown_s))
@@ -375,7 +365,10 @@ def under_conditions(
         told["watermark"] = " ".join(
             (subject.agency, officer, utc_text(request.received_at), request.id)
         )
-    return told
+    if not told:
+        return response
+    extensions = {**response.body["extensions"], "conditions": told}
+    return replace(response, body={**response.body, "extensions": extensions})
 
 
 def failed(error: GatewayError, request: Request) -> Response:

@@ -1,4 +1,5 @@
-"""Which sources have failed so often that asking again at once would only cost everybody time."""
+"""How sources have fared of late: which fail so often that asking again at once would only cost
+everybody time, and which take longest."""
 
 from __future__ import annotations
 
@@ -26,6 +27,7 @@ class Breakers:
         self._most, self._probe_s, self._changed = failures, probe_s, changed
         self._failed: Counter[str] = Counter()  # in a row
         self._next_probe: dict[str, float] = {}  # of those that are left alone
+        self._took_s: dict[str, float] = {}  # a visit of late: a mean that fades by an eighth
 
     def admits(self, source: str) -> bool:
         """Whether a visit may go ahead; of a source that is left alone, only the probe."""
@@ -38,8 +40,14 @@ class Breakers:
         self._next_probe[source] = now + self._probe_s
         return True
 
-    def answered(self, source: str) -> None:
-        """A visit was answered."""
+    def takes_s(self, source: str) -> float:
+        """How long a visit to it takes of late; 0 before the first."""
+        return self._took_s.get(source, 0.0)
+
+    def answered(self, source: str, took_s: float) -> None:
+        """A visit was answered, after so long."""
+        before = self._took_s.setdefault(source, took_s)
+        self._took_s[source] = before + (took_s - before) / 8
         self._failed.pop(source, None)
         if self._next_probe.pop(source, None) is not None:
             self._changed(source, False)

@@ -31,6 +31,7 @@ from gateway.model import (
     Grant,
     Parts,
     Results,
+    Shared,
     State,
 )
 from gateway.query.breaker import Breakers
@@ -41,8 +42,6 @@ from gateway.query.translate import wholly_askable
 from gateway.query.visit import Visit, link_keys
 
 Probe: TypeAlias = tuple[float, ...]
-Shared: TypeAlias = frozenset[tuple[str, str]]
-"""Identifiers, as kind and value, that more than one person bears."""
 
 _SAID = frozenset({State.ANSWERED, State.TRUNCATED, State.NOT_ASKED})  # not a failure
 
@@ -59,21 +58,32 @@ class FanOut:
     probe: Callable[[str], Probe | None] = lambda _handle: None  # opens a probe handle, once
     breakers: Breakers = field(default_factory=lambda: Breakers(monotonic=time.monotonic))
 
-    async def visit(self, agreed: AuthorisedPlan) -> tuple[Results, Shared]:
+    async def visit(
+        self, agreed: AuthorisedPlan, meanwhile: Callable[[], None] = lambda: None
+    ) -> tuple[Results, Shared]:
         """Every granted fetch's records or its failure, by fetch id; and those identifiers, of the
         ones that would link the found records, that more than one person of some source bears.
 
-        Cancelling abandons every visit.
+        What is to be done `meanwhile` is done once a first source has answered: by then all have
+        been asked. Cancelling abandons every visit.
         """
         results: dict[str, FetchResult] = {}
         roots = [g for g in agreed.grants.values() if g.fetch.parent is None]
         async with asyncio.TaskGroup() as group:
             found = [
                 group.create_task(self._branch(agreed, grant, (), results, group))
-                for grant in roots
+                for grant in self._slowest_first(roots)
             ]
             shared = group.create_task(self._shared(agreed, results, found))
+            if found:
+                await asyncio.wait(found, return_when=asyncio.FIRST_COMPLETED)
+            meanwhile()
         return results, shared.result()
+
+    def _slowest_first(self, grants: Iterable[Grant]) -> list[Grant]:
+        """Asking takes our own time, source after source: least of it is to come before the one
+        that is waited for longest."""
+        return sorted(grants, key=lambda grant: -self.breakers.takes_s(grant.fetch.source))
 
     async def look(self, agreed: AuthorisedPlan, grant: Grant, keys: Sequence[Any]) -> FetchResult:
         """One visit by itself, outside the answer."""
@@ -99,7 +109,8 @@ class FanOut:
         if _unasked(agreed) or any(results[g.fetch.id].state not in _SAID for g in roots):
             return asked  # a source that has just failed is not waited for again
         values = sorted({value for _, value in asked})
-        looks = [identifying(g, values) for g in (*roots, *agreed.looks.values())]
+        bearing = self._slowest_first((*roots, *agreed.looks.values()))
+        looks = [identifying(grant, values) for grant in bearing]
         if not all(self._can_tell(look, values) for look in looks):
             return asked
         looked = await together(self._timed(agreed, look, ()) for look in looks)
@@ -148,7 +159,7 @@ class FanOut:
             async with asyncio.timeout(allowed_s):
                 result = await visit.run(keys)
             if visit.calls.made:
-                self.breakers.answered(source.id)
+                self.breakers.answered(source.id, time.monotonic() - started)
             return replace(result, elapsed_s=time.monotonic() - started)
         except SourceRateLimited as error:
             state, detail = State.RATE_LIMITED, str(error)

@@ -18,6 +18,7 @@ from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.vocabulary import Field
 from gateway.model import (
     CLEAR,
+    EMPTY,
     HIT_ONLY,
     SANITISED_TEXT,
     SILENT,
@@ -57,7 +58,6 @@ class Shaping:
     as_at: str
     expires_at: int  # of a cursor, seconds since the epoch
     cursor_binding: Callable[[Selection], bytes]
-    shared: frozenset[tuple[str, str]] = frozenset()  # identifiers that several persons bear
 
 
 @dataclass(slots=True)
@@ -105,8 +105,8 @@ class Fields:
     """One answer in the making: what its fields are made from, and what is said of them."""
 
     agreed: AuthorisedPlan
-    results: Results
     shaping: Shaping
+    results: Results = EMPTY  # until the sources have answered
     said: Said = field(default_factory=Said)
 
     def agency(self, fetch: Fetch) -> str:

@@ -20,6 +20,7 @@ from gateway.model import (
     Results,
     RootPlan,
     Selection,
+    Shared,
     Show,
     State,
 )
@@ -31,45 +32,63 @@ from gateway.query.refs import Cursor
 from gateway.query.response import not_held, reports_of, source_entries, source_states
 from gateway.query.said import NOTHING_TEXT, TOO_BROAD, Event, Place, disclosure, errors, failure
 
-__all__ = ["Mask", "MaskBy", "Shaping", "shape"]
+__all__ = ["Mask", "MaskBy", "Shaper", "Shaping"]
 
 
-def shape(
-    operation: Operation, agreed: AuthorisedPlan, results: Results, shaping: Shaping
-) -> Response:
-    """The answer to an operation, from what its fetches brought back."""
-    records = Records(agreed=agreed, results=results, shaping=shaping)
-    data: dict[str, Any] = {}
-    roots = {root.key: root for root in agreed.plan.roots}
-    for selection in operation.roots:
-        if selection.name == "__typename":
-            data[selection.key] = "Query"
-        elif selection.name != "sources":
-            data[selection.key] = _Root(records, roots[selection.key]).value()
-    reports = reports_of(agreed, results, records.said.tallies, shaping.catalogue)
-    for selection in operation.roots:
-        if selection.name == "sources":
-            data[selection.key] = source_states(selection, reports, shaping.catalogue)
-    entries = records.said.entries()
-    body: dict[str, Any] = {}
-    if told := errors(entries):
-        body["errors"] = told
-    body["data"] = {selection.key: data[selection.key] for selection in operation.roots}
-    body["extensions"] = {
-        "sources": source_entries(reports, shaping.catalogue),
-        "disclosure": [*disclosure(entries), *not_held(agreed)],
-    }
-    return Response(
-        status=200, body=body, reports=reports, disclosed=tuple(dict.fromkeys(records.disclosed))
-    )
+class Shaper:
+    """One answer in the making: how records are shown follows from what was agreed alone, and can
+    be put together while the sources are still answering."""
+
+    def __init__(self, operation: Operation, agreed: AuthorisedPlan, shaping: Shaping) -> None:
+        self._operation = operation
+        self._agreed = agreed
+        self._shaping = shaping
+        self._records = Records(agreed=agreed, shaping=shaping)
+
+    def prepare(self) -> None:
+        """Put it together now; else it is when the first record needs it."""
+        for grant in self._agreed.grants.values():
+            if grant.own.show is Show.RECORDS:
+                self._records.maker(grant.fetch)
+
+    def shape(self, results: Results, shared: Shared = frozenset()) -> Response:
+        """The answer, once, from what the fetches brought back and those identifiers in it that
+        more than one person bears."""
+        if self._operation.introspection is not None:
+            return Response(status=200, body={"data": self._operation.introspection})
+        records, catalogue = self._records, self._shaping.catalogue
+        records.results = results
+        data: dict[str, Any] = {}
+        roots = {root.key: root for root in self._agreed.plan.roots}
+        for selection in self._operation.roots:
+            if selection.name == "__typename":
+                data[selection.key] = "Query"
+            elif selection.name != "sources":
+                data[selection.key] = _Root(records, roots[selection.key], shared).value()
+        reports = reports_of(self._agreed, results, records.said.tallies, catalogue)
+        for selection in self._operation.roots:
+            if selection.name == "sources":
+                data[selection.key] = source_states(selection, reports, catalogue)
+        entries = records.said.entries()
+        body: dict[str, Any] = {}
+        if told := errors(entries):
+            body["errors"] = told
+        body["data"] = {selection.key: data[selection.key] for selection in self._operation.roots}
+        body["extensions"] = {
+            "sources": source_entries(reports, catalogue),
+            "disclosure": [*disclosure(entries), *not_held(self._agreed)],
+        }
+        disclosed = tuple(dict.fromkeys(records.disclosed))
+        return Response(status=200, body=body, reports=reports, disclosed=disclosed)
 
 
 class _Root:
     """One root field of an answer in the making."""
 
-    def __init__(self, records: Records, root: RootPlan) -> None:
+    def __init__(self, records: Records, root: RootPlan, shared: Shared) -> None:
         self.records = records
         self.root = root
+        self.shared = shared
         self.agreed = records.agreed
         self.results = records.results
         self.shaping = records.shaping
@@ -187,7 +206,7 @@ class _Root:
     def explain(self) -> None:
         """Work out bands and groups among the visible persons, from permitted features."""
         candidates = candidates_of(self.agreed, self.results, (f.id for f in self.fetches))
-        explanations, self.groups = explain(candidates, self.shaping.shared)
+        explanations, self.groups = explain(candidates, self.shared)
         self.records.explanations.update(explanations)
 
     def match_groups(self, selection: Selection) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from connectors.conditions import Compare, Op
 from gateway.model import Case, PartGrant
-from gateway.query.shape import shape
+from gateway.query.shape import Shaper
 from tests.unit.query import world
 
 ROUNDS = 30
@@ -53,7 +53,7 @@ def figures(fields: str, change: world.Change) -> tuple[float, float]:
     took: list[float] = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
-        response = shape(asked, agreed, results, shaping)
+        response = Shaper(asked, agreed, shaping).shape(results)
         took.append((time.perf_counter() - started) * 1000)
         if len(response.body["data"]["vehicle"]) != RECORDS:
             raise RuntimeError("not every record was shaped")

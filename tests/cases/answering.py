@@ -22,7 +22,7 @@ import httpx
 from gateway.errors import GatewayError
 from gateway.metrics import Metrics
 from gateway.model import Decision, Operation, Plan, Request, Response, Subject
-from gateway.pipeline import Gate, Probes, decided, failed, fan_out, shaped
+from gateway.pipeline import Gate, Probes, decided, failed, fan_out, shaping, under_conditions
 from gateway.policy.contract import read_decision
 from gateway.query.breaker import Breakers
 from gateway.query.operation import Parser
@@ -93,8 +93,9 @@ def answered(
             _, agreed = await decided(gate, request, subject, operation, plan)
         except GatewayError as error:
             return failed(error, request)
-        found = await fan_out(gate, request, agreed, {})
-        return shaped(gate, request, subject, operation, agreed, found)
+        found, shared = await fan_out(gate, request, agreed, {})
+        shaped = shaping(gate, request, subject, operation, agreed).shape(found, shared)
+        return under_conditions(gate, request, subject, agreed, shaped)
 
     return asyncio.run(ask())
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gateway.query.breaker import Breakers
 
 
@@ -29,7 +31,7 @@ class World:
 def test_it_opens_after_failures_in_a_row_only() -> None:
     at = World()
     at.fail(2)
-    at.breakers.answered("nmc")
+    at.breakers.answered("nmc", 0.01)
     at.fail(2)
     assert at.admitted(10) == 10
     at.fail(1)
@@ -71,7 +73,7 @@ def test_an_answer_closes_it_and_the_count_begins_again() -> None:
     at.fail(3)
     at.now += 2
     assert at.admitted(1) == 1
-    at.breakers.answered("nmc")
+    at.breakers.answered("nmc", 0.01)
     assert at.admitted(5) == 5
     at.fail(2)
     assert at.admitted(5) == 5
@@ -80,6 +82,19 @@ def test_an_answer_closes_it_and_the_count_begins_again() -> None:
 def test_each_change_is_told_once() -> None:
     at = World()
     at.fail(5)
-    at.breakers.answered("nmc")
-    at.breakers.answered("nmc")
+    at.breakers.answered("nmc", 0.01)
+    at.breakers.answered("nmc", 0.01)
     assert at.changes == [("nmc", True), ("nmc", False)]
+
+
+def test_how_long_a_visit_takes_is_what_it_took_of_late() -> None:
+    breakers = World().breakers
+    assert breakers.takes_s("nmc") == 0
+    breakers.answered("nmc", 0.8)
+    assert breakers.takes_s("nmc") == 0.8
+    breakers.answered("nmc", 0.0)
+    assert breakers.takes_s("nmc") == pytest.approx(0.7)
+    for _ in range(50):
+        breakers.answered("nmc", 0.1)
+    assert breakers.takes_s("nmc") == pytest.approx(0.1, abs=0.01)
+    assert breakers.takes_s("scp") == 0

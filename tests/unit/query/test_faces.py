@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.model import Note, PartGrant, Response, Show, State
-from gateway.query.shape import shape
+from gateway.query.shape import Shaper
 from tests.unit.query import world
 from tests.unit.query.test_probe import gallery, image
 from tests.unit.query.world import answer, came, record
@@ -25,7 +25,7 @@ def searched(**narrowed: Any) -> dict[str, Any]:
         agreed = type(agreed)(plan=agreed.plan, serial=7, grants={}, **narrowed)
     ranks: list[dict[str, Any]] = [{"\0rank": 1}, {"\0rank": 2}]
     found = came(*(record(key, **rank) for key, rank in zip("ab", ranks, strict=True)))
-    made = shape(asked, agreed, {"f0": found}, world.shaping(asked, held))
+    made = Shaper(asked, agreed, world.shaping(asked, held)).shape({"f0": found})
     face: dict[str, Any] = made.body["data"]["faceSearch"]
     return face
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from gateway.query.derived import Moment
 from gateway.query.explain import explain
 from gateway.query.fanout import FanOut
 from gateway.query.refs import Cursor
-from gateway.query.shape import shape
+from gateway.query.shape import Shaper
 from tests.memory import Memory, Row
 from tests.unit.query import world
 
@@ -62,6 +63,30 @@ class Failing(Memory):
         raise self.error("no")
 
 
+@dataclass
+class Named(Memory):
+    """A source that writes down that it was asked."""
+
+    name: str = ""
+    order: list[str] = field(default_factory=list)
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        self.order.append(self.name)
+        return await super().fetch(query)
+
+
+@dataclass
+class Held(Memory):
+    """A source that answers once it may."""
+
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        found = await super().fetch(query)
+        await self.may_answer.wait()
+        return found
+
+
 class TooBroad(Failing):
     """A source that answers narrower questions only."""
 
@@ -86,8 +111,8 @@ class Asked:
     async def answer(self) -> tuple[frozenset[tuple[str, str]], Mapping[str, Any]]:
         """The identifiers that count as shared, and the answer."""
         results, shared = await self.visits.visit(self.agreed)
-        shaping = replace(world.shaping(self.operation, self.held), shared=shared)
-        return shared, shape(self.operation, self.agreed, results, shaping).body
+        shaper = Shaper(self.operation, self.agreed, world.shaping(self.operation, self.held))
+        return shared, shaper.shape(results, shared).body
 
 
 def plan(held: Catalogue, after: Mapping[str, str | None] | None = None) -> tuple[Operation, Plan]:
@@ -229,3 +254,49 @@ async def test_a_silent_source_is_like_one_that_holds_nobody() -> None:
 def test_what_is_looked_at_is_explained() -> None:
     asked = search(Memory({}))
     assert explain(asked.visits, asked.agreed)["f2"] == ["/people"]
+
+
+async def test_what_takes_longest_of_late_is_asked_first() -> None:
+    for slowest in ("north", "south"):
+        asked = search(Memory(people()))
+        asked.visits.breakers.answered(slowest, 0.5)
+        order: list[str] = []
+        sources = {
+            name: Named(held.relations, name=name, order=order)
+            for name, held in asked.visits.sources.items()
+            if isinstance(held, Memory)
+        }
+        await replace(asked.visits, sources=sources).visit(asked.agreed)
+        firsts = list(dict.fromkeys(order))
+        assert firsts[0] == slowest
+        assert sorted(firsts) == ["east", "north", "south"]
+        asked_again = order[order.index("east") - 2 :]  # for bearers of the number
+        assert asked_again[0] == slowest
+
+
+async def test_something_is_done_once_all_are_asked_and_one_has_answered() -> None:
+    asked = search(Memory(people()))
+    slow = Held(bearer("s1"))
+
+    def meanwhile() -> None:
+        assert slow.asked
+        assert not slow.may_answer.is_set()
+        slow.may_answer.set()
+
+    visits = replace(asked.visits, sources={**asked.visits.sources, "south": slow})
+    async with asyncio.timeout(5):
+        results, _ = await visits.visit(asked.agreed, meanwhile)
+    assert [len(results[fetch].records) for fetch in ("f0", "f1")] == [1, 1]
+
+
+async def test_what_was_prepared_makes_the_same_answer() -> None:
+    asked = search(Memory(people()))
+    results, shared = await asked.visits.visit(asked.agreed)
+    prepared, other = (
+        Shaper(asked.operation, asked.agreed, world.shaping(asked.operation, asked.held))
+        for _ in range(2)
+    )
+    prepared.prepare()
+    made = prepared.shape(results, shared)
+    assert made == other.shape(results, shared)
+    assert len(made.body["data"]["personSearch"]["hits"]) == 2

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from gateway.catalogue.schema import build_schema
 from gateway.model import AuthorisedPlan, Fetch, FetchResult, Record, Results
 from gateway.query.derived import DERIVED, Moment
-from gateway.query.shape import shape
+from gateway.query.shape import Shaper
 from tests.unit.query import world
 
 FIELDS: Mapping[str, list[str]] = {
@@ -257,7 +257,7 @@ def test_the_answer_is_graphql_cores(data: st.DataObject, document: str) -> None
     results: dict[str, FetchResult] = {
         fetch.id: world.came(*data.draw(records(fetch))) for fetch in agreed.plan.fetches
     }
-    shaped = shape(asked, agreed, results, world.shaping(asked))
+    shaped = Shaper(asked, agreed, world.shaping(asked)).shape(results)
     tree = Tree(agreed, results)
     EMPTY_TREE.__dict__.update(tree.__dict__)
     expected = execute_sync(SCHEMA, parse(document))

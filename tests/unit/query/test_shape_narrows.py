@@ -17,7 +17,7 @@ from gateway.policy.contract import read_decision
 from gateway.policy.enforce import authorise
 from gateway.policy.masks import MASKS
 from gateway.policy.obligations import OBLIGATIONS
-from gateway.query.shape import shape
+from gateway.query.shape import Shaper
 from tests.unit.query import world
 from tests.unit.query.world import came, record
 
@@ -163,7 +163,7 @@ def facts(decision: dict[str, Any]) -> Counter[tuple[str, Any]]:
         )
     except GatewayError:
         return Counter()
-    body = shape(ASKED, agreed, RESULTS, world.shaping(ASKED)).body
+    body = Shaper(ASKED, agreed, world.shaping(ASKED)).shape(RESULTS).body
     search = body["data"]["personSearch"]
     assert search["total"] in (None, len(search["hits"]))
     told = Counter(leaves({k: v for k, v in search.items() if k != "next"}, "data"))

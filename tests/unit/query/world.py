@@ -44,7 +44,7 @@ from gateway.query.derived import Moment
 from gateway.query.operation import Parser, parse_request
 from gateway.query.plan import Planner
 from gateway.query.refs import Refs
-from gateway.query.shape import Mask, Shaping, shape
+from gateway.query.shape import Mask, Shaper, Shaping
 from gateway.settings import Limits
 
 ROOT = Path(__file__).parents[3]
@@ -343,4 +343,4 @@ def answer(
             grants={i: g for i, g in agreed.grants.items() if i not in gone},
             **narrowed,
         )
-    return shape(asked, agreed, results, shaping(asked))
+    return Shaper(asked, agreed, shaping(asked)).shape(results)
