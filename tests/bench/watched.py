@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from connectors.spi import Connector, SourceQuery, SourceResult
 from gateway.app import application, running
-from gateway.cli.serve import bound, loop_factory, server
+from gateway.cli.serve import bound, loop_factory, made_for_good, server
 from gateway.configuration import load
 from gateway.model import Request, Response
 
@@ -74,7 +74,9 @@ async def serve(config: Path, times: Times, late: Mapping[str, float]) -> None:
             for name, held in gate.sources.items()
         }
         app = application(replace(started, gate=replace(gate, sources=timed)))
-        await server(app, settings.limits).serve(sockets=[bound(settings.host, settings.port)])
+        serving = server(app, settings.limits)
+        made_for_good()
+        await serving.serve(sockets=[bound(settings.host, settings.port)])
 
 
 def main() -> None:
