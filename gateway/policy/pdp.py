@@ -182,6 +182,9 @@ class Pdp:
         try:
             async with self._turn(), asyncio.timeout(self._timeout_s):
                 body = await self._post(question, package)
+        except aiohttp.ClientResponseError as error:
+            # It is there and could not decide: mostly rules that contradict each other.
+            raise PolicyMisunderstood(detail=f"the policy failed: status {error.status}") from error
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError, RecursionError) as error:
             raise PolicyUnavailable(detail=f"policy: {type(error).__name__}: {error}") from error
         if not isinstance(body, dict):

@@ -145,6 +145,19 @@ async def test_policies_without_the_decision_are_not_understood(tmp_path: Path) 
             assert not await client.ready()
 
 
+async def test_rules_that_contradict_each_other_decide_nothing(tmp_path: Path) -> None:
+    policies = shutil.copytree(POLICIES, tmp_path / "policies")
+    (policies / "gateway" / "more.rego").write_text(
+        "package gateway.subject\n\nacting := input.subject.roles[_]\n"
+    )
+    torn = {**ALLOWED, "subject": {**ALLOWED["subject"], "roles": ["response_officer", "canary"]}}
+    with opa(policies) as port:
+        async with pdp(port) as client:
+            with pytest.raises(PolicyMisunderstood) as raised:
+                await client.decide(torn)
+    assert raised.value.detail == "the policy failed: status 500"
+
+
 @pytest.mark.parametrize(
     ("body", "error"),
     [
