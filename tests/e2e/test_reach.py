@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from deploy.policy import reach
-from deploy.policy.check import covered, main
+from deploy.policy.check import covered, linted, main
 from gateway.catalogue.check import load_catalogue
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.vocabulary import Component, Field, TypeRef
@@ -185,3 +186,15 @@ def test_the_check_fails_on_what_is_found(
     assert main(program(), policies) == 1
     said = "policies, reach: tables/desks/data.json: night never fires: nothing names it\n"
     assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(("status", "found"), [(0, []), (3, ["more.rego: line-length"])])
+def test_what_regal_finds_is_found_where_it_is_installed(
+    policies: Path, monkeypatch: pytest.MonkeyPatch, status: int, found: list[str]
+) -> None:
+    """It cannot be had everywhere, so a script says here what it would."""
+    script = policies.parent / "regal"
+    script.write_text(f"#!/bin/sh\necho 'more.rego: line-length'\nexit {status}\n", "utf-8")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{policies.parent}:{os.environ['PATH']}")
+    assert linted(program(), policies) == found
