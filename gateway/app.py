@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from secrets import token_bytes
 from time import monotonic
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -46,6 +47,9 @@ from gateway.query.refs import Refs
 from gateway.secrets import NamedSecrets, Secret, own_key
 from gateway.settings import Settings
 from gateway.tripwire import Tripwires
+from gateway.web.access import KEY_BYTES, Sessions
+from gateway.web.desk import Canned, Desk
+from gateway.web.desk_page import Verdicts
 from gateway.web.graphql import GraphqlEndpoint
 from gateway.web.health import health_routes
 from gateway.web.pages import (
@@ -66,6 +70,7 @@ from gateway.web.pages import (
 # What the demonstration fills its tour with; the command line knows this module alone.
 __all__ = [
     "AgencyRow",
+    "Canned",
     "DisclosureRow",
     "Finding",
     "RecordRow",
@@ -77,6 +82,9 @@ __all__ = [
     "application",
     "running",
 ]
+
+
+_A_WEEK_S: Final = 604800  # what a desk is offered where the policy's table is elsewhere
 
 
 def utc_now() -> datetime:
@@ -304,8 +312,15 @@ async def running(
         )
 
 
-def application(started: Running, *, tour: Tour | None = None) -> Starlette:
-    """The ASGI application of a gateway that has started; `tour` is the demonstration's page."""
+def application(
+    started: Running, *, tour: Tour | None = None, canned: Canned | None = None
+) -> Starlette:
+    """The ASGI application of a gateway that has started; `tour` is the demonstration's page, and
+    `canned` its people who sign in at the desk.
+
+    Raises:
+        ConfigError: the key of the pages' sessions cannot be used.
+    """
     gate = started.gate
     endpoint = GraphqlEndpoint(
         answer=partial(answer, gate),
@@ -321,9 +336,33 @@ def application(started: Running, *, tour: Tour | None = None) -> Starlette:
             metrics=gate.metrics,
             networks=started.settings.metrics_networks,
         ),
-        *page_routes(about=partial(about, started), tour=tour),
+        *page_routes(about=partial(about, started), tour=tour, desk=_desk(started, canned)),
     ]
     return Starlette(routes=routes)
+
+
+def _desk(started: Running, canned: Canned | None) -> Desk | None:
+    settings, gate = started.settings, started.gate
+    if not settings.desk_page:
+        return None
+    return Desk(
+        act=partial(act, started.office),
+        refuse=partial(refuse, gate),
+        authenticate=gate.identity.authenticate,
+        verdicts=lambda: _verdicts(settings.tables_dir / "casework" / "data.json"),
+        sessions=Sessions(own_key(settings.session_key, length=KEY_BYTES).reveal()),
+        limits=gate.limits,
+        clock=gate.clock,
+        canned=canned or Canned(),
+    )
+
+
+def _verdicts(file: Path) -> Verdicts:
+    """What the policy's table offers a desk; policy itself says what it may do."""
+    table = _table(file)
+    return Verdicts(
+        refusals=table.get("refusal_codes", {}), longest_s=table.get("longest_s", _A_WEEK_S)
+    )
 
 
 def about(started: Running) -> AboutPage:
@@ -365,10 +404,10 @@ def about(started: Running) -> AboutPage:
     )
 
 
-def _table(file: Path) -> dict[str, dict[str, object]]:
+def _table(file: Path) -> dict[str, Any]:
     """One of the policy's tables; empty where this machine does not have it."""
     try:
-        table: dict[str, dict[str, object]] = json.loads(file.read_text("utf-8"))
+        table: dict[str, Any] = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return table

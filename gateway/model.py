@@ -90,6 +90,7 @@ class Subject:
     as_at: Mapping[str, datetime] = EMPTY  # of an attribute that its source said at another time
     acr: str | None = None
     auth_time: datetime | None = None
+    expires_at: datetime | None = None  # of the token that says all this
     documents_only: bool = False  # through an app that may send persisted documents only
 
 

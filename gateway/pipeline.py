@@ -361,9 +361,9 @@ def under_conditions(
     if (shown_s := time_box_s(agreed.obligations)) is not None:
         told["showUntil"] = utc_text(request.received_at + timedelta(seconds=shown_s))
     if any(one.type == "watermark" for one in agreed.obligations):
-        officer = gate.audit.hmac("actor", f"{subject.issuer}|{subject.id}")[:12]
+        mark = gate.audit.mark(subject.issuer, subject.id)
         told["watermark"] = " ".join(
-            (subject.agency, officer, utc_text(request.received_at), request.id)
+            (subject.agency, mark, utc_text(request.received_at), request.id)
         )
     if not told:
         return response

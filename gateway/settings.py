@@ -183,6 +183,15 @@ class Settings:
     token_key: Path = _setting(
         Path("keys/token.key"), "Makes the tokens of the mask TOKEN.", within="state_dir"
     )
+    desk_page: bool = _setting(
+        False,
+        "Serves `/desk`, where a desk's people sign in with an access token; over TLS only.",
+    )
+    session_key: Path = _setting(
+        Path("keys/session.key"),
+        "Seals the cookie of `/desk`; gateways behind one address share it.",
+        within="state_dir",
+    )
     canaries: bool = _setting(
         True, "Asks for the records of `canaries.toml` in `catalogue_dir`, which nobody may see."
     )

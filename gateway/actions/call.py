@@ -7,18 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.audit.recorder import Action, Decided, Record
-from gateway.casework.model import (
-    Officer,
-)
+from gateway.casework.model import Officer
 from gateway.casework.schema import MOST
 from gateway.casework.standing import Standing
 from gateway.casework.store import Store
 from gateway.catalogue.forms import duration
-from gateway.errors import (
-    InvalidOperation,
-    LimitExceeded,
-    Refused,
-)
+from gateway.errors import InvalidOperation, LimitExceeded, Refused
 from gateway.model import (
     AuthorisedPlan,
     Operation,
@@ -27,9 +21,7 @@ from gateway.model import (
     Selection,
     Subject,
 )
-from gateway.pipeline import (
-    Gate,
-)
+from gateway.pipeline import Gate
 from gateway.policy.casework import Matter, Terms, casework_question
 from gateway.query.operation import Parser
 
@@ -63,6 +55,13 @@ class Call:
     @property
     def caller(self) -> Officer:
         return Officer.of(self.subject)
+
+    def token(self, officer: Officer | None) -> str | None:
+        """Somebody as their agency and the token that stands on watermarks and in the log."""
+        if officer is None:
+            return None
+        mark = self.office.gate.audit.mark(officer.issuer, officer.id)
+        return f"{officer.agency} {mark}"
 
     async def allowed(
         self,

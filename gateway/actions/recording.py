@@ -98,11 +98,14 @@ async def to_countersign(call: Call) -> list[Mapping[str, Any]]:
 
 async def notices(call: Call) -> list[Mapping[str, Any]]:
     await call.allowed(Matter(act="notices", agency=call.subject.agency))
-    found = await call.office.store.notices_of(call.subject.agency, first(call))
+    store = call.office.store
+    listed = store.acknowledged_of if call.selection.args["acknowledged"] else store.notices_of
+    found = await listed(call.subject.agency, first(call))
     return [_of_notice(call, one) for one in found]
 
 
 def _of_notice(call: Call, notice: Notice) -> dict[str, Any]:
     refs, agency = call.office.gate.refs, call.subject.agency
     opened = refs.open(agency, notice.record) if notice.record else None
-    return of_notice(notice, str(opened[2]) if opened else None)
+    key = str(opened[2]) if opened else None
+    return of_notice(notice, key, call.token(notice.acknowledged_by))

@@ -124,7 +124,9 @@ class Notice:
     asker: Officer | None = None
     on_call: str | None = None  # the desk that is told if nobody acknowledges it until `due_at`
     due_at: datetime | None = None
+    escalated_at: datetime | None = None  # the desk on call was told
     acknowledged_at: datetime | None = None
+    acknowledged_by: Officer | None = None
     attempts: int = 0  # at sending it to the agency's own system
     delivered_at: datetime | None = None
 

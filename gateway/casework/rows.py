@@ -33,11 +33,14 @@ def parts(prefix: str, whom: Officer | None) -> dict[str, str | None]:
     }
 
 
-def flat(value: Any, whom: str) -> dict[str, Any]:
-    """A value as a row: its officer in three columns."""
+def flat(value: Any, *whom: str) -> dict[str, Any]:
+    """A value as a row: each of its officers in three columns, `acknowledged_by` in those of
+    `acknowledged`."""
     row = asdict(value)
-    del row[whom]
-    return {**row, **parts(whom, getattr(value, whom))}
+    for name in whom:
+        del row[name]
+        row |= parts(name.removesuffix("_by"), getattr(value, name))
+    return row
 
 
 def officer(row: Row[Any], prefix: str) -> Officer:
@@ -45,6 +48,10 @@ def officer(row: Row[Any], prefix: str) -> Officer:
     return Officer(
         issuer=held[f"{prefix}_issuer"], id=held[f"{prefix}_id"], agency=held[f"{prefix}_agency"]
     )
+
+
+def officer_if_any(row: Row[Any], prefix: str) -> Officer | None:
+    return officer(row, prefix) if row._mapping[f"{prefix}_id"] is not None else None
 
 
 def is_officer(columns: Any, prefix: str, whom: Officer) -> ColumnElement[bool]:
@@ -76,7 +83,7 @@ def owed(row: Row[Any]) -> OwedOutcome:
 
 
 def countersignature(row: Row[Any]) -> Countersignature:
-    by = officer(row, "by") if row.by_id is not None else None
+    by = officer_if_any(row, "by")
     return _value(Countersignature, row, asker=officer(row, "asker"), by=by)
 
 
@@ -85,8 +92,13 @@ def release(row: Row[Any]) -> Release:
 
 
 def notice(row: Row[Any]) -> Notice:
-    asker = officer(row, "asker") if row.asker_id is not None else None
-    return _value(Notice, row, about=Told(row.about), asker=asker)
+    return _value(
+        Notice,
+        row,
+        about=Told(row.about),
+        asker=officer_if_any(row, "asker"),
+        acknowledged_by=officer_if_any(row, "acknowledged"),
+    )
 
 
 def _value(kind: Callable[..., _T], row: Row[Any], **given: Any) -> _T:

@@ -74,7 +74,11 @@ class Notice(graphene.ObjectType):  # type: ignore[misc]
     due_at = graphene.String(
         description="Not acknowledged until then, it goes to the desk on call."
     )
+    escalated_at = graphene.String(description="When the desk on call was told.")
     acknowledged_at = graphene.String()
+    acknowledged_by = graphene.String(
+        description="The agency, and a token by which the log finds who it was."
+    )
 
 
 class SearchOutcome(graphene.ObjectType):  # type: ignore[misc]
@@ -113,9 +117,9 @@ class GrantInput(graphene.InputObjectType):  # type: ignore[misc]
     until = graphene.String(required=True, description="How long from now: PT24H, P2D.")
 
 
-def _list(kind: Any, doc: str) -> graphene.Field:
+def _list(kind: Any, doc: str, **more: graphene.Argument) -> graphene.Field:
     first = graphene.Argument(graphene.Int, default_value=_ASKED)
-    return graphene.Field(_many(kind), args={"first": first}, description=doc)
+    return graphene.Field(_many(kind), args={"first": first, **more}, description=doc)
 
 
 class Query(graphene.ObjectType):  # type: ignore[misc]
@@ -124,7 +128,11 @@ class Query(graphene.ObjectType):  # type: ignore[misc]
     my_requests = _list(ReleaseRequest, "One's own requests, the newest first.")
     desk_queue = _list(ReleaseRequest, "What waits for one's desk, the soonest due first.")
     to_countersign = _list(Countersignature, "What colleagues wait for, the newest first.")
-    notices = _list(Notice, "What one's desk has not acknowledged yet, the oldest first.")
+    notices = _list(
+        Notice,
+        "What one's desk has not acknowledged yet, the oldest first; or has, the latest first.",
+        acknowledged=graphene.Argument(graphene.Boolean, default_value=False),
+    )
 
 
 class Mutation(graphene.ObjectType):  # type: ignore[misc]

@@ -209,6 +209,11 @@ class Store:
         where = and_(notices.c.agency == agency, notices.c.acknowledged_at.is_(None))
         return await self._notices(where, first)
 
+    async def acknowledged_of(self, agency: str, first: int) -> tuple[Notice, ...]:
+        """An agency's notices that somebody has acknowledged, the latest first."""
+        where = and_(notices.c.agency == agency, notices.c.acknowledged_at.is_not(None))
+        return await self._notices(where, first, notices.c.acknowledged_at.desc())
+
     async def acknowledge(self, id_: str, by: Officer, at: datetime) -> Notice | None:
         """The notice as acknowledged; None where somebody had done it before."""
         change = update(notices).where(notices.c.id == id_, notices.c.acknowledged_at.is_(None))
@@ -244,6 +249,7 @@ class Store:
                     subject=notice.id,
                     on_call=None,
                     due_at=None,
+                    escalated_at=None,
                     attempts=0,
                     delivered_at=None,
                 ),
@@ -321,9 +327,8 @@ class Store:
         query = select(countersignatures).where(same, table.by_id.is_(None)).order_by(table.at)
         if found := await self._rows(query.limit(1)):
             return rows.countersignature(found[0])
-        row = {**rows.flat(asked, "asker"), **rows.parts("by", asked.by)}
-        del row["by"]
         async with self._writing() as connection:
+            row = rows.flat(asked, "asker", "by")
             await connection.execute(insert(countersignatures).values(row))
         return asked
 
@@ -389,10 +394,8 @@ class Store:
             await connection.execute(delete(budget_uses).where(budget_uses.c.since <= before))
 
     async def release_budget(self, release: BudgetRelease) -> None:
-        row = rows.flat(release, "officer")
-        del row["by"]
-        row |= rows.parts("by", release.by)
         async with self._writing() as connection:
+            row = rows.flat(release, "officer", "by")
             await connection.execute(insert(budget_releases).values(row))
 
     async def budget_releases(self, now: datetime) -> tuple[BudgetRelease, ...]:
@@ -431,8 +434,10 @@ class Store:
         query = asked.outerjoin(grants).where(where).order_by(by, requests.c.id).limit(first)
         return tuple(rows.request(row) for row in await self._rows(query))
 
-    async def _notices(self, where: ColumnElement[bool], first: int | None) -> tuple[Notice, ...]:
-        query = select(notices).where(where).order_by(notices.c.at, notices.c.id).limit(first)
+    async def _notices(
+        self, where: ColumnElement[bool], first: int | None, order: Any = notices.c.at
+    ) -> tuple[Notice, ...]:
+        query = select(notices).where(where).order_by(order, notices.c.id).limit(first)
         return tuple(rows.notice(row) for row in await self._rows(query))
 
 
@@ -523,7 +528,8 @@ async def _changed(connection: AsyncConnection, change: Update) -> bool:
 
 
 async def _tell(connection: AsyncConnection, notice: Notice) -> None:
-    await connection.execute(insert(notices).values(rows.flat(notice, "asker")))
+    row = rows.flat(notice, "asker", "acknowledged_by")
+    await connection.execute(insert(notices).values(row))
 
 
 def _first(found: Sequence[_T]) -> _T | None:

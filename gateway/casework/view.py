@@ -44,7 +44,9 @@ def of_request(asked: ReleaseRequest, *, ref: str, key: str | None = None) -> di
     }
 
 
-def of_notice(notice: Notice, key: str | None = None) -> dict[str, Any]:
+def of_notice(
+    notice: Notice, key: str | None = None, acknowledged_by: str | None = None
+) -> dict[str, Any]:
     """A notice to its desk; `key` is what its record is called in the desk's own system."""
     asker = notice.asker
     return {
@@ -58,7 +60,9 @@ def of_notice(notice: Notice, key: str | None = None) -> dict[str, Any]:
         "key": key,
         "asked_by": f"{asker.agency} {asker.id}" if asker else None,
         "due_at": utc_text(notice.due_at) if notice.due_at else None,
+        "escalated_at": utc_text(notice.escalated_at) if notice.escalated_at else None,
         "acknowledged_at": utc_text(notice.acknowledged_at) if notice.acknowledged_at else None,
+        "acknowledged_by": acknowledged_by,
     }
 
 

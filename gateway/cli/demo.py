@@ -30,7 +30,7 @@ from gateway.app import Running, application, running
 from gateway.cli.common import ROOT, Commands, command, demo_file, home
 from gateway.cli.serve import bound, loop_factory, server
 from gateway.cli.story import tell
-from gateway.cli.tour import Watch, tour_of
+from gateway.cli.tour import Watch, desk_people, tour_of
 from gateway.settings import AboutSetting, IssuerSetting, Settings
 
 _SHOWN_PERSONAS = ("AO", "RO", "IE", "RA", "NO", "PP", "BF")
@@ -114,7 +114,11 @@ async def running_demo(
                 observed=watch.saw,
             )
         )
-        app = application(started, tour=tour_of(started, watch, stack.issuer_url))
+        app = application(
+            started,
+            tour=tour_of(started, watch, stack.issuer_url),
+            canned=desk_people(stack.issuer_url),
+        )
         serving = server(app, started.settings.limits)
         task = asyncio.create_task(serving.serve(sockets=[listening]))
         exits.push_async_callback(_stopped, serving, task)
@@ -164,6 +168,8 @@ def demo_settings(
         audit_keys_dir=state / "keys" / "audit",
         ref_key=state / "keys" / "ref.key",
         token_key=state / "keys" / "token.key",
+        desk_page=True,
+        session_key=state / "keys" / "session.key",
         audit_origin="portcullis.example/demo",
         opa_url=stack.opa_url,
         policy_timeout_s=1.0,  # six agencies and OPA share this machine, and all have just started

@@ -17,6 +17,7 @@ from deploy.demo.personas import PERSONAS, mint
 from deploy.demo.story import STEPS, Step
 from gateway.app import (
     AgencyRow,
+    Canned,
     Running,
     Tour,
     TourPage,
@@ -52,6 +53,23 @@ def tour_of(started: Running, watch: Watch, issuer_url: str) -> Tour:
         return await run_step(started, watch, issuer_url, step) if step else None
 
     return Tour(page=lambda: TourPage(steps=tuple(map(_before, STEPS))), run=run)
+
+
+def desk_people(issuer_url: str) -> Canned:
+    """The personas who work at a desk, each of whom signs in there by one button."""
+
+    async def token(persona: str) -> str | None:
+        try:
+            return await asyncio.to_thread(mint, persona, issuer_url)
+        except httpx.HTTPError:
+            return None
+
+    people = {
+        code: f"{persona.title}, {persona.agency}"
+        for code, persona in PERSONAS.items()
+        if "desk" in persona.roles
+    }
+    return Canned(people=people, token=token)
 
 
 def _before(step: Step) -> TourStep:

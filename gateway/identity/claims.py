@@ -79,6 +79,7 @@ def subject_of(
         ),
         acr=_text(claims, "acr", MAX_SUB_CHARS) if "acr" in claims else None,
         auth_time=times.get("auth_time"),
+        expires_at=times["exp"],
     )
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,11 +22,10 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.audit.recorder import AuditedResponse
 from gateway.errors import AuditUnavailable, GatewayError, MalformedRequest, where_it_failed
-from gateway.identifiers import uuid7
 from gateway.model import Request
 from gateway.settings import Limits
 from gateway.web.negotiation import Media, negotiated
-from gateway.web.receiving import check_headers, received
+from gateway.web.receiving import blank, check_headers, received
 from gateway.web.sending import Constant, sent
 
 _log = logging.getLogger(__name__)
@@ -58,7 +56,7 @@ class GraphqlEndpoint:
     async def _outcome(
         self, http: HttpRequest, media: Media | MalformedRequest
     ) -> AuditedResponse | Constant:
-        request = self._blank(http)
+        request = blank(http, self.clock())
         try:
             check_headers(http, self.limits)
             if isinstance(media, MalformedRequest):
@@ -71,16 +69,6 @@ class GraphqlEndpoint:
             await self.refuse(request, left)
             return Constant.CLIENT_GONE
         return await _unless_gone(http, self.answer(request))
-
-    def _blank(self, http: HttpRequest) -> Request:
-        """What is known before anything is read."""
-        now = self.clock()
-        return Request(
-            id=uuid7(int(now.timestamp() * 1000), secrets.token_bytes(10)),
-            received_at=now,
-            authorization=tuple(http.headers.getlist("authorization")),
-            peer=http.client.host if http.client else "",
-        )
 
 
 def _media(http: HttpRequest) -> Media | MalformedRequest:

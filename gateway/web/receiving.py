@@ -11,14 +11,17 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request as HttpRequest
 
 from gateway.errors import MalformedRequest
+from gateway.identifiers import uuid7
 from gateway.model import EMPTY, Request
 from gateway.settings import Limits
 from gateway.web.negotiation import check_content_type
@@ -28,6 +31,17 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PARAMETERS = frozenset({"query", "operationName", "variables", "extensions"})
 _ENVELOPE = 1  # the levels of JSON around `variables`
+_FORM = "application/x-www-form-urlencoded"
+
+
+def blank(http: HttpRequest, now: datetime) -> Request:
+    """What is known of a request before anything of it is read."""
+    return Request(
+        id=uuid7(int(now.timestamp() * 1000), secrets.token_bytes(10)),
+        received_at=now,
+        authorization=tuple(http.headers.getlist("authorization")),
+        peer=http.client.host if http.client else "",
+    )
 
 
 def check_headers(http: HttpRequest, limits: Limits) -> None:
@@ -48,8 +62,8 @@ def check_headers(http: HttpRequest, limits: Limits) -> None:
         raise MalformedRequest("Send one Host header, a name with or without a port.")
 
 
-async def received(http: HttpRequest, blank: Request, limits: Limits) -> Request:
-    """The request's parameters, put into `blank`, which holds what is known already.
+async def received(http: HttpRequest, request: Request, limits: Limits) -> Request:
+    """The request with its parameters, which its body or its address holds.
 
     Raises:
         MalformedRequest: it is not a GraphQL request; 400, 405, 408, 413 or 415.
@@ -63,7 +77,7 @@ async def received(http: HttpRequest, blank: Request, limits: Limits) -> Request
     depth = limits.variables_depth + _ENVELOPE
     if not posted:
         parameters = _from_address(http.scope["query_string"], depth)
-        return _with(replace(blank, read_only=True), parameters)
+        return _with(replace(request, read_only=True), parameters)
     body = await _body(http, limits)
     if not body.strip():
         raise MalformedRequest("The body is empty; send a JSON object with a query.")
@@ -72,7 +86,25 @@ async def received(http: HttpRequest, blank: Request, limits: Limits) -> Request
         raise MalformedRequest("One operation per request: batches are not taken.")
     if not isinstance(parameters, dict):
         raise MalformedRequest("The body must be a JSON object.")
-    return _with(blank, parameters)
+    return _with(request, parameters)
+
+
+async def form_of(http: HttpRequest, limits: Limits) -> dict[str, list[str]]:
+    """The fields of a form that was posted from a page, each with its values in their order.
+
+    Raises:
+        MalformedRequest: it is not such a form; 400, 408, 413 or 415.
+        ClientDisconnect: the caller left before it was whole.
+    """
+    types = [one.partition(";")[0].strip().lower() for one in http.headers.getlist("content-type")]
+    if types != [_FORM]:
+        raise MalformedRequest(f"Send one Content-Type: {_FORM}.", status=415)
+    _check_plain(http)
+    fields: dict[str, list[str]] = {}
+    for name, value in _pairs(await _body(http, limits), limits.values):
+        check_text(name + value)
+        fields.setdefault(name, []).append(value)
+    return fields
 
 
 def _check_encodings(http: HttpRequest, *, posted: bool) -> None:
@@ -80,6 +112,10 @@ def _check_encodings(http: HttpRequest, *, posted: bool) -> None:
     if len(types) > 1:
         raise MalformedRequest("Send one Content-Type header.", status=415)
     check_content_type(types[0] if types else None, needed=posted)
+    _check_plain(http)
+
+
+def _check_plain(http: HttpRequest) -> None:
     if http.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise MalformedRequest("The body must not be compressed.", status=415)
 
@@ -107,15 +143,7 @@ async def _body(http: HttpRequest, limits: Limits) -> bytes:
 
 def _from_address(query_string: bytes, depth: int) -> dict[str, Any]:
     """The parameters of a GET. An empty one counts as absent."""
-    try:
-        pairs = parse_qsl(
-            query_string.decode("ascii"),
-            keep_blank_values=True,
-            errors="strict",
-            max_num_fields=20,
-        )
-    except ValueError as error:
-        raise MalformedRequest("The address must be UTF-8, percent-encoded.") from error
+    pairs = _pairs(query_string, 20)
     names = [name for name, _ in pairs if name in _PARAMETERS]
     if len(names) != len(set(names)):
         raise MalformedRequest("A parameter stands twice in the address.")
@@ -128,7 +156,18 @@ def _from_address(query_string: bytes, depth: int) -> dict[str, Any]:
     return found
 
 
-def _with(blank: Request, parameters: Mapping[str, Any]) -> Request:
+def _pairs(encoded: bytes, most: int) -> list[tuple[str, str]]:
+    """Names and values as an address or a form holds them (URL Standard, section 5.1)."""
+    try:
+        return parse_qsl(
+            encoded.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most
+        )
+    except ValueError as error:
+        text = f"The address or form must be UTF-8, percent-encoded, of at most {most} fields."
+        raise MalformedRequest(text) from error
+
+
+def _with(request: Request, parameters: Mapping[str, Any]) -> Request:
     """Members that the specification does not name are ignored, as it demands."""
     document = parameters.get("query")
     name = parameters.get("operationName")
@@ -144,7 +183,7 @@ def _with(blank: Request, parameters: Mapping[str, Any]) -> Request:
     if document and document_id not in (None, hashlib.sha256(document.encode()).hexdigest()):
         raise MalformedRequest("sha256Hash is not the digest of this query.")
     return replace(
-        blank,
+        request,
         document=document or "",
         document_id=document_id,
         operation_name=name,

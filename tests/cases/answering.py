@@ -103,8 +103,8 @@ def answered(
 class _Naming:
     """Nothing is recorded; an officer is named as the log would, by a key of this test."""
 
-    def hmac(self, name: str, value: str) -> str:
-        return hmac.new(b"case", f"{name}|{value}".encode(), "sha256").hexdigest()
+    def mark(self, issuer: str, id_: str) -> str:
+        return hmac.new(b"case", f"actor|{issuer}|{id_}".encode(), "sha256").hexdigest()[:12]
 
 
 class _Followed:

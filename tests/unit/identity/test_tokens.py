@@ -144,6 +144,7 @@ async def test_a_good_token_names_its_subject() -> None:
         attributes_as_at=datetime.fromtimestamp(NOW_S - 60, UTC),
         acr="high",
         auth_time=datetime.fromtimestamp(NOW_S - 99, UTC),
+        expires_at=datetime.fromtimestamp(GOOD["exp"], UTC),
     )
 
 

@@ -1,0 +1,96 @@
+"""How every page looks: its templates, its stylesheet, and the headers that keep it to itself."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import field, fields
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import Response
+
+_HERE = Path(__file__).parent
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    # not `no-referrer`: with that a browser says `Origin: null` of our own forms too
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_STATIC_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+def told(help_text: str, default: Any = None) -> Any:
+    """A field of a page, with the line of help that explains it."""
+    if default is None:
+        return field(metadata={"help": help_text})
+    return field(default=default, metadata={"help": help_text})
+
+
+class Look:
+    """Templates and static files, read once. `places` are the addresses and names of the pages
+    that every page points to."""
+
+    def __init__(self, places: tuple[tuple[str, str], ...] = ()) -> None:
+        files = {
+            file.name: (file.read_bytes(), _STATIC_TYPES[file.suffix])
+            for file in (_HERE / "static").iterdir()
+            if file.suffix in _STATIC_TYPES
+        }
+        self._files = files
+        self._environment = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals["places"] = places
+        self._environment.globals["static"] = {
+            name: f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+            for name, (content, _) in files.items()
+        }
+        self._environment.filters["words"] = _words
+        self._environment.filters["moment"] = _moment
+
+    def page(self, template: str, page: Any, *, status: int = 200, **more: str) -> Response:
+        help_texts = {one.name: one.metadata["help"] for one in fields(page)}
+        made = self._environment.get_template(template)
+        text = made.render(page=page, help=help_texts, **more)
+        headers = {**HEADERS, "Cache-Control": "no-store"}
+        return Response(text, status, headers, media_type="text/html; charset=utf-8")
+
+    def missing(self) -> Response:
+        text = self._environment.get_template("missing.html").render()
+        return Response(text, 404, {**HEADERS}, media_type="text/html; charset=utf-8")
+
+    async def static(self, request: Request) -> Response:
+        """One of the files read at the start, whole: no path is opened, no range is cut."""
+        if (found := self._files.get(request.path_params["name"])) is None:
+            return self.missing()
+        content, media_type = found
+        headers = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
+        return Response(content, headers=headers, media_type=media_type)
+
+
+def elsewhere(address: str) -> Response:
+    """Go on there, by GET: what was sent is not sent again when the page is reloaded."""
+    return Response(status_code=303, headers={**HEADERS, "Location": address})
+
+
+def _words(code: str) -> str:
+    """`TIMED_OUT` -> `timed out`, `requestRelease` -> `request release`, for reading."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", code).replace("_", " ").lower()
+
+
+def _moment(text: str) -> str:
+    """`2026-03-01T10:00:00Z` -> `2026-03-01 10:00 UTC`, for reading."""
+    return f"{text[:10]} {text[11:16]} UTC"
