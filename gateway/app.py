@@ -361,7 +361,9 @@ def _verdicts(file: Path) -> Verdicts:
     """What the policy's table offers a desk; policy itself says what it may do."""
     table = _table(file)
     return Verdicts(
-        refusals=table.get("refusal_codes", {}), longest_s=table.get("longest_s", _A_WEEK_S)
+        refusals=table.get("refusal_codes", {}),
+        revocations=table.get("revocation_codes", {}),
+        longest_s=table.get("longest_s", _A_WEEK_S),
     )
 
 

@@ -23,7 +23,14 @@ from gateway.actions.recording import (
     release_budget,
     to_countersign,
 )
-from gateway.actions.releasing import decide_release, desk_queue, my_requests, request_release
+from gateway.actions.releasing import (
+    decide_release,
+    desk_queue,
+    my_requests,
+    request_release,
+    revoke_release,
+    standing_releases,
+)
 from gateway.audit.recorder import AuditedResponse, Record
 from gateway.errors import GatewayError, Internal, InvalidOperation, where_it_failed
 from gateway.model import Operation, Request, Response, Selection, Subject
@@ -38,6 +45,7 @@ Act: TypeAlias = Callable[[Call], Awaitable[Any]]
 ACTS: Final[Mapping[str, Act]] = {
     "request_release": request_release,
     "decide_release": decide_release,
+    "revoke_release": revoke_release,
     "acknowledge_notice": acknowledge_notice,
     "record_outcome": record_outcome,
     "countersign": countersign,
@@ -45,6 +53,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "to_countersign": to_countersign,
     "my_requests": my_requests,
     "desk_queue": desk_queue,
+    "standing_releases": standing_releases,
     "notices": notices,
 }
 

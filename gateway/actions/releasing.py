@@ -124,9 +124,7 @@ async def _shown(call: Call, seen: tuple[Decided | None, AuthorisedPlan]) -> boo
 async def decide_release(call: Call) -> Mapping[str, Any] | None:
     """Grant or refuse, once; null for what another agency's desk decides, or is decided."""
     office, args = call.office, call.selection.args
-    asked = await office.store.request(args["id"])
-    if asked is not None and asked.agency != call.subject.agency:
-        asked = None
+    asked = await _of_own_agency(call, args["id"])
     grant = args.get("grant") or {}
     fields = fields_named(call, asked.entity if asked else None, grant.get("fields", ()))
     for_s = seconds(grant["until"]) if grant else None
@@ -147,10 +145,38 @@ async def decide_release(call: Call) -> Mapping[str, Any] | None:
     verdict = Verdict(
         by=call.caller, at=call.now, granted=fields, until=until, refusal=args.get("refusal")
     )
-    if (done := await office.store.decide(asked.id, verdict)) is None:
+    return await _told_at_once(call, await office.store.decide(asked.id, verdict))
+
+
+async def revoke_release(call: Call) -> Mapping[str, Any] | None:
+    """End a release before its time, at once; null for another agency's, or one that has ended."""
+    args = call.selection.args
+    asked = await _of_own_agency(call, args["id"])
+    matter = Matter(
+        act="revokeRelease",
+        agency=asked.agency if asked else None,
+        entity=asked.entity if asked else None,
+        revocation=args["code"],
+    )
+    await call.allowed(matter, about=asked.id if asked else "")
+    if asked is None:
+        return None
+    done = await call.office.store.revoke(asked.id, call.caller, args["code"], call.now)
+    return await _told_at_once(call, done)
+
+
+async def _of_own_agency(call: Call, id_: str) -> ReleaseRequest | None:
+    """A request that the caller's agency is the originator for; None like one that is not there."""
+    asked = await call.office.store.request(id_)
+    return asked if asked is not None and asked.agency == call.subject.agency else None
+
+
+async def _told_at_once(call: Call, done: ReleaseRequest | None) -> Mapping[str, Any] | None:
+    """What was done, once the next question here knows of it."""
+    if done is None:
         return None
     with contextlib.suppress(CaseworkUnavailable):  # else it counts within a second
-        await office.standing.refresh()
+        await call.office.standing.refresh()
     return _of_request(call, done)
 
 
@@ -163,6 +189,12 @@ async def my_requests(call: Call) -> list[Mapping[str, Any]]:
 async def desk_queue(call: Call) -> list[Mapping[str, Any]]:
     await call.allowed(Matter(act="deskQueue", agency=call.subject.agency))
     found = await call.office.store.queue_of(call.subject.agency, first(call))
+    return [_of_request(call, one) for one in found]
+
+
+async def standing_releases(call: Call) -> list[Mapping[str, Any]]:
+    await call.allowed(Matter(act="standingReleases", agency=call.subject.agency))
+    found = await call.office.store.granted_by(call.subject.agency, call.now, first(call))
     return [_of_request(call, one) for one in found]
 
 

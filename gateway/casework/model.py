@@ -37,6 +37,7 @@ class State(StrEnum):
     ESCALATED = "ESCALATED"  # overdue, and the desk on call was told
     GRANTED = "GRANTED"
     REFUSED = "REFUSED"
+    REVOKED = "REVOKED"  # granted, and ended early by its desk
 
 
 WAITING = (State.OPEN, State.ESCALATED)
@@ -69,6 +70,8 @@ class ReleaseRequest:
     refusal: str | None = None  # a code of the policy's table
     granted: tuple[str, ...] = ()  # fields
     until: datetime | None = None
+    revoked_at: datetime | None = None
+    revocation: str | None = None  # a code of the policy's table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,7 @@ def request(row: Row[Any]) -> ReleaseRequest:
         asker=officer(row, "asker"),
         fields=tuple(row.fields),
         urgency=Urgency(row.urgency),
-        state=State(row.state),
+        state=State(row.state) if row.revoked_at is None else State.REVOKED,
         granted=tuple(row.granted or ()),
     )
 

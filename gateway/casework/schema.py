@@ -56,6 +56,8 @@ class ReleaseRequest(graphene.ObjectType):  # type: ignore[misc]  # graphene shi
     granted = _many(graphene.String)
     until = graphene.String()
     refusal = graphene.String(description="A code of the policy's table of casework.")
+    revoked_at = graphene.String(description="When its desk ended it early.")
+    revocation = graphene.String(description="Why: a code of the policy's table of casework.")
 
 
 class Notice(graphene.ObjectType):  # type: ignore[misc]
@@ -127,6 +129,9 @@ class Query(graphene.ObjectType):  # type: ignore[misc]
 
     my_requests = _list(ReleaseRequest, "One's own requests, the newest first.")
     desk_queue = _list(ReleaseRequest, "What waits for one's desk, the soonest due first.")
+    standing_releases = _list(
+        ReleaseRequest, "What one's desk has released and stands, the soonest ending first."
+    )
     to_countersign = _list(Countersignature, "What colleagues wait for, the newest first.")
     notices = _list(
         Notice,
@@ -156,6 +161,14 @@ class Mutation(graphene.ObjectType):  # type: ignore[misc]
             "refusal": graphene.Argument(graphene.String),
         },
         description="For the originator's desk: a grant, or the code of a refusal.",
+    )
+    revoke_release = graphene.Field(
+        ReleaseRequest,
+        args={
+            "id": graphene.Argument(graphene.ID, required=True),
+            "code": graphene.Argument(graphene.String, required=True),
+        },
+        description="For the originator's desk: end a release at once, and say why by a code.",
     )
     record_outcome = graphene.Field(
         SearchOutcome,

@@ -65,6 +65,13 @@ from gateway.errors import CaseworkUnavailable, ConfigError, Fault
 _BUSY_S = 5.0  # how long a writer waits for another one
 _MIGRATING: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 _T = TypeVar("_T")
+_GRANTED = {
+    "granted": grants.c.fields.label("granted"),
+    "until": grants.c.until.label("until"),
+    "revoked_at": grants.c.revoked_at,
+    "revocation": grants.c.revocation,
+}
+"""What a request has of its grant."""
 _KINDS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 
@@ -115,7 +122,7 @@ class Store:
     async def ask(self, request: ReleaseRequest, notice: Notice) -> None:
         """Keep a new request, and the notice to its desk, both or neither."""
         row = rows.flat(request, "asker")
-        for name in ("granted", "until"):
+        for name in _GRANTED:
             del row[name]
         async with self._writing() as connection:
             await connection.execute(insert(requests).values(row))
@@ -155,6 +162,22 @@ class Store:
                 await connection.execute(insert(grants).values(grant))
         return await self.request(id_)
 
+    async def revoke(self, id_: str, by: Officer, code: str, at: datetime) -> ReleaseRequest | None:
+        """The request whose release was ended; None where none of it stands."""
+        change = update(grants).where(_standing_grant(at), grants.c.request == id_)
+        change = change.values(revoked_at=at, revocation=code, **rows.parts("revoked", by))
+        async with self._writing() as connection:
+            if not await _changed(connection, change):
+                return None
+        return await self.request(id_)
+
+    async def granted_by(
+        self, agency: str, now: datetime, first: int
+    ) -> tuple[ReleaseRequest, ...]:
+        """The requests of which an agency's release stands, the soonest ending first."""
+        where = and_(requests.c.agency == agency, _standing_grant(now))
+        return await self._requests(where, first, grants.c.until)
+
     async def escalate(self, now: datetime, told: Mapping[str, str]) -> tuple[ReleaseRequest, ...]:
         """The requests that have just become overdue, each with a notice to its desk on call.
 
@@ -189,8 +212,8 @@ class Store:
 
     async def releases(self, now: datetime) -> tuple[Release, ...]:
         """Every release that has not ended."""
-        asked = select(requests, grants.c.fields.label("granted"), grants.c.until.label("until"))
-        found = await self._rows(asked.join(grants).where(grants.c.until > now))
+        asked = select(requests, *_GRANTED.values()).join(grants).where(_standing_grant(now))
+        found = await self._rows(asked)
         return tuple(rows.release(row) for row in found)
 
     # --- notices ---
@@ -429,7 +452,7 @@ class Store:
     async def _requests(
         self, where: ColumnElement[bool], first: int | None = None, order: Any = None
     ) -> tuple[ReleaseRequest, ...]:
-        asked = select(requests, grants.c.fields.label("granted"), grants.c.until.label("until"))
+        asked = select(requests, *_GRANTED.values())
         by = requests.c.at.desc() if order is None else order
         query = asked.outerjoin(grants).where(where).order_by(by, requests.c.id).limit(first)
         return tuple(rows.request(row) for row in await self._rows(query))
@@ -510,6 +533,10 @@ def _begin_sqlite(connection: Connection) -> None:
 def fault(text: str) -> ConfigError:
     """The address may hold a password, so it is never repeated."""
     return ConfigError(Fault(file="casework_url", key="(database)", text=text))
+
+
+def _standing_grant(now: datetime) -> ColumnElement[bool]:
+    return and_(grants.c.until > now, grants.c.revoked_at.is_(None))
 
 
 def _standing(asker: Officer, digest: str, now: datetime) -> ColumnElement[bool]:

@@ -97,6 +97,9 @@ grants = Table(
     *_officer("by"),
     Column("fields", JSON, nullable=False),
     _moment("until"),
+    _moment("revoked_at", nullable=True),
+    *_officer("revoked", nullable=True),
+    _text("revocation", nullable=True),
     Index(None, "until"),
 )
 

@@ -41,6 +41,8 @@ def of_request(asked: ReleaseRequest, *, ref: str, key: str | None = None) -> di
         "granted": [camel(name) for name in asked.granted],
         "until": utc_text(asked.until) if asked.until else None,
         "refusal": asked.refusal,
+        "revoked_at": utc_text(asked.revoked_at) if asked.revoked_at else None,
+        "revocation": asked.revocation,
     }
 
 

@@ -91,6 +91,24 @@ def register(commands: Commands) -> None:
     caller(made)
     made = command(
         inner,
+        "standing",
+        lambda given: ask(given, "standing_releases"),
+        help_text="What your desk has released and stands, the soonest ending first.",
+        examples="  portcullis casework standing --as DK",
+    )
+    caller(made)
+    made = command(
+        inner,
+        "revoke",
+        lambda given: ask(given, "revoke_release", {"id": given.id, "code": given.code}),
+        help_text="For the originator's desk: end a release before its time.",
+        examples="  portcullis casework revoke ID IN_ERROR --as DK",
+    )
+    made.add_argument("id", help="of the request")
+    made.add_argument("code", help="of policies/tables/casework: SOURCE_AT_RISK, IN_ERROR, ...")
+    caller(made)
+    made = command(
+        inner,
         "migrate",
         _migrate,
         help_text="Bring the tables of the gateway's own records to this version.",

@@ -30,6 +30,7 @@ class Matter:
     for_s: int | None = None
     urgency: str | None = None
     refusal: str | None = None
+    revocation: str | None = None
     outcome: str | None = None
     budget: str | None = None
     extra: int | None = None  # what is to be added to it
@@ -69,6 +70,7 @@ def casework_question(
             "for_s": matter.for_s,
             "urgency": matter.urgency,
             "refusal": matter.refusal,
+            "revocation": matter.revocation,
             "outcome": matter.outcome,
             "budget": matter.budget,
             "extra": matter.extra,

@@ -45,6 +45,8 @@ _NOTICE: Final = """id at about subject desk key askedBy dueAt escalatedAt ackno
 _LISTS: Final = {
     "requests": """query DeskRequests { deskQueue(first: 200) { id state at dueAt urgency entity key
       fields minutes askedBy purpose reasonCode reasonText caseRef } }""",
+    "released": """query DeskReleased { standingReleases(first: 200) { id key entity granted until
+      askedBy purpose caseRef } }""",
     "notices": f"query DeskNotices {{ notices(first: 200) {{ {_NOTICE} }} }}",
     "acknowledged": f"""query DeskAcknowledged {{ notices(first: 20, acknowledged: true) {{
       {_NOTICE} }} }}""",
@@ -52,6 +54,8 @@ _LISTS: Final = {
 _ACKNOWLEDGE: Final = "mutation DeskAcknowledge($id: ID!) { acknowledgeNotice(id: $id) { id } }"
 _DECIDE: Final = """mutation DeskDecide($id: ID!, $grant: GrantInput, $refusal: String) {
   decideRelease(id: $id, grant: $grant, refusal: $refusal) { id } }"""
+_REVOKE: Final = """mutation DeskRevoke($id: ID!, $code: String!) {
+  revokeRelease(id: $id, code: $code) { id } }"""
 _GONE: Final = (
     "Nothing waits for you under that name: a colleague may have been quicker. "
     "What waits now stands below."
@@ -74,6 +78,7 @@ _ACTS: Final[Mapping[str, tuple[str, Callable[[Form], dict[str, Any]]]]] = {
         _DECIDE,
         lambda form: {"id": _one(form, "id"), "refusal": _one(form, "refusal")},
     ),
+    "revoke": (_REVOKE, lambda form: {"id": _one(form, "id"), "code": _one(form, "code")}),
 }
 """What a form does: the document, and its variables."""
 

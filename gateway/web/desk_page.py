@@ -14,6 +14,7 @@ DONE: Final[Mapping[str, str]] = {
     "acknowledge": "Acknowledged. The desk on call is not told.",
     "grant": "Granted. The officer sees the fields with the next question.",
     "refuse": "Refused. The officer reads the code among their requests.",
+    "revoke": "Ended. The officer's next question does not have the fields.",
 }
 """What was done, by the name in the address."""
 
@@ -42,6 +43,7 @@ class Verdicts:
     """What a desk may decide, as the policy's table says; policy itself decides."""
 
     refusals: Mapping[str, str]  # code -> what it means
+    revocations: Mapping[str, str]  # code -> what it means
     longest_s: int
 
 
@@ -64,6 +66,20 @@ class DeskRequest:
     purpose: str = told("For which purpose.")
     reason_code: str = told("For which reason, as a code.")
     reason: str = told("The reason in words.", "")
+    case: str = told("The case that it belongs to.", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskRelease:
+    """What the desk has released and stands."""
+
+    id: str = told("Its name.")
+    entity: str = told("What kind of record it is of.")
+    key: str = told("The record, as your own system names it.")
+    fields: tuple[str, ...] = told("The fields that are shown.")
+    until: str = told("When it ends by itself.")
+    asked_by: str = told("To whom.")
+    purpose: str = told("For which purpose it was asked.")
     case: str = told("The case that it belongs to.", "")
 
 
@@ -93,9 +109,11 @@ class DeskPage:
     ends: str = told("Until when you are signed in.")
     csrf: str = told("What shows that a form is from this page.")
     requests: tuple[DeskRequest, ...] = told("Requests that wait, the soonest due first.")
+    released: tuple[DeskRelease, ...] = told("Releases that stand, the soonest ending first.")
     notices: tuple[DeskNotice, ...] = told("Notices that nobody has acknowledged, oldest first.")
     acknowledged: tuple[DeskNotice, ...] = told("The last that somebody did.")
     refusals: tuple[tuple[str, str], ...] = told("The codes of a refusal.")
+    revocations: tuple[tuple[str, str], ...] = told("The codes of an early end.")
     terms: tuple[tuple[str, str], ...] = told("For how long something can be granted.")
     problem: str = told("Why something was not done, and what to do.", "")
     done: str = told("What was done.", "")
@@ -119,8 +137,8 @@ class ProblemPage:
 def desk_page(
     lists: Mapping[str, Sequence[Mapping[str, Any]]], verdicts: Verdicts, session: Session, now: str
 ) -> DeskPage:
-    """The page of what `/casework` gave for `requests`, `notices` and `acknowledged`. Times are
-    RFC 3339 texts in UTC."""
+    """The page of what `/casework` gave for `requests`, `released`, `notices` and `acknowledged`.
+    Times are RFC 3339 texts in UTC."""
     terms = tuple(
         (length, words)
         for length, words in _TERMS.items()
@@ -131,9 +149,11 @@ def desk_page(
         ends=utc_text(session.ends),
         csrf=session.csrf,
         requests=tuple(_request(one, terms, now) for one in lists["requests"]),
+        released=tuple(_release(one) for one in lists["released"]),
         notices=tuple(_notice(one, now) for one in lists["notices"]),
         acknowledged=tuple(_notice(one, now) for one in lists["acknowledged"]),
         refusals=tuple(verdicts.refusals.items()),
+        revocations=tuple(verdicts.revocations.items()),
         terms=terms,
     )
 
@@ -156,6 +176,19 @@ def _request(given: Mapping[str, Any], terms: tuple[tuple[str, str], ...], now: 
         purpose=given["purpose"],
         reason_code=given["reasonCode"],
         reason=given["reasonText"] or "",
+        case=given["caseRef"] or "",
+    )
+
+
+def _release(given: Mapping[str, Any]) -> DeskRelease:
+    return DeskRelease(
+        id=given["id"],
+        entity=given["entity"],
+        key=given["key"] or "",
+        fields=tuple(given["granted"]),
+        until=given["until"],
+        asked_by=given["askedBy"],
+        purpose=given["purpose"],
         case=given["caseRef"] or "",
     )
 

@@ -52,6 +52,9 @@ name := "question" if {
 	input.casework.own
 } else := budgeting if {
 	act == "releaseBudget"
+} else := "revocation" if {
+	act == "revokeRelease"
+	not data.tables.casework.revocation_codes[input.casework.revocation]
 } else := "outcome" if {
 	act == "recordOutcome"
 	not data.tables.casework.outcomes[input.casework.outcome]

@@ -19,6 +19,7 @@ asked(role, agency, act, changes) := object.union(
 				"for_s": 3600,
 				"urgency": "PRIORITY",
 				"refusal": null,
+				"revocation": "IN_ERROR",
 				"outcome": "LEAD",
 				"own": false,
 			},
@@ -144,13 +145,25 @@ test_a_verdict_of_another_form_is_refused if {
 }
 
 test_only_the_originators_own_desk if {
-	every act in ["decideRelease", "deskQueue", "notices", "acknowledgeNotice"] {
+	every act in ["decideRelease", "revokeRelease", "standingReleases", "deskQueue", "notices", "acknowledgeNotice"] {
 		said(asked("desk", "NCB", act, {"asked": ["text"]})) == "casework.desk"
 		said(asked("desk", "ERU", act, {"asked": ["text"]})) == "allowed"
 	}
 }
 
 test_nobody_decides_on_their_own_request if said(verdict({"own": true})) == "casework.own_request"
+
+test_a_release_ends_early_with_a_code_of_the_table if {
+	every code, _ in table.revocation_codes {
+		said(ended({"revocation": code})) == "allowed"
+	}
+	every code in ["", "BECAUSE", null] {
+		said(ended({"revocation": code})) == "casework.revocation"
+	}
+	terms(ended({})) == {}
+}
+
+ended(changes) := asked("desk", "ERU", "revokeRelease", changes)
 
 # --- outcomes, countersignatures ---
 

@@ -151,6 +151,24 @@ async def test_a_release_ends_at_its_moment(store: Store) -> None:
     assert await store.releases(end) == ()
 
 
+async def test_a_release_is_ended_early_once_and_only_while_it_stands(store: Store) -> None:
+    await store.ask(asked("r-1"), told("n-1"))
+    await store.ask(asked("r-2"), told("n-2"))
+    await store.decide("r-1", granted(60))
+    soon = NOW + timedelta(seconds=1)
+    assert await store.revoke("r-2", DESK, "IN_ERROR", soon) is None  # not decided yet
+    assert [r.id for r in await store.granted_by("ERU", soon, 10)] == ["r-1"]
+    assert await store.granted_by("NCB", soon, 10) == ()
+    tries = (store.revoke("r-1", DESK, "IN_ERROR", soon) for _ in range(4))
+    (ended,) = [one for one in await asyncio.gather(*tries) if one is not None]
+    assert (ended.state, ended.revoked_at, ended.revocation) == (State.REVOKED, soon, "IN_ERROR")
+    assert await store.request("r-1") == ended
+    assert await store.releases(soon) == ()
+    assert await store.granted_by("ERU", soon, 10) == ()
+    await store.decide("r-2", granted(60))
+    assert await store.revoke("r-2", DESK, "IN_ERROR", NOW + timedelta(seconds=60)) is None
+
+
 async def test_what_is_overdue_is_escalated_once_and_its_desk_on_call_told(store: Store) -> None:
     await store.ask(asked("r-1", due_s=60), told("n-1"))
     await store.ask(asked("r-2", due_s=61), told("n-2"))

@@ -29,7 +29,10 @@ BY_REF = """query($r: OpaqueRef!) { intelligence(ref: $r) {
   ref urn title text paragraphs { text } persons { ref } } }"""
 QUEUE = "{ deskQueue { id record key askedBy purpose reasonText fields state } }"
 NOTICES = "{ notices(first: 200) { id about subject desk } }"
-MINE = "{ myRequests { id state refusal until } }"
+MINE = "{ myRequests { id state refusal until revokedAt revocation } }"
+STANDING = "{ standingReleases { id key granted until askedBy } }"
+REVOKE = """mutation Revoke($id: ID!, $code: String!) {
+  revokeRelease(id: $id, code: $code) { id state until revokedAt revocation } }"""
 REFS = """query($n: [PersonCriteria!]!) { personSearch(anyOf: $n, first: 50) { hits { owner
   intelligence { ref urn text } } } }"""
 WHY = {"purpose": "OIC_INVESTIGATION", "reasonCode": "R08", **REASON}
@@ -191,6 +194,54 @@ async def test_a_desk_gives_less_than_was_asked_never_more(
     assert (row["title"], row["urn"], row["text"]) == (mixed.title, None, None)
     assert (await desk.grant(request["id"], "title")).data == {"decideRelease": None}  # once
     await until(demo, request["id"], datetime.now(UTC))
+
+
+async def test_a_desk_ends_a_release_early_and_a_kept_decision_does_not_bring_it_back(
+    asker: Asker, desk: Desk, demo: Demo, population: Population, mixed: Report
+) -> None:
+    no = ("NO", about(population, mixed), mixed.urn, "OIC_INVESTIGATION", "R08")
+    before = await seen(asker, *no)
+    ids = [(await desk.ask("NO", before["ref"])).data["requestRelease"]["id"] for _ in range(2)]
+    await desk.grant(ids[0])
+    # the decision with the release in it is kept: the second question asks for no other
+    cached = len(demo.started.gate.pdp._cache)
+    assert (await seen(asker, *no))["text"] == mixed.text
+    assert (await seen(asker, *no))["text"] == mixed.text
+    assert len(demo.started.gate.pdp._cache) > cached
+
+    standing = (await desk.raw("DK", STANDING)).data["standingReleases"]
+    (found,) = [one for one in standing if one["id"] == ids[0]]
+    assert (found["key"], found["granted"]) == (mixed.urn, ["text"])
+    for persona in ("NO", "RA", "SG"):
+        assert (await desk.raw(persona, REVOKE, id=ids[0], code="IN_ERROR")).code == "REFUSED"
+        assert (await desk.raw(persona, STANDING)).code == "REFUSED"
+    wrong = await desk.raw("DK", REVOKE, id=ids[0], code="NOT_OURS")
+    assert wrong.body["errors"][0]["extensions"]["rule"] == "casework.revocation"
+    assert (await seen(asker, *no))["text"] == mixed.text  # nothing was done
+
+    await demo.started.tripwires.settled()
+    size = demo.started.log.size
+    ended = (await desk.raw("DK", REVOKE, id=ids[0], code="SOURCE_AT_RISK")).data["revokeRelease"]
+    assert (ended["state"], ended["revocation"]) == ("REVOKED", "SOURCE_AT_RISK")
+    leaf = read_leaf(await demo.started.log.leaf(size))
+    assert leaf["casework"] == {"act": "revokeRelease", "about": ids[0]}
+    assert await seen(asker, *no) == before  # at once, and however long a decision is kept
+    (mine,) = [r for r in (await desk.raw("NO", MINE)).data["myRequests"] if r["id"] == ids[0]]
+    assert (mine["state"], mine["revocation"]) == ("REVOKED", "SOURCE_AT_RISK")
+    assert mine["revokedAt"]
+    standing = (await desk.raw("DK", STANDING)).data["standingReleases"]
+    assert ids[0] not in {one["id"] for one in standing}
+
+    # once; and nothing where none stands
+    for id_ in (*ids, "none"):
+        again = await desk.raw("DK", REVOKE, id=id_, code="IN_ERROR")
+        assert again.data == {"revokeRelease": None}
+    await desk.grant(ids[1])  # another release of the same is a release of its own
+    assert (await seen(asker, *no))["text"] == mixed.text
+    await until(demo, ids[1], datetime.now(UTC))
+    assert (await desk.raw("DK", REVOKE, id=ids[1], code="IN_ERROR")).data == {
+        "revokeRelease": None
+    }
 
 
 async def test_a_refusal_is_a_code_and_shows_nothing(

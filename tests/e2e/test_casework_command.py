@@ -85,6 +85,15 @@ async def test_a_grant_from_the_command_line(
     )
     decided = json.loads(out)
     assert (code, decided["state"], decided["granted"]) == (0, "GRANTED", ["title"])
+    _, out, _ = await terminal.run("DK", "casework", "standing")
+    assert id_ in {one["id"] for one in json.loads(out)}
+    code, out, _ = await terminal.run("DK", "casework", "revoke", id_, "IN_ERROR")
+    assert (code, json.loads(out)["state"]) == (0, "REVOKED")
+    code, _, said = await terminal.run("DK", "casework", "revoke", id_, "IN_ERROR")
+    assert (code, said) == (1, "There is no such record for you.\n")
+    _, out, _ = await terminal.run("NO", "casework", "mine")
+    (mine,) = [one for one in json.loads(out) if one["id"] == id_]
+    assert (mine["state"], mine["revocation"]) == ("REVOKED", "IN_ERROR")
 
 
 async def test_an_outcome_and_a_countersignature_from_the_command_line(terminal: Terminal) -> None:

@@ -210,6 +210,7 @@ async def test_fields_are_granted_for_a_time(
     reply = await browser.send("grant", form)
     assert (reply.status_code, "Granted." in browser.page) == (200, True)
     assert not browser.card(f'id="{request_id}"')
+    assert browser.card(f'id="release-{request_id}"')
     assert (await seen(asker, *officer))["text"] == mixed.text
     kept = await demo.started.office.store.request(request_id)
     assert kept is not None
@@ -227,6 +228,25 @@ async def test_a_request_is_refused_with_a_code(
     mine = (await apps.raw("NO", "{ myRequests { id refusal } }")).data["myRequests"]
     assert {"id": request_id, "refusal": "SOURCE_AT_RISK"} in mine
     again = await browser.send("refuse", {"id": request_id, "refusal": "NOT_OURS"})
+    assert again.status_code == 404
+
+
+async def test_a_release_is_ended_early(
+    browser: Browser, asker: Asker, apps: Desk, request_id: str, mixed: Report, officer: Any
+) -> None:
+    await apps.grant(request_id)
+    assert (await seen(asker, *officer))["text"] == mixed.text
+    await browser.open()
+    card = browser.card(f'id="release-{request_id}"')
+    assert mixed.urn in card
+    assert 'value="USED_OTHERWISE"' in card
+    wrong = await browser.send("revoke", {"id": request_id, "code": "BECAUSE"})
+    assert (wrong.status_code, "Say why it ends" in browser.page) == (403, True)
+    reply = await browser.send("revoke", {"id": request_id, "code": "USED_OTHERWISE"})
+    assert (reply.status_code, "Ended." in browser.page) == (200, True)
+    assert not browser.card(f'id="release-{request_id}"')
+    assert (await seen(asker, *officer))["text"] is None
+    again = await browser.send("revoke", {"id": request_id, "code": "USED_OTHERWISE"})
     assert again.status_code == 404
 
 

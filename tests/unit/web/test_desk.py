@@ -57,7 +57,9 @@ class Actions:
         self.asked.append(request)
         if self.fails:
             raise self.fails
-        root = "deskQueue" if "deskQueue" in request.document else "notices"
+        root = next(
+            r for r in ("deskQueue", "standingReleases", "notices") if r in request.document
+        )
         return Answered(200, {"data": {root: self.requests if root == "deskQueue" else []}})
 
     async def refuse(self, _request: Request, error: GatewayError) -> Any:
@@ -76,7 +78,9 @@ class Actions:
             act=cast("Any", self.act),
             refuse=cast("Any", self.refuse),
             authenticate=self.authenticate,
-            verdicts=lambda: Verdicts(refusals=self.refusals, longest_s=86400),
+            verdicts=lambda: Verdicts(
+                refusals=self.refusals, revocations=self.refusals, longest_s=86400
+            ),
             sessions=SESSIONS,
             limits=Limits(),
             clock=lambda: NOW,
@@ -99,8 +103,8 @@ def actions() -> Actions:
 async def test_each_list_is_one_action_with_the_sessions_token(actions: Actions) -> None:
     async with actions.client() as http:
         assert (await http.get("/desk")).status_code == 200
-    assert [one.authorization for one in actions.asked] == [(f"Bearer {TOKEN}",)] * 3
-    assert len({one.id for one in actions.asked}) == 3
+    assert [one.authorization for one in actions.asked] == [(f"Bearer {TOKEN}",)] * 4
+    assert len({one.id for one in actions.asked}) == 4
     assert all(one.received_at == NOW for one in actions.asked)
 
 
