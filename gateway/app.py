@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from secrets import token_bytes
@@ -26,6 +26,7 @@ from gateway.audit.recorder import Recorder
 from gateway.canaries import FILE, Canaries, load_canaries
 from gateway.casework.budgets import Budgets
 from gateway.casework.delivery import Delivery, Webhook
+from gateway.casework.retention import Retention
 from gateway.casework.schema import build_schema as casework_schema
 from gateway.casework.standing import Standing
 from gateway.casework.store import Store, address
@@ -218,6 +219,16 @@ async def running(
             clock=clock,
             committed=lambda s, n: metrics.committed(elapsed_s=s, entries=n),
         )
+        retention = Retention(
+            store,
+            kept=timedelta(days=settings.reasons_kept_days),
+            clock=clock,
+            record=lambda records, ended_by: recorder.erasing(
+                new_id(), "reasons of release requests", records, ended_by
+            ),
+        )
+        stack.push_async_callback(retention.aclose)
+        retention.start()
         tripwires = Tripwires(
             visits=lambda request: visiting(gate, request),
             seal=refs.seal,

@@ -172,6 +172,11 @@ class Settings:
         "The gateway's own records: `casework.sqlite` in `state_dir` if left out; "
         "`postgresql+asyncpg://role@host/database` for replicas, its password in `PGPASSWORD`.",
     )
+    reasons_kept_days: int = _count(
+        90,
+        "Reasons in words, after a release request has ended; long enough to ask why.",
+        most=3650,
+    )
     webhooks: tuple[WebhookSetting, ...] = _setting(
         (), "Notices wait at `/casework` in any case; an agency's own system may be told too."
     )

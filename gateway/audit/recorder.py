@@ -88,6 +88,26 @@ class Recorder:
         """A record of one request; nothing is written yet."""
         return Record(self, request)
 
+    async def erasing(self, id_: str, what: str, records: int, ended_by: datetime) -> None:
+        """Write, durably, that so many texts of the gateway's own records are about to be erased.
+
+        Raises:
+            AuditUnavailable: they may not be.
+        """
+        leaf = {
+            "kind": Kind.KEY.value,
+            "tag": Tag.CONSULTATION.value,
+            "request_id": id_,
+            "gateway": self.gateway,
+            "at": self.clock().isoformat(timespec="microseconds"),
+            "erased": {
+                "what": what,
+                "records": records,
+                "ended_by": ended_by.isoformat(timespec="seconds"),
+            },
+        }
+        await self.append(leaf, {}, ("GATEWAY",))
+
     def looking(self, request: Request, id_: str, agencies: tuple[str, ...]) -> Looking:
         """A record of what is looked for after a request was answered, for its owners alone."""
         return Looking(self, request.id, id_, agencies)

@@ -26,6 +26,7 @@ from sqlalchemy import (
     and_,
     delete,
     event,
+    func,
     insert,
     or_,
     select,
@@ -215,6 +216,17 @@ class Store:
         asked = select(requests, *_GRANTED.values()).join(grants).where(_standing_grant(now))
         found = await self._rows(asked)
         return tuple(rows.release(row) for row in found)
+
+    async def reasons_over(self, before: datetime) -> int:
+        """How many reasons in words there are of requests that ended by a moment."""
+        (row,) = await self._rows(select(func.count()).where(_reason_over(before)))
+        return int(row[0])
+
+    async def erase_reasons(self, before: datetime) -> int:
+        """Erase them for good; how many they were."""
+        change = update(requests).where(_reason_over(before)).values(reason_text=None)
+        async with self._writing() as connection:
+            return (await connection.execute(change)).rowcount
 
     # --- notices ---
 
@@ -533,6 +545,15 @@ def _begin_sqlite(connection: Connection) -> None:
 def fault(text: str) -> ConfigError:
     """The address may hold a password, so it is never repeated."""
     return ConfigError(Fault(file="casework_url", key="(database)", text=text))
+
+
+def _reason_over(before: datetime) -> ColumnElement[bool]:
+    """A reason of a request that has ended: with its release, its refusal, or the time by which
+    somebody should have decided it."""
+    grant = select(func.coalesce(grants.c.revoked_at, grants.c.until))
+    released = grant.where(grants.c.request == requests.c.id).scalar_subquery()
+    ended = func.coalesce(released, requests.c.decided_at, requests.c.due_at)
+    return and_(requests.c.reason_text.is_not(None), ended <= before)
 
 
 def _standing_grant(now: datetime) -> ColumnElement[bool]:

@@ -26,10 +26,11 @@ from gateway.casework.model import (
     Urgency,
     Verdict,
 )
+from gateway.casework.retention import Retention
 from gateway.casework.store import Store, engine_for, migrate
 from gateway.casework.tables import metadata
 from gateway.cli import main
-from gateway.errors import CaseworkUnavailable, ConfigError
+from gateway.errors import AuditUnavailable, CaseworkUnavailable, ConfigError
 from tests.servers import Postgres
 
 NOW = datetime(2026, 3, 1, 10, 0, 0, 123456, tzinfo=UTC)
@@ -167,6 +168,69 @@ async def test_a_release_is_ended_early_once_and_only_while_it_stands(store: Sto
     assert await store.granted_by("ERU", soon, 10) == ()
     await store.decide("r-2", granted(60))
     assert await store.revoke("r-2", DESK, "IN_ERROR", NOW + timedelta(seconds=60)) is None
+
+
+async def reasons(store: Store) -> set[str]:
+    return {r.id for r in await store.requests_of(ASKER, 10) if r.reason_text}
+
+
+async def test_a_reason_in_words_is_kept_until_its_request_has_ended_and_then_a_while(
+    store: Store,
+) -> None:
+    """Each request ends another way; `kept` is counted from there and from nowhere else."""
+    ends = {"refused": 10, "released": 60, "revoked": 20, "never decided": 30}
+    for n, id_ in enumerate(ends):
+        await store.ask(asked(id_, due_s=30, reason_text="words", case_ref="NM/1"), told(f"n-{n}"))
+    await store.ask(asked("none given", due_s=5), told("n-9"))
+    refused = Verdict(by=DESK, at=NOW + timedelta(seconds=10), refusal="SOURCE_AT_RISK")
+    await store.decide("refused", refused)
+    await store.decide("released", granted(60))
+    await store.decide("revoked", granted(60))
+    await store.revoke("revoked", DESK, "IN_ERROR", NOW + timedelta(seconds=20))
+
+    kept, time, written = timedelta(days=90), [NOW], []
+
+    async def record(records: int, ended_by: datetime) -> None:
+        assert len(await reasons(store)) >= records  # it is said before it is done
+        written.append((records, ended_by))
+
+    retention = Retention(store, kept=kept, clock=lambda: time[0], record=record)
+    left = set(ends)
+    for id_, second in sorted(ends.items(), key=lambda one: one[1]):
+        time[0] = NOW + kept + timedelta(seconds=second, microseconds=-1)
+        assert await retention.erase() == 0
+        assert await reasons(store) == left
+        time[0] = NOW + kept + timedelta(seconds=second)
+        assert await retention.erase() == 1
+        left.discard(id_)
+        assert await reasons(store) == left
+    assert written == [(1, NOW + timedelta(seconds=second)) for second in sorted(ends.values())]
+    still = await store.request("refused")
+    assert still is not None
+    assert (still.case_ref, still.refusal) == ("NM/1", "SOURCE_AT_RISK")
+    await retention.aclose()
+
+
+async def test_what_cannot_be_recorded_is_not_erased(store: Store) -> None:
+    await store.ask(asked(due_s=1, reason_text="words"), told())
+
+    async def fails(_records: int, _ended_by: datetime) -> None:
+        raise AuditUnavailable
+
+    later = NOW + timedelta(days=2)
+    retention = Retention(store, kept=timedelta(days=1), clock=lambda: later, record=fails)
+    with pytest.raises(AuditUnavailable):
+        await retention.erase()
+    assert await reasons(store) == {"r-1"}
+    await retention.aclose()
+
+
+async def test_of_several_gateways_one_erases(store: Store) -> None:
+    await store.ask(asked(due_s=1, reason_text="words"), told())
+    before = NOW + timedelta(days=1)
+    assert sorted(await asyncio.gather(*(store.erase_reasons(before) for _ in range(3)))) == [
+        0, 0, 1,
+    ]  # fmt: skip
 
 
 async def test_what_is_overdue_is_escalated_once_and_its_desk_on_call_told(store: Store) -> None:

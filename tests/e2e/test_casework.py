@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +15,12 @@ from sqlalchemy import update
 
 from deploy.demo.population import Agency, Population, Report
 from gateway.audit.entry import read_leaf
-from gateway.casework.model import Officer, State
+from gateway.casework.model import Notice, Officer, State, Told
+from gateway.casework.store import Store, address
 from gateway.casework.tables import grants, requests
 from gateway.cli.demo import Demo
 from tests.e2e.asking import APPS, REASON, Answer, Asker
+from tests.e2e.owngateway import served
 from tests.e2e.test_queries import REPORTS, shared
 
 ASK = """mutation Ask($r: String!, $f: [String!]!, $t: String, $u: Urgency) {
@@ -414,6 +417,40 @@ async def test_each_action_leaves_an_intent_and_an_outcome_without_a_personal_va
     entry = asked.body["extensions"]["receipt"]["logEntry"]
     assert read_leaf(await demo.started.log.leaf(entry)) == leaves[1]
     await until(demo, id_, datetime.now(UTC))
+
+
+async def test_reasons_are_erased_by_the_running_gateway_and_the_log_says_so(
+    asker: Asker, desk: Desk, demo: Demo, population: Population, mixed: Report, tmp_path: Path
+) -> None:
+    no = ("NO", about(population, mixed), mixed.urn, "OIC_INVESTIGATION", "R08")
+    id_ = (await desk.ask("NO", (await seen(asker, *no))["ref"])).data["requestRelease"]["id"]
+    asked = await demo.started.office.store.request(id_)
+    assert asked is not None
+    assert asked.reason_text == REASON["reasonText"]
+    long_ago = datetime.now(UTC) - timedelta(days=90)
+    # a second gateway over records of its own, in which the same request ended long ago
+    state = tmp_path / "state"
+    store = await Store.open(address("", state))
+    told = Notice(
+        id="n", at=long_ago, agency="ERU", desk="d", about=Told.RELEASE_ASKED, subject="o"
+    )
+    await store.ask(replace(asked, id="over", due_at=long_ago), told)
+    await store.ask(replace(asked, id="not over"), replace(told, id="m"))
+    async with served(demo, state, secrets={}) as other:
+        for _ in range(50):
+            over = await store.request("over")
+            if over is not None and over.reason_text is None:
+                break
+            await asyncio.sleep(0.1)
+        else:
+            pytest.fail("nothing was erased")
+        leaf = read_leaf(await other.started.log.leaf(0))
+    assert (leaf["kind"], leaf["erased"]["records"]) == ("K", 1)
+    assert leaf["erased"]["what"] == "reasons of release requests"
+    kept = await store.request("not over")
+    assert kept is not None
+    assert kept.reason_text == REASON["reasonText"]
+    await store.aclose()
 
 
 # --- the endpoint --------------------------------------------------------------------------------
