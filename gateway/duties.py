@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from gateway.casework.model import Countersignature, Officer, OwedOutcome
 from gateway.casework.store import Store
+from gateway.catalogue.schema import camel
 from gateway.errors import Refused
-from gateway.model import AuthorisedPlan, Operation, Request, Subject
+from gateway.model import AuthorisedPlan, Operation, Plan, Request, Subject
 from gateway.policy.obligations import lasting
 
 
@@ -42,7 +42,7 @@ class Duties:
         if _kinds(agreed, "second_person"):
             digest, now = self._digest(operation), request.received_at
             if not await self.store.stands(officer, digest, now):
-                raise await self._wants(officer, digest, operation, now)
+                raise await self._wants(request, subject, operation, agreed)
 
     async def fulfil(
         self, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
@@ -57,30 +57,36 @@ class Duties:
         if _kinds(agreed, "second_person"):
             digest = self._digest(operation)
             if not await self.store.use_countersignature(officer, digest, now):
-                raise await self._wants(officer, digest, operation, now)
+                raise await self._wants(request, subject, operation, agreed)
         for kind in _kinds(agreed, "record_outcome"):
             owed = OwedOutcome(operation=request.id, officer=officer, kind=kind, at=now)
             if not await self.store.owe(owed):
                 raise _owes(None)
 
     def _digest(self, operation: Operation) -> str:
-        """What a countersignature is for: this question, with these values, for this purpose."""
+        """What a countersignature is for: this question, with these values, for this purpose and
+        reason, which the second person was told."""
         why = operation.justification
-        asked = [operation.digest, operation.name, operation.variables, why and why.purpose]
+        told = [why.purpose, why.reason_code] if why else []
+        asked = [operation.digest, operation.name, operation.variables, *told]
         return self.hmac("countersign", json.dumps(asked, sort_keys=True, default=str))
 
     async def _wants(
-        self, officer: Officer, digest: str, operation: Operation, now: datetime
+        self, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
     ) -> Refused:
         """The refusal that says what to have countersigned."""
         why = operation.justification
         wanted = Countersignature(
             id=self.new_id(),
-            at=now,
-            asker=officer,
-            digest=digest,
+            at=request.received_at,
+            asker=Officer.of(subject),
+            digest=self._digest(operation),
             purpose=why.purpose if why else "",
+            reason_code=why.reason_code if why else "",
             what=operation.name or "",
+            fields=_asked_for(agreed.plan),
+            face=any(fetch.near is not None for fetch in agreed.plan.fetches),
+            roles=subject.roles,
         )
         waiting = await self.store.wanted(wanted)
         return Refused(
@@ -90,6 +96,12 @@ class Duties:
             contact="gateway",
             detail="no countersignature stands",
         )
+
+
+def _asked_for(plan: Plan) -> tuple[str, ...]:
+    """The fields whose values a question asks for, as the schema names them; no value is told."""
+    parts = (part for fetch in plan.fetches for part in fetch.parts)
+    return tuple(sorted({f"{part.type}.{camel(name)}" for part in parts for name in part.reads}))
 
 
 def _kinds(agreed: AuthorisedPlan, duty: str) -> list[str]:

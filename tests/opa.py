@@ -24,6 +24,7 @@ def unbounded(folder: Path, *, tripwires: bool = True) -> Path:
     without `tripwires` for those who count every visit of a source."""
     shutil.copytree(POLICIES, folder)
     _change(folder, "budgets", kinds={})
+    _change(folder, "casework", most_waiting={"officer": 100_000, "record": 100_000})
     if not tripwires:
         _change(folder, "casework", tripwires={})
     return folder

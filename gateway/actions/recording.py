@@ -60,7 +60,7 @@ async def countersign(call: Call) -> Mapping[str, Any] | None:
     if asked is None:
         return None
     done = await office.store.countersign(id_, call.caller, call.now + _AGREED_FOR)
-    return of_countersignature(done) if done else None
+    return of_countersignature(done, call.token(done.asker)) if done else None
 
 
 async def release_budget(call: Call) -> Mapping[str, Any]:
@@ -93,7 +93,7 @@ async def release_budget(call: Call) -> Mapping[str, Any]:
 async def to_countersign(call: Call) -> list[Mapping[str, Any]]:
     await call.allowed(Matter(act="toCountersign", agency=call.subject.agency))
     found = await call.office.store.to_countersign(call.subject.agency, first(call))
-    return [of_countersignature(one) for one in found]
+    return [of_countersignature(one, call.token(one.asker)) for one in found]
 
 
 async def notices(call: Call) -> list[Mapping[str, Any]]:

@@ -16,6 +16,7 @@ from gateway.casework.model import (
     Told,
     Urgency,
     Verdict,
+    Waiting,
 )
 from gateway.casework.view import of_request
 from gateway.errors import (
@@ -81,8 +82,21 @@ async def request_release(call: Call) -> Mapping[str, Any] | None:
         due_at=call.now + timedelta(seconds=terms.due_s),
         opens=not shown,
     )
-    await office.store.ask(asked, _notice(call, asked, Told.RELEASE_ASKED))
+    within = Waiting(most=terms.most_waiting, most_of_record=terms.most_of_record)
+    if not await office.store.ask(asked, _notice(call, asked, Told.RELEASE_ASKED), within):
+        raise _too_many(asked, within)
     return _of_request(call, asked)
+
+
+def _too_many(asked: ReleaseRequest, within: Waiting) -> Refused:
+    return Refused(
+        f"At most {within.most} of your requests may wait for a desk, and "
+        f"{within.most_of_record} for one record. Nothing was asked: wait for a decision, or call "
+        "the desk.",
+        rule="casework.most_waiting",
+        contact=asked.desk,
+        detail="too many requests wait",
+    )
 
 
 async def _seen(call: Call, plan: Plan) -> tuple[Decided | None, AuthorisedPlan]:

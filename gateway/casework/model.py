@@ -75,6 +75,14 @@ class ReleaseRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """How many requests of one officer may wait, a new one among them."""
+
+    most: int
+    most_of_record: int  # of these, about one and the same
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """What the desk decided: fields and an end, or the code of a refusal."""
 
@@ -155,7 +163,11 @@ class Countersignature:
     asker: Officer
     digest: str  # keyed, of the document and its variables
     purpose: str
-    what: str = ""  # the operation's name: what the second person reads of it here
+    reason_code: str = ""
+    what: str = ""  # the operation's name
+    fields: tuple[str, ...] = ()  # that are asked for, as the schema names them: "Person.names"
+    face: bool = False  # whether it searches by a face
+    roles: tuple[str, ...] = ()  # of the asker
     by: Officer | None = None
     until: datetime | None = None  # good until then, for one search
     used_at: datetime | None = None

@@ -83,8 +83,14 @@ def owed(row: Row[Any]) -> OwedOutcome:
 
 
 def countersignature(row: Row[Any]) -> Countersignature:
-    by = officer_if_any(row, "by")
-    return _value(Countersignature, row, asker=officer(row, "asker"), by=by)
+    return _value(
+        Countersignature,
+        row,
+        asker=officer(row, "asker"),
+        by=officer_if_any(row, "by"),
+        fields=tuple(row.fields),
+        roles=tuple(row.roles),
+    )
 
 
 def release(row: Row[Any]) -> Release:

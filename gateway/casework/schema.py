@@ -98,8 +98,15 @@ class Countersignature(graphene.ObjectType):  # type: ignore[misc]
     id = graphene.ID(required=True)
     at = graphene.String(required=True)
     asked_by = graphene.String(required=True)
+    mark = graphene.String(description="The asker's agency and token in the log.")
+    roles = _many(graphene.String)
     purpose = graphene.String(required=True)
+    reason_code = graphene.String(required=True)
     what = graphene.String(required=True, description="The operation's name.")
+    fields = graphene.Field(
+        _many(graphene.String), description="What is asked for: Person.names and the like."
+    )
+    face = graphene.Boolean(required=True, description="Whether it searches by a face.")
     until = graphene.String(description="Good until then, for one search.")
 
 
@@ -181,7 +188,7 @@ class Mutation(graphene.ObjectType):  # type: ignore[misc]
     countersign = graphene.Field(
         Countersignature,
         args={"id": graphene.Argument(graphene.ID, required=True)},
-        description="Agree to a colleague's question, once they have told you what it is.",
+        description="Agree to a colleague's question.",
     )
     release_budget = graphene.Field(
         BudgetRelease,

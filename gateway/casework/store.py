@@ -7,6 +7,7 @@ decided once, a notice acknowledged once, a countersignature used once, whicheve
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
@@ -17,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 from alembic.util import CommandError
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Row,
@@ -28,6 +30,7 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    literal,
     or_,
     select,
     update,
@@ -51,6 +54,7 @@ from gateway.casework.model import (
     Told,
     Use,
     Verdict,
+    Waiting,
 )
 from gateway.casework.tables import (
     budget_releases,
@@ -120,14 +124,23 @@ class Store:
 
     # --- release requests ---
 
-    async def ask(self, request: ReleaseRequest, notice: Notice) -> None:
-        """Keep a new request, and the notice to its desk, both or neither."""
+    async def ask(
+        self, request: ReleaseRequest, notice: Notice, within: Waiting | None = None
+    ) -> bool:
+        """Keep a new request, and the notice to its desk, both or neither; false where as many of
+        its officer's wait already as may, however many are asked at once."""
         row = rows.flat(request, "asker")
         for name in _GRANTED:
             del row[name]
         async with self._writing() as connection:
+            if within is not None:
+                await self._take_turns(connection, request.asker)
             await connection.execute(insert(requests).values(row))
+            if within is not None and not await _fits(connection, request, within):
+                await connection.rollback()
+                return False
             await _tell(connection, notice)
+        return True
 
     async def request(self, id_: str) -> ReleaseRequest | None:
         return _first(await self._requests(requests.c.id == id_))
@@ -440,6 +453,15 @@ class Store:
 
     # --- the database ---
 
+    async def _take_turns(self, connection: AsyncConnection, whose: Officer) -> None:
+        """Let nobody else write what is counted for this officer until this transaction ends.
+        SQLite has one writer at a time anyway."""
+        if self._engine.dialect.name == "postgresql":
+            named = hashlib.sha256(f"{whose.issuer}|{whose.id}|{whose.agency}".encode()).digest()
+            lock = int.from_bytes(named[:8], signed=True)
+            turn = func.pg_advisory_xact_lock(literal(lock, BigInteger))
+            await connection.execute(select(turn))
+
     def _insert(self, table: Table) -> Any:
         """An insert that can give way to a row that is there already."""
         dialect = sqlite if self._engine.dialect.name == "sqlite" else postgresql
@@ -569,6 +591,16 @@ def _standing(asker: Officer, digest: str, now: datetime) -> ColumnElement[bool]
         table.until > now,
         table.used_at.is_(None),
     )
+
+
+async def _fits(connection: AsyncConnection, request: ReleaseRequest, within: Waiting) -> bool:
+    """Whether no more wait than may, the new one counted."""
+    table = requests.c
+    waiting = and_(rows.is_officer(table, "asker", request.asker), table.state.in_(WAITING))
+    of_record = func.count().filter(table.ref == request.ref)
+    found = await connection.execute(select(func.count(), of_record).where(waiting))
+    most, most_of_record = found.one()
+    return bool(most <= within.most and most_of_record <= within.most_of_record)
 
 
 async def _changed(connection: AsyncConnection, change: Update) -> bool:

@@ -88,13 +88,19 @@ def of_budget_release(given: BudgetRelease) -> dict[str, Any]:
     }
 
 
-def of_countersignature(asked: Countersignature) -> dict[str, Any]:
+def of_countersignature(asked: Countersignature, mark: str | None) -> dict[str, Any]:
+    """A question to whom is to agree to it; `mark` is the asker's token in the log."""
     return {
         "__typename": "Countersignature",
         "id": asked.id,
         "at": utc_text(asked.at),
         "asked_by": f"{asked.asker.agency} {asked.asker.id}",
+        "mark": mark,
+        "roles": list(asked.roles),
         "purpose": asked.purpose,
+        "reason_code": asked.reason_code,
         "what": asked.what,
+        "fields": list(asked.fields),
+        "face": asked.face,
         "until": utc_text(asked.until) if asked.until else None,
     }

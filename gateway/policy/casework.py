@@ -14,7 +14,13 @@ from gateway.errors import PolicyMisunderstood
 from gateway.model import Justification, Note, Plan, Subject
 from gateway.policy.contract import question
 
-_TERMS: Final = {"desk": str, "on_call": str, "due_s": int}
+_TERMS: Final = {
+    "desk": str,
+    "on_call": str,
+    "due_s": int,
+    "most_waiting": int,
+    "most_of_record": int,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +52,8 @@ class Terms:
     desk: str = ""
     on_call: str = ""
     due_s: int = 0
+    most_waiting: int = 0  # requests of one officer, this one among them
+    most_of_record: int = 0  # of these, about one and the same record
 
 
 def casework_question(

@@ -177,9 +177,15 @@ refusing if {
 }
 
 # METADATA
-# title: Whose desk is asked, whose is told when it does not answer, and how soon it is to
-terms := {"desk": desk, "on_call": on_call, "due_s": data.tables.casework.urgencies[input.casework.urgency].due_s} if {
+# title: Whose desk is asked, whose is told when it does not answer, how soon it is to, and how many may wait
+terms := {
+	"desk": desk,
+	"on_call": obligations.on_call(desk),
+	"due_s": data.tables.casework.urgencies[input.casework.urgency].due_s,
+	"most_waiting": most.officer,
+	"most_of_record": most.record,
+} if {
 	act == "requestRelease"
 	desk := data.tables.agencies[input.casework.agency].desk
-	on_call := obligations.on_call(desk)
+	most := data.tables.casework.most_waiting
 } else := {}

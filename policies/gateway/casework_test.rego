@@ -87,9 +87,16 @@ test_a_question_of_another_form_is_refused if {
 
 test_a_release_may_be_asked_for_and_its_desk_and_clock_are_said if {
 	said(request({})) == "allowed"
-	terms(request({})) == {"desk": "eru-intel", "on_call": "eru-duty", "due_s": 14400}
+	terms(request({})) == {"desk": "eru-intel", "on_call": "eru-duty", "due_s": 14400, "most_waiting": 20, "most_of_record": 3}
 	terms(request({"urgency": "LIFE_AT_RISK"})).due_s == 900
-	terms(request({"agency": "NMC"})) == {"desk": "nmc-bureau", "on_call": "gateway", "due_s": 14400}
+	elsewhere := terms(request({"agency": "NMC"}))
+	[elsewhere.desk, elsewhere.on_call] == ["nmc-bureau", "gateway"]
+}
+
+test_how_many_may_wait_is_the_tables_to_say if {
+	fewer := object.union(table, {"most_waiting": {"officer": 2, "record": 1}})
+	said_so := terms(request({})) with data.tables.casework as fewer
+	[said_so.most_waiting, said_so.most_of_record] == [2, 1]
 }
 
 test_a_record_that_is_not_there_has_no_terms if {

@@ -25,6 +25,7 @@ from gateway.casework.model import (
     Told,
     Urgency,
     Verdict,
+    Waiting,
 )
 from gateway.casework.retention import Retention
 from gateway.casework.store import Store, engine_for, migrate
@@ -94,6 +95,29 @@ async def test_what_is_kept_comes_back_as_it_was(store: Store) -> None:
     assert await store.request("r-1") == request
     assert await store.notice("n-1") == told()
     assert await store.request("r-2") is None
+
+
+async def test_no_more_wait_than_may_however_many_are_asked_at_once(store: Store) -> None:
+    within = Waiting(most=3, most_of_record=2)
+
+    async def ask(id_: str, ref: str, asker: Officer = ASKER) -> bool:
+        return await store.ask(asked(id_, ref=ref, asker=asker), told(f"n-{id_}"), within)
+
+    same = await asyncio.gather(*(ask(f"a-{n}", "one") for n in range(5)))
+    assert sorted(same) == [False, False, False, True, True]
+    others = await asyncio.gather(*(ask(f"b-{n}", f"ref-{n}") for n in range(5)))
+    assert sorted(others) == [False, False, False, False, True]
+    kept = await store.requests_of(ASKER, 20)
+    assert len(kept) == 3
+    assert len(await store.notices_of("ERU", 20)) == 3  # nobody is told of what was not kept
+    assert await ask("c-1", "one", OTHER)  # each officer has their own
+    # what is late waits still; what is decided does not
+    (first,) = [one.id for one in kept if one.ref != "one"]
+    await store.escalate(NOW + timedelta(days=1), {first: "e-1"})
+    assert not await ask("d-1", "another")
+    await store.decide(first, granted())
+    assert await ask("d-2", "another")
+    assert await store.ask(asked("e-1"), told("n-e"))  # where nothing is bounded
 
 
 async def test_a_request_and_its_notice_are_kept_together_or_not_at_all(store: Store) -> None:
@@ -284,7 +308,10 @@ async def test_at_most_one_outcome_of_a_kind_is_owed_however_many_search_at_once
 
 
 async def test_a_countersignature_is_anothers_and_good_for_one_search(store: Store) -> None:
-    wanted = Countersignature(id="c-1", at=NOW, asker=ASKER, digest="d", purpose="APPREHEND")
+    wanted = Countersignature(
+        id="c-1", at=NOW, asker=ASKER, digest="d", purpose="APPREHEND", reason_code="R08",
+        what="Stop", fields=("Person.names", "Vehicle.make"), face=True, roles=("sergeant",),
+    )  # fmt: skip
     assert await store.wanted(wanted) == wanted
     assert await store.wanted(replace(wanted, id="c-2")) == wanted  # it waits already
     assert await store.to_countersign("NMC", 10) == (wanted,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +22,7 @@ from gateway.cli.demo import Demo
 from tests.e2e.asking import APPS, REASON, Answer, Asker
 from tests.e2e.owngateway import served
 from tests.e2e.test_queries import REPORTS, shared
+from tests.opa import opa, unbounded
 
 ASK = """mutation Ask($r: String!, $f: [String!]!, $t: String, $u: Urgency) {
   requestRelease(record: $r, fields: $f, until: $t, urgency: $u) {
@@ -260,6 +261,54 @@ async def test_a_refusal_is_a_code_and_shows_nothing(
     (mine,) = [r for r in (await desk.raw("NO", MINE)).data["myRequests"] if r["id"] == id_]
     assert (mine["refusal"], mine["until"]) == ("SOURCE_AT_RISK", None)
     assert (await seen(asker, *no))["text"] is None
+
+
+@pytest.fixture(scope="module")
+async def bounded(asker: Asker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Desk]:
+    """A gateway whose table lets two requests of an officer wait, and one for a record."""
+    folder = tmp_path_factory.mktemp("bounded")
+    policies = unbounded(folder / "policies")
+    file = policies / "tables" / "casework" / "data.json"
+    table = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps(table | {"most_waiting": {"officer": 2, "record": 1}}))
+    with opa(policies) as port:
+        url = f"http://127.0.0.1:{port}"
+        async with served(
+            asker.demo, folder / "state", secrets={}, opa_url=url, policy_timeout_s=5.0
+        ) as demo:
+            yield Desk(asker=Asker(demo=demo, client=asker.client))
+
+
+async def test_no_officer_fills_a_desks_queue(bounded: Desk, population: Population) -> None:
+    demo = bounded.asker.demo
+    urns = [
+        r.urn for r in population.reports
+        if (r.agency, r.governance.handling, r.silent) == (Agency.ERU, "P", False)
+        and r.governance.retention == "CURRENT"
+    ]  # fmt: skip
+    kept: list[str] = []
+    for urn in urns:
+        answer = await bounded.ask("NO", ref_of(demo, "NCB", urn))
+        if answer.status == 200 and answer.data["requestRelease"]:
+            kept.append(urn)
+            again = await bounded.ask("NO", ref_of(demo, "NCB", urn))
+            assert again.body["errors"][0]["extensions"]["rule"] == "casework.most_waiting"
+        elif answer.status != 200:
+            break
+    said = answer.body["errors"][0]
+    assert (answer.status, said["extensions"]["rule"]) == (403, "casework.most_waiting")
+    assert "At most 2 of your requests" in said["message"]
+    assert said["extensions"]["contact"] == "eru-intel"
+    assert len(kept) == 2
+    queue = (await bounded.raw("DK", QUEUE)).data["deskQueue"]
+    assert sorted(one["key"] for one in queue) == sorted(kept)
+    # a colleague's are their own, and what is decided makes room
+    ao = {**WHY, "purpose": "PROTECT_VULNERABLE", "reasonCode": "R04"}
+    theirs = await bounded.ask("AO", ref_of(demo, "SCP", kept[0]), why=ao)
+    assert theirs.data["requestRelease"]["state"] == "OPEN"
+    await bounded.raw("DK", DECIDE, id=queue[0]["id"], refusal="NOT_NECESSARY")
+    more = await bounded.ask("NO", ref_of(demo, "NCB", queue[0]["key"]))
+    assert more.data["requestRelease"]["state"] == "OPEN"
 
 
 # --- who may what --------------------------------------------------------------------------------

@@ -25,7 +25,8 @@ from tests.opa import POLICIES, opa
 
 FACE = "query($f: FaceProbe!) { faceSearch(probe: $f) { threshold } }"
 VEHICLE = "query Stop($v: Vrm!) { vehicle(vrm: $v) { owner make } }"
-WAITING = "{ toCountersign { id askedBy purpose what until } }"
+WAITING = """{ toCountersign {
+  id askedBy roles mark purpose reasonCode what fields face until } }"""
 AGREE = "mutation($id: ID!) { countersign(id: $id) { id askedBy until } }"
 
 
@@ -100,7 +101,7 @@ async def strict(asker: Asker, tmp_path_factory: pytest.TempPathFactory) -> Asyn
     await asyncio.to_thread(shutil.copytree, POLICIES, policies)
     file = policies / "tables" / "casework" / "data.json"
     table = json.loads(file.read_text("utf-8"))
-    table["obliged"]["second_person"] = ["filter"]
+    table["obliged"]["second_person"] = ["face", "filter"]
     file.write_text(json.dumps(table))
     with opa(policies) as port:
         url = f"http://127.0.0.1:{port}"
@@ -110,8 +111,10 @@ async def strict(asker: Asker, tmp_path_factory: pytest.TempPathFactory) -> Asyn
             yield Asker(demo=demo, client=asker.client)
 
 
-async def stop(asker: Asker, vrm: str = "AB12CDE", purpose: str = "OFFICER_SAFETY") -> Answer:
-    return await asker.ask("RO", VEHICLE, {"v": vrm}, purpose=purpose, reason="R02")
+async def stop(
+    asker: Asker, vrm: str = "AB12CDE", purpose: str = "OFFICER_SAFETY", reason: str = "R02"
+) -> Answer:
+    return await asker.ask("RO", VEHICLE, {"v": vrm}, purpose=purpose, reason=reason)
 
 
 async def test_another_person_agrees_before_anything_is_visited(strict: Asker) -> None:
@@ -127,16 +130,32 @@ async def test_another_person_agrees_before_anything_is_visited(strict: Asker) -
 
     (waiting,) = (await desk.raw("SG", WAITING)).data["toCountersign"]
     assert waiting["id"] in said["message"]
+    # enough to judge it by, and no value
     assert (waiting["what"], waiting["purpose"]) == ("Stop", "OFFICER_SAFETY")
+    assert (waiting["reasonCode"], waiting["roles"]) == ("R02", ["response_officer"])
+    assert "Vehicle.make" in waiting["fields"]
+    assert waiting["face"] is False
+    assert waiting["mark"] == f"NMC {leaf['who']['actor'][:12]}"
+    assert "AB12CDE" not in str(waiting)
     assert (await desk.raw("RO", AGREE, id=waiting["id"])).code == "REFUSED"  # the asker
     agreed = await desk.raw("SG", AGREE, id=waiting["id"])
     assert agreed.data["countersign"]["until"]
     assert (await desk.raw("SG", AGREE, id=waiting["id"])).data == {"countersign": None}
 
     assert (await stop(strict, "XY99ZZZ")).code == "REFUSED"  # another question
+    assert (await stop(strict, reason="R01")).code == "REFUSED"  # another reason
     assert (await stop(strict, purpose="APPREHEND")).code == "REFUSED"  # another purpose
     assert (await stop(strict)).status == 200
     assert (await stop(strict)).code == "REFUSED"  # good for one search
+
+
+async def test_who_agrees_is_told_of_a_search_by_face(
+    strict: Asker, population: Population
+) -> None:
+    refused = await search(strict, probe(strict, population))
+    assert refused.body["errors"][0]["extensions"]["rule"] == "obligation.second_person"
+    waiting = (await Desk(asker=strict).raw("NO", WAITING)).data["toCountersign"]
+    assert [(one["face"], one["roles"]) for one in waiting] == [(True, ["bureau_officer"])]
 
 
 async def test_another_agencys_question_is_like_none(strict: Asker) -> None:

@@ -144,9 +144,13 @@ def test_what_a_decision_may_show_by_a_release() -> None:
 
 # --- actions -------------------------------------------------------------------------------------
 
+TERMS: dict[str, Any] = {
+    "desk": "eru-intel", "on_call": "eru-duty", "due_s": 900,
+    "most_waiting": 20, "most_of_record": 3,
+}  # fmt: skip
 ALLOWED = {
     "version": 1, "serial": 3, "allow": True,
-    "terms": {"desk": "eru-intel", "on_call": "eru-duty", "due_s": 900},
+    "terms": TERMS,
 }  # fmt: skip
 REFUSED = {
     "version": 1, "serial": 3, "allow": False,
@@ -156,7 +160,10 @@ REFUSED = {
 
 def test_an_answer_about_an_action_is_read() -> None:
     read = read_terms(ALLOWED)
-    assert read == Terms(serial=3, refuse=None, desk="eru-intel", on_call="eru-duty", due_s=900)
+    assert read == Terms(
+        serial=3, refuse=None, desk="eru-intel", on_call="eru-duty", due_s=900,
+        most_waiting=20, most_of_record=3,
+    )  # fmt: skip
     assert read_terms({**ALLOWED, "terms": {}}) == Terms(serial=3, refuse=None)
     refuse = read_terms(REFUSED).refuse
     assert refuse is not None
@@ -177,10 +184,12 @@ def test_a_key_more_or_less_is_not_understood(base: dict[str, Any]) -> None:
     [
         {"version": 2}, {"version": True}, {"serial": "3"}, {"serial": True}, {"allow": 1},
         {"allow": "true"}, {"allow": False}, {"terms": None}, {"terms": {"desk": "d"}},
-        {"terms": {"desk": "", "on_call": "c", "due_s": 1}},
-        {"terms": {"desk": "d", "on_call": "c", "due_s": 0}},
-        {"terms": {"desk": "d", "on_call": "c", "due_s": True}},
-        {"terms": {"desk": "d", "on_call": "c", "due_s": 1, "more": 1}},
+        {"terms": TERMS | {"desk": ""}},
+        {"terms": TERMS | {"due_s": 0}},
+        {"terms": TERMS | {"due_s": True}},
+        {"terms": TERMS | {"most_waiting": 0}},
+        {"terms": TERMS | {"most_of_record": True}},
+        {"terms": TERMS | {"more": 1}},
         {"refuse": REFUSED["refuse"]},
     ],
 )  # fmt: skip
