@@ -25,11 +25,12 @@ from gateway.audit.log import AuditLog
 from gateway.audit.recorder import Recorder
 from gateway.canaries import FILE, Canaries, load_canaries
 from gateway.casework.budgets import Budgets
+from gateway.casework.database import address
 from gateway.casework.delivery import Delivery, Webhook
 from gateway.casework.retention import Retention
 from gateway.casework.schema import build_schema as casework_schema
 from gateway.casework.standing import Standing
-from gateway.casework.store import Store, address
+from gateway.casework.store import Store
 from gateway.catalogue.check import connect, load_catalogue
 from gateway.catalogue.mapping import Source
 from gateway.catalogue.schema import build_schema

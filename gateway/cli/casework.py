@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from deploy.demo.personas import PERSONAS, mint
-from gateway.casework.store import address, migrate
+from gateway.casework.database import address, migrate
 from gateway.cli.common import ROOT, Commands, command, running_demo
 from gateway.configuration import load
 

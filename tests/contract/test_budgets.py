@@ -12,8 +12,9 @@ from uuid import uuid4
 import pytest
 
 from gateway.casework.budgets import Budgets
+from gateway.casework.database import migrate
 from gateway.casework.model import BudgetRelease, Officer, Told, Use
-from gateway.casework.store import Store, migrate
+from gateway.casework.store import Store
 from gateway.errors import CaseworkUnavailable, Refused
 from gateway.model import Budget, Subject, Unit
 from tests.servers import Postgres

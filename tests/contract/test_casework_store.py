@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from gateway.casework import migration
+from gateway.casework.database import engine_for, migrate
 from gateway.casework.model import (
     Countersignature,
     Notice,
@@ -28,7 +29,7 @@ from gateway.casework.model import (
     Waiting,
 )
 from gateway.casework.retention import Retention
-from gateway.casework.store import Store, engine_for, migrate
+from gateway.casework.store import Store
 from gateway.casework.tables import metadata
 from gateway.cli import main
 from gateway.errors import AuditUnavailable, CaseworkUnavailable, ConfigError

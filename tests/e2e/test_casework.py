@@ -15,8 +15,9 @@ from sqlalchemy import update
 
 from deploy.demo.population import Agency, Population, Report
 from gateway.audit.entry import read_leaf
+from gateway.casework.database import address
 from gateway.casework.model import Notice, Officer, State, Told
-from gateway.casework.store import Store, address
+from gateway.casework.store import Store
 from gateway.casework.tables import grants, requests
 from gateway.cli.demo import Demo
 from tests.e2e.asking import APPS, REASON, Answer, Asker
