@@ -26,26 +26,16 @@ def register(commands: Commands) -> None:
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _register_request(inner)
     _register_decide(inner)
-    made = command(
-        inner,
-        "mine",
-        lambda given: ask(given, "my_requests"),
-        help_text="What you asked for, and what became of it.",
-        examples="  portcullis casework mine --as NO",
-    )
-    caller(made)
-    made = command(
+    act(inner, "mine", "my_requests", "What you asked for, and what became of it.", "mine --as NO")
+    act(
         inner,
         "outcome",
-        lambda given: ask(
-            given, "record_outcome", {"operation": given.query, "outcome": given.code}
-        ),
-        help_text="Say what came of your search; the next one of its kind waits for it.",
-        examples="  portcullis casework outcome QUERY-ID LEAD --as NO",
+        "record_outcome",
+        "Say what came of your search; the next one of its kind waits for it.",
+        "outcome QUERY-ID LEAD --as NO",
+        operation="the queryId of the search's receipt",
+        outcome="a code of policies/tables/casework: LEAD, NO_LEAD, ...",
     )
-    made.add_argument("query", help="the queryId of the search's receipt")
-    made.add_argument("code", help="of policies/tables/casework: LEAD, NO_LEAD, ...")
-    caller(made)
     made = command(
         inner,
         "countersign",
@@ -81,32 +71,29 @@ def register(commands: Commands) -> None:
     made.add_argument("extra", type=int, help="how much is added")
     made.add_argument("--for", dest="until", default="PT8H", help="how long (default: PT8H)")
     caller(made)
-    made = command(
+    act(
         inner,
         "queue",
-        lambda given: ask(given, "desk_queue"),
-        help_text="What waits for your desk, the soonest due first.",
-        examples="  portcullis casework queue --as DK",
+        "desk_queue",
+        "What waits for your desk, the soonest due first.",
+        "queue --as DK",
     )
-    caller(made)
-    made = command(
+    act(
         inner,
         "standing",
-        lambda given: ask(given, "standing_releases"),
-        help_text="What your desk has released and stands, the soonest ending first.",
-        examples="  portcullis casework standing --as DK",
+        "standing_releases",
+        "What your desk has released and stands, the soonest ending first.",
+        "standing --as DK",
     )
-    caller(made)
-    made = command(
+    act(
         inner,
         "revoke",
-        lambda given: ask(given, "revoke_release", {"id": given.id, "code": given.code}),
-        help_text="For the originator's desk: end a release before its time.",
-        examples="  portcullis casework revoke ID IN_ERROR --as DK",
+        "revoke_release",
+        "For the originator's desk: end a release before its time.",
+        "revoke ID IN_ERROR --as DK",
+        id="of the request",
+        code="of policies/tables/casework: SOURCE_AT_RISK, IN_ERROR, ...",
     )
-    made.add_argument("id", help="of the request")
-    made.add_argument("code", help="of policies/tables/casework: SOURCE_AT_RISK, IN_ERROR, ...")
-    caller(made)
     made = command(
         inner,
         "migrate",
@@ -115,6 +102,30 @@ def register(commands: Commands) -> None:
         examples="  portcullis casework migrate --config deploy/gateway.toml",
     )
     made.add_argument("--config", type=Path, required=True, help="gateway.toml; docs/settings.md")
+
+
+def act(
+    inner: Commands,
+    name: str,
+    document: str,
+    help_text: str,
+    example: str,
+    *,
+    group: str = "casework",
+    **arguments: str,
+) -> None:
+    """A command that is one action, whose arguments are its document's variables, each with what
+    it is."""
+    made = command(
+        inner,
+        name,
+        lambda given: ask(given, document, {one: getattr(given, one) for one in arguments}),
+        help_text=help_text,
+        examples=f"  portcullis {group} {example}",
+    )
+    for argument, told in arguments.items():
+        made.add_argument(argument, help=told)
+    caller(made)
 
 
 def _register_request(inner: Commands) -> None:

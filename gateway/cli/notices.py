@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from gateway.app import delivered_once
-from gateway.cli.casework import ask, caller
+from gateway.cli.casework import act
 from gateway.cli.common import Commands, command
 from gateway.configuration import load
 
@@ -16,24 +16,23 @@ from gateway.configuration import load
 def register(commands: Commands) -> None:
     group = commands.add_parser("notices", help="What an agency's desk is to know.")
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    made = command(
+    act(
         inner,
         "list",
-        lambda given: ask(given, "notices"),
-        help_text="Notices that your desk has not acknowledged, the oldest first.",
-        examples="  portcullis notices list --as DK\n"
-        "  portcullis notices list --token desk.jwt --url https://gateway.example/casework",
+        "notices",
+        "Notices that your desk has not acknowledged, the oldest first.",
+        "list --as DK",
+        group="notices",
     )
-    caller(made)
-    made = command(
+    act(
         inner,
         "acknowledge",
-        lambda given: ask(given, "acknowledge_notice", {"id": given.id}),
-        help_text="Say that your desk knows; else the desk on call is told.",
-        examples="  portcullis notices acknowledge ID --as DK",
+        "acknowledge_notice",
+        "Say that your desk knows; else the desk on call is told.",
+        "acknowledge ID --as DK",
+        group="notices",
+        id="of the notice",
     )
-    made.add_argument("id", help="of the notice")
-    caller(made)
     made = command(
         inner,
         "deliver",
