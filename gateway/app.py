@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -12,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from secrets import token_bytes
 from time import monotonic
-from typing import Any, Final
 from urllib.parse import urlsplit
 
 import httpx
@@ -32,7 +30,6 @@ from gateway.casework.schema import build_schema as casework_schema
 from gateway.casework.standing import Standing
 from gateway.casework.store import Store
 from gateway.catalogue.check import connect, load_catalogue
-from gateway.catalogue.mapping import Source
 from gateway.catalogue.schema import build_schema
 from gateway.duties import Duties
 from gateway.errors import ConfigError, Fault
@@ -49,15 +46,14 @@ from gateway.query.refs import Refs
 from gateway.secrets import NamedSecrets, Secret, own_key
 from gateway.settings import Settings
 from gateway.tripwire import Tripwires
+from gateway.web.about import about_page, table
 from gateway.web.access import KEY_BYTES, Sessions
 from gateway.web.desk import Canned, Desk
-from gateway.web.desk_page import Verdicts
+from gateway.web.desk_page import verdicts_of
 from gateway.web.graphql import GraphqlEndpoint
 from gateway.web.health import health_routes
 from gateway.web.pages import (
-    AboutAgency,
     AboutPage,
-    AboutPurpose,
     AgencyRow,
     DisclosureRow,
     Finding,
@@ -84,9 +80,6 @@ __all__ = [
     "application",
     "running",
 ]
-
-
-_A_WEEK_S: Final = 604800  # what a desk is offered where the policy's table is elsewhere
 
 
 def utc_now() -> datetime:
@@ -334,6 +327,11 @@ def application(
         ConfigError: the key of the pages' sessions cannot be used.
     """
     gate = started.gate
+
+    def about() -> AboutPage:
+        sources = tuple(gate.catalogue.sources.values())
+        return about_page(started.settings, sources, policy_serial=gate.pdp.serial)
+
     endpoint = GraphqlEndpoint(
         answer=partial(answer, gate),
         refuse=partial(refuse, gate),
@@ -348,7 +346,7 @@ def application(
             metrics=gate.metrics,
             networks=started.settings.metrics_networks,
         ),
-        *page_routes(about=partial(about, started), tour=tour, desk=_desk(started, canned)),
+        *page_routes(about=about, tour=tour, desk=_desk(started, canned)),
     ]
     return Starlette(routes=routes)
 
@@ -361,67 +359,9 @@ def _desk(started: Running, canned: Canned | None) -> Desk | None:
         act=partial(act, started.office),
         refuse=partial(refuse, gate),
         authenticate=gate.identity.authenticate,
-        verdicts=lambda: _verdicts(settings.tables_dir / "casework" / "data.json"),
+        verdicts=lambda: verdicts_of(table(settings.tables_dir, "casework")),
         sessions=Sessions(own_key(settings.session_key, length=KEY_BYTES).reveal()),
         limits=gate.limits,
         clock=gate.clock,
         canned=canned or Canned(),
     )
-
-
-def _verdicts(file: Path) -> Verdicts:
-    """What the policy's table offers a desk; policy itself says what it may do."""
-    table = _table(file)
-    return Verdicts(
-        refusals=table.get("refusal_codes", {}),
-        revocations=table.get("revocation_codes", {}),
-        longest_s=table.get("longest_s", _A_WEEK_S),
-    )
-
-
-def about(started: Running) -> AboutPage:
-    """What the public page says: who is asked, what for, and who watches."""
-    settings, catalogue = started.settings, started.gate.catalogue
-    names = _table(settings.tables_dir / "agencies" / "data.json")
-    purposes = _table(settings.tables_dir / "purposes" / "data.json")
-    agencies: dict[str, list[Source]] = {}
-    for source in catalogue.sources.values():
-        agencies.setdefault(source.agency, []).append(source)
-    return AboutPage(
-        operator=settings.about.operator,
-        agencies=tuple(
-            AboutAgency(
-                code=code,
-                name=str(names.get(code, {}).get("name", code)),
-                systems=tuple(source.system for source in sources),
-                holds=tuple(sorted({name for source in sources for name in source.entities})),
-            )
-            for code, sources in sorted(agencies.items())
-        ),
-        purposes=tuple(
-            AboutPurpose(
-                code=code,
-                title=code.replace("_", " ").capitalize(),
-                regime=str(row.get("regime", "")),
-                legal_basis=str(row.get("legal_basis", "")),
-                owner=str(row.get("owner", "")),
-                reviewed_on=str(row.get("reviewed_on", "")),
-            )
-            for code, row in purposes.items()
-        ),
-        oversight=settings.about.oversight,
-        oversight_bodies=settings.about.oversight_bodies,
-        contact=settings.about.contact,
-        log_origin=settings.audit_origin,
-        policy_serial=started.gate.pdp.serial,
-        demo=settings.demo,
-    )
-
-
-def _table(file: Path) -> dict[str, Any]:
-    """One of the policy's tables; empty where this machine does not have it."""
-    try:
-        table: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return table

@@ -47,6 +47,18 @@ class Verdicts:
     longest_s: int
 
 
+_A_WEEK_S: Final = 604800  # what is offered where the table is elsewhere
+
+
+def verdicts_of(table: Mapping[str, Any]) -> Verdicts:
+    """What the policy's table of casework offers a desk."""
+    return Verdicts(
+        refusals=table.get("refusal_codes", {}),
+        revocations=table.get("revocation_codes", {}),
+        longest_s=table.get("longest_s", _A_WEEK_S),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeskRequest:
     """A release request that waits."""
