@@ -86,6 +86,8 @@ class Standing:
             if (opened := self._opened(release)) is not None:
                 whose = (release.officer.issuer, release.officer.id, release.officer.agency)
                 held.setdefault(whose, []).append(opened)
+        if self._read_at is not None and asked_at < self._read_at:
+            return  # a later reading was quicker: what it says has ended does not come back
         self._held = {whose: tuple(found) for whose, found in held.items()}
         self._read_at = asked_at
 

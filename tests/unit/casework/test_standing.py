@@ -13,6 +13,7 @@ import pytest
 from gateway.casework.model import (
     Notice,
     Officer,
+    Release,
     ReleaseRequest,
     State,
     Told,
@@ -120,6 +121,31 @@ async def test_what_was_read_too_long_ago_shows_nothing(place: Place) -> None:
     assert place.fields() == []
     await place.standing.refresh()
     assert place.fields() == [("text",)]
+
+
+async def test_a_reading_that_began_earlier_does_not_bring_back_what_has_ended(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await place.release()
+    read, has_read, may_end = place.store.releases, asyncio.Event(), asyncio.Event()
+
+    async def slow(now: datetime) -> tuple[Release, ...]:
+        found = await read(now)
+        has_read.set()
+        await may_end.wait()
+        return found
+
+    monkeypatch.setattr(place.store, "releases", slow)
+    early = asyncio.create_task(place.standing.refresh())
+    await has_read.wait()
+    monkeypatch.setattr(place.store, "releases", read)
+    place.time.monotonic = 0.1
+    assert await place.store.revoke("r-1", DESK, "IN_ERROR", NOW)
+    await place.standing.refresh()
+    assert place.fields() == []
+    may_end.set()
+    await early
+    assert place.fields() == []
 
 
 @pytest.mark.parametrize("ref", ["damaged", "moved"])
