@@ -24,6 +24,7 @@ from rich.table import Table
 
 from deploy.demo.population import make_population
 from gateway.cli.demo import find_opa, running_demo
+from gateway.cli.serve import loop_factory, made_for_good
 from tests.e2e.worlds.askers import ASKERS, Asker
 from tests.e2e.worlds.comparing import Difference, Tally
 from tests.e2e.worlds.session import Session, session
@@ -54,6 +55,7 @@ async def _run(given: argparse.Namespace, askers: Sequence[Asker]) -> bool:
                 )
             )
             worlds = await stack.enter_async_context(session(demo, population, home / "worlds"))
+        made_for_good()
         if given.timing:
             console.print(str(await timed(worlds, given.seed)))
             return True
@@ -120,7 +122,8 @@ def main() -> int:
     askers = [a for a in ASKERS if not given.only or a.persona in given.only.split(",")]
     # an answer says that a source could not be asked; here it would be said a thousand times
     logging.getLogger("gateway").setLevel(logging.ERROR)
-    return 0 if asyncio.run(_run(given, askers)) else 1
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return 0 if runner.run(_run(given, askers)) else 1
 
 
 if __name__ == "__main__":
