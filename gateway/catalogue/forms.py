@@ -23,7 +23,7 @@ import pycountry
 _PNC_LETTERS = "ZABCDEFGHJKLMNPQRTUVWXY"
 _PNC = re.compile(r"(\d{2}|\d{4})/(\d{1,7})([A-Z])\Z")
 _POSTCODE = re.compile(r"([A-Z]{1,2}[0-9][A-Z0-9]?)\s*([0-9][A-Z]{2})?\Z")
-_PARTIAL = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?\Z")
+_PARTIAL = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?\Z", re.ASCII)
 _DURATION = re.compile(r"P(?:(\d{1,4})D)?(?:T(?:(\d{1,4})H)?(?:(\d{1,5})M)?)?\Z")
 
 
@@ -131,9 +131,13 @@ def interval(value: str) -> tuple[str, str]:
     Raises:
         ValueError: it is not a partial date.
     """
-    if "/" in value:
-        low, high = value.split("/", 1)
-        return interval(low)[0], interval(high)[1]
+    if value.count("/") == 1:
+        low, high = value.split("/")
+        return _days(low)[0], _days(high)[1]
+    return _days(value)
+
+
+def _days(value: str) -> tuple[str, str]:
     matched = _PARTIAL.fullmatch(value)
     if not matched:
         raise ValueError("a date is like 1991, 1991-04 or 1991-04-17")

@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import math
 import re
-from calendar import monthrange
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -20,16 +19,19 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from connectors.conditions import Compare, Op
+from gateway.catalogue.forms import interval
 from gateway.model import EMPTY
 
 BLOCKS: Final = "▮▮▮"
 
 _TEXTS = frozenset({"String", "Name", "DocumentNumber", "ContactValue"})
 _LISTS = (list, tuple)
-_DATE = 10  # characters of YYYY-MM-DD, with which every date and time begins
-_KM_PER_DEGREE = 111.32
+_KM_PER_DEGREE = 110.57  # of latitude at the equator, where the ellipsoid's degrees are shortest
+_DEGREES: Mapping[str, int] = MappingProxyType({"lat": 180, "lon": 360})  # from end to end
+_NORTHERNMOST = 72  # a longitude without its latitude has a cell that is wide enough up to here
 _AGES = (18, 25, 35, 45, 55, 65)
-_OUTWARD = re.compile(r"[A-Z]{1,2}[0-9][A-Z0-9]?")
+# What follows the district may be missing, or be no more than the sector's digit after a space.
+_POSTCODE = re.compile(r"([A-Z]{1,2}[0-9][A-Z0-9]?)(?: *[0-9][A-Z]{2}| +[0-9])?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +62,11 @@ def _redact(value: Any, context: MaskContext) -> Masked:
 
 
 def _date_part(value: Any, context: MaskContext, length: int) -> Masked:
-    if not isinstance(value, str) or _days(value) is None:
+    """The beginning of a date; of a date known to lie between two, of both."""
+    if _days(value) is None:
         return NOTHING
-    coarse = value[: min(length, _DATE)]
+    first, *last = _day(value).split("/")
+    coarse = "/".join(dict.fromkeys(end[:length] for end in (first, *last)))
     return (coarse, None) if context.type == "PartialDate" else (None, coarse)
 
 
@@ -84,22 +88,22 @@ def _last4(value: Any, context: MaskContext) -> Masked:
 
 
 def _first_out(value: Any, context: MaskContext) -> Masked:
-    """The outward half of a postcode: the last three characters are the inward half."""
-    if not isinstance(value, str):
+    """The outward half of a postcode, which is its district."""
+    found = _POSTCODE.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
         return NOTHING
-    whole = value.replace(" ", "")
-    outward = whole if _OUTWARD.fullmatch(whole) else whole[:-3]
-    return (outward, None) if _OUTWARD.fullmatch(outward) else NOTHING
+    kept = context.type == "Postcode" or context.type in _TEXTS
+    return (found[1], None) if kept else (None, found[1])
 
 
 def _age_band(value: Any, context: MaskContext) -> Masked:
-    """The band of ages; two bands where the date is too inexact to tell."""
-    born = _days(value) if isinstance(value, str) else None
+    """The band of ages; two where the date is too inexact to tell, and none beyond that."""
+    born = _days(value)
     if born is None or born[0] > context.today:
         return NOTHING
     oldest, youngest = (_age(day, context.today) for day in born)
-    labels = list(dict.fromkeys(_age_label(age) for age in range(max(youngest, 0), oldest + 1)))
-    return None, " or ".join(labels)
+    labels = dict.fromkeys(_age_label(age) for age in range(max(youngest, 0), oldest + 1))
+    return (None, " or ".join(labels)) if len(labels) <= 2 else NOTHING
 
 
 def _age(born: date, today: date) -> int:
@@ -115,50 +119,51 @@ def _age_label(age: int) -> str:
     return f"{_AGES[_AGES.index(above[0]) - 1]}-{above[0] - 1}"
 
 
-def _days(text: str) -> tuple[date, date] | None:
-    """The first and the last day that a full or partial date, or a time, may mean."""
+def _day(text: str) -> str:
+    """A date as it is, in any of its forms; of a time its day."""
+    return text.partition("T")[0]
+
+
+def _days(value: Any) -> tuple[date, date] | None:
+    """The first and the last day that a date in any of its forms, or a time, may mean."""
+    if not isinstance(value, str):
+        return None
     try:
-        match len(text):
-            case 4:
-                return date(int(text), 1, 1), date(int(text), 12, 31)
-            case 7:
-                year, month = int(text[:4]), int(text[5:])
-                return date(year, month, 1), date(year, month, monthrange(year, month)[1])
-            case _:
-                day = date.fromisoformat(text[:_DATE])
-                return day, day
+        first, last = map(date.fromisoformat, interval(_day(value)))
     except ValueError:
         return None
+    return (first, last) if first <= last else None
 
 
 def _grid_1km(value: Any, context: MaskContext) -> Masked:
-    """The middle of a cell at least one kilometre wide; of a text nothing."""
-    match value:
-        case {"lat": float() | int() as lat, "lon": float() | int() as lon, **rest} if not rest:
-            middle = _cell(lat, 1 / _KM_PER_DEGREE)
-            across = max(math.cos(math.radians(middle)), 0.01) * _KM_PER_DEGREE
-            return {"lat": middle, "lon": _cell(lon, 1 / across)}, None
-        case bool():
-            return NOTHING
-        case float() | int() if context.field == "lat":
-            return _cell(value, 1 / _KM_PER_DEGREE), None
-        case float() | int():
-            # One degree of longitude is half as wide at 60 degrees north as at the equator:
-            # without the latitude, a cell that is wide enough up to there.
-            return _cell(value, 2 / _KM_PER_DEGREE), None
-        case _:
-            return NOTHING
+    """The middle of a cell at least one kilometre wide, of a latitude or of a longitude."""
+    whole = _DEGREES.get(context.field)
+    on_earth = whole is not None and _number(value) and abs(value) <= whole / 2
+    if whole is None or not on_earth or context.type != "Float":
+        return NOTHING
+    # A degree of longitude is the shorter the further north. A cell is as wide everywhere as it
+    # has to be at the northernmost, or it would tell the latitude, which may be withheld.
+    narrowed = 1.0 if context.field == "lat" else math.cos(math.radians(_NORTHERNMOST))
+    return _middle(value, whole, int(whole * _KM_PER_DEGREE * narrowed)), None
 
 
-def _cell(degrees: float, size: float) -> float:
-    return round((math.floor(degrees / size) + 0.5) * size, 5)
+def _middle(degrees: float, whole: int, cells: int) -> float:
+    """The middle of the one of so many equal cells which holds a place.
+
+    The cells go round without a narrower one at the end: 180 degrees west are 180 degrees east,
+    and the pole belongs to the cell beside it.
+    """
+    size = whole / cells
+    number = math.floor((degrees + whole / 2) / size)
+    number = number % cells if whole == 360 else min(number, cells - 1)
+    return round((number + 0.5) * size - whole / 2, 5)
 
 
 def _token(value: Any, context: MaskContext) -> Masked:
     """A keyed token (HMAC-SHA-256, 80 bits shown): equal values, equal tokens, no way back."""
     if not isinstance(value, str):
         return NOTHING
-    digest = hmac.digest(context.token_key, value.encode(), hashlib.sha256)
+    digest = hmac.digest(context.token_key, value.encode("utf-8", "surrogatepass"), hashlib.sha256)
     token = "token-" + base64.b32encode(digest[:10]).decode().lower()
     return (token, None) if context.type in _TEXTS else (None, token)
 
@@ -216,7 +221,10 @@ MASKS: Mapping[str, Mask] = MappingProxyType(
 )
 """Every mask of the vocabulary, by the name that policy uses."""
 
-_ASKED = MaskContext(today=date.min, token_key=b"", type="PartialDate")
+_ASKABLE: Mapping[str, str] = MappingProxyType(
+    {"YEAR": "PartialDate", "MONTH_YEAR": "PartialDate", "FIRST_OUT": "Postcode"}
+)
+"""The masks that leave a value of a kind that can be asked for, and its type."""
 
 
 def admits(mask: str, asked: Compare) -> bool:
@@ -225,7 +233,8 @@ def admits(mask: str, asked: Compare) -> bool:
     A year, a month or a postcode district can be asked for; ends of numbers, tokens and bands
     cannot, and nor can anything under a mask that shows nothing.
     """
-    if mask not in MASKS or asked.op not in {Op.EQ, Op.STARTSWITH}:
+    if mask not in _ASKABLE or asked.op not in {Op.EQ, Op.STARTSWITH}:
         return False
     value = asked.value.rstrip() if isinstance(asked.value, str) else None
-    return value is not None and MASKS[mask](value, _ASKED) == (value, None)
+    about = MaskContext(today=date.min, token_key=b"", type=_ASKABLE[mask])
+    return value is not None and MASKS[mask](value, about) == (value, None)
