@@ -129,3 +129,14 @@ test_eru_says_whom_a_partner_asks if {
 	[note.desk, note.action] == ["eru-intel", "refer"]
 	count(note.text) > 0
 }
+
+test_nis_says_whom_the_untrained_ask if {
+	question := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("NIS", "FaceCandidate", ["rank"], {"face": ["likeness"]}))
+	untrained := gateway.decision with input as q.with_subject(question, {"training": []})
+	untrained.resources.f0.notes == {"": {
+		"rule": "nis.operators",
+		"text": "Refer to a trained operator.",
+		"desk": "face",
+		"action": "refer",
+	}}
+}

@@ -50,3 +50,13 @@ test_the_gateways_own_questions_are_charged_to_nobody if {
 test_an_agency_that_is_not_ours_has_no_budget_to_be_charged_to if {
 	names(q.with_subject(vehicle, {"agency": "XYZ"})) == set()
 }
+
+test_each_budget_is_charged_for_its_own_reason_alone if {
+	reports := q.asked("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("ERU", "OrganisedGroup", ["region"], {}))
+	may_be_hit := {name | some name in names(reports) with data.tables.matrix.OrganisedGroup.response_officer as {"*": "groups_hit"}}
+	may_be_hit == everybody | {"hits"}
+	flags := q.asked("public_protection", "SCP", "PROTECT_VULNERABLE", q.person("SCP", "safeguarding", "SafeguardFlag", ["kind"]))
+	names(flags) == everybody | {"most_sensitive"}
+	faces := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("NIS", "ImageRef", ["ref"], {"face": ["likeness"]}))
+	names(faces) == everybody | {"faces"}
+}

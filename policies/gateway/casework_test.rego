@@ -233,3 +233,20 @@ test_a_budget_is_enlarged_to_its_very_bounds if {
 	said(added("sergeant", {"extra": 1, "for_s": 1})) == "allowed"
 	said(added("sergeant", {"extra": data.tables.budgets.most_extra, "for_s": data.tables.budgets.longest_s})) == "allowed"
 }
+
+test_a_refusal_gives_no_field_for_no_time if {
+	every changes in [
+		{"fields": ["text"], "for_s": null, "refusal": "NOT_NECESSARY"},
+		{"fields": ["text"], "for_s": 60, "refusal": "NOT_NECESSARY"},
+	] {
+		said(verdict(changes)) == "casework.verdict"
+	}
+}
+
+test_a_release_may_be_for_a_second if said(request({"for_s": 1})) == "allowed"
+
+test_a_role_is_held_while_the_posting_is_fresh if {
+	stale := {"as_at": {"posting": "2025-02-28T09:59:59Z"}}
+	said(q.with_subject(verdict({}), stale)) == "casework.role"
+	said(q.with_subject(verdict({}), {"as_at": {"posting": "2025-02-28T10:00:00Z"}})) == "allowed"
+}

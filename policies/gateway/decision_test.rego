@@ -369,3 +369,30 @@ test_an_ordinary_question_has_its_budgets_alone if {
 	decision := gateway.decision with input as simple
 	count(decision.obligations) > 0
 }
+
+# --- the whole answer ---
+
+test_every_answer_bears_the_contracts_version if {
+	every question in [simple, q.with_subject(simple, {"roles": []}), {"action": {"name": "confirm"}}] {
+		decision := gateway.decision with input as question
+		[decision.version, decision.serial] == [1, data.tables.release.serial]
+	}
+}
+
+test_what_nobody_listed_says_so_in_full if {
+	question := q.asked("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("ERU", "Unlisted", ["x"], {}))
+	decision := gateway.decision with input as question
+	said := data.tables.release.default_note
+	decision.resources == {"f0": {"notes": {"": {
+		"rule": "Unlisted:unlisted",
+		"text": said.text,
+		"desk": said.desk,
+		"action": said.action,
+	}}}}
+}
+
+test_an_owner_that_is_not_in_the_table_has_no_desk if {
+	gateway.desk("owner", "SCP") == data.tables.agencies.SCP.desk
+	gateway.desk("vehicles", "XYZ") == "vehicles"
+	not gateway.desk("owner", "XYZ")
+}

@@ -275,3 +275,19 @@ clear_for(manner, kind) if {
 	some row in manner[0].when.value
 	kind in row.value
 }
+
+# --- what the tables may say of a field ---
+
+test_a_field_that_holds_a_component_is_left_to_the_component if {
+	holding := ["offending", "safeguarding", "immigration"]
+	shown := ruling("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("NMC", "Person", holding, {}), "f0")
+	shown.read == {field: "CLEAR" | some field in holding}
+}
+
+test_a_word_that_only_a_field_of_its_own_may_have_denies_all_the_others if {
+	outcome := object.union(data.tables.outcomes.clear, {"read": {"*": "BY_PARAGRAPHS"}})
+	question := q.asked("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("NMC", "Vehicle", ["make"], {}))
+	decision := gateway.decision with input as question with data.tables.outcomes.ladder as outcome
+		with data.tables.matrix.Vehicle.response_officer as {"*": "ladder"}
+	decision.resources.f0.read == {}
+}

@@ -159,3 +159,31 @@ test_a_partner_is_refused_by_the_owner_whatever_was_released if {
 	not found.show
 	found.notes[""].rule == "eru.partners"
 }
+
+# --- no more than was released ---
+
+test_of_an_opened_record_nothing_is_shown_that_was_clear_before if {
+	opened := released({"opens": true})
+	ruling(bureau(report, [opened]), "f0").read == {"ref": "CLEAR", "text": "CLEAR"}
+	beside := released({"id": "r-2", "fields": ["title"]})
+	ruling(bureau(report, [opened, beside]), "f0").read == {"ref": "CLEAR", "text": "CLEAR"}
+}
+
+test_a_hit_that_was_not_opened_stays_the_hit_it_was if {
+	hit := ruling(asking("response_officer", "NMC", report, []), "f0")
+	hit.show == "hit"
+	ruling(asking("response_officer", "NMC", report, [released({})]), "f0") == hit
+}
+
+test_a_release_bears_on_records_and_not_on_their_parts if {
+	every opens in [true, false] {
+		one := released({"resources": ["f0.paragraphs"], "opens": opens})
+		ruling(bureau(with_parts, [one]), "f0.paragraphs") == ruling(bureau(with_parts, []), "f0.paragraphs")
+	}
+}
+
+test_what_is_silent_stays_so_beneath_an_opened_record if {
+	decision := gateway.decision with input as bureau(with_parts, [released({"opens": true})])
+		with data.tables.matrix.Person.bureau_officer as {"*": "silent"}
+	decision.resources.f1 == {"show": "silent"}
+}
