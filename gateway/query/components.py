@@ -18,15 +18,13 @@ from gateway.model import (
     Selection,
     Show,
 )
+from gateway.query.cases import Held, Owner, Values, compiled
 from gateway.query.fields import (
     DROP,
     Build,
     Builds,
     Constant,
     Fields,
-    Owner,
-    Values,
-    compiled,
     maker,
     nothing,
     withheld,
@@ -92,9 +90,7 @@ class Components(Fields):
             return lambda values, _owner: values.get(path) or ()
         # A component in a component stands in the same element, under dotted names.
         inside = f"{spec.name}."
-        meets = compiled(
-            grant.parts[path].rows, lambda name: lambda values, _owner: values.get(name)
-        )
+        meets = compiled(grant.parts[path].rows, Held)
 
         def inner(values: Values, owner: Owner) -> Sequence[Values]:
             own = {n[len(inside) :]: v for n, v in values.items() if n.startswith(inside)}

@@ -7,13 +7,11 @@ nothing; a place in the answer is spelt out only when something is said of it.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from connectors.conditions import And, Compare, Condition, IsNull, Op, Or, holds
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.vocabulary import Field
 from gateway.model import (
@@ -23,16 +21,15 @@ from gateway.model import (
     SANITISED_TEXT,
     SILENT,
     AuthorisedPlan,
-    Case,
     Fetch,
     Grant,
     Note,
     Outcome,
     PartGrant,
-    Record,
     Results,
     Selection,
 )
+from gateway.query.cases import Naming, Owner, Values, first_of
 from gateway.query.derived import DERIVED, Moment
 from gateway.query.refs import Refs
 from gateway.query.said import Event, Place, Said, Tell, event_of
@@ -60,24 +57,10 @@ class Shaping:
     cursor_binding: Callable[[Selection], bytes]
 
 
-@dataclass(slots=True)
-class Owner:
-    """The record that a value belongs to, the match band of the person whom it is about, and the
-    moment of the question."""
-
-    record: Record
-    band: str | None
-    moment: Moment
-
-
-Values: TypeAlias = Mapping[str, Any]
 Build: TypeAlias = Callable[[Values, Place, Owner], Any]
 """(a record's or an element's values, its place in the answer, its record) -> value."""
 
 Builds: TypeAlias = list[tuple[str, Build]]
-Look: TypeAlias = Callable[[Values, Owner], Any]
-Naming: TypeAlias = Callable[[Values, Owner], str | None]
-"""The manner that holds for one record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +81,29 @@ class Constant:
 
     def __call__(self, _values: Values, _at: Place, _owner: Owner) -> Any:
         return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """A field in clear, beside records in which it is not."""
+
+    tell: Tell
+    read: Build
+
+    def __call__(self, values: Values, at: Place, owner: Owner) -> Any:
+        self.tell(at, None)
+        return self.read(values, at, owner)
+
+
+@dataclass(frozen=True, slots=True)
+class ByCase:
+    """A field that is shown in another manner from record to record."""
+
+    manner_of: Naming
+    ways: Mapping[str | None, Build]
+
+    def __call__(self, values: Values, at: Place, owner: Owner) -> Any:
+        return self.ways[self.manner_of(values, owner)](values, at, owner)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -149,7 +155,7 @@ class Fields:
             if manner is None:
                 return withheld(tell, self.event(fetch, Outcome.WITHHELD, note))
             if manner == CLEAR:
-                return clear(tell, read)
+                return Clear(tell, read)
             if manner == SILENT:
                 return Constant(None)
             if manner == HIT_ONLY:
@@ -162,8 +168,7 @@ class Fields:
         if manner is None or isinstance(manner, str):
             return shown(manner)
         ways = {named: shown(named) for named in (None, *(case.manner for case in manner))}
-        manner_of = self.manner_of(self.agreed.grants[fetch.id], part, spec.name)
-        return lambda values, at, owner: ways[manner_of(values, owner)](values, at, owner)
+        return ByCase(self.manner_of(self.agreed.grants[fetch.id], part, spec.name), ways)
 
     def reader(self, spec: Field) -> Build:
         if spec.derived:
@@ -172,51 +177,51 @@ class Fields:
         return Plain(spec.name)
 
 
-# --- which of several cases ----------------------------------------------------------------------
-
-
-def first_of(cases: tuple[Case, ...], fields: Mapping[str, Field]) -> Naming:
-    """The manner of the first case whose condition a record meets; None if it meets none."""
-    tests = [(compiled(case.when, lambda name: seen(name, fields)), case.manner) for case in cases]
-
-    def shown(values: Values, owner: Owner) -> str | None:
-        for meets, named in tests:
-            if meets(values, owner):
-                return named
-        return None
-
-    return shown
-
-
-def seen(name: str, fields: Mapping[str, Field]) -> Look:
-    """What a case's condition sees: its own part's fields, those of the record around it where
-    the part's type has none of that name, derived fields and the match band."""
-    if name == "match_band":
-        return lambda _values, owner: owner.band
-    own, derive = name in fields, DERIVED.get(name)
-
-    if own and derive is None:
-        return lambda values, _owner: values.get(name)
-
-    def look(values: Values, owner: Owner) -> Any:
-        held = values if own else owner.record.values
-        if derive is None or name in held:
-            return held.get(name)
-        return derive(held, owner.moment)
-
-    return look
-
-
 # --- one function for what is asked of every record ----------------------------------------------
 
 
 def maker(builds: Builds) -> Build:
-    """Makes the object of a record or an element, or DROP if one of its fields is."""
+    """Makes the object of a record or an element, or DROP if one of its fields is.
+
+    Fields often have the very same cases: which of these holds is found once for all of them, and
+    what makes the objects of records that are alike in this is put together once.
+    """
+    manner_of = next((build.manner_of for _, build in builds if isinstance(build, ByCase)), None)
+    if manner_of is None:
+        return _maker(builds)
+    makers: dict[str | None, Build] = {}
+
+    def make(values: Values, at: Place, owner: Owner) -> Any:
+        manner = manner_of(values, owner)
+        alike = makers.get(manner)
+        if alike is None:
+            alike = makers[manner] = maker(_settled(builds, manner_of, manner))
+        return alike(values, at, owner)
+
+    return make
+
+
+def _settled(builds: Builds, manner_of: Naming, manner: str | None) -> Builds:
+    """The same, where it is known which of these cases holds."""
+    return [
+        (key, b.ways[manner] if isinstance(b, ByCase) and b.manner_of is manner_of else b)
+        for key, b in builds
+    ]
+
+
+def _maker(builds: Builds) -> Build:
+    """The same for fields that are shown in one manner each."""
+    told = [build.tell for _, build in builds if isinstance(build, Clear)]
+    builds = [(key, b.read if isinstance(b, Clear) else b) for key, b in builds]
     same = {key: build.value if isinstance(build, Constant) else None for key, build in builds}
     plain = [(key, build.name) for key, build in builds if isinstance(build, Plain)]
     others = [(key, b) for key, b in builds if not isinstance(b, Plain | Constant)]
 
     def make(values: Values, at: Place, owner: Owner) -> Any:
+        if told:  # once is enough to say that there are such records
+            for tell in told:
+                tell(at, None)
+            told.clear()
         made = same.copy()
         get = values.get
         for key, name in plain:
@@ -238,16 +243,6 @@ def nothing(many: bool) -> Build:
 def dropped(_values: Values, _at: Place, _owner: Owner) -> Any:
     """No record or element at all: it is said to be a hit."""
     return DROP
-
-
-def clear(tell: Tell, read: Build) -> Build:
-    """The value in clear, beside records in which it is not."""
-
-    def build(values: Values, at: Place, owner: Owner) -> Any:
-        tell(at, None)
-        return read(values, at, owner)
-
-    return build
 
 
 def withheld(tell: Tell, event: Event, many: bool = False) -> Build:
@@ -284,51 +279,3 @@ def sanitised(tell: Tell, told: Callable[[str], Event], withheld: Event) -> Buil
         return None
 
     return build
-
-
-def compiled(condition: Condition, look: Callable[[str], Look]) -> Callable[[Values, Owner], bool]:
-    """`holds` as one function, for a condition that many records are held against.
-
-    `look` gives what looks up a field by its name.
-    """
-    match condition:
-        case And(parts):
-            tests = [compiled(part, look) for part in parts]
-            return lambda values, owner: all(test(values, owner) for test in tests)
-        case Or(parts):
-            tests = [compiled(part, look) for part in parts]
-            return lambda values, owner: any(test(values, owner) for test in tests)
-        case IsNull(field=name):
-            held = look(name)
-            return lambda values, owner: held(values, owner) is None
-        case Compare():
-            return _compared(condition, look(condition.field))
-
-
-_ALIKE: Final[frozenset[type]] = frozenset({str, bool, int})
-_COMPARED: Mapping[Op, Callable[[Any, Any], bool]] = {
-    Op.EQ: operator.eq,
-    Op.NE: operator.ne,
-    Op.LT: operator.lt,
-    Op.LTE: operator.le,
-    Op.GT: operator.gt,
-    Op.GTE: operator.ge,
-    Op.STARTSWITH: lambda held, start: isinstance(held, str) and held.startswith(start),
-    Op.IN: lambda held, members: held in members,
-}
-
-
-def _compared(condition: Compare, look: Look) -> Callable[[Values, Owner], bool]:
-    """Like is compared with like at once: a text with texts, say. All else is left to `holds`."""
-    name, op, value = condition.field, condition.op, condition.value
-    compare = _COMPARED[op]
-    members = value if op is Op.IN and isinstance(value, tuple) else (value,)
-    other = members if op is Op.IN else value
-    types = {type(member) for member in members}
-    like = types.pop() if len(types) == 1 and types <= _ALIKE else None
-
-    def meets(values: Values, owner: Owner) -> bool:
-        held = look(values, owner)
-        return compare(held, other) if type(held) is like else holds(condition, {name: held})
-
-    return meets

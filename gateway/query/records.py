@@ -23,9 +23,10 @@ from gateway.model import (
     Show,
     State,
 )
+from gateway.query.cases import Naming, Owner, Values
 from gateway.query.components import Components
-from gateway.query.fields import DROP, Build, Constant, Naming, Owner, Values, maker
-from gateway.query.said import Place, failure
+from gateway.query.fields import DROP, Build, Constant, maker
+from gateway.query.said import Event, Place, failure
 
 CONDITIONS: Final = Note(text="Shown under the conditions of the agency that holds it.")
 FAILED: Final = frozenset({State.RATE_LIMITED, State.TIMED_OUT, State.UNAVAILABLE, State.FAULT})
@@ -110,12 +111,14 @@ class Records(Components):
         if not isinstance(self.agreed.grants[fetch.id].own.read.get("ref"), tuple):
             return lambda _record, _place: None
         tell = self.teller(fetch, path)
+        events: dict[str, Event | None] = {"": None}
 
         def label(record: Record, place: Place) -> None:
             conditions = record.values.get("conditions")
             shows = ", ".join(conditions) if conditions else ""
-            event = self.event(fetch, Outcome.SHOWN, CONDITIONS, shows=shows) if shows else None
-            tell(place, event)
+            if shows not in events:
+                events[shows] = self.event(fetch, Outcome.SHOWN, CONDITIONS, shows=shows)
+            tell(place, events[shows])
 
         return label
 

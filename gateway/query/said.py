@@ -65,7 +65,8 @@ class Tally:
 class Said:
     """Gathers events by list path and agency, and counts them by source."""
 
-    places: dict[tuple[str, str], dict[Place, Event | None]] = field(default_factory=dict)
+    places: dict[tuple[str, str], dict[Place, Event]] = field(default_factory=dict)
+    plain: set[tuple[str, str]] = field(default_factory=set)  # where something is shown plainly
     tallies: dict[str, Tally] = field(default_factory=dict)
 
     def tally(self, source: str) -> Tally:
@@ -77,29 +78,31 @@ class Said:
         A place may end before its pattern does, at the record of a field say: what is left of the
         pattern is the same for all.
         """
-        told = self.tally(source).told
-        events: dict[Place, Event | None] | None = None
+        told, key = self.tally(source).told, (path, agency)
+        events: dict[Place, Event] | None = None
 
         def tell(place: Place, event: Event | None) -> None:
             nonlocal events
-            if event is not None:
-                told[event.outcome] += 1
             if events is None:  # not before: entries stand in the order of what was said first
-                events = self.places.setdefault((path, agency), {})
-            events[place] = event
+                events = self.places.setdefault(key, {})
+            if event is None:
+                self.plain.add(key)
+            else:
+                told[event.outcome] += 1
+                events[place] = event
 
         return tell
 
     def entries(self) -> list[tuple[Path, Event]]:
         """(path, event), where all agree with `*`, else each with its indexes."""
         told: list[tuple[Path, Event]] = []
-        for (path, _agency), by_place in self.places.items():
-            steps = tuple(path.split("."))
-            first, *others = {id(event): event for event in by_place.values()}.values()
-            if first is not None and all(event == first for event in others):
-                told.append((steps, first))
+        for key, by_place in self.places.items():
+            steps = tuple(key[0].split("."))
+            alike = {id(event): event for event in by_place.values()}
+            if key not in self.plain and len(set(alike.values())) == 1:
+                told.append((steps, next(iter(alike.values()))))
             else:
-                told.extend((_path(at, steps), event) for at, event in by_place.items() if event)
+                told.extend((_path(at, steps), event) for at, event in by_place.items())
         return told
 
 

@@ -67,7 +67,9 @@ def _tests(folder: str, *names: str) -> tuple[str, ...]:
     return tuple(f"tests/unit/{folder}/test_{name}.py" for name in names)
 
 
-_QUERY = _tests("query", "fields", "records", "faces", "shape", "fanout", "kept", "shape_agrees")
+_QUERY = _tests(
+    "query", "fields", "cases", "records", "faces", "shape", "fanout", "kept", "shape_agrees"
+)
 _VISITS = _tests("query", "visit", "fanout", "read_on", "probe", "kept", "translate")
 
 TARGETS: Final = (
@@ -77,7 +79,9 @@ TARGETS: Final = (
     ),
     Target(file="gateway/policy/contract.py", tests=_tests("policy", "contract", "narrowing")),
     Target(file="gateway/policy/obligations.py", tests=_tests("policy", "obligations")),
-    Target(file="gateway/policy/masks.py", tests=_tests("policy", "masks", "enforce")),
+    Target(
+        file="gateway/policy/masks.py", tests=_tests("policy", "masks", "mask_promises", "enforce")
+    ),
     Target(
         file="gateway/query/translate.py",
         tests=_tests("query", "on_seen", "translate", "visit", "layout", "fanout", "probe", "plan"),
@@ -85,6 +89,7 @@ TARGETS: Final = (
     Target(file="gateway/query/shape.py", tests=_QUERY),
     Target(file="gateway/query/records.py", tests=_QUERY),
     Target(file="gateway/query/fields.py", tests=_QUERY),
+    Target(file="gateway/query/cases.py", tests=_QUERY),
     Target(file="gateway/query/components.py", tests=_QUERY),
     Target(
         file="gateway/query/visit.py",
@@ -93,7 +98,7 @@ TARGETS: Final = (
     ),
     Target(
         file="connectors/conditions.py",
-        tests=_tests("connectors", "conditions", "push") + _tests("query", "fields"),
+        tests=_tests("connectors", "conditions", "push") + _tests("query", "cases"),
     ),
 )
 

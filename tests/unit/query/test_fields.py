@@ -1,79 +1,20 @@
-"""A condition put together as one function says of every record what `holds` says."""
+"""A field becomes one function; objects whose fields are decided alike are made alike."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from decimal import Decimal
+from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from connectors.conditions import And, Compare, Condition, IsNull, Op, Or, holds
-from gateway.model import Outcome
-from gateway.query.fields import Build, Owner, compiled, masked, seen
+from connectors.conditions import Compare, Op
+from gateway.model import CLEAR, Case, Outcome, PartGrant
+from gateway.query.cases import Owner
+from gateway.query.fields import DROP, Build, ByCase, Clear, Constant, Plain, dropped, maker, masked
 from gateway.query.said import Event, Place
 from tests.unit.query import world
-
-NAMES = st.sampled_from("abc")
-ZONED = datetime(2026, 1, 1, tzinfo=UTC)
-LITERALS = st.sampled_from(
-    ["", "a", "ab", "b", 0, 1, 2, True, False, 1.0, 0.5, Decimal(1), ZONED.date(), ZONED,
-     ZONED.replace(tzinfo=None), Outcome.HIT, Outcome.HIT.value],
-)  # fmt: skip
-CONDITIONS: st.SearchStrategy[Condition] = st.recursive(
-    st.one_of(
-        st.builds(Compare, NAMES, st.sampled_from([o for o in Op if o is not Op.IN]), LITERALS),
-        st.builds(Compare, NAMES, st.just(Op.IN), st.lists(LITERALS, max_size=4).map(tuple)),
-        st.builds(Compare, NAMES, st.sampled_from(Op), st.lists(LITERALS).map(tuple) | LITERALS),
-        st.builds(IsNull, NAMES),
-    ),
-    lambda inner: st.lists(inner, max_size=3).flatmap(
-        lambda parts: st.sampled_from([And(tuple(parts)), Or(tuple(parts))])
-    ),
-)
-HELD = st.one_of(st.none(), LITERALS, st.lists(st.none() | LITERALS, max_size=3))
-ROWS = st.dictionaries(NAMES, HELD)
-
-
-def met(condition: Condition, row: Mapping[str, Any]) -> bool:
-    meets = compiled(condition, lambda name: lambda values, _owner: values.get(name))
-    return meets(row, Owner(world.record(1), None, world.MOMENT))
-
-
-@given(condition=CONDITIONS, row=ROWS)
-@example(Compare("a", Op.IN, ()), {"a": "a"})
-@example(Compare("a", Op.IN, "ab"), {"a": "a"})
-@example(Compare("a", Op.EQ, ("a",)), {"a": "a"})
-@example(Compare("a", Op.STARTSWITH, True), {"a": True})
-@example(Compare("a", Op.STARTSWITH, "b"), {"a": "ab"})
-@example(Compare("a", Op.STARTSWITH, "a"), {"a": "ab"})
-@example(Compare("a", Op.IN, ("a", "b")), {"a": "b"})
-@example(Compare("a", Op.IN, ("a", "b")), {"a": "ab"})
-@example(Compare("a", Op.IN, (1, 2)), {"a": 2})
-def test_a_condition_as_one_function_is_what_holds(
-    condition: Condition, row: Mapping[str, Any]
-) -> None:
-    assert met(condition, row) is holds(condition, row)
-
-
-@given(held=HELD, op=st.sampled_from(Op), literal=LITERALS)
-def test_every_comparison_is_that_of_holds(held: Any, op: Op, literal: Any) -> None:
-    condition = Compare("a", op, (literal,) if op is Op.IN else literal)
-    assert met(condition, {"a": held}) is holds(condition, {"a": held})
-
-
-def test_a_case_sees_a_derived_field_of_its_own_part_unless_it_is_held() -> None:
-    """What a source holds of it was read; what it does not hold is worked out."""
-    fields = world.vocabulary().fields_of("Person")
-    look = seen("dob_quality", fields)
-    owner = Owner(world.record(1, date_of_birth="1990"), None, world.MOMENT)
-    assert look({"date_of_birth": "1990"}, owner) == "YEAR_ONLY"
-    assert look({"date_of_birth": "1990", "dob_quality": "EXACT"}, owner) == "EXACT"
-    inner = seen("dob_quality", world.vocabulary().fields_of("Warning"))
-    assert inner({"date_of_birth": "1990-01-01"}, owner) == "YEAR_ONLY"  # the record's around it
 
 
 @pytest.mark.parametrize(
@@ -91,3 +32,70 @@ def test_of_a_list_a_mask_leaves_a_list(left: Any, many: bool, expected: Any) ->
     at: Place = (None, "x")
     assert build({}, at, Owner(world.record(1), None, world.MOMENT)) == expected
     assert told == [(at, event)]
+
+
+# --- objects whose fields are decided by cases ---------------------------------------------------
+
+AT: Place = (None, "x")
+
+
+def by(field: str) -> Any:
+    """A manner that stands in the record itself."""
+    return lambda values, _owner: values[field]
+
+
+def test_each_field_is_shown_as_its_own_case_says() -> None:
+    """Two fields of the same cases, one of others and two of none, in the order selected."""
+    said: list[tuple[str, Event | None]] = []
+    first, second = by("first"), by("second")
+
+    def ways(name: str) -> Mapping[str | None, Build]:
+        clear = Clear(lambda _at, event: said.append((name, event)), Plain(name))
+        return {"CLEAR": clear, None: Constant(f"no {name}"), "HIT_ONLY": dropped}
+
+    make = maker(
+        [("d", ByCase(second, ways("d"))), ("a", ByCase(first, ways("a"))), ("k", Constant("k")),
+         ("b", ByCase(first, ways("b"))), ("p", Plain("p"))]
+    )  # fmt: skip
+    for one, other in product(["CLEAR", None, "HIT_ONLY"], repeat=2):
+        values = {"first": one, "second": other, "a": 1, "b": 2, "d": 4, "p": 5}
+        made = make(values, AT, Owner(world.record(1), None, world.MOMENT))
+        if "HIT_ONLY" in (one, other):
+            assert made is DROP
+            continue
+        assert list(made) == ["d", "a", "k", "b", "p"]
+        assert (made["k"], made["p"]) == ("k", 5)
+        assert (made["a"], made["b"]) == ((1, 2) if one else ("no a", "no b"))
+        assert made["d"] == (4 if other else "no d")
+    assert {name for name, _ in said} == {"a", "b", "d"}
+    assert {event for _, event in said} == {None}
+
+
+def test_of_records_shown_in_turns_each_is_said_at_its_own_index() -> None:
+    """Clear, withheld, masked and clear again: what is clear somewhere has no star."""
+    cases = (
+        Case(Compare("colour", Op.EQ, "blue"), CLEAR),
+        Case(Compare("colour", Op.EQ, "red"), "REDACT"),
+    )
+
+    def change(_id: str, grant: PartGrant) -> PartGrant:
+        return replace(grant, read={**grant.read, "make": cases})
+
+    colours = ["blue", "grey", "red", "blue", "grey"]
+    made = world.answer(
+        '{ vehicle(vrm: "AB12CDE") { make colour } }',
+        {
+            "f0": world.came(
+                *(world.record(n, make="Ford", colour=c) for n, c in enumerate(colours))
+            )
+        },
+        change,
+    )
+    shown = [one["make"] for one in made.body["data"]["vehicle"]]
+    assert shown == ["Ford", None, "▮▮▮", "Ford", None]
+    told = made.body["extensions"]["disclosure"]
+    assert [(e["path"], e["outcome"]) for e in told if e["path"].endswith("make")] == [
+        ("vehicle.1.make", "WITHHELD"),
+        ("vehicle.2.make", "MASKED"),
+        ("vehicle.4.make", "WITHHELD"),
+    ]

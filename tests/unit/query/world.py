@@ -29,6 +29,7 @@ from gateway.model import (
     Operation,
     Part,
     PartGrant,
+    Parts,
     Plan,
     Record,
     Request,
@@ -282,10 +283,12 @@ def allowed(plan: Plan, change: Change = lambda _id, grant: grant) -> Authorised
     grants = {
         fetch.id: Grant(
             fetch=fetch,
-            parts={
-                part.path: change(".".join(filter(None, (fetch.id, part.path))), whole(part))
-                for part in fetch.parts
-            },
+            parts=Parts(
+                {
+                    part.path: change(".".join(filter(None, (fetch.id, part.path))), whole(part))
+                    for part in fetch.parts
+                }
+            ),
         )
         for fetch in plan.visits
     }
