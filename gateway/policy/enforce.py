@@ -206,7 +206,8 @@ def _parts(fetch: Fetch, rulings: Mapping[str, Ruling], vocabulary: Vocabulary) 
         shown[part.path] = _part_grant(part, ruling, _around(part, shown), fetch.limit)
     settled: dict[str, PartGrant] = {}
     for part in fetch.parts:
-        grant = _settled(part, shown, rulings.get(resource_id(fetch.id, part.path)), vocabulary)
+        ruling = rulings.get(resource_id(fetch.id, part.path), _UNRULED)
+        grant = _settled(part, shown, ruling, vocabulary)
         settled[part.path] = _told(masked_with(grant, fetch, rulings, vocabulary))
     return Parts(settled)
 
@@ -244,7 +245,7 @@ def _part_grant(part: Part, ruling: Ruling, around: Show | None, limit: int) -> 
 
 
 def _settled(
-    part: Part, shown: Mapping[str, PartGrant], ruling: Ruling | None, vocabulary: Vocabulary
+    part: Part, shown: Mapping[str, PartGrant], ruling: Ruling, vocabulary: Vocabulary
 ) -> PartGrant:
     """The grant without the fields that would tell what is not clear."""
     grant = shown[part.path]
@@ -254,7 +255,6 @@ def _settled(
         told = vocabulary.reveals.get((part.type, field), ())
         if manner == SILENT or (
             (not sources or _all_clear(part, sources, shown))
-            and ruling is not None
             and all((Use.REVEAL, name) in ruling.uses for one in told for name in one.fields)
         ):
             kept[field] = manner

@@ -163,7 +163,7 @@ def _token(value: Any, context: MaskContext) -> Masked:
     """A keyed token (HMAC-SHA-256, 80 bits shown): equal values, equal tokens, no way back."""
     if not isinstance(value, str):
         return NOTHING
-    digest = hmac.digest(context.token_key, value.encode("utf-8", "surrogatepass"), hashlib.sha256)
+    digest = hmac.digest(context.token_key, value.encode(errors="surrogatepass"), hashlib.sha256)
     token = "token-" + base64.b32encode(digest[:10]).decode().lower()
     return (token, None) if context.type in _TEXTS else (None, token)
 

@@ -40,6 +40,7 @@ from tests.mutation.changes import mutants_of
 from tests.mutation.mutant import INVALID, KILLED, SURVIVED, Mutant, share
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+_LOOK_S = 1.0
 _LEAST_S = 60.0  # a test may wait for a busy machine
 _MOST_BYTES = 4 << 30  # a mutant that never ends does not take the machine with it
 _LOAD_IT: Final = 77  # an exit code: the module has to be loaded with the change
@@ -257,18 +258,23 @@ def _loaded(target: Target, text: str) -> None:
 def _processes(
     runs: Sequence[Callable[[], None]], limit: float, jobs: int
 ) -> Iterator[tuple[int, int | None, float]]:
-    """Each in a process of its own: its number, its exit code (None: it took too long), seconds."""
+    """Each in a process of its own: its number, its exit code (None: it took too long), seconds.
+
+    While the whole program is stopped, no seconds pass.
+    """
     waiting = list(enumerate(runs))[::-1]
     running: dict[int, tuple[int, float, Any]] = {}
+    now, looked = 0.0, time.monotonic()
     while waiting or running:
         while waiting and len(running) < jobs:
             number, run = waiting.pop()
             process = _FORK.Process(target=run)
             process.start()
-            running[process.sentinel] = number, time.monotonic(), process
-        connection.wait(list(running), timeout=1.0)
+            running[process.sentinel] = number, now, process
+        connection.wait(list(running), timeout=_LOOK_S)
+        now, looked = now + min(time.monotonic() - looked, 2 * _LOOK_S), time.monotonic()
         for sentinel, (number, begun, process) in list(running.items()):
-            took = time.monotonic() - begun
+            took = now - begun
             late = process.is_alive()
             if late and took < limit:
                 continue

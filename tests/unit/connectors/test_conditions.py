@@ -166,3 +166,25 @@ def test_json_and_back(condition: Condition) -> None:
 def test_what_is_no_condition_is_refused(data: object) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  # any text will do
         from_json(data)
+
+
+def test_times_compare_with_times_of_their_kind_alone() -> None:
+    early = datetime(2026, 3, 1, 12)  # noqa: DTZ001  # in the source's own clock
+    late = datetime(2026, 3, 1, 13)  # noqa: DTZ001
+    for zone in (None, UTC):
+        held = {"x": early.replace(tzinfo=zone)}
+        assert holds(Compare("x", Op.LT, late.replace(tzinfo=zone)), held)
+        assert holds(Compare("x", Op.EQ, early.replace(tzinfo=zone)), held)
+        assert not holds(Compare("x", Op.GT, late.replace(tzinfo=zone)), held)
+    assert holds(Compare("x", Op.LT, date(2026, 3, 2)), {"x": date(2026, 3, 1)})
+    assert not holds(Compare("x", Op.LT, late), {"x": date(2026, 3, 1)})
+    for op in (op for op in Op if op is not Op.IN):
+        for literal in (late.replace(tzinfo=UTC), date(2026, 3, 2), "2026-03-02"):
+            assert not holds(Compare("x", op, literal), {"x": early})
+
+
+@pytest.mark.parametrize("held", [b"x", {"x": 1}, object()])
+def test_what_is_of_no_kind_satisfies_no_comparison(held: object) -> None:
+    for literal in ("x", ("x",)):
+        for op in Op:
+            assert not holds(Compare("x", op, literal), {"x": held})

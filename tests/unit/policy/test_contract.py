@@ -374,3 +374,38 @@ def test_of_a_case_policy_learns_the_form_alone(reference: str | None, form: str
     assert made["context"]["case_form"] == form
     assert made["context"]["case_given"] is bool(reference)
     assert not reference or reference not in json.dumps(made, ensure_ascii=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where"),
+    [
+        ((), None, "result is not an object"),
+        (("version",), "1", "version is not a whole number"),
+        (("serial",), "1", "serial is not a whole number"),
+        (("obligations",), None, "obligations is not a list"),
+        (("obligations",), [{}], "obligation lacks ['type']"),
+        (("obligations",), [{"type": 1}], "obligation.type is not a text"),
+        (("obligations",), [{"type": "x", "attributes": []}], "attributes is not an object"),
+        (("resources",), None, "resources is not an object"),
+        (("resources", "f0"), None, "resources.f0 is not an object"),
+        (("resources", "f0", "show"), 1, "resources.f0.show is not a text"),
+        (("resources", "f0", "limit"), "1", "resources.f0.limit is not a whole number"),
+        (("resources", "f0", "rows"), ROWS_BY_BAND, "resources.f0.rows looks at match_band"),
+        (("resources", "f0", "uses"), [], "resources.f0.uses is not an object"),
+        (("resources", "f0", "uses", "filter"), 1, "resources.f0.uses.filter is not a list"),
+        (("resources", "f0", "uses", "filter"), [1], "resources.f0.uses.filter is not a text"),
+        (("resources", "f0", "read"), [], "resources.f0.read is not an object"),
+        (("resources", "f0", "read", "sex"), 1, "resources.f0.read.sex is not a text"),
+        (("resources", "f0", "read", "value", 0, "as"), 1, "resources.f0.read.value.as is not"),
+        (("resources", "f0", "read", "value", 0), {}, "resources.f0.read.value lacks"),
+        (("resources", "f0", "notes"), [], "resources.f0.notes is not an object"),
+        (("resources", "f0", "notes", "", "text"), 1, "resources.f0.notes..text is not a text"),
+        (("refuse",), 1, "refuse is not an object"),
+    ],
+)
+def test_an_operator_is_told_where_an_answer_is_wrong(
+    path: tuple[str | int, ...], value: Any, where: str
+) -> None:
+    with pytest.raises(PolicyMisunderstood) as raised:
+        read_decision(put(path, value) if path else value)
+    assert f"the policy's answer: {where}" in raised.value.detail

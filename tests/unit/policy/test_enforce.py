@@ -153,6 +153,51 @@ def test_a_note_on_the_field_explains_what_is_too_fine() -> None:
     assert asking(FULL, "FIRST_OUT", town=why).withheld == {"f0": NO}
 
 
+def test_a_note_on_the_part_or_on_the_record_explains_it_where_the_field_has_none() -> None:
+    names = replace(part("names", "PersonName"), filters=frozenset({"full"}))
+    asked = fetch("f0", part("", "Person", "sex"), names)
+    asked = replace(asked, where=Compare("names.full", Op.EQ, "A"))
+    own, other = Note(rule="own", text="record"), Note(rule="part", text="part")
+    for inner, expected in ((shown(note=other), other), (shown(), own)):
+        plan = agreed(
+            asked, fetch("f1"), f0=shown("sex", note=own), f0_names=inner, f1=shown("sex")
+        )
+        assert plan.withheld == {"f0": expected}
+    plan = agreed(asked, fetch("f1"), f0=shown("sex"), f1=shown("sex"))
+    assert plan.withheld == {"f0": Note()}
+
+
+def test_an_element_is_shown_if_something_of_it_is_or_nothing_was_to_be() -> None:
+    """Else a list of empty elements would tell how many there are."""
+    parts = {
+        "names": part("names", "PersonName", "full", "kind"),
+        "warnings": part("warnings", "Warning", "kind"),
+        "alerts": part("alerts", "Alert"),  # only asked by
+        "": part("", "Person", "sex"),
+    }
+    grant = agreed(
+        fetch("f0", *parts.values()), f0=shown(), f0_names=shown("kind"), f0_warnings=shown(),
+        f0_alerts=shown(),
+    ).grants["f0"]  # fmt: skip
+    found = {path: grant.parts[path].show for path in parts}
+    assert found == {
+        "names": Show.RECORDS, "warnings": None, "alerts": Show.RECORDS, "": Show.RECORDS,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("show", [Show.RECORDS, Show.SILENT])
+def test_a_component_whose_outer_one_is_not_planned_is_as_wide_as_its_record(show: Show) -> None:
+    inner = part("addresses.location", "Place", "town")
+    plan = agreed(
+        fetch("f0", part("", "Person", "sex"), inner), fetch("f1"),
+        f0=shown("sex", show=show), f0_addresses_location=shown("town"), f1=shown("sex"),
+    )  # fmt: skip
+    if show is Show.RECORDS:
+        assert plan.grants["f0"].parts["addresses.location"].show is Show.RECORDS
+    else:
+        assert plan.silent == {"f0"}
+
+
 @pytest.mark.parametrize(
     ("where", "manner"),
     [

@@ -228,6 +228,7 @@ def bands(value: str, today: date) -> list[str]:
 @example(made=("2008-02-29", date(2008, 2, 29)), today=date(2026, 2, 28))
 @example(made=("2008-02-29", date(2008, 2, 29)), today=date(2026, 3, 1))
 @example(made=("1991-12-20/2005-01-10", date(2004, 1, 1)), today=date(2026, 1, 1))
+@example(made=("1985-01-01/2005-01-10", date(1990, 1, 1)), today=date(2026, 1, 1))
 def test_the_bands_hold_every_age_that_a_date_may_stand_for(
     made: tuple[str, date], today: date
 ) -> None:

@@ -93,7 +93,7 @@ def test_a_duty_that_lasts_says_of_which_fetch(duty: str) -> None:
     carry_out([one], asking())
     assert lasting([REASON, one]) == (Lasting(type=duty, kind="face", resource="f0"),)
     for wrong in ({}, {"kind": "face"}, {**given, "more": 1}, {**given, "kind": ""},
-                  {**given, "resource": None}):  # fmt: skip
+                  {**given, "resource": None}, {**given, "kind": 7}):  # fmt: skip
         with pytest.raises(PolicyMisunderstood):
             carry_out([Obligation(type=duty, attributes=wrong)], asking())
 
@@ -135,6 +135,7 @@ def test_a_sign_in_is_as_strong_as_asked_for() -> None:
         lately(True),
         lately(acr=(1,)),
         Obligation(type="reauthenticate", attributes={"max_age_s": 60, "acr": "phr"}),
+        Obligation(type="reauthenticate", attributes={"max_age_s": 60, "acr": [], "more": 1}),
         Obligation(type="time_box"),
         Obligation(type="time_box", attributes={"seconds": 0}),
         Obligation(type="time_box", attributes={"seconds": 1.5}),
@@ -166,8 +167,23 @@ def test_a_budget_is_read_strictly() -> None:
     assert (read.name, read.unit.value, read.most) == ("questions", "question", 400)
     wrong: list[dict[str, Any]] = [
         {"unit": "week"}, {"window_s": 0}, {"most": -1}, {"most": True}, {"slow_ms": 1.5},
-        {"desk": ""}, {"agency": None}, {"more": 1},
+        {"desk": ""}, {"agency": None}, {"name": 7}, {"more": 1},
     ]  # fmt: skip
     for change in wrong:
         with pytest.raises(PolicyMisunderstood):
             budgets_of([Obligation(type="budget", attributes=BUDGET | change)])
+    least = BUDGET | {"window_s": 1, "slow_after": 0, "slow_ms": 0, "most": 0}
+    (read,) = budgets_of([Obligation(type="budget", attributes=least)])
+    assert (read.window_s, read.slow_after, read.slow_ms, read.most) == (1, 0, 0, 0)
+    negative = BUDGET | {"window_s": -1}
+    with pytest.raises(PolicyMisunderstood):
+        budgets_of([Obligation(type="budget", attributes=negative)])
+
+
+def test_a_second_is_the_shortest_time() -> None:
+    (read,) = tripwires_of([Obligation(type="notify_owner", attributes=TOLD | {"due_s": 1})])
+    assert read.due_s == 1
+    assert time_box_s([Obligation(type="time_box", attributes={"seconds": 1})]) == 1
+    carry_out([lately(1)], signed_in(1))
+    with pytest.raises(Refused):
+        carry_out([lately(1)], signed_in(1.001))

@@ -53,6 +53,7 @@ def north() -> EntityMapping:
 
 PERSON: Mapping[str, Any] = {
     "sex": "MALE",
+    "date_of_birth": "1991-04-17",
     "birth_place": None,
     "names": [
         {"family": "Hodja", "given": "B"}, {"family": "Hoxha", "given": "A", "kind": "LEGAL"},
@@ -76,6 +77,12 @@ PERSON: Mapping[str, Any] = {
         (all_of((FAMILY, Or((SEX, IsNull("sex"))))), True),
         (Or((FAMILY, IsNull("sex"))), True),
         (Or((IsNull("names.family"), IsNull("sex"))), False),
+        (Compare("date_of_birth", Op.EQ, "1991"), True),  # any day that both may mean
+        (Compare("date_of_birth", Op.EQ, "1992"), False),
+        (Compare("date_of_birth", Op.LT, "1992"), True),
+        (Compare("date_of_birth", Op.LT, "1991-04"), False),  # not any: as text before
+        (Compare("date_of_birth", Op.IN, ("1990", "1991-04-17")), True),
+        (Compare("date_of_birth", Op.IN, ("1991",)), False),
         (ALWAYS, True),
         (NEVER, False),
     ],

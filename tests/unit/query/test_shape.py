@@ -355,6 +355,26 @@ def test_matching_that_is_withheld_says_so_and_silent_does_not() -> None:
     }  # fmt: skip
 
 
+def test_what_speaks_for_one_person_is_told_whole() -> None:
+    document = BOTH.format("match { score band reason features { name } }")
+    same = {"identifiers": [{"kind": "PASSPORT", "value": "A1234567"}]}
+    made = answer(document, {"f0": came(record("e1", **same)), "f1": came(record("n1", **same))})
+    for hit in hits(made):
+        assert hit["match"]["score"] > 0
+        assert hit["match"]["band"]
+        assert "passport number" in hit["match"]["reason"]
+        assert hit["match"]["features"]
+
+
+@pytest.mark.parametrize("show", [Show.HIT, Show.COUNT, Show.RECORDS])
+def test_the_total_is_of_what_is_shown_whatever_else_is_a_hit(show: Show) -> None:
+    document = BOTH.format("sex")
+    results = {"f0": came(record("e1")), "f1": came(record("n1"))}
+    made = answer(document, results, changed("f0", show=show))
+    total = made.body["data"]["personSearch"]["total"]
+    assert total == len(hits(made)) == 1 + (show is Show.RECORDS)
+
+
 # --- roots, links, sources -----------------------------------------------------------------------
 
 
