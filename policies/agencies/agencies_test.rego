@@ -140,3 +140,11 @@ test_nis_says_whom_the_untrained_ask if {
 		"action": "refer",
 	}}
 }
+
+test_what_is_silent_stays_so_whatever_its_owner_says if {
+	question := q.asked("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("SCP", "Vehicle", ["make"], {}))
+	decision := gateway.decision with input as question
+		with data.tables.matrix.Vehicle.response_officer as {"*": "silent"}
+		with data.agencies.scp.withhold as {"f0": {"rule": "r", "text": "t", "desk": "d", "action": "call"}}
+	decision.resources.f0 == {"show": "silent"}
+}

@@ -396,3 +396,9 @@ test_an_owner_that_is_not_in_the_table_has_no_desk if {
 	gateway.desk("vehicles", "XYZ") == "vehicles"
 	not gateway.desk("owner", "XYZ")
 }
+
+test_a_refusal_without_words_is_no_permission if {
+	question := q.with_context(simple, {"reason_code": "R99"})
+	refusal(question) == "refuse.reason_code"
+	not gateway.decision with input as question with data.tables.refusals as {}
+}

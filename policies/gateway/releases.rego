@@ -61,7 +61,7 @@ widened(id, ruling) := object.remove(ruling, ["show"]) if {
 } else := object.union(object.remove(ruling, ["read"]), {"show": "records", "read": alone(id)}) if {
 	id in opened
 	ruling.show in {"hit", "records"}
-} else := object.union(object.remove(ruling, ["read"]), {"read": object.union(ruling.read, added(id, ruling.read))}) if {
+} else := object.union(ruling, {"read": added(id, ruling.read)}) if {
 	open[id]
 	ruling.show == "records"
 } else := ruling

@@ -208,6 +208,7 @@ def test_a_component_whose_outer_one_is_not_planned_is_as_wide_as_its_record(sho
         (Compare("postcode", Op.EQ, "1991"), "MONTH_YEAR"),
         (Compare("postcode", Op.EQ, "1991-04"), "MONTH_YEAR"),
         (Compare("town", Op.EQ, "Wrackhaven"), "FIRST_OUT"),
+        (Compare("parent_key", Op.EQ, "7"), "FIRST_OUT"),  # a link's key, no criterion
     ],
 )  # fmt: skip
 def test_what_is_no_finer_than_the_mask_is_asked(where: Condition, manner: Manner) -> None:

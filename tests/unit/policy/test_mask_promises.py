@@ -159,6 +159,7 @@ def test_of_a_postcode_its_district_is_told(out: str, inward: str, gap: str) -> 
     assert MASKS["FIRST_OUT"](f"{out}{gap}{inward}", postcode) == (out, None)
     assert MASKS["FIRST_OUT"](f"{out} {inward[0]}", postcode) == (out, None)  # its sector
     assert MASKS["FIRST_OUT"](out, postcode) == (out, None)
+    assert MASKS["FIRST_OUT"](out, replace(CONTEXT, type="String")) == (out, None)
     assert MASKS["FIRST_OUT"](out, replace(CONTEXT, type="E164")) == (None, out)
 
 
