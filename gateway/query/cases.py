@@ -138,6 +138,7 @@ def _compared(condition: Compare, look: Look) -> Meets:
     types = {type(member) for member in members}
     like = next(iter(types & _ALIKE), None) if len(types) == 1 else None
     beside = look.name if isinstance(look, Held) else None
+    texts = frozenset(members) if like is str and op in {Op.EQ, Op.IN} else frozenset()
 
     def meets(values: Values, owner: Owner) -> bool:
         held = look(values, owner) if beside is None else values.get(beside)
@@ -145,11 +146,11 @@ def _compared(condition: Compare, look: Look) -> Meets:
             return False
         if type(held) is like:
             return compare(held)  # type: ignore[no-any-return]  # of like values a bool
-        if type(held) is not list:
-            return holds(condition, {name: held})
-        for element in held:
-            if compare(element) if type(element) is like else holds(condition, {name: element}):
-                return True
-        return False
+        if texts and type(held) is list:  # a text is equal to texts alone
+            try:
+                return not texts.isdisjoint(held)
+            except TypeError:  # a list of lists
+                pass
+        return holds(condition, {name: held})
 
     return meets
