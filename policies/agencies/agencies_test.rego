@@ -148,3 +148,13 @@ test_what_is_silent_stays_so_whatever_its_owner_says if {
 		with data.agencies.scp.withhold as {"f0": {"rule": "r", "text": "t", "desk": "d", "action": "call"}}
 	decision.resources.f0 == {"show": "silent"}
 }
+
+test_border_work_silences_flags_and_nothing_else if {
+	every agency in ["NMC", "SCP", "NCB"] {
+		question := q.asked("immigration_enforcement", "BID", "BORDER_SECURITY", flags(agency))
+		silenced := {id | some id in data.agencies[lower(agency)].silence} with input as question
+		silenced == {"f0.safeguarding"}
+		others := q.asked("immigration_enforcement", "BID", "BORDER_SECURITY", flags("ERU"))
+		count(data.agencies[lower(agency)].silence) == 0 with input as others
+	}
+}

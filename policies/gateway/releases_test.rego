@@ -187,3 +187,9 @@ test_what_is_silent_stays_so_beneath_an_opened_record if {
 		with data.tables.matrix.Person.bureau_officer as {"*": "silent"}
 	decision.resources.f1 == {"show": "silent"}
 }
+
+test_a_released_field_that_was_not_asked_for_is_not_shown if {
+	unasked := object.union(report, {"f0": {"read": ["ref"]}})
+	ruling(bureau(unasked, [released({"opens": true})]), "f0").read == {"ref": "CLEAR"}
+	object.keys(ruling(bureau(unasked, [released({})]), "f0").read) == {"ref"}
+}
