@@ -16,6 +16,7 @@ from connectors.conditions import ALWAYS, NEVER, Condition, fields_of, from_json
 from gateway.errors import PolicyMisunderstood
 from gateway.model import (
     HIT_ONLY,
+    Beside,
     Case,
     Decision,
     Fetch,
@@ -182,7 +183,8 @@ def _decision(result: object) -> Decision:
 
 
 def _ruling(data: object, at: str) -> Ruling:
-    given = _object(data, at, optional={"show", "limit", "rows", "uses", "read", "notes"})
+    known = {"show", "limit", "rows", "uses", "read", "notes", "beside"}
+    given = _object(data, at, optional=known)
     read = _values(given.get("read", {}), f"{at}.read", _manner_reader())
     if len({_hits(manner) for manner in read.values()}) > 1:
         # Else one field's silence about a hit would show the rest of what may only be one.
@@ -194,7 +196,13 @@ def _ruling(data: object, at: str) -> Ruling:
         uses=_uses(given.get("uses", {}), at),
         read=read,
         notes=_values(given.get("notes", {}), f"{at}.notes", _note),
+        beside=_beside(given["beside"], f"{at}.beside") if "beside" in given else None,
     )
+
+
+def _beside(data: object, at: str) -> Beside:
+    given = _object(data, at, required={"rows", "note"})
+    return Beside(rows=_rows(given["rows"], at), note=_note(given["note"], f"{at}.note"))
 
 
 def _rows(data: object, at: str) -> Condition:

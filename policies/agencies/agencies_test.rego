@@ -18,21 +18,26 @@ test_an_owner_without_a_policy_has_agreed_to_nothing if {
 	}
 }
 
-test_forces_and_bureau_silence_flags_for_border_work_whatever_the_matrix_says if {
+# The switch lets it through here, so that only the agency's own rule can be what silences it.
+test_forces_and_bureau_silence_flags_for_immigration_control_whatever_the_matrix_says if {
 	every agency in ["NMC", "SCP", "NCB"] {
-		question := q.asked("immigration_enforcement", "BID", "BORDER_SECURITY", flags(agency))
+		question := q.asked("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", flags(agency))
 		decision := gateway.decision with input as question
+			with data.tables.switches.firewall_silent as []
 			with data.tables.matrix["Person.safeguarding"].immigration_enforcement as {"*": "clear"}
 		decision.resources["f0.safeguarding"] == {"show": "silent"}
-		safety := gateway.decision with input as q.with_context(question, {"purpose": "OFFICER_SAFETY"})
+		border := gateway.decision with input as q.with_context(question, {"purpose": "BORDER_SECURITY"})
 			with data.tables.matrix["Person.safeguarding"].immigration_enforcement as {"*": "clear"}
-		safety.resources["f0.safeguarding"].show == "records"
+		border.resources["f0.safeguarding"].show == "records"
 	}
 }
 
-test_flags_are_silent_for_border_officers_alone if {
-	arrival := gateway.decision with input as q.asked("arrival_officer", "SCP", "BORDER_SECURITY", flags("SCP"))
-	arrival.resources["f0.safeguarding"].show != "silent"
+test_who_protects_a_suspect_is_told_of_for_border_security if {
+	every agency in ["NMC", "SCP", "NCB"] {
+		told := ruling("border_force", "BID", "BORDER_SECURITY", flags(agency), "f0.safeguarding")
+		told.show == "hit"
+		told.notes[""].desk == "public-protection"
+	}
 }
 
 immigration := q.person("BID", "immigration", "ImmigrationStatus", ["status", "case_state"])

@@ -88,11 +88,8 @@ asks_by_face if {
 trained(name) if name in subject.training
 
 # METADATA
-# title: A border or immigration officer asks for border or immigration work
-border_work if {
-	input.subject.agency == "BID"
-	input.context.purpose in {"IMMIGRATION_CONTROL", "BORDER_SECURITY"}
-}
+# title: Somebody asks for immigration control, which is no crime purpose
+immigration_control if input.context.purpose == "IMMIGRATION_CONTROL"
 
 # METADATA
 # title: The entities and components that are asked for

@@ -86,44 +86,6 @@ test_a_discreet_marker_is_seen_by_whom_it_was_placed_for if {
 	[lib.eq("discreet", false)] == markers(q.asked("rocu_analyst", "ERU", "PREVENT_DETECT_CRIME", resources))
 }
 
-test_the_firewall_hides_victims_from_immigration_control if {
-	no_victims := lib.eq("victim", false)
-	no_victims in conditions(enforcement("IMMIGRATION_CONTROL"))
-	not no_victims in conditions(enforcement("BORDER_SECURITY"))
-}
-
-test_a_setting_without_rules_of_its_own_keeps_the_firewall_up if {
-	every setting in {"firewall", "protocol", "notify", "off", ""} {
-		decision := gateway.decision with input as enforcement("IMMIGRATION_CONTROL")
-			with data.tables.switches.firewall as setting
-		lib.eq("victim", false) in decision.resources.f0.rows.value
-	}
-}
-
-test_a_setting_that_lowers_it_lowers_it if {
-	decision := gateway.decision with input as enforcement("IMMIGRATION_CONTROL")
-		with data.tables.switches.firewall as "protocol"
-		with data.tables.switches.firewall_lowered_by as ["protocol"]
-	not lib.eq("victim", false) in decision.resources.f0.rows.value
-}
-
-test_without_a_whole_switch_nothing_is_decided if {
-	every broken in [
-		{"firewall_purposes": [], "firewall_silent": []},
-		{"firewall": "firewall", "firewall_silent": []},
-		{"firewall": "firewall", "firewall_purposes": []},
-	] {
-		not gateway.decision with input as enforcement("IMMIGRATION_CONTROL") with data.tables.switches as broken
-	}
-}
-
-test_the_firewall_holds_whatever_the_matrix_says if {
-	question := q.asked("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", q.person("BID", "safeguarding", "SafeguardFlag", ["kind"]))
-	decision := gateway.decision with input as question
-		with data.tables.matrix["Person.safeguarding"].immigration_enforcement as {"*": "clear"}
-	decision.resources["f0.safeguarding"] == {"show": "silent"}
-}
-
 test_no_children_for_partners_abroad if {
 	liaison := q.asked("foreign_liaison", "PARTNER", "OIC_INVESTIGATION", q.fetch("NMC", "Person", [], {}))
 	lib.before("date_of_birth", "2007") in conditions(liaison)

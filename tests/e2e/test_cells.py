@@ -321,7 +321,8 @@ async def test_q3_border_security(asker: Asker) -> None:
     assert bid["nationalities"] == [{"country": "AL", "claimed": True}]
     assert {s["kind"] for s in bid["safeguarding"]} == {"HEALTH"}  # BID's own
     assert all(row["safeguarding"] == [] for row in answer.hits(owner="SCP"))
-    assert not answer.said("safeguarding", agency="SCP")  # silent
+    # Section 8.5: under a crime purpose a hit, where the cell of section 5 has silence.
+    assert answer.outcomes("safeguarding", agency="SCP") == {"HIT"}
     assert all(row["offending"] == [] for row in answer.hits())
     (count, *_) = answer.said("offending", agency="NMC")
     assert (count["outcome"], count["mask"]) == ("MASKED", "COUNT_ONLY")

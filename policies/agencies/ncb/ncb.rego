@@ -15,6 +15,6 @@ consents := true
 #   owner: NCB
 #   reason: A possible victim must be able to come forward.
 silence contains id if {
-	lib.border_work
+	lib.immigration_control
 	some id in (lib.safeguarding & lib.of_agency("NCB"))
 }

@@ -10,11 +10,11 @@ import data.gateway.lib
 consents := true
 
 # METADATA
-# title: Safeguarding flags are not for border work
+# title: Safeguarding flags are not for immigration control
 # custom:
 #   owner: SCP
-#   reason: Who asks the police for protection must not meet border work for it.
+#   reason: Who asks the police for protection must not meet immigration control for it.
 silence contains id if {
-	lib.border_work
+	lib.immigration_control
 	some id in (lib.safeguarding & lib.of_agency("SCP"))
 }

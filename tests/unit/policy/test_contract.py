@@ -13,6 +13,7 @@ import pytest
 from connectors.conditions import NEVER, Compare, Op
 from gateway.errors import PolicyMisunderstood
 from gateway.model import (
+    Beside,
     Case,
     Fetch,
     Justification,
@@ -374,3 +375,25 @@ def test_of_a_case_policy_learns_the_form_alone(reference: str | None, form: str
     assert made["context"]["case_form"] == form
     assert made["context"]["case_given"] is bool(reference)
     assert not reference or reference not in json.dumps(made, ensure_ascii=False)
+
+
+TOLD = {
+    "rows": {"type": "field", "field": "victim", "operator": "eq", "value": True},
+    "note": {"rule": "r", "text": "call", "desk": "d", "action": "call"},
+}
+
+
+def test_what_is_told_beside_the_records_shown() -> None:
+    answer = {"version": 1, "serial": 1, "obligations": [], "resources": {"f0": {"beside": TOLD}}}
+    beside = read_decision(answer).rulings["f0"].beside
+    assert beside == Beside(
+        rows=Compare("victim", Op.EQ, True),
+        note=Note(rule="r", text="call", desk="d", action="call"),
+    )
+    by_match = {"type": "field", "field": "match_band", "operator": "eq", "value": "LIKELY"}
+    for wrong in (
+        {}, {"rows": TOLD["rows"]}, {"note": TOLD["note"]}, {**TOLD, "more": 1},
+        {**TOLD, "rows": by_match}, None,
+    ):  # fmt: skip
+        with pytest.raises(PolicyMisunderstood):
+            read_decision({**answer, "resources": {"f0": {"beside": wrong}}})
