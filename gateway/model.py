@@ -88,6 +88,8 @@ class Subject:
     token_id: str
     attributes_as_at: datetime
     as_at: Mapping[str, datetime] = EMPTY  # of an attribute that its source said at another time
+    on_duty: bool = False
+    said_by: Mapping[str, str] = EMPTY  # of an attribute that another than the issuer said
     acr: str | None = None
     auth_time: datetime | None = None
     expires_at: datetime | None = None  # of the token that says all this

@@ -41,8 +41,8 @@ MAX_ELEMENTS: Final = 100
 """Elements of one component shown per record. It does not follow the number of records asked for:
 somebody who asks for one person still sees every warning."""
 
-ATTRIBUTES: Final = ("posting", "training", "clearance")
-"""What an issuer says of a person, each with the moment at which its own source said so."""
+ATTRIBUTES: Final = ("posting", "training", "clearance", "on_duty")
+"""What a token says of a person, each with who said so, and the moment at which they did."""
 
 _T = TypeVar("_T")
 
@@ -73,9 +73,11 @@ def question(
             "roles": list(subject.roles),
             "clearance": subject.clearance,
             "training": list(subject.training),
+            "on_duty": subject.on_duty,
             "as_at": {
                 name: _utc(subject.as_at.get(name, subject.attributes_as_at)) for name in ATTRIBUTES
             },
+            "said_by": {name: subject.said_by.get(name, subject.issuer) for name in ATTRIBUTES},
             "app": subject.app,
         },
         "context": {"time": _utc(now), "query_id": query_id, **_why(justification)},

@@ -25,7 +25,7 @@ DECIDES = {
     "gateway.refusals": {"name", "based", "reasoned"},
     "gateway.releases": {"open", "shows"},
     "gateway.rows": {"retained", "cleared", "overt", "adults"},
-    "gateway.subject": {"held", "barred", "acting", "clearance"},
+    "gateway.subject": {"held", "on_duty", "barred", "acting", "clearance"},
 }
 AGENCIES = json.loads((POLICIES / "tables/agencies/data.json").read_text("utf-8"))
 
