@@ -523,6 +523,7 @@ class SourceReport:
     agency: str
     state: State
     rows: int = 0  # records shown
+    review_due: int = 0  # of these
     masked: int = 0
     withheld: int = 0
     hits: int = 0

@@ -28,6 +28,7 @@ from gateway.query.fields import DROP, Build, Constant, Naming, Owner, Values, m
 from gateway.query.said import Event, Place, failure
 
 CONDITIONS: Final = Note(text="Shown under the conditions of the agency that holds it.")
+REVIEW_DUE: Final = "REVIEW_DUE"  # policy's rows look at every record's retention, so it is read
 FAILED: Final = frozenset({State.RATE_LIMITED, State.TIMED_OUT, State.UNAVAILABLE, State.FAULT})
 
 
@@ -66,6 +67,7 @@ class Records(Components):
         label = self.label(fetch, f"{path}.*" if many else path)
         note = self.agreed.grants[fetch.id].own.note("ref")
         made: list[Any] = []
+        due = 0
         lines: dict[str, None] = {}
         moment = self.shaping.moment
         for record in found:
@@ -86,7 +88,10 @@ class Records(Components):
             self.disclosed.append(identity)
             label(record, place)
             made.append(value)
-        self.said.tally(fetch.source).rows += len(made)
+            due += record.values.get("retention") == REVIEW_DUE
+        tally = self.said.tally(fetch.source)
+        tally.rows += len(made)
+        tally.review_due += due
         return made
 
     # --- one function for each field ---

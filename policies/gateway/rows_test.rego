@@ -18,6 +18,42 @@ test_overdue_is_searchable_and_disposal_is_not if {
 	lib.one_of("retention", ["CURRENT", "REVIEW_DUE"]) in conditions(officer("NMC", "OFFICER_SAFETY"))
 }
 
+# Section 8.2: searchable, and flagged. A record that is shown shows whether it is due for review.
+test_whoever_sees_a_record_sees_whether_it_is_due_for_review if {
+	unflagged := {[role, purpose, entity] |
+		some role, row in data.tables.roles
+		row.queries
+		some purpose in row.purposes
+		some owner in {row.agencies[0], "XYZ"}
+		question := q.asked(role, row.agencies[0], purpose, every_record(owner))
+		decision := gateway.decision with input as question with data.agencies.xyz as {"consents": true}
+		some entity, ruling in decision.resources
+		ruling.show == "records"
+		in_clear(ruling.read.ref)
+		not flagged(ruling.read)
+	}
+	unflagged == set()
+	clear := gateway.decision with input as q.asked("criminal_team", "BID", "OIC_INVESTIGATION", q.fetch("ERU", "OrganisedGroup", ["retention", "tier"], {}))
+	clear.resources.f0.read == {"retention": "CLEAR"}
+}
+
+every_record(owner) := {entity: one |
+	some entity, fields in data.tables.fields
+	fields.retention
+	one := q.fetch(owner, entity, ["ref", "retention"], {}).f0
+}
+
+in_clear("CLEAR")
+
+in_clear(cases) if {
+	some one in cases
+	one.as == "CLEAR"
+}
+
+flagged(read) if read.retention == "CLEAR"
+
+flagged(read) if read.retention == read.ref
+
 # Every record says what it was collected for; one that does not agrees with nothing.
 test_a_purpose_agrees_with_what_was_collected_for_it if {
 	every purpose, question in {
