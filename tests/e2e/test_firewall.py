@@ -173,19 +173,26 @@ async def test_by_protocol_a_number_finds_the_desk_as_a_name_does(
 ) -> None:
     """Of numbers only some kinds may be asked for, which no source can say of rows alone."""
     known: set[str] = set()
-    for person in population.people.values():
-        for document in person.documents:
-            if document.kind != "PASSPORT" or known == {"NMC", "SCP"}:
-                continue
-            passport = [{"identifier": document.number}]
-            wall, told = await find(by["firewall"], passport), await find(by["protocol"], passport)
-            assert told.data == wall.data
-            hits = {e["agency"] for e in told.said("personSearch.hits") if e["outcome"] == "HIT"}
-            if hits - known:
-                rows = (await find(by["notify"], passport)).hits()
-                shown = {row["ref"] for row in wall.hits()}
-                assert hits == {row["owner"] for row in rows if row["ref"] not in shown}
-                known |= hits
+    numbers = dict.fromkeys(
+        document.number
+        for force in (Agency.NMC, Agency.SCP)
+        for person, copy in population.held_by(force)
+        if person.safeguards
+        for document in copy.documents
+        if document.kind == "PASSPORT"
+    )
+    for number in numbers:
+        passport = [{"identifier": number}]
+        wall, told = await find(by["firewall"], passport), await find(by["protocol"], passport)
+        assert told.data == wall.data
+        hits = {e["agency"] for e in told.said("personSearch.hits") if e["outcome"] == "HIT"}
+        if hits - known:
+            rows = (await find(by["notify"], passport)).hits()
+            shown = {row["ref"] for row in wall.hits()}
+            assert hits == {row["owner"] for row in rows if row["ref"] not in shown}
+            known |= hits
+        if known >= {"NMC", "SCP"}:
+            break
     assert known >= {"NMC", "SCP"}
     hidden = await find(by["protocol"], [{"identifier": "QQ417417A"}])  # a kind not shown to them
     assert not [e for e in hidden.said("personSearch.hits") if e["outcome"] == "HIT"]
