@@ -196,7 +196,11 @@ async def running(
         stack.push_async_callback(log.aclose)
         store = await Store.open(address(settings.casework_url, settings.state_dir))
         stack.push_async_callback(store.aclose)
-        metrics = Metrics(purposes=catalogue.vocabulary.enums["Purpose"], sources=catalogue.sources)
+        metrics = Metrics(
+            purposes=catalogue.vocabulary.enums["Purpose"],
+            sources=catalogue.sources,
+            agencies={source.agency for source in catalogue.sources.values()},
+        )
         refs = Refs(own_key(settings.ref_key, length=32).reveal())
         new_id = partial(_new_id, clock)
         standing = Standing(store, refs.open, clock=clock, monotonic=monotonic, new_id=new_id)

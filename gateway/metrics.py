@@ -35,6 +35,7 @@ class _Series:
     visits: Counter
     visit_seconds: Histogram
     rows: Counter
+    review_due: Counter
     alarms: Counter
     left_alone: Gauge
     canaries: Gauge
@@ -46,10 +47,13 @@ class _Series:
 class Metrics:
     """The gateway's counters. Every method only counts; none can fail a query."""
 
-    def __init__(self, *, purposes: Iterable[str], sources: Iterable[str]) -> None:
+    def __init__(
+        self, *, purposes: Iterable[str], sources: Iterable[str], agencies: Iterable[str]
+    ) -> None:
         self.registry = CollectorRegistry()
         self._purposes = frozenset(purposes)
         self._sources = frozenset(sources)
+        self._agencies = frozenset(agencies)
         self._codes = outcome_codes()
         self._series = _series(self.registry)
         for source in self._sources:
@@ -77,6 +81,9 @@ class Metrics:
             for outcome, count in shown.items():
                 if count:
                     self._series.rows.labels(source, outcome).inc(count)
+            if report.review_due:
+                agency = _among(report.agency, self._agencies)
+                self._series.review_due.labels(agency).inc(report.review_due)
             if report.alarms:
                 self._series.alarms.labels(source).inc(report.alarms)
 
@@ -124,6 +131,7 @@ def _series(registry: CollectorRegistry) -> _Series:
         visits=counter("source_visits", "Visits by how they ended.", "source", "state"),
         visit_seconds=histogram("source_visit_seconds", "One visit to a source.", "source"),
         rows=counter("source_records", "Records by what was shown.", "source", "outcome"),
+        review_due=counter("review_due", "Records shown that are due for review.", "agency"),
         alarms=counter("source_alarms", "Rows a source should not have sent.", "source"),
         left_alone=gauge("source_left_alone", "1: it failed too often to be visited.", "source"),
         canaries=gauge("canaries", "Canaries by what the last round saw.", "source", "seen"),

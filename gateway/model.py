@@ -88,6 +88,8 @@ class Subject:
     token_id: str
     attributes_as_at: datetime
     as_at: Mapping[str, datetime] = EMPTY  # of an attribute that its source said at another time
+    on_duty: bool = False
+    said_by: Mapping[str, str] = EMPTY  # of an attribute that another than the issuer said
     acr: str | None = None
     auth_time: datetime | None = None
     expires_at: datetime | None = None  # of the token that says all this
@@ -312,6 +314,14 @@ def manners(manner: Manner | None) -> frozenset[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """Records that are not shown, and are told of: that there is one, and whom to ask."""
+
+    rows: Condition
+    note: Note
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
     """The decision's part about one resource. What it does not mention is denied."""
 
@@ -321,6 +331,7 @@ class Ruling:
     uses: frozenset[FieldUse] = frozenset()
     read: Mapping[str, Manner] = EMPTY
     notes: Mapping[str, Note] = EMPTY
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -434,6 +445,7 @@ class AuthorisedPlan:
     serial: int
     grants: Mapping[str, Grant] = EMPTY
     looks: Mapping[str, Grant] = EMPTY  # of the plan's looks those that may be made
+    beside: Mapping[str, Grant] = EMPTY  # by fetch: records of which only a hit is told
     silent: frozenset[str] = frozenset()  # visits answered like a source that holds nothing
     withheld: Mapping[str, Note] = EMPTY  # visits not made, and why
     obligations: tuple[Obligation, ...] = ()
@@ -479,6 +491,7 @@ class FetchResult:
     elapsed_s: float = 0.0
     detail: str = ""  # for the operator's log
     alarms: int = 0  # rows a source should not have sent
+    beside: tuple[Record, ...] = ()  # not shown: that there is one is all that may be told
 
 
 Results: TypeAlias = Mapping[str, FetchResult]
@@ -510,6 +523,7 @@ class SourceReport:
     agency: str
     state: State
     rows: int = 0  # records shown
+    review_due: int = 0  # of these
     masked: int = 0
     withheld: int = 0
     hits: int = 0

@@ -1,10 +1,11 @@
-"""Silent records that a question would have found: their owner learns it, the officer never does.
+"""Records of which their owner is to learn that a question found them; the officer never does.
 
-The obligation `notify_owner` carries the rows that stay silent. Once the answer is on its way, the
-gateway visits those sources once more for keys only, records that it did, and tells the owner's
-desk of what it found. Whether it visits depends on the decision alone; what it finds is in no
-answer, and neither in its timing nor in its size. The entries that it leaves are as many, found or
-not, since an officer's next receipt counts them.
+The obligation `notify_owner` carries the rows: ones that stay silent, or that are shown because
+the agencies lowered the victim firewall. Once the answer is on its way, the gateway visits those
+sources once more for keys only, records that it did, and tells the owner's desk of what it found.
+Whether it visits depends on the decision alone; what it finds is in no answer, and neither in its
+timing nor in its size. The entries that it leaves are as many, found or not, since an officer's
+next receipt counts them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -25,13 +26,12 @@ from gateway.model import (
     AuthorisedPlan,
     FetchResult,
     Grant,
-    PartGrant,
     Request,
     Results,
-    Show,
     Subject,
 )
-from gateway.policy.obligations import Tripwire, tripwires_of
+from gateway.policy.enforce import keys_of
+from gateway.policy.obligations import VICTIM_SHOWN, Tripwire, tripwires_of
 from gateway.query.fanout import FanOut
 from gateway.query.visit import link_keys
 
@@ -136,24 +136,20 @@ class Tripwires:
             due.request, self._new_id(), tuple(dict.fromkeys(w.agency for w, _ in wires))
         )
         await looking.intent([wire.resource for wire, _ in wires])
-        visits, found = self._visits(due.request), dict[str, FetchResult]()
+        visits, found = self._visits(due.request), list[tuple[Tripwire, FetchResult]]()
         for wire, grant in wires:
             keys = self._keys(due, grant)
             if grant.fetch.parent is None or keys:
-                found[wire.resource] = await visits.look(due.agreed, _silent(grant, wire), keys)
-        notices = [
-            notice
-            for wire, _ in wires
-            if wire.resource in found
-            for notice in self._notices(due, wire, found[wire.resource])
-        ]
+                looked = await visits.look(due.agreed, _look_for(wire, grant), keys)
+                found.append((wire, _among(due, wire, looked)))
+        notices = [one for wire, result in found for one in self._notices(due, wire, result)]
         if notices:
             await self._store.tell(*notices)
         await looking.outcome(
-            {
-                resource: (str(result.state), [str(record.key) for record in result.records])
-                for resource, result in found.items()
-            }
+            [
+                (wire.resource, str(result.state), [str(record.key) for record in result.records])
+                for wire, result in found
+            ]
         )
 
     def _keys(self, due: Due, grant: Grant) -> tuple[object, ...]:
@@ -171,7 +167,7 @@ class Tripwires:
                 at=now,
                 agency=wire.agency,
                 desk=wire.desk,
-                about=Told.SILENT_MATCH,
+                about=Told(wire.about),
                 subject=due.request.id,
                 record=self._seal(wire.agency, fetch.source, fetch.entity, record.key),
                 asker=due.asker,
@@ -182,11 +178,17 @@ class Tripwires:
         ]
 
 
-def _silent(grant: Grant, wire: Tripwire) -> Grant:
-    """The same visit for the keys of the rows that stay silent, and of nothing else."""
-    part = replace(grant.own.part, reads=frozenset())
-    own = PartGrant(part=part, show=Show.HIT, limit=_MOST, rows=wire.rows)
-    elements: Mapping[str, PartGrant] = {
-        path: replace(held, show=None, read={}) for path, held in grant.parts.items() if path
-    }
-    return Grant(fetch=replace(grant.fetch, limit=_MOST, after=None), parts={"": own, **elements})
+def _look_for(wire: Tripwire, grant: Grant) -> Grant:
+    """The same visit for the keys of the wire's rows alone: of silent ones the first, however the
+    officer pages; of shown ones those from the officer's own page on."""
+    if wire.about == VICTIM_SHOWN:
+        return keys_of(grant, wire.rows, limit=grant.own.limit, after=grant.fetch.after)
+    return keys_of(grant, wire.rows, limit=_MOST, after=None)
+
+
+def _among(due: Due, wire: Tripwire, looked: FetchResult) -> FetchResult:
+    """What was found, of what is told as shown only that which the officer's visit gave."""
+    if wire.about != VICTIM_SHOWN:
+        return looked
+    given = {record.key for record in due.results[wire.resource].records}
+    return replace(looked, records=tuple(r for r in looked.records if r.key in given))

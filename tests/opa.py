@@ -7,9 +7,10 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import httpx
 
@@ -18,21 +19,32 @@ from deploy.get_opa import candidates, supported
 POLICIES = Path(__file__).resolve().parents[1] / "policies"
 _START_S = 30.0
 
+Edit: TypeAlias = Callable[[dict[str, Any]], object]
+"""Changes a table in place."""
 
-def unbounded(folder: Path, *, tripwires: bool = True) -> Path:
-    """A copy of the deployed policies without budgets, since tests ask more than officers do; and
-    without `tripwires` for those who count every visit of a source."""
+
+def changed(folder: Path, **edits: Edit) -> Path:
+    """A copy of the deployed policies in which each table named is edited."""
     shutil.copytree(POLICIES, folder)
-    _change(folder, "budgets", kinds={})
-    _change(folder, "casework", most_waiting={"officer": 100_000, "record": 100_000})
-    if not tripwires:
-        _change(folder, "casework", tripwires={})
+    for table, edit in edits.items():
+        file = folder / "tables" / table / "data.json"
+        held = json.loads(file.read_text("utf-8"))
+        edit(held)
+        file.write_text(json.dumps(held), "utf-8")
     return folder
 
 
-def _change(folder: Path, table: str, **entries: object) -> None:
-    file = folder / "tables" / table / "data.json"
-    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | entries), "utf-8")
+def unbounded(folder: Path, *, tripwires: bool = True, **edits: Edit) -> Path:
+    """The same without budgets, since tests ask more than officers do; and without `tripwires` for
+    those who count every visit of a source."""
+
+    def casework(table: dict[str, Any]) -> None:
+        table["most_waiting"] = {"officer": 100_000, "record": 100_000}
+        if not tripwires:
+            table["tripwires"] = {}
+
+    edits["budgets"] = lambda table: table.update(kinds={})
+    return changed(folder, **{"casework": casework, **edits})
 
 
 def program() -> Path:

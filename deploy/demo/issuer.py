@@ -91,6 +91,7 @@ class Issuer:
             "clearance": persona.clearance,
             "training": list(persona.training),
             "attributes_as_at": now_s,
+            "on_duty": True,
         }
 
     def _load(self) -> list[SigningKey]:

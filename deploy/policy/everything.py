@@ -58,7 +58,9 @@ class Everything:
                 "roles": [asker.role],
                 "clearance": row["clearance"],
                 "training": self._training if asker.trained else [],
+                "on_duty": True,
                 "as_at": dict.fromkeys(ATTRIBUTES, _TIME),
+                "said_by": dict.fromkeys(ATTRIBUTES, "everything"),
                 "app": _APP,
             },
             "context": {

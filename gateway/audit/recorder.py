@@ -17,7 +17,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -29,11 +29,13 @@ from gateway.audit.merkle import leaf_hash, root_of
 from gateway.audit.sequencer import Receipt
 from gateway.errors import AuditUnavailable
 from gateway.model import (
+    HIT_ONLY,
     AuthorisedPlan,
     Decision,
     Operation,
     Request,
     Response,
+    Ruling,
     Show,
     Subject,
 )
@@ -334,10 +336,10 @@ class Looking:
         leaf = self._leaf(Kind.INTENT)
         self._intent_index = (await self._recorder.append(leaf, {}, self._agencies)).index
 
-    async def outcome(self, found: Mapping[str, tuple[str, list[str]]]) -> None:
-        """Write what was found: for each resource how its source fared, and the keys."""
+    async def outcome(self, found: Sequence[tuple[str, str, list[str]]]) -> None:
+        """Write what was found: the resource of each look, how its source fared, and the keys."""
         leaf = self._leaf(Kind.OUTCOME) | {"intent_index": self._intent_index}
-        detail = {"found": {name: [state, keys] for name, (state, keys) in found.items()}}
+        detail = {"found": [list(look) for look in found]}
         await self._recorder.append(leaf, detail, self._agencies)
 
     def _leaf(self, kind: Kind) -> dict[str, Any]:
@@ -368,10 +370,15 @@ def _question(decided: Decided, agreed: AuthorisedPlan) -> Written:
 def _digest(decision: Decision, question: Written) -> str:
     def granted() -> Written:
         rulings = decision.rulings.items()
-        return Written(canonical({n: [str(r.show), r.limit, *sorted(r.read)] for n, r in rulings}))
+        return Written(canonical({n: _granted(ruling) for n, ruling in rulings}))
 
     written = decision.made.once("granted", granted)
     return hashlib.sha256(Written.of({"question": question, "granted": written})).hexdigest()
+
+
+def _granted(ruling: Ruling) -> list[Any]:
+    beside = [HIT_ONLY] if ruling.beside else []
+    return [str(ruling.show), ruling.limit, *sorted(ruling.read), *beside]
 
 
 def _touched(agreed: AuthorisedPlan) -> dict[str, Any]:
@@ -391,6 +398,8 @@ def _touched(agreed: AuthorisedPlan) -> dict[str, Any]:
         "withheld": len(agreed.withheld),
         "silent": len(agreed.silent),
     }
-    return touched | (
-        {"released": sorted(one.id for one in agreed.released)} if agreed.released else {}
-    )
+    if agreed.beside:
+        touched["beside"] = len(agreed.beside)
+    if agreed.released:
+        touched["released"] = sorted(one.id for one in agreed.released)
+    return touched

@@ -49,6 +49,7 @@ def at_work(persona: Persona, now: datetime) -> Subject:
         app=persona.app,
         token_id="explain",  # noqa: S106 - not a password
         attributes_as_at=now,
+        on_duty=True,
     )
 
 

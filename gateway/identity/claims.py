@@ -28,7 +28,8 @@ _CLEARANCE = re.compile(r"[A-Z][A-Z_]{0,31}")
 # RFC 6749, section 3.3: scope tokens parted by single spaces, in one string
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*")
 
-_AS_AT = {name: f"{name}_as_at" for name in ("posting", "training", "clearance")}
+_ATTRIBUTES = ("posting", "training", "clearance", "on_duty")
+_AS_AT = {name: f"{name}_as_at" for name in _ATTRIBUTES}
 _OPTIONS = ("iss", "exp", "aud", "sub", "client_id", "iat", "jti")
 
 
@@ -77,6 +78,8 @@ def subject_of(
         as_at=MappingProxyType(
             {name: times[claim] for name, claim in _AS_AT.items() if claim in times}
         ),
+        on_duty=_on_duty(claims),
+        said_by=MappingProxyType(_said_by(claims)),
         acr=_text(claims, "acr", MAX_SUB_CHARS) if "acr" in claims else None,
         auth_time=times.get("auth_time"),
         expires_at=times["exp"],
@@ -130,6 +133,24 @@ def _words(claims: Mapping[str, object], name: str) -> tuple[str, ...]:
     if not all(isinstance(word, str) and _WORD.fullmatch(word) for word in value):
         raise Unauthenticated(detail=f"{name} holds something that is not a name")
     return tuple(dict.fromkeys(value))
+
+
+def _on_duty(claims: Mapping[str, object]) -> bool:
+    value = claims.get("on_duty", False)
+    if not isinstance(value, bool):
+        raise Unauthenticated(detail="on_duty is neither true nor false")
+    return value
+
+
+def _said_by(claims: Mapping[str, object]) -> dict[str, str]:
+    """The directory that said an attribute, where the issuer only passes it on: its own claim
+    counts before that of them all."""
+    found: dict[str, str] = {}
+    for name in _ATTRIBUTES:
+        for claim in (f"{name}_source", "attributes_source"):
+            if claim in claims:
+                found.setdefault(name, _text(claims, claim, MAX_SUB_CHARS))
+    return found
 
 
 def _clearance(claims: Mapping[str, object]) -> str:

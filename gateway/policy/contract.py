@@ -16,6 +16,7 @@ from connectors.conditions import ALWAYS, NEVER, Condition, fields_of, from_json
 from gateway.errors import PolicyMisunderstood
 from gateway.model import (
     HIT_ONLY,
+    Beside,
     Case,
     Decision,
     Fetch,
@@ -40,8 +41,8 @@ MAX_ELEMENTS: Final = 100
 """Elements of one component shown per record. It does not follow the number of records asked for:
 somebody who asks for one person still sees every warning."""
 
-ATTRIBUTES: Final = ("posting", "training", "clearance")
-"""What an issuer says of a person, each with the moment at which its own source said so."""
+ATTRIBUTES: Final = ("posting", "training", "clearance", "on_duty")
+"""What a token says of a person, each with who said so, and the moment at which they did."""
 
 _T = TypeVar("_T")
 
@@ -72,9 +73,11 @@ def question(
             "roles": list(subject.roles),
             "clearance": subject.clearance,
             "training": list(subject.training),
+            "on_duty": subject.on_duty,
             "as_at": {
                 name: _utc(subject.as_at.get(name, subject.attributes_as_at)) for name in ATTRIBUTES
             },
+            "said_by": {name: subject.said_by.get(name, subject.issuer) for name in ATTRIBUTES},
             "app": subject.app,
         },
         "context": {"time": _utc(now), "query_id": query_id, **_why(justification)},
@@ -182,7 +185,8 @@ def _decision(result: object) -> Decision:
 
 
 def _ruling(data: object, at: str) -> Ruling:
-    given = _object(data, at, optional={"show", "limit", "rows", "uses", "read", "notes"})
+    known = {"show", "limit", "rows", "uses", "read", "notes", "beside"}
+    given = _object(data, at, optional=known)
     read = _values(given.get("read", {}), f"{at}.read", _manner_reader())
     if len({_hits(manner) for manner in read.values()}) > 1:
         # Else one field's silence about a hit would show the rest of what may only be one.
@@ -194,7 +198,13 @@ def _ruling(data: object, at: str) -> Ruling:
         uses=_uses(given.get("uses", {}), at),
         read=read,
         notes=_values(given.get("notes", {}), f"{at}.notes", _note),
+        beside=_beside(given["beside"], f"{at}.beside") if "beside" in given else None,
     )
+
+
+def _beside(data: object, at: str) -> Beside:
+    given = _object(data, at, required={"rows", "note"})
+    return Beside(rows=_rows(given["rows"], at), note=_note(given["note"], f"{at}.note"))
 
 
 def _rows(data: object, at: str) -> Condition:

@@ -7,12 +7,13 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
 
-from connectors.conditions import NEVER, And, Compare, Condition, Or
+from connectors.conditions import NEVER, And, Compare, Condition, Or, fields_of
 from gateway.errors import PolicyMisunderstood, Refused
 from gateway.model import (
     CLEAR,
     SILENT,
     AuthorisedPlan,
+    Beside,
     Decision,
     Fetch,
     Grant,
@@ -67,6 +68,7 @@ def authorise(
     # What holds for all plans of one structure is worked out once for each decision on it.
     made = decision.made.once(plan.structure, Made) if plan.structure else Made()
     grants: dict[str, Grant] = {}
+    beside: dict[str, Grant] = {}
     silent: set[str] = set()
     withheld: dict[str, Note] = {}
     for fetch in plan.visits:
@@ -78,6 +80,8 @@ def authorise(
         if isinstance(agreed, Grant):
             same = agreed.fetch is fetch
             grants[fetch.id] = agreed if same else replace(agreed, fetch=fetch)
+            if (told := decision.rulings[fetch.id].beside) is not None:
+                beside[fetch.id] = _beside(grants[fetch.id], told)
         elif agreed is None:
             silent.add(fetch.id)
         else:
@@ -90,6 +94,7 @@ def authorise(
         serial=decision.serial,
         grants=grants,
         looks=looks,
+        beside={name: told for name, told in beside.items() if name in grants},
         silent=frozenset(silent),
         withheld=withheld,
         obligations=decision.obligations,
@@ -145,6 +150,32 @@ def _agreed(
     if (denied := _denied(fetch, rulings)) is not None:
         return denied
     return Grant(fetch=fetch, parts=_parts(fetch, rulings, vocabulary))
+
+
+def keys_of(grant: Grant, rows: Condition, *, limit: int, after: str | int | None) -> Grant:
+    """The same visit for the keys of other rows, found by the same elements, and nothing else."""
+    asked = fields_of(grant.fetch.where) | {grant.fetch.link_by or ""}
+    bare = {
+        path: replace(part, read={}, match=frozenset(), count=frozenset())
+        for path, part in grant.parts.items()
+    }
+    parts = {
+        path: part if any(field.startswith(f"{path}.") for field in asked) else _unread(part)
+        for path, part in bare.items()
+    }
+    parts[""] = replace(bare[""], rows=rows, limit=limit)
+    return Grant(fetch=replace(grant.fetch, after=after), parts=parts)
+
+
+def _unread(part: PartGrant) -> PartGrant:
+    """No element of it is read; it still finds its record as far as it may be seen."""
+    return part if part.show is Show.SILENT else replace(part, show=None)
+
+
+def _beside(grant: Grant, told: Beside) -> Grant:
+    """The look for records that are told of and not shown: the same on every page, for one."""
+    look = keys_of(grant, told.rows, limit=1, after=None)
+    return replace(look, parts={**look.parts, "": replace(look.own, notes={"": told.note})})
 
 
 def _denied(fetch: Fetch, rulings: Mapping[str, Ruling]) -> Note | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from connectors.conditions import Condition, from_json
 from gateway.errors import PolicyMisunderstood, PurposeRequired, Refused
@@ -44,10 +44,17 @@ def require_reason(obligation: Obligation, asking: Asking) -> None:
         )
 
 
+SILENT_MATCH: Final = "SILENT_MATCH"
+VICTIM_SHOWN: Final = "VICTIM_SHOWN"
+_ABOUT: Final = frozenset({SILENT_MATCH, VICTIM_SHOWN})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tripwire:
-    """Rows of one fetch that stay silent, and the desk that is told of a match with one."""
+    """Rows of one fetch that stay silent, or of which each that is shown is told, and the desk
+    that is told of a match with one."""
 
+    about: str  # SILENT_MATCH or VICTIM_SHOWN
     agency: str
     resource: str  # the fetch
     rows: Condition
@@ -57,7 +64,7 @@ class Tripwire:
 
 
 def notify_owner(obligation: Obligation, asking: Asking) -> None:
-    """The owner of silent rows learns of a match, once the answer has left: `gateway/tripwire.py`.
+    """The owner of such rows learns of a match, once the answer has left: `gateway/tripwire.py`.
 
     Raises:
         PolicyMisunderstood: it does not say whom to tell, or of what.
@@ -76,12 +83,13 @@ def tripwires_of(obligations: Iterable[Obligation]) -> tuple[Tripwire, ...]:
 
 def _tripwire(given: Mapping[str, Any]) -> Tripwire:
     texts: dict[str, Any] = {
-        name: given.get(name) for name in ("agency", "resource", "desk", "on_call")
+        name: given.get(name) for name in ("about", "agency", "resource", "desk", "on_call")
     }
     due_s = given.get("due_s")
     if (
         given.keys() != {*texts, "rows", "due_s"}
         or not all(isinstance(text, str) and text for text in texts.values())
+        or texts["about"] not in _ABOUT
         or type(due_s) is not int
         or due_s < 1
     ):

@@ -33,7 +33,9 @@ _CANARY: Final[Mapping[str, Any]] = {
         "roles": ["response_officer"],
         "clearance": "OS",
         "training": [],
+        "on_duty": True,
         "as_at": dict.fromkeys(ATTRIBUTES, "2025-01-01T00:00:00Z"),
+        "said_by": dict.fromkeys(ATTRIBUTES, "canary"),
         "app": "canary",
     },
     "context": {

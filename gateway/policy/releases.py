@@ -62,7 +62,8 @@ def settled(decision: Decision, plan: Plan, held: Sequence[Released]) -> Decisio
     fetches = {fetch.id: fetch for fetch in plan.visits}
     rulings: dict[str, Ruling] = {}
     for name, ruling in decision.rulings.items():
-        if RELEASED in fields_of(ruling.rows):
+        rows = (ruling.rows, *((ruling.beside.rows,) if ruling.beside else ()))
+        if any(RELEASED in fields_of(one) for one in rows):
             raise PolicyMisunderstood(detail=f"{name}.rows look at {RELEASED}")
         fetch = fetches.get(name)
         keys = {one.id: one.key for one in held if fetch is not None and bears_on(one, fetch)}

@@ -43,7 +43,8 @@ from gateway.query.visit import Visit, link_keys
 
 Probe: TypeAlias = tuple[float, ...]
 
-_SAID = frozenset({State.ANSWERED, State.TRUNCATED, State.NOT_ASKED})  # not a failure
+_LOOKED = frozenset({State.ANSWERED, State.TRUNCATED})
+_SAID = _LOOKED | {State.NOT_ASKED}  # not a failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +137,7 @@ class FanOut:
         group: asyncio.TaskGroup,
     ) -> None:
         """One fetch; those beneath it go on in the group."""
-        result = await self._timed(agreed, grant, keys)
+        result = await self._with_beside(agreed, grant, keys)
         results[grant.fetch.id] = result
         for child in agreed.grants.values():
             if child.fetch.parent != grant.fetch.id:
@@ -146,6 +147,24 @@ class FanOut:
                 group.create_task(self._branch(agreed, child, found, results, group))
             else:
                 results[child.fetch.id] = FetchResult(state=State.ANSWERED)
+
+    async def _with_beside(
+        self, agreed: AuthorisedPlan, grant: Grant, keys: Sequence[Any]
+    ) -> FetchResult:
+        """One visit, and the one for records that are told of and not shown, if there is to be
+        one. Where a source cannot say whether there are any, it has not answered."""
+        told = agreed.beside.get(grant.fetch.id)
+        if told is None:
+            return await self._timed(agreed, grant, keys)
+        visits = (self._timed(agreed, grant, keys), self.look(agreed, told, keys))
+        result, beside = await together(visits)
+        silent = result.state in _SAID and beside.state not in _LOOKED
+        return replace(
+            beside if silent else result,
+            beside=beside.records,
+            elapsed_s=max(result.elapsed_s, beside.elapsed_s),
+            alarms=result.alarms + beside.alarms,
+        )
 
     async def _timed(
         self, agreed: AuthorisedPlan, grant: Grant, keys: Sequence[Any]

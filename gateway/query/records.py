@@ -29,6 +29,7 @@ from gateway.query.fields import DROP, Build, Constant, maker
 from gateway.query.said import Event, Place, failure
 
 CONDITIONS: Final = Note(text="Shown under the conditions of the agency that holds it.")
+REVIEW_DUE: Final = "REVIEW_DUE"  # policy's rows look at every record's retention, so it is read
 FAILED: Final = frozenset({State.RATE_LIMITED, State.TIMED_OUT, State.UNAVAILABLE, State.FAULT})
 
 
@@ -39,7 +40,7 @@ class Records(Components):
     disclosed: list[tuple[str, str, str | int]] = field(default_factory=list)
     fetches: dict[str, Fetch] = field(default_factory=dict)
     makers: dict[str, tuple[Naming, Build]] = field(default_factory=dict)
-    by_key: dict[str, dict[Any, list[Record]]] = field(default_factory=dict)
+    by_key: dict[tuple[str, bool], dict[Any, list[Record]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.fetches = {fetch.id: fetch for fetch in self.agreed.plan.fetches}
@@ -67,6 +68,7 @@ class Records(Components):
         label = self.label(fetch, f"{path}.*" if many else path)
         note = self.agreed.grants[fetch.id].own.note("ref")
         made: list[Any] = []
+        due = 0
         lines: dict[str, None] = {}
         moment = self.shaping.moment
         for record in found:
@@ -87,7 +89,10 @@ class Records(Components):
             self.disclosed.append(identity)
             label(record, place)
             made.append(value)
-        self.said.tally(fetch.source).rows += len(made)
+            due += record.values.get("retention") == REVIEW_DUE
+        tally = self.said.tally(fetch.source)
+        tally.rows += len(made)
+        tally.review_due += due
         return made
 
     # --- one function for each field ---
@@ -197,26 +202,42 @@ class Records(Components):
             event = failure(self.agency(child), result.state)
             self.say(child, pattern, place, event)
             return []
+        hidden: list[Record] = []
+        if child.id in self.agreed.beside:
+            hidden = self.linked(child, owner.record, from_, beside=True)
+            self.say(child, pattern, place, None)
         found = self.linked(child, owner.record, from_)[: grant.own.limit]
+        made: list[Any] = []
         if grant.own.show is not Show.RECORDS:
             told = self.counted(child, grant.own, [r.values for r in found]) if found else None
             self.say(child, pattern, place, told)
-            return []
-        if (note := grant.own.note()) != Note():
-            self.say(child, pattern, place, self.event(child, Outcome.WITHHELD, note))
-        return self.visible(
-            child, pattern, place, found=found, before=before, many=many, band=owner.band
-        )
+        else:
+            if (note := grant.own.note()) != Note():
+                self.say(child, pattern, place, self.event(child, Outcome.WITHHELD, note))
+            made = self.visible(
+                child, pattern, place, found=found, before=before, many=many, band=owner.band
+            )
+        if hidden:
+            self.say(child, pattern, place, self.told_beside(child))
+        return made
 
-    def linked(self, child: Fetch, record: Record, from_: str) -> list[Record]:
-        """The child's records that belong to this parent, in the child's order."""
-        index = self.by_key.get(child.id)
+    def told_beside(self, fetch: Fetch) -> Event:
+        """That something is held which is not shown, and whom to ask."""
+        return self.event(fetch, Outcome.HIT, self.agreed.beside[fetch.id].own.note())
+
+    def linked(
+        self, child: Fetch, record: Record, from_: str, *, beside: bool = False
+    ) -> list[Record]:
+        """The child's records that belong to this parent, in the child's order; or those that
+        are told of and not shown."""
+        index = self.by_key.get((child.id, beside))
         if index is None:
             index = {}
-            for found in self.results[child.id].records if child.id in self.results else ():
+            result = self.results.get(child.id, FetchResult(state=State.ANSWERED))
+            for found in result.beside if beside else result.records:
                 for key in found.links:
                     index.setdefault(key, []).append(found)
-            self.by_key[child.id] = index
+            self.by_key[child.id, beside] = index
         part, _, name = from_.rpartition(".")
         if not part:
             return index.get(record.values.get(name), [])

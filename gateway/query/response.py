@@ -49,6 +49,7 @@ def reports_of(
                 agency=source.agency,
                 state=min(states, key=_WORST.index, default=State.NOT_ASKED),
                 rows=tally.rows,
+                review_due=tally.review_due,
                 masked=tally.told[Outcome.MASKED],
                 withheld=tally.told[Outcome.WITHHELD],
                 hits=tally.told[Outcome.HIT],

@@ -58,6 +58,7 @@ class Tally:
     """How much of one source was shown, and how often what was said of it."""
 
     rows: int = 0
+    review_due: int = 0  # of the rows
     told: defaultdict[Outcome, int] = field(default_factory=lambda: defaultdict(int))
 
 

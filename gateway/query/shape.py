@@ -13,6 +13,7 @@ from gateway.model import (
     AuthorisedPlan,
     Fetch,
     FetchResult,
+    Grant,
     Note,
     Operation,
     Outcome,
@@ -147,6 +148,22 @@ class _Root:
             event = Event(records.agency(fetch), Outcome.NOT_ASKED, text=TOO_BROAD)
             records.say(fetch, pattern, at, event)
             return [], False
+        found, whole = self.shown(fetch, grant, result, pattern, at, before)
+        if result.beside:
+            records.say(fetch, pattern, at, records.told_beside(fetch))
+        return found, whole
+
+    def shown(
+        self,
+        fetch: Fetch,
+        grant: Grant,
+        result: FetchResult,
+        pattern: str,
+        at: Place,
+        before: int,
+    ) -> tuple[list[Any], bool]:
+        """What an answered visit gives, as the grant has it."""
+        records = self.records
         if grant.own.show is not Show.RECORDS:
             if result.records:
                 values = [r.values for r in result.records]

@@ -6,6 +6,7 @@
 package gateway.budgets
 
 import data.gateway.fields
+import data.gateway.firewall
 import data.gateway.lib
 import data.gateway.subject
 
@@ -47,6 +48,11 @@ counts(row) if {
 	row.when == "hit"
 	some named in fields.outcomes
 	data.tables.outcomes[named].show == "hit"
+}
+
+counts(row) if {
+	row.when == "hit"
+	firewall.told
 }
 
 # METADATA

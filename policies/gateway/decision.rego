@@ -15,6 +15,7 @@
 package gateway
 
 import data.gateway.fields
+import data.gateway.firewall
 import data.gateway.lib
 import data.gateway.obligations
 import data.gateway.owners
@@ -53,7 +54,7 @@ decision := {
 	"obligations": [one | some one in obligations.required],
 } if {
 	not refusals.name
-	rows.switched
+	firewall.whole
 	subject.acting
 }
 
@@ -100,13 +101,24 @@ agreed := {id: shown |
 seen(named, place, agency, type, limit, read, uses) := {"show": "silent"} if {
 	data.tables.outcomes[named].show == "silent"
 } else := {"show": "silent"} if {
-	place in rows.silenced
+	place in firewall.silenced
 } else := object.union(
 	shape(named, place, fields.side(agency), type, limit, read, uses),
-	{"notes": notes(named, place, agency)},
+	object.union({"notes": notes(named, place, agency)}, beside(named, place, agency)),
 ) if {
 	data.tables.outcomes[named]
 } else := unlisted(place, agency)
+
+# METADATA
+# title: Records that are not shown, of which only is told that there is one, and whom to call
+beside(named, place, agency) := {"beside": {
+	"rows": lib.all_of(rows.victims(named, fields.side(agency))),
+	"note": note(firewall.setting.note, concat(":", [place, "firewall"]), agency),
+}} if {
+	firewall.told
+	form(place) == "record"
+	data.tables.outcomes[named].show
+} else := {}
 
 # METADATA
 # title: Nobody listed it
@@ -143,13 +155,17 @@ capped(outcome, asked) := min([asked, data.tables.limits.records]) if outcome.sh
 
 # METADATA
 # title: Without the fields an agency keeps back, and with the conditions it adds
-narrowed(id, ruling) := object.union(object.remove(ruling, ["read"]), {
-	"rows": lib.all_of(array.concat(ruling.rows.value, [one | some one in owners.narrowed[id]])),
-	"read": object.remove(unlined(ruling.read, hidden), hidden),
-}) if {
+narrowed(id, ruling) := object.union(object.remove(ruling, ["read"]), object.union(
+	{"rows": fewer(id, ruling.rows), "read": object.remove(unlined(ruling.read, hidden), hidden)},
+	{"beside": {"rows": fewer(id, told.rows)} | some key, told in ruling; key == "beside"},
+)) if {
 	ruling.show
 	hidden := object.get(owners.hidden, id, set())
 } else := ruling
+
+# METADATA
+# title: The rows that an agency's conditions leave
+fewer(id, these) := lib.all_of(array.concat(these.value, [one | some one in owners.narrowed[id]]))
 
 # METADATA
 # title: Who keeps back the sanitised text keeps back the line that a hit would tell of it

@@ -172,6 +172,28 @@ test_a_stale_posting_or_clearance_is_not_held if {
 	refusal(said("posting", "2025-02-28T09:59:59Z")) == "refuse.stale"
 }
 
+test_a_role_of_the_front_line_asks_on_duty_only if {
+	data.tables.limits.fresh_hours.on_duty == 12
+	started := gateway.decision with input as said("on_duty", "2025-02-28T22:00:00Z")
+	not started.refuse
+	every stale in ["2025-02-28T21:59:59Z", "2020-01-01T00:00:00Z", "never", null] {
+		refusal(said("on_duty", stale)) == "refuse.on_duty"
+	}
+	every other in [false, null, "true", 1] {
+		refusal(q.with_subject(simple, {"on_duty": other})) == "refuse.on_duty"
+	}
+	refusal(json.remove(simple, ["subject/on_duty"])) == "refuse.on_duty"
+	refusal(json.remove(simple, ["subject/as_at/on_duty"])) == "refuse.on_duty"
+}
+
+test_who_works_at_a_desk_asks_whether_or_not_on_duty if {
+	analyst := q.asked("rocu_analyst", "ERU", "OIC_INVESTIGATION", q.fetch("ERU", "Person", ["sex"], {}))
+	decision := gateway.decision with input as q.with_subject(analyst, {"on_duty": false})
+	not decision.refuse
+	required := {name | some name, row in data.tables.roles; row.on_duty}
+	required == {"response_officer", "sergeant", "immigration_enforcement", "border_force", "arrival_officer"}
+}
+
 test_stale_training_is_none if {
 	question := q.asked("rocu_analyst", "ERU", "OIC_INVESTIGATION", q.fetch("ERU", "IntelligenceReport", ["urn"], {}))
 	every moment, shown in {"2025-01-30T10:00:00Z": "records", "2025-01-30T09:59:59Z": "hit", "never": "hit"} {

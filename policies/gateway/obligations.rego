@@ -5,6 +5,7 @@ package gateway.obligations
 
 import data.gateway.budgets
 import data.gateway.fields
+import data.gateway.firewall
 import data.gateway.lib
 import data.gateway.owners
 import data.gateway.rows
@@ -25,21 +26,42 @@ required contains {"type": "require_reason", "attributes": {}} if input.context.
 # custom:
 #   owner: all agencies
 #   reason: Silence must not cost an officer's life.
-required contains {"type": "notify_owner", "attributes": {
-	"agency": resource.agency,
-	"resource": id,
-	"rows": lib.all_of([lib.eq("silent", true), rows.retained]),
-	"desk": desk,
-	"on_call": on_call(desk),
-	"due_s": data.tables.casework.tripwire_due_s,
-}} if {
+required contains notice(id, "SILENT_MATCH", silent, data.tables.casework.tripwire_due_s) if {
 	not subject.unattended
+	silent := [lib.eq("silent", true), rows.retained]
 	some id, resource in input.resources
 	fields.root[id] == id
 	resource.entity in data.tables.casework.tripwires[resource.agency]
 	resource.agency in owners.consenting
 	count(rows.overt(fields.side(resource.agency))) > 0
-	desk := data.tables.agencies[resource.agency].desk
+}
+
+# METADATA
+# title: An owner learns of each record of a victim or a witness that a lowered firewall shows
+# custom:
+#   owner: all agencies
+#   reason: Who answers for a victim must be able to warn them.
+required contains notice(id, "VICTIM_SHOWN", victims, firewall.setting.due_s) if {
+	firewall.open
+	some id, named in fields.outcome_name
+	fields.root[id] == id
+	data.tables.outcomes[named].show != "silent"
+	victims := rows.victims(named, fields.side(input.resources[id].agency))
+}
+
+# METADATA
+# title: That an owner's desk is told of what is found of these rows, and another in time
+notice(id, about, these, due_s) := {"type": "notify_owner", "attributes": {
+	"about": about,
+	"agency": agency,
+	"resource": id,
+	"rows": lib.all_of(these),
+	"desk": desk,
+	"on_call": on_call(desk),
+	"due_s": due_s,
+}} if {
+	agency := input.resources[id].agency
+	desk := data.tables.agencies[agency].desk
 }
 
 # METADATA

@@ -15,6 +15,7 @@ test_an_owner_learns_of_what_stays_silent_to_others if {
 	[one | some one in gateway.decision.obligations; one.type == "notify_owner"] == [{
 		"type": "notify_owner",
 		"attributes": {
+			"about": "SILENT_MATCH",
 			"agency": "ERU",
 			"resource": "f0",
 			"rows": lib.all_of([lib.eq("silent", true), lib.one_of("retention", ["CURRENT", "REVIEW_DUE"])]),

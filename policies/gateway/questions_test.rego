@@ -14,10 +14,18 @@ asked(role, agency, purpose, resources) := {
 		"roles": [role],
 		"clearance": "OS",
 		"training": ["intelligence", "face_operator", "covert_read"],
+		"on_duty": true,
 		"as_at": {
 			"posting": "2025-03-01T06:00:00Z",
 			"training": "2025-03-01T06:00:00Z",
 			"clearance": "2025-03-01T06:00:00Z",
+			"on_duty": "2025-03-01T06:00:00Z",
+		},
+		"said_by": {
+			"posting": "https://issuer.example",
+			"training": "https://issuer.example",
+			"clearance": "https://issuer.example",
+			"on_duty": "https://issuer.example",
 		},
 		"app": "nmc-station",
 	},

@@ -23,6 +23,9 @@ name := "question" if {
 	subject.barred
 } else := "purpose" if {
 	not subject.acting
+} else := "on_duty" if {
+	subject.role.on_duty == "required"
+	not subject.on_duty
 } else := "purpose_basis" if {
 	not based
 } else := "reason_code" if {

@@ -3,6 +3,7 @@
 # description: Conditions written out as data, sent to the source and re-checked on every row.
 package gateway.rows
 
+import data.gateway.firewall
 import data.gateway.lib
 import data.gateway.subject
 
@@ -39,40 +40,6 @@ overt(whose) := [] if {
 } else := [lib.eq("silent", false)]
 
 # METADATA
-# title: The victim firewall is up for this purpose
-# description: >-
-#   The switch belongs to the agencies together, not to the gateway. Only a setting that is listed
-#   in `firewall_lowered_by` lowers it; none is before rules of its own are written.
-# custom:
-#   owner: all agencies
-#   reason: Who reports a crime must not be found through the report.
-firewalled if {
-	input.context.purpose in data.tables.switches.firewall_purposes
-	not data.tables.switches.firewall in data.tables.switches.firewall_lowered_by
-}
-
-# METADATA
-# title: Places that say nothing behind the firewall, whatever the matrix says
-silenced := {place | firewalled; some place in data.tables.switches.firewall_silent}
-
-# METADATA
-# title: Without a whole switch nothing is decided
-switched if {
-	is_string(data.tables.switches.firewall)
-	is_array(data.tables.switches.firewall_purposes)
-	is_array(data.tables.switches.firewall_silent)
-}
-
-# METADATA
-# title: Behind the firewall no record answers that stands on a victim's or a witness's role
-# custom:
-#   owner: all agencies
-#   reason: Who reports a crime must not be found through the report.
-no_victims := [lib.eq("victim", false)] if {
-	firewalled
-} else := []
-
-# METADATA
 # title: Only who was certainly grown up when the year began
 # description: The year alone, so that of a date known by its year or month no day is too late.
 # custom:
@@ -84,14 +51,26 @@ adults(outcome) := [lib.before("date_of_birth", sprintf("%d", [year - 18]))] if 
 } else := []
 
 # METADATA
+# title: What holds for every record, whatever its kind and whoever it is about
+lawful(whose) := array.concat([retained, cleared, agreeing], overt(whose))
+
+# METADATA
 # title: The guard of every record, whatever its kind; a component stands behind its record's
-guard("record", whose) := array.concat([retained, cleared, agreeing], array.concat(overt(whose), no_victims))
+guard("record", whose) := array.concat(lawful(whose), firewall.rows)
 
 guard("component", _) := []
 
 # METADATA
 # title: The conditions of an outcome on the rows of a record or of a component, all of which hold
-conditions(named, form, whose) := array.concat(guard(form, whose), array.concat(own, adults(outcome))) if {
+conditions(named, form, whose) := array.concat(guard(form, whose), added(named))
+
+# METADATA
+# title: The same, of the records that stand on a victim's or a witness's role
+victims(named, whose) := array.concat(lawful(whose), array.concat([lib.eq("victim", true)], added(named)))
+
+# METADATA
+# title: The conditions that an outcome adds
+added(named) := array.concat(own, adults(outcome)) if {
 	outcome := data.tables.outcomes[named]
 	own := only(outcome)
 }

@@ -18,6 +18,42 @@ test_overdue_is_searchable_and_disposal_is_not if {
 	lib.one_of("retention", ["CURRENT", "REVIEW_DUE"]) in conditions(officer("NMC", "OFFICER_SAFETY"))
 }
 
+# Section 8.2: searchable, and flagged. A record that is shown shows whether it is due for review.
+test_whoever_sees_a_record_sees_whether_it_is_due_for_review if {
+	unflagged := {[role, purpose, entity] |
+		some role, row in data.tables.roles
+		row.queries
+		some purpose in row.purposes
+		some owner in {row.agencies[0], "XYZ"}
+		question := q.asked(role, row.agencies[0], purpose, every_record(owner))
+		decision := gateway.decision with input as question with data.agencies.xyz as {"consents": true}
+		some entity, ruling in decision.resources
+		ruling.show == "records"
+		in_clear(ruling.read.ref)
+		not flagged(ruling.read)
+	}
+	unflagged == set()
+	clear := gateway.decision with input as q.asked("criminal_team", "BID", "OIC_INVESTIGATION", q.fetch("ERU", "OrganisedGroup", ["retention", "tier"], {}))
+	clear.resources.f0.read == {"retention": "CLEAR"}
+}
+
+every_record(owner) := {entity: one |
+	some entity, fields in data.tables.fields
+	fields.retention
+	one := q.fetch(owner, entity, ["ref", "retention"], {}).f0
+}
+
+in_clear("CLEAR")
+
+in_clear(cases) if {
+	some one in cases
+	one.as == "CLEAR"
+}
+
+flagged(read) if read.retention == "CLEAR"
+
+flagged(read) if read.retention == read.ref
+
 # Every record says what it was collected for; one that does not agrees with nothing.
 test_a_purpose_agrees_with_what_was_collected_for_it if {
 	every purpose, question in {
@@ -84,44 +120,6 @@ test_a_discreet_marker_is_seen_by_whom_it_was_placed_for if {
 	[ours] == markers(question)
 	[lib.eq("discreet", false)] == markers(q.with_subject(question, {"training": []}))
 	[lib.eq("discreet", false)] == markers(q.asked("rocu_analyst", "ERU", "PREVENT_DETECT_CRIME", resources))
-}
-
-test_the_firewall_hides_victims_from_immigration_control if {
-	no_victims := lib.eq("victim", false)
-	no_victims in conditions(enforcement("IMMIGRATION_CONTROL"))
-	not no_victims in conditions(enforcement("BORDER_SECURITY"))
-}
-
-test_a_setting_without_rules_of_its_own_keeps_the_firewall_up if {
-	every setting in {"firewall", "protocol", "notify", "off", ""} {
-		decision := gateway.decision with input as enforcement("IMMIGRATION_CONTROL")
-			with data.tables.switches.firewall as setting
-		lib.eq("victim", false) in decision.resources.f0.rows.value
-	}
-}
-
-test_a_setting_that_lowers_it_lowers_it if {
-	decision := gateway.decision with input as enforcement("IMMIGRATION_CONTROL")
-		with data.tables.switches.firewall as "protocol"
-		with data.tables.switches.firewall_lowered_by as ["protocol"]
-	not lib.eq("victim", false) in decision.resources.f0.rows.value
-}
-
-test_without_a_whole_switch_nothing_is_decided if {
-	every broken in [
-		{"firewall_purposes": [], "firewall_silent": []},
-		{"firewall": "firewall", "firewall_silent": []},
-		{"firewall": "firewall", "firewall_purposes": []},
-	] {
-		not gateway.decision with input as enforcement("IMMIGRATION_CONTROL") with data.tables.switches as broken
-	}
-}
-
-test_the_firewall_holds_whatever_the_matrix_says if {
-	question := q.asked("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", q.person("BID", "safeguarding", "SafeguardFlag", ["kind"]))
-	decision := gateway.decision with input as question
-		with data.tables.matrix["Person.safeguarding"].immigration_enforcement as {"*": "clear"}
-	decision.resources["f0.safeguarding"] == {"show": "silent"}
 }
 
 test_no_children_for_partners_abroad if {

@@ -30,6 +30,16 @@ fresh(attribute) if {
 }
 
 # METADATA
+# title: Somebody said lately enough that the person is on duty
+# custom:
+#   owner: all agencies
+#   reason: Who is off duty has nobody to stop and nothing to look up.
+on_duty if {
+	input.subject.on_duty == true
+	fresh("on_duty")
+}
+
+# METADATA
 # title: Somebody whose work is in the consoles asks no questions, whatever else they hold
 # custom:
 #   owner: all agencies

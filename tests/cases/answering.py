@@ -139,7 +139,7 @@ def _gate(request: Request, decision: Mapping[str, Any], parser: Parser, planner
         sources={id_: Memory(_rows().get(id_, {})) for id_ in catalogue.sources},
         refs=refs,
         limits=planner.limits,
-        metrics=Metrics(purposes=(), sources=catalogue.sources),
+        metrics=Metrics(purposes=(), sources=catalogue.sources, agencies=()),
         token_key=bytes(32),
         clock=lambda: request.received_at,
         monotonic=lambda: 0.0,

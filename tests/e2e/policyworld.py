@@ -78,7 +78,9 @@ def question(code: str, purpose: str, reason: str, resources: Resources) -> dict
             "roles": list(persona.roles),
             "clearance": persona.clearance,
             "training": list(persona.training),
+            "on_duty": True,
             "as_at": dict.fromkeys(ATTRIBUTES, "2025-03-01T06:00:00Z"),
+            "said_by": dict.fromkeys(ATTRIBUTES, "https://issuer.example"),
             "app": persona.app,
         },
         "context": {

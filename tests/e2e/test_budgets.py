@@ -4,8 +4,6 @@ tests/contract/test_budgets.py: the demonstration's officers have another issuer
 
 from __future__ import annotations
 
-import json
-import shutil
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,7 +18,7 @@ from deploy.demo.stack import ROOT
 from gateway.cli.demo import running_demo
 from tests.e2e.asking import Answer, Asker
 from tests.e2e.test_casework import Desk
-from tests.opa import POLICIES
+from tests.opa import changed
 
 PLATES = "query($vrm: Vrm!) { vehicle(vrm: $vrm) { make } }"
 PEOPLE = "query($n: [PersonCriteria!]!) { personSearch(anyOf: $n, first: 5) { hits { ref } } }"
@@ -30,15 +28,13 @@ RELEASE = (ROOT / "deploy/demo/documents/casework/release_budget.graphql").read_
 @pytest.fixture(scope="module")
 def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The deployed policies with a table that gives less."""
-    folder = tmp_path_factory.mktemp("budgets") / "policies"
-    shutil.copytree(POLICIES, folder)
-    file = folder / "tables" / "budgets" / "data.json"
-    table = json.loads(file.read_text("utf-8"))
-    table["slow_ms"] = 400
-    table["kinds"]["questions"] |= {"slow_after": 3, "most": 5}
-    table["kinds"]["one_target"] |= {"slow_after": 2, "most": 2}
-    file.write_text(json.dumps(table), "utf-8")
-    return folder
+
+    def less(table: dict[str, Any]) -> None:
+        table["slow_ms"] = 400
+        table["kinds"]["questions"] |= {"slow_after": 3, "most": 5}
+        table["kinds"]["one_target"] |= {"slow_after": 2, "most": 2}
+
+    return changed(tmp_path_factory.mktemp("budgets") / "policies", budgets=less)
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -21,7 +20,7 @@ from gateway.query.refs import Probe, officer
 from tests.e2e.asking import Answer, Asker
 from tests.e2e.owngateway import served
 from tests.e2e.test_casework import Desk
-from tests.opa import POLICIES, opa
+from tests.opa import changed, opa
 
 FACE = "query($f: FaceProbe!) { faceSearch(probe: $f) { threshold } }"
 VEHICLE = "query Stop($v: Vrm!) { vehicle(vrm: $v) { owner make } }"
@@ -97,12 +96,11 @@ async def test_of_two_searches_at_once_one_is_made(asker: Asker, population: Pop
 async def strict(asker: Asker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Asker]:
     """A gateway whose table has another person agree to every question that filters."""
     folder = tmp_path_factory.mktemp("strict")
-    policies = folder / "policies"
-    await asyncio.to_thread(shutil.copytree, POLICIES, policies)
-    file = policies / "tables" / "casework" / "data.json"
-    table = json.loads(file.read_text("utf-8"))
-    table["obliged"]["second_person"] = ["face", "filter"]
-    file.write_text(json.dumps(table))
+
+    def casework(table: dict[str, Any]) -> None:
+        table["obliged"]["second_person"] = ["face", "filter"]
+
+    policies = await asyncio.to_thread(changed, folder / "policies", casework=casework)
     with opa(policies) as port:
         url = f"http://127.0.0.1:{port}"
         async with served(

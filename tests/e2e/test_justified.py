@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from deploy.demo.population import Agency, Population
+from gateway.audit.entry import read_leaf
+from gateway.model import Subject
 from tests.e2e.asking import Asker
 
 PLATE = '{ vehicle(vrm: "SN68 BTX") { make } }'
@@ -81,3 +86,78 @@ async def test_a_partner_abroad_learns_who_holds_something_and_nothing_else(aske
     assert all(one["contact"] and one["action"] == "call" for one in told)
     assert not any(one.get("shows") or one.get("count") for one in told)
     assert not [one for one in none.body["extensions"]["disclosure"] if one["outcome"] == "HIT"]
+
+
+# --- on duty -------------------------------------------------------------------------------------
+
+
+def as_said(
+    monkeypatch: pytest.MonkeyPatch, asker: Asker, change: Callable[[Subject], Subject]
+) -> None:
+    """Tokens that say something else of their bearer than the demonstration's do."""
+    identity = type(asker.demo.started.gate.identity)
+    honest = identity.authenticate
+
+    async def authenticate(self: Any, authorization: Sequence[str]) -> Subject:
+        return change(await honest(self, authorization))
+
+    monkeypatch.setattr(identity, "authenticate", authenticate)
+
+
+def since(hours: float) -> Callable[[Subject], Subject]:
+    """On duty, as somebody said so many hours ago."""
+    at = datetime.now(UTC) - timedelta(hours=hours)
+    return lambda subject: replace(subject, as_at={"on_duty": at})
+
+
+@pytest.mark.parametrize(
+    ("persona", "change", "asks"),
+    [
+        ("RO", since(11.9), True),
+        ("RO", since(12.1), False),
+        ("RO", lambda subject: replace(subject, on_duty=False), False),
+        ("AO", lambda subject: replace(subject, on_duty=False), False),
+        ("IE", lambda subject: replace(subject, on_duty=False), False),
+        ("NO", lambda subject: replace(subject, on_duty=False), True),  # works at a desk
+    ],
+)
+async def test_who_is_on_the_front_line_asks_on_duty_only(
+    asker: Asker,
+    monkeypatch: pytest.MonkeyPatch,
+    persona: str,
+    change: Callable[[Subject], Subject],
+    asks: bool,
+) -> None:
+    log = asker.demo.started.log
+    as_said(monkeypatch, asker, change)
+    await asker.demo.started.tripwires.settled()  # entries of questions before this one
+    first = log.size
+    answer = await asker.ask(persona, PLATE, purpose="OFFICER_SAFETY", reason="R02")
+    leaf = read_leaf(await log.leaf(first))
+    assert answer.status == (200 if asks else 403)
+    assert leaf["kind"] == ("I" if asks else "D")  # refused before anybody was asked
+    if not asks:
+        said = answer.body["errors"][0]
+        assert said["extensions"]["rule"] == "refuse.on_duty"
+        assert said["extensions"]["contact"] == "gateway"
+        assert "Sign on for duty" in said["message"]
+
+
+async def test_the_sealed_log_keeps_who_said_what_of_an_officer_and_when(
+    asker: Asker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, academy = asker.demo.started.log, "https://academy.example"
+    as_said(monkeypatch, asker, lambda one: replace(one, said_by={"training": academy}))
+    await asker.demo.started.tripwires.settled()
+    first = log.size
+    await asker.ask("RO", PLATE, purpose="OFFICER_SAFETY", reason="R02")
+    leaf = read_leaf(await log.leaf(first))
+    detail = await log.detail(first, leaf["sealed"]["keys"][0])
+    subject = detail["question"]["subject"]
+    issuer = f"{asker.demo.stack.issuer_url}/nmc"
+    assert subject["said_by"] == {
+        "posting": issuer, "training": academy, "clearance": issuer, "on_duty": issuer,
+    }  # fmt: skip
+    assert subject["on_duty"] is True
+    assert subject["as_at"].keys() == subject["said_by"].keys()
+    assert academy not in str(leaf)

@@ -5,21 +5,20 @@ Under the deployed rules nobody who sees a number sees birth dates or names less
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from shutil import copytree
 from typing import Any
 
 import pytest
 
 from deploy.demo.population import Agency, Population
-from deploy.demo.stack import POLICIES, running_opa
+from deploy.demo.stack import running_opa
 from gateway.cli.demo import Demo
 from tests.e2e.asking import Answer, Asker
 from tests.e2e.owngateway import served
+from tests.opa import changed
 
 NUMBERS = """{ personSearch(anyOf: [{identifier: "BA4417093"}]) { hits {
   owner dateOfBirth names { full family } identifiers { kind value } } } }"""
@@ -28,21 +27,15 @@ EVENT = """query ($r: String!) { eventSearch(by: {ref: $r}, first: 50) { hits {
 Change = Callable[[dict[str, Any], dict[str, Any]], None]
 
 
-def table(policies: Path, name: str) -> Path:
-    return policies / "tables" / name / "data.json"
-
-
 @asynccontextmanager
 async def ruled(demo: Demo, opa_program: Path, folder: Path, change: Change) -> AsyncIterator[Demo]:
     """The demonstration under rules whose matrix and outcomes are changed."""
-    policies = Path(copytree(POLICIES, folder / "policies"))
-    tables = {
-        name: json.loads(table(policies, name).read_text("utf-8"))
-        for name in ("matrix", "outcomes")
-    }
-    change(tables["matrix"], tables["outcomes"])
-    for name, data in tables.items():
-        table(policies, name).write_text(json.dumps(data), "utf-8")
+    words: dict[str, Any] = {}
+    policies = changed(
+        folder / "policies",
+        matrix=lambda matrix: change(matrix, words),
+        outcomes=lambda outcomes: outcomes.update(words),
+    )
     async with (
         running_opa(opa_program, policies) as opa_url,
         served(demo, folder / "state", secrets={}, opa_url=opa_url) as other,

@@ -194,7 +194,7 @@ PERSON, EVENT = "Person at personSearch", "Incident at personSearch.events"
 DESK = "public-protection"
 HOMES = "ELEMENTS where kind is HOME or WORK or FREQUENTS (Person.addresses:homes; border)"
 Q11: list[Row] = [
-    ("RO", "PROTECT_VULNERABLE", PERSON, "safeguarding.kind", each("BID NCB SCP", "CLEAR")),
+    ("RO", "PROTECT_VULNERABLE", PERSON, "safeguarding.kind", each("BID NCB NMC SCP", "CLEAR")),
     ("RO", "PROTECT_VULNERABLE", EVENT, RECORD,
      {"NMC": "RECORDS", "SCP": f"HIT (Incident:protection_hit; {DESK})"}),
     ("RO", "PROTECT_VULNERABLE", EVENT, "flags", each("NMC", "CLEAR")),
@@ -202,11 +202,11 @@ Q11: list[Row] = [
      each("BID", "WITHHELD (Person.immigration:immigration_desk; border)")),
     ("RO", "PROTECT_VULNERABLE", PERSON, "addresses", each("BID NMC SCP", HOMES)),
     ("IE", "IMMIGRATION_CONTROL", EVENT, RECORD, each("NMC SCP", "SILENT")),
-    ("IE", "IMMIGRATION_CONTROL", PERSON, "safeguarding", each("BID NCB SCP", "SILENT")),
+    ("IE", "IMMIGRATION_CONTROL", PERSON, "safeguarding", each("BID NCB NMC SCP", "SILENT")),
     ("RA", OIC, PERSON, "safeguarding",
-     each("BID NCB SCP", f"HIT (Person.safeguarding:protection_hit; {DESK})")),
+     each("BID NCB NMC SCP", f"HIT (Person.safeguarding:protection_hit; {DESK})")),
     ("RA", OIC, EVENT, RECORD, each("NMC SCP", "RECORDS where victim is false")),
-    ("NO", "PROTECT_VULNERABLE", PERSON, "safeguarding.state", each("BID NCB SCP", "CLEAR")),
+    ("NO", "PROTECT_VULNERABLE", PERSON, "safeguarding.state", each("BID NCB NMC SCP", "CLEAR")),
     ("NO", "PROTECT_VULNERABLE", EVENT, "flags", each("NMC SCP", "CLEAR")),
     ("NO", OIC, EVENT, RECORD,
      each("NMC SCP", "RECORDS where silent is false and victim is false")),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
-from shutil import copytree
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -17,7 +15,7 @@ from gateway.catalogue.check import load_catalogue
 from gateway.catalogue.schema import camel
 from gateway.cli import main
 from gateway.cli.common import ROOT
-from tests.opa import POLICIES, program
+from tests.opa import changed, program
 
 Rows: TypeAlias = list[dict[str, str]]
 
@@ -108,11 +106,10 @@ def test_a_refusal_is_one_row(
 def test_a_changed_copy_gives_its_own_rows(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    policies = Path(copytree(POLICIES, tmp_path / "policies"))
-    table = policies / "tables/matrix/data.json"
-    matrix = json.loads(table.read_text("utf-8"))
-    matrix["Person.identifiers"]["response_officer"]["APPREHEND"] = "clear"
-    table.write_text(json.dumps(matrix), "utf-8")
+    def cell(matrix: dict[str, Any]) -> None:
+        matrix["Person.identifiers"]["response_officer"]["APPREHEND"] = "clear"
+
+    policies = changed(tmp_path / "policies", matrix=cell)
     chosen = ("--role", "response_officer", "--purpose", "APPREHEND", "--policies", str(policies))
     rows = covered(capsys, *chosen)
     assert outcomes(rows, "Person.identifiers", "value", "read") == {("*", "*"): "CLEAR"}

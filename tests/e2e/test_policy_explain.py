@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from deploy.policy.places import places
 from gateway.catalogue.check import load_catalogue
 from gateway.cli import main
-from tests.opa import POLICIES, program
+from tests.opa import POLICIES, changed, program
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,8 +80,8 @@ def asked(capsys: pytest.CaptureFixture[str], words: str) -> str:
         ),
         (
             "BF Person.safeguarding.kind BORDER_SECURITY --agency NCB",
-            "is silent, as if nothing were held; decided by policies/agencies/ncb/ncb.rego, "
-            "silence.",
+            "is a hit, only that something is held; decided by policies/tables/matrix/data.json, "
+            "Person.safeguarding / border_force / BORDER_SECURITY / other; ",
         ),
         (
             "RO Encounter.method PROTECT_VULNERABLE --agency BID",
@@ -166,15 +166,15 @@ def test_the_change_that_the_documentation_walks_through(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """docs/policy.md, "Changing a rule": the command shows the row before and after."""
-    policies = shutil.copytree(POLICIES, tmp_path / "policies")
-    outcomes, matrix = (policies / "tables" / name / "data.json" for name in ("outcomes", "matrix"))
-    held = json.loads(outcomes.read_text("utf-8"))
-    word = json.loads(json.dumps(held["numbers_police"]))
-    word["read"]["value"][0]["as"] = "CLEAR"
-    outcomes.write_text(json.dumps({**held, "numbers_wanted": word}), "utf-8")
-    cells = json.loads(matrix.read_text("utf-8"))
-    cells["Person.identifiers"]["response_officer"]["APPREHEND"] = "numbers_wanted"
-    matrix.write_text(json.dumps(cells), "utf-8")
+
+    def word(outcomes: dict[str, Any]) -> None:
+        outcomes["numbers_wanted"] = deepcopy(outcomes["numbers_police"])
+        outcomes["numbers_wanted"]["read"]["value"][0]["as"] = "CLEAR"
+
+    def row(matrix: dict[str, Any]) -> None:
+        matrix["Person.identifiers"]["response_officer"]["APPREHEND"] = "numbers_wanted"
+
+    policies = changed(tmp_path / "policies", outcomes=word, matrix=row)
     cell = f"RO Identifier.value APPREHEND --agency NMC --policies {policies}"
     assert "shown in clear where kind is PASSPORT" in (said := asked(capsys, cell))
     assert "Person.identifiers / response_officer / APPREHEND" in said

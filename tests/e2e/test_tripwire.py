@@ -103,7 +103,7 @@ async def test_what_was_found_is_sealed_for_the_owner_alone(
     keys = leaf["sealed"]["keys"]
     assert all(key.startswith("ERU/") for key in keys)
     detail = await demo.started.log.detail(last, keys[0])
-    assert detail["found"] == {"f0": ["ANSWERED", [silent.urn]]}
+    assert detail["found"] == [["f0", "ANSWERED", [silent.urn]]]
 
 
 async def test_who_may_see_it_trips_nothing_and_an_overt_record_neither(

@@ -18,13 +18,14 @@ SAYS = {"withhold", "silence", "hide", "rows"}  # what an agency may write
 DECIDES = {
     "gateway.casework": {"asking", "deciding", "listed", "name"},
     "gateway.fields": {"on_ladder"},
+    "gateway.firewall": {"setting", "told", "open", "rows"},
     "gateway.handling": {"cases"},
     "gateway.obligations": {"required"},
     "gateway.owners": {"consenting"},
     "gateway.refusals": {"name", "based", "reasoned"},
     "gateway.releases": {"open", "shows"},
-    "gateway.rows": {"retained", "cleared", "overt", "firewalled", "no_victims", "adults"},
-    "gateway.subject": {"held", "barred", "acting", "clearance"},
+    "gateway.rows": {"retained", "cleared", "overt", "adults"},
+    "gateway.subject": {"held", "on_duty", "barred", "acting", "clearance"},
 }
 AGENCIES = json.loads((POLICIES / "tables/agencies/data.json").read_text("utf-8"))
 

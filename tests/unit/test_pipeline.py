@@ -198,7 +198,7 @@ def lit() -> World:
         breakers=Breakers(monotonic=lambda: 0.0),
         refs=world.REFS,
         limits=world.LIMITS,
-        metrics=Metrics(purposes=["OFFICER_SAFETY"], sources=["north", "east"]),
+        metrics=Metrics(purposes=["OFFICER_SAFETY"], sources=["north", "east"], agencies=()),
         token_key=b"t" * 32,
         clock=lambda: world.NOW,
         monotonic=lambda: 0.0,

@@ -91,7 +91,10 @@ KEPT = "join rms.nominal n using (nom_ref) where n.ret_cd not in ('D', 'X')"
 # Nobody whose record is kept names it but victims and witnesses; the marks of roles are theirs.
 VICTIMS_ONLY = "bool_and(coalesce(n.role_cds, '') ~ '[VW]') as victims_only"
 VIEWS = {
-    "nominal": "select n.*, 'NMC:' || n.nom_ref as subj_ref from rms.nominal n",
+    "nominal": """
+  select n.*, 'NMC:' || n.nom_ref as subj_ref,
+  case when n.role_cds ~ '[DS]' and n.role_cds ~ 'V' then 'Y' end as both_sides
+  from rms.nominal n""",
     "crime_person": """
   select p.nom_ref, p.role_cd, c.* from rms.crime_person p join rms.crime c using (crime_no)
   where p.nom_ref in (select nom_ref from rms.nominal where ret_cd not in ('D', 'X'))""",

@@ -219,7 +219,12 @@ def view_statements(base: str = "", views: str = "") -> list[str]:
         query = f"select * from {source}{table.name}"  # noqa: S608 - our own names
         if table.name == "tblPerson":
             link = "concat('SCP:', PersonID)" if base else "'SCP:' || PersonID"
-            query = f"select p.*, {link} as SubjectRef from {source}tblPerson p"  # noqa: S608
+            query = (
+                f"select p.*, {link} as SubjectRef, "  # noqa: S608
+                "case when instr(p.Roles, 'Aggrieved') > 0 and (instr(p.Roles, 'Suspected') > 0 "
+                f"or instr(p.Roles, 'Charged') > 0) then 'Y' end as BothSides "
+                f"from {source}tblPerson p"
+            )
         if table.name == "tblInvolvement":
             query = (
                 f"select i.InvolvementID, i.PersonID, i.Involvement, o.* "  # noqa: S608

@@ -9,9 +9,9 @@ package explain
 
 import data.gateway
 import data.gateway.fields
+import data.gateway.firewall
 import data.gateway.owners
 import data.gateway.refusals
-import data.gateway.rows
 import data.gateway.subject
 
 # METADATA
@@ -29,8 +29,7 @@ told := {
 sources(id, field) := [["tables/refusals/data.json", [refusals.name]]] if {
 	refusals.name
 } else := [["tables/switches/data.json", ["firewall_silent"]]] if {
-	rows.firewalled
-	fields.name[id] in data.tables.switches.firewall_silent
+	fields.name[id] in firewall.silenced
 } else := said(id, "silence") if {
 	id in owners.silent
 } else := said(id, "withhold") if {

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from tests.e2e.owngateway import served
 from tests.e2e.test_cells import GOLD_6, Q3
 from tests.e2e.worlds.making import Copying, Sight, reachable, server_of
 from tests.e2e.worlds.session import patient
-from tests.opa import POLICIES, opa
+from tests.opa import changed, opa
 
 SIGHTS = {
     sight.name: sight
@@ -286,14 +285,14 @@ async def test_a_victims_phone_is_like_nobodys_even_where_phones_are_shown(
     demo: Demo, population: Population, tmp_path: Path
 ) -> None:
     """The deployed matrix withholds phones from border officers; the firewall must not need it."""
-    shutil.copytree(POLICIES, tmp_path / "policies")
-    table = tmp_path / "policies/tables/matrix/data.json"
-    matrix = json.loads(table.read_text("utf-8"))
-    matrix["Contact"]["immigration_enforcement"] = {"*": "clear"}
-    table.write_text(json.dumps(matrix), "utf-8")
+
+    def phones_shown(matrix: dict[str, Any]) -> None:
+        matrix["Contact"]["immigration_enforcement"] = {"*": "clear"}
+
+    policies = changed(tmp_path / "policies", matrix=phones_shown)
     why = {**REASON, "reasonCode": "R06"}
     token = await asyncio.to_thread(demo.token, "IE")
-    with opa(tmp_path / "policies") as port:
+    with opa(policies) as port:
         url = f"http://127.0.0.1:{port}"
         async with (
             served(demo, tmp_path, secrets={}, opa_url=url, policy_timeout_s=5.0) as own,

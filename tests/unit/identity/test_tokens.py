@@ -148,6 +148,32 @@ async def test_a_good_token_names_its_subject() -> None:
     )
 
 
+async def test_on_duty_is_said_in_so_many_words_and_when() -> None:
+    assert (await ask(f"Bearer {token()}")).on_duty is False
+    for said in (True, False):
+        subject = await ask(f"Bearer {token(on_duty=said, on_duty_as_at=NOW_S - 9)}")
+        assert subject.on_duty is said
+        assert subject.as_at == {"on_duty": datetime.fromtimestamp(NOW_S - 9, UTC)}
+    values: tuple[object, ...] = (1, 0, "true", None, [True], {})
+    for wrong in values:
+        await refused(f"Bearer {token(on_duty=wrong)}")
+
+
+async def test_who_said_an_attribute_is_the_issuer_or_the_directory_that_the_token_names() -> None:
+    assert (await ask(f"Bearer {token()}")).said_by == {}
+    academy, directory = "https://academy.example", "urn:nmc:directory"
+    subject = await ask(f"Bearer {token(attributes_source=directory, training_source=academy)}")
+    assert subject.said_by == {
+        "posting": directory, "training": academy, "clearance": directory, "on_duty": directory,
+    }  # fmt: skip
+    subject = await ask(f"Bearer {token(on_duty_source=directory)}")
+    assert subject.said_by == {"on_duty": directory}
+    for claim in ("attributes_source", "posting_source", "on_duty_source"):
+        values: tuple[object, ...] = ("", "x" * 257, "caf\u00e9", 1, None, ["x"])
+        for wrong in values:
+            await refused(f"Bearer {token(**{claim: wrong})}")
+
+
 @pytest.mark.parametrize("name", KEYS)
 async def test_every_configured_algorithm_is_accepted_and_only_those(name: str) -> None:
     head = {"alg": name, "typ": "at+jwt", "kid": KEYS[name].kid}
@@ -292,7 +318,16 @@ async def test_tk12_other_audience(aud: object) -> None:
 
 @pytest.mark.parametrize(
     "claim",
-    ["exp", "nbf", "iat", "auth_time", "attributes_as_at", "training_as_at", "posting_as_at"],
+    [
+        "exp",
+        "nbf",
+        "iat",
+        "auth_time",
+        "attributes_as_at",
+        "training_as_at",
+        "posting_as_at",
+        "on_duty_as_at",
+    ],
 )
 @pytest.mark.parametrize("value", ["1e99", "1800000600", -1, 1e99, True, None, [], 10**30])
 async def test_tk13_times_are_whole_seconds(claim: str, value: object) -> None:

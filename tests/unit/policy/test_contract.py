@@ -13,6 +13,7 @@ import pytest
 from connectors.conditions import NEVER, Compare, Op
 from gateway.errors import PolicyMisunderstood
 from gateway.model import (
+    Beside,
     Case,
     Fetch,
     Justification,
@@ -39,6 +40,8 @@ SUBJECT = Subject(
     token_id="t-1",  # noqa: S106  # an identifier, not a secret
     attributes_as_at=datetime(2025, 3, 1, 6, tzinfo=UTC),
     as_at={"training": datetime(2025, 2, 1, 12, 30, tzinfo=UTC)},
+    on_duty=True,
+    said_by={"training": "https://academy.example"},
 )
 PLAN = Plan(
     fetches=(
@@ -98,10 +101,18 @@ def test_the_question_is_the_contracts() -> None:
             "roles": ["response_officer"],
             "clearance": "OS",
             "training": ["pnd_basic"],
+            "on_duty": True,
             "as_at": {
                 "posting": "2025-03-01T06:00:00Z",
                 "training": "2025-02-01T12:30:00Z",
                 "clearance": "2025-03-01T06:00:00Z",
+                "on_duty": "2025-03-01T06:00:00Z",
+            },
+            "said_by": {
+                "posting": "https://issuer.example",
+                "training": "https://academy.example",
+                "clearance": "https://issuer.example",
+                "on_duty": "https://issuer.example",
             },
             "app": "stop-and-check",
         },
@@ -160,7 +171,7 @@ def test_the_question_is_the_contracts() -> None:
 
 def test_nothing_searched_for_and_no_free_text_is_in_the_question() -> None:
     text = json.dumps(asked())
-    for secret in ("Hodja", "private reason", "INC-77", "issuer.example", "t-1"):
+    for secret in ("Hodja", "private reason", "INC-77", "t-1"):
         assert secret not in text
 
 
@@ -409,3 +420,25 @@ def test_an_operator_is_told_where_an_answer_is_wrong(
     with pytest.raises(PolicyMisunderstood) as raised:
         read_decision(put(path, value) if path else value)
     assert f"the policy's answer: {where}" in raised.value.detail
+
+
+TOLD = {
+    "rows": {"type": "field", "field": "victim", "operator": "eq", "value": True},
+    "note": {"rule": "r", "text": "call", "desk": "d", "action": "call"},
+}
+
+
+def test_what_is_told_beside_the_records_shown() -> None:
+    answer = {"version": 1, "serial": 1, "obligations": [], "resources": {"f0": {"beside": TOLD}}}
+    beside = read_decision(answer).rulings["f0"].beside
+    assert beside == Beside(
+        rows=Compare("victim", Op.EQ, True),
+        note=Note(rule="r", text="call", desk="d", action="call"),
+    )
+    by_match = {"type": "field", "field": "match_band", "operator": "eq", "value": "LIKELY"}
+    for wrong in (
+        {}, {"rows": TOLD["rows"]}, {"note": TOLD["note"]}, {**TOLD, "more": 1},
+        {**TOLD, "rows": by_match}, None,
+    ):  # fmt: skip
+        with pytest.raises(PolicyMisunderstood):
+            read_decision({**answer, "resources": {"f0": {"beside": wrong}}})

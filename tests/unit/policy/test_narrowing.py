@@ -67,6 +67,7 @@ rulings = st.fixed_dictionaries(
             st.sampled_from(FIELDS), st.sampled_from(["CLEAR", "CLEAR", "YEAR", "SILENT", CASES])
         ),
         "notes": st.just({"": {"text": "no"}}),
+        "beside": st.just({"rows": ROWS[2], "note": {"text": "call"}}),
     },
 )
 
@@ -150,6 +151,14 @@ def test_a_grant_is_within_the_plan_and_the_decision(asked: tuple[Plan, dict[str
             assert given_.limit <= min(most, ruling.limit)
             assert {(Use.MATCH, name) for name in given_.match} <= ruling.uses
             assert {(Use.COUNT, name) for name in given_.count} <= ruling.uses
+    assert agreed.beside.keys() <= agreed.grants.keys()
+    for id_, look in agreed.beside.items():
+        told = decision.rulings[id_].beside
+        assert told is not None
+        assert (look.own.rows, look.own.limit, look.own.note()) == (told.rows, 1, told.note)
+        assert not any(part.read or part.match or part.count for part in look.parts.values())
+        for path, part in look.parts.items():
+            assert not path or part.rows == agreed.grants[id_].parts[path].rows
 
 
 @given(questions(), st.data())
@@ -166,6 +175,7 @@ def test_losing_any_key_only_ever_narrows(
     if less is None:
         return
     assert more is not None
+    assert less[1].beside.keys() <= more[1].beside.keys()
     for id_, grant in less[1].grants.items():
         assert id_ in more[1].grants
         for path, given_ in grant.parts.items():

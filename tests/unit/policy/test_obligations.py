@@ -56,7 +56,8 @@ def test_an_unknown_one_is_never_skipped() -> None:
 
 
 TOLD = {
-    "agency": "ERU", "resource": "f0", "desk": "eru-intel", "on_call": "eru-duty", "due_s": 300,
+    "about": "SILENT_MATCH", "agency": "ERU",
+    "resource": "f0", "desk": "eru-intel", "on_call": "eru-duty", "due_s": 300,
     "rows": {"type": "field", "field": "silent", "operator": "eq", "value": True},
 }  # fmt: skip
 
@@ -66,7 +67,8 @@ def test_whom_to_tell_of_a_silent_match_is_read() -> None:
     carry_out([notify], asking())
     (read,) = tripwires_of([REASON, notify])
     assert read == Tripwire(
-        agency="ERU", resource="f0", desk="eru-intel", on_call="eru-duty", due_s=300,
+        about="SILENT_MATCH", agency="ERU",
+        resource="f0", desk="eru-intel", on_call="eru-duty", due_s=300,
         rows=Compare("silent", Op.EQ, True),
     )  # fmt: skip
 
@@ -78,6 +80,7 @@ def test_one_that_does_not_say_all_of_it_refuses_the_question(name: str) -> None
         {**TOLD, name: ""},
         {**TOLD, name: None},
         {**TOLD, "more": 1},
+        {**TOLD, "about": "RELEASE_USED"},
         {**TOLD, "due_s": 0},
         {**TOLD, "due_s": True},
         {**TOLD, "rows": {"type": "field", "field": "silent", "operator": "like", "value": 1}},

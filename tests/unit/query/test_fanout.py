@@ -13,7 +13,8 @@ import pytest
 from connectors.conditions import NEVER, Compare, Op
 from connectors.spi import SourceQuery, SourceResult, SourceTooBroad, SourceUnavailable
 from gateway.catalogue.mapping import Catalogue, read_catalogue
-from gateway.model import AuthorisedPlan, Note, Operation, PartGrant, Plan, Use
+from gateway.model import AuthorisedPlan, Note, Operation, PartGrant, Plan, State, Use
+from gateway.policy.enforce import keys_of
 from gateway.query.asking import cursor_binding
 from gateway.query.derived import Moment
 from gateway.query.explain import explain
@@ -300,3 +301,46 @@ async def test_what_was_prepared_makes_the_same_answer() -> None:
     made = prepared.shape(results, shared)
     assert made == other.shape(results, shared)
     assert len(made.body["data"]["personSearch"]["hits"]) == 2
+
+
+class Once(Memory):
+    """A source that answers one visit."""
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        if self.asked:
+            raise SourceUnavailable("no more")
+        return await super().fetch(query)
+
+
+@pytest.mark.parametrize("source", [Memory, Once])
+async def test_a_source_that_cannot_say_what_is_told_beside_has_not_answered(
+    source: type[Memory],
+) -> None:
+    """Else its silence would look like nothing held."""
+    held = catalogue()
+    _, made = plan(held)
+    agreed = world.allowed(made)
+    grant = agreed.grants["f0"]
+    quiet = Compare("silent", Op.EQ, True)
+    look = keys_of(grant, quiet, limit=1, after=None)
+    people = bearer("n1")
+    people = {
+        **people,
+        "person": [*people["person"], {**people["person"][0], "id": "n2", "silent": 1}],
+    }
+    north = source(people)
+    visits = FanOut(
+        catalogue=held,
+        sources={"north": north, "south": Memory(bearer("s1")), "east": Memory({})},
+        moment=Moment(now=world.NOW),
+        query_id="q",
+        ends_at=math.inf,
+    )
+    alone = replace(agreed, grants={"f0": grant}, looks={}, beside={"f0": look})
+    results, _ = await visits.visit(alone)
+    found = results["f0"]
+    if source is Once:
+        assert (found.state, found.records, found.beside) == (State.UNAVAILABLE, (), ())
+        return
+    assert (found.state, [r.key for r in found.beside]) == (State.ANSWERED, ["n2"])
+    assert [part.read for part in look.parts.values()] == [{}] * len(look.parts)

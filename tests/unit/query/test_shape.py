@@ -16,8 +16,10 @@ from gateway.model import (
     SILENT,
     Case,
     Fetch,
+    Grant,
     Manner,
     Note,
+    Part,
     PartGrant,
     Response,
     Show,
@@ -452,6 +454,49 @@ def test_hits_and_counts_of_links() -> None:
     assert said(made) == [("personSearch.hits.0.vehicles", "HIT", "NORTH")]
     counted = answer(document, results, changed("f1", show=Show.COUNT))
     assert counted.body["extensions"]["disclosure"][0]["shows"] == "1"
+
+
+def told_of(*ids: str) -> dict[str, Grant]:
+    """Looks for records that are told of and not shown."""
+    whole = PartGrant(part=Part(path="", type="Person"), show=Show.RECORDS, notes={"": NOTE})
+    return {
+        id_: Grant(fetch=Fetch(id=id_, source="n", entity="P", parts=()), parts={"": whole})
+        for id_ in ids
+    }
+
+
+def test_what_is_told_beside_is_one_hit_and_changes_nothing_else() -> None:
+    document, beside = PERSON.format("sex"), told_of("f0")
+    shown = (person("a"),)
+    plain_ = answer(document, {"f0": came(*shown)}, beside=beside)
+    one = answer(document, {"f0": came(*shown, beside=(person("b"),))}, beside=beside)
+    two = answer(document, {"f0": came(*shown, beside=(person("b"), person("c")))}, beside=beside)
+    assert one.body == two.body
+    assert one.body["data"] == plain_.body["data"]
+    assert one.disclosed == plain_.disclosed
+    assert sum(report.rows for report in one.reports) == 1
+    assert said(plain_) == []
+    assert said(one) == [("personSearch.hits", "HIT", "NORTH")]
+    entry = one.body["extensions"]["disclosure"][0]
+    assert (entry["rule"], entry["contact"], entry["action"]) == ("r1", "desk-1", "call")
+    assert "shows" not in entry
+    failed = answer(document, {"f0": came(state=State.TIMED_OUT, beside=shown)}, beside=beside)
+    assert said(failed) == [("personSearch.hits", "SOURCE_UNAVAILABLE", "NORTH")]
+
+
+def test_what_is_told_beside_linked_records_hangs_on_its_own_parent() -> None:
+    document, beside = PERSON.format("vehicles { make }"), told_of("f1")
+    people = came(person("a"), person("b"), person("c"))
+    shown = record("v", ["a"], make="Ford")
+    linked = came(shown, beside=(record("w", ["b"]), record("x", ["a"])))
+    made = answer(document, {"f0": people, "f1": linked}, beside=beside)
+    assert hits(made) == [{"vehicles": [{"make": "Ford"}]}, {"vehicles": []}, {"vehicles": []}]
+    assert said(made) == [
+        ("personSearch.hits.0.vehicles", "HIT", "NORTH"),
+        ("personSearch.hits.1.vehicles", "HIT", "NORTH"),
+    ]
+    none = answer(document, {"f0": people, "f1": came(shown)}, beside=beside)
+    assert said(none) == []
 
 
 def test_nothing_to_show_is_no_proof_and_is_not_said_beside_a_failure() -> None:

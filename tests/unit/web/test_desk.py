@@ -12,12 +12,13 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from gateway.casework.model import Told
 from gateway.errors import AuditUnavailable, GatewayError, Unauthenticated
 from gateway.model import Request, Subject
 from gateway.settings import Limits
 from gateway.web.access import Session, Sessions
 from gateway.web.desk import Desk, desk_routes
-from gateway.web.desk_page import Verdicts
+from gateway.web.desk_page import _ABOUT, Verdicts
 from gateway.web.look import Look
 from tests.unit.query import world
 
@@ -179,3 +180,7 @@ async def test_headers_are_bounded_here_too(actions: Actions) -> None:
     assert reply.status_code == 431
     assert actions.asked == []
     assert [one.status for one in actions.refused] == [431]
+
+
+def test_each_kind_of_notice_is_told_in_words() -> None:
+    assert _ABOUT.keys() == {told.value for told in Told}

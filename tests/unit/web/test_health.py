@@ -15,7 +15,7 @@ async def get(path: str, *, ready: bool = True, peer: str = "127.0.0.1") -> http
 
     routes = health_routes(
         ready=is_ready,
-        metrics=Metrics(purposes=[], sources=["nmc"]),
+        metrics=Metrics(purposes=[], sources=["nmc"], agencies=()),
         networks=("127.0.0.0/8", "::1/128"),
     )
     transport = httpx.ASGITransport(Starlette(routes=routes), client=(peer, 1))
