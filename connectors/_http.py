@@ -403,7 +403,10 @@ def _json(raw: bytes) -> Any:
         raise ValueError(constant)
 
     try:
-        return json.loads(raw.decode("utf-8"), parse_constant=refuse)
+        read = json.loads(raw.decode("utf-8"), parse_constant=refuse)
+        if b"\\ud" in raw or b"\\uD" in raw:  # half of a surrogate pair is no text
+            json.dumps(read, ensure_ascii=False).encode()
+        return read
     except (ValueError, RecursionError) as error:
         raise SourceProtocolError("not JSON that can be read") from error
 

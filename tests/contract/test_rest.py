@@ -34,8 +34,8 @@ def relation(path: str, **more: object) -> dict[str, object]:
 
 
 def connector(world: World, more: Mapping[str, object] | None = None) -> RestConnector:
-    names = ("people", "rich", "slow", "broken", "html", "shape", "rows", "nan", "deep", "utf16",
-             "huge", "bomb", "cut", "elsewhere", "failing", "looping")  # fmt: skip
+    names = ("people", "rich", "slow", "broken", "html", "shape", "rows", "nan", "half", "deep",
+             "utf16", "huge", "bomb", "cut", "elsewhere", "failing", "looping")  # fmt: skip
     config: dict[str, Any] = {
         "base_url": world.base,
         "oauth": {
@@ -125,8 +125,8 @@ class TestRest(ConnectorContract):
 
     @pytest.mark.parametrize(
         "name",
-        ["html", "shape", "rows", "nan", "deep", "utf16", "huge", "bomb", "cut", "elsewhere",
-         "looping"],
+        ["html", "shape", "rows", "nan", "half", "deep", "utf16", "huge", "bomb", "cut",
+         "elsewhere", "looping"],
     )  # fmt: skip
     async def test_up_03_sf_03_an_answer_that_cannot_be_used(self, rig: Rig, name: str) -> None:
         with pytest.raises(SourceProtocolError):

@@ -175,6 +175,7 @@ _BROKEN: Mapping[str, Any] = {
     "shape": lambda _: JSONResponse({"items": {"ref": "r01"}}),
     "rows": lambda _: JSONResponse({"items": [["r01"]]}),
     "nan": lambda _: Response('{"items": [{"ref": NaN}]}', media_type="application/json"),
+    "half": lambda _: Response(r'{"items": [{"ref": "\uD800"}]}', media_type="application/json"),
     "deep": lambda _: Response("[" * 200_000, media_type="application/json"),
     "utf16": lambda _: Response("{}".encode("utf-16"), media_type="application/json"),
     "huge": lambda _: Response(b" " * 2_000_000 + b"{}", media_type="application/json"),

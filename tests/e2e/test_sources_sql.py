@@ -6,6 +6,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
 from itertools import islice
 from math import cos, hypot, radians
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -314,15 +315,28 @@ WARNINGS = {bit: kind for kind, bit in FLAGS.items()}
 NEEDED = {bit: kind for kind, bit in NEEDS.items()}
 
 
+def on_both_sides(population: Population, truth: str) -> bool:
+    """Whether somebody is a suspect and a victim in Saltcoast's own incidents."""
+    roles = {
+        role
+        for incident in population.incidents
+        if incident.agency is Agency.SCP
+        for who, role in incident.participants
+        if who == truth
+    }
+    return "VICTIM" in roles and bool(roles & {"SUSPECT", "CONVICTED"})
+
+
 async def test_each_bit_of_the_mask_is_one_warning_or_one_need(
     sql: Asker, population: Population
 ) -> None:
-    masks = {scp.flags_of(p): c for p, c in held(population, Agency.SCP)}
+    masks = {scp.flags_of(p): (p, c) for p, c in held(population, Agency.SCP)}
     assert {0, 32} < set(masks)
-    for mask, copy in sorted(masks.items()):
+    for mask, (person, copy) in sorted(masks.items(), key=itemgetter(0)):
         hit = await one(sql, "SCP", copy.key)
         warnings = {kind for bit, kind in WARNINGS.items() if mask & bit}
         needs = {kind for bit, kind in NEEDED.items() if mask & bit}
+        needs |= {"VICTIM"} if on_both_sides(population, person.truth_id) else set()
         assert {w["kind"] for w in hit["warnings"]} == warnings
         assert {s["kind"] for s in hit["safeguarding"]} == needs
 
@@ -330,18 +344,19 @@ async def test_each_bit_of_the_mask_is_one_warning_or_one_need(
 async def test_a_bit_of_the_other_kind_is_no_element(sql: Asker, population: Population) -> None:
     document = """query S($n: [PersonCriteria!]!) { personSearch(anyOf: $n) { hits { owner
       safeguarding { state } warnings { reason } } } }"""
-    masks = {scp.flags_of(p): c for p, c in held(population, Agency.SCP)}
-    for mask in sorted(masks):
+    masks = {scp.flags_of(p): (p, c) for p, c in held(population, Agency.SCP)}
+    for mask, (person, copy) in sorted(masks.items(), key=itemgetter(0)):
         answer = await sql.ask(
             "PP",
             document,
-            {"n": [nominal(masks[mask].key)]},
+            {"n": [nominal(copy.key)]},
             purpose="PROTECT_VULNERABLE",
             reason="R07",
         )
         [hit] = answer.hits(owner="SCP")
         assert len(hit["warnings"]) == (mask & 15).bit_count()
-        assert len(hit["safeguarding"]) == (mask & 48).bit_count()
+        both = on_both_sides(population, person.truth_id)
+        assert len(hit["safeguarding"]) == (mask & 48).bit_count() + both
 
 
 async def test_victims_and_needs_stay_behind_the_firewall(
