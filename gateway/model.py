@@ -340,6 +340,7 @@ class Obligation:
 
     type: str
     attributes: Mapping[str, Any] = EMPTY
+    made: Made = field(default_factory=Made, init=False, repr=False, compare=False)
 
 
 class Unit(StrEnum):

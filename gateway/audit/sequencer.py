@@ -26,7 +26,9 @@ from gateway.audit.writer import MAX_COMMIT, Head, Writer
 from gateway.errors import AuditUnavailable
 
 MAX_WAITING = 4_096
-_LINGER_S = 0.05  # how long records are gathered for a checkpoint while none arrive
+_LINGER_S = 0.25  # how long records are gathered for a checkpoint while none arrive: signing in
+# the middle of a query would hold up its outcome
+_LOOK_S = 0.02  # how often somebody who waits for a checkpoint looks for it
 _CHECKPOINT_S = 0.5  # how long at most after the first of them
 _RETRY_S = 1.0  # after a failure: how soon to try whether the disk works again
 _STUCK_S = 5.0  # a write that takes longer is a fault
@@ -123,7 +125,7 @@ class Sequencer:
                 raise LookupError(f"no record {index} among {self.last.size}")
             if self._stopped.is_set():
                 raise AuditUnavailable(detail="the audit log has stopped")
-            await asyncio.sleep(_LINGER_S / 2)
+            await asyncio.sleep(_LOOK_S)
         return self.last.head
 
     @property

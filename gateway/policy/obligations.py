@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
@@ -78,7 +79,11 @@ def tripwires_of(obligations: Iterable[Obligation]) -> tuple[Tripwire, ...]:
     Raises:
         PolicyMisunderstood: one that cannot be read.
     """
-    return tuple(_tripwire(one.attributes) for one in obligations if one.type == "notify_owner")
+    return tuple(
+        one.made.once("read", partial(_tripwire, one.attributes))
+        for one in obligations
+        if one.type == "notify_owner"
+    )
 
 
 def _tripwire(given: Mapping[str, Any]) -> Tripwire:
@@ -164,7 +169,11 @@ def budgets_of(obligations: Iterable[Obligation]) -> tuple[Budget, ...]:
     Raises:
         PolicyMisunderstood: one that cannot be read.
     """
-    return tuple(_budget(one.attributes) for one in obligations if one.type == "budget")
+    return tuple(
+        one.made.once("read", partial(_budget, one.attributes))
+        for one in obligations
+        if one.type == "budget"
+    )
 
 
 _WORDS = ("name", "title", "unit", "agency", "desk")
