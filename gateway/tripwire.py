@@ -37,7 +37,7 @@ from gateway.query.records import FAILED
 from gateway.query.visit import link_keys
 
 _WAITING: Final = 500  # questions whose silent records have not been looked for yet
-_WORKERS: Final = 2
+_WORKERS: Final = 8  # with fewer, looks fall behind where many ask at once
 _AFTER_S: Final = 0.05  # the answer itself goes first
 _MOST: Final = 20  # silent records told of one visit
 
