@@ -468,6 +468,14 @@ class State(StrEnum):
     UNAVAILABLE = "UNAVAILABLE"
     FAULT = "FAULT"
 
+    @property
+    def failed(self) -> bool:
+        """Whether it was asked, or was to be, and gave nothing."""
+        return self in _FAILED
+
+
+_FAILED = frozenset({State.RATE_LIMITED, State.TIMED_OUT, State.UNAVAILABLE, State.FAULT})
+
 
 @dataclass(slots=True, kw_only=True)
 class Record:

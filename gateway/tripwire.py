@@ -33,7 +33,6 @@ from gateway.model import (
 from gateway.policy.enforce import keys_of
 from gateway.policy.obligations import VICTIM_SHOWN, Tripwire, tripwires_of
 from gateway.query.fanout import FanOut
-from gateway.query.records import FAILED
 from gateway.query.visit import link_keys
 
 _WAITING: Final = 500  # questions whose silent records have not been looked for yet
@@ -183,7 +182,7 @@ def _reached(due: Due, wire: Tripwire) -> bool:
     """Whether the officer's own visit was answered. Where it was not the officer was told so and
     met no silence, and asking that source again would only keep it from others."""
     own = due.results.get(wire.resource)
-    return own is not None and own.state not in FAILED
+    return own is not None and not own.state.failed
 
 
 def _look_for(wire: Tripwire, grant: Grant) -> Grant:

@@ -28,7 +28,6 @@ from gateway.model import EMPTY, AuthorisedPlan, Plan
 from gateway.pipeline import decided, fan_out
 from gateway.policy.casework import Matter
 from gateway.ports import NothingReleased
-from gateway.query.records import FAILED
 from gateway.query.single import found_as, plan_of_one
 
 # --- asking for a release ------------------------------------------------------------------------
@@ -122,7 +121,7 @@ async def _shown(call: Call, seen: tuple[Decided | None, AuthorisedPlan]) -> boo
     results, _ = await fan_out(call.office.gate, call.request, agreed, EMPTY)
     call.office.gate.afterwards.put(call.request, call.subject, agreed, results)
     (result,) = results.values()
-    if result.state in FAILED:
+    if result.state.failed:
         raise Refused(
             "The agency that holds the record does not answer. Call its desk.",
             rule="casework.unavailable",

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from connectors.conditions import Condition, from_json
 from gateway.errors import PolicyMisunderstood, PurposeRequired, Refused
@@ -26,6 +26,8 @@ class Asking:
     justification: Justification | None
     now: datetime
 
+
+_Read = TypeVar("_Read")
 
 Duty: TypeAlias = Callable[[Obligation, Asking], None]
 """Fulfils an obligation before any source is visited, or raises a GatewayError."""
@@ -79,10 +81,17 @@ def tripwires_of(obligations: Iterable[Obligation]) -> tuple[Tripwire, ...]:
     Raises:
         PolicyMisunderstood: one that cannot be read.
     """
+    return _each(obligations, "notify_owner", _tripwire)
+
+
+def _each(
+    obligations: Iterable[Obligation], type_: str, read: Callable[[Mapping[str, Any]], _Read]
+) -> tuple[_Read, ...]:
+    """Those of one type, each read once for as long as its decision is kept."""
     return tuple(
-        one.made.once("read", partial(_tripwire, one.attributes))
+        one.made.once("read", partial(read, one.attributes))
         for one in obligations
-        if one.type == "notify_owner"
+        if one.type == type_
     )
 
 
@@ -169,11 +178,7 @@ def budgets_of(obligations: Iterable[Obligation]) -> tuple[Budget, ...]:
     Raises:
         PolicyMisunderstood: one that cannot be read.
     """
-    return tuple(
-        one.made.once("read", partial(_budget, one.attributes))
-        for one in obligations
-        if one.type == "budget"
-    )
+    return _each(obligations, "budget", _budget)
 
 
 _WORDS = ("name", "title", "unit", "agency", "desk")

@@ -44,7 +44,6 @@ from gateway.query.visit import Visit, link_keys
 Probe: TypeAlias = tuple[float, ...]
 
 _LOOKED = frozenset({State.ANSWERED, State.TRUNCATED})
-_SAID = _LOOKED | {State.NOT_ASKED}  # not a failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +106,7 @@ class FanOut:
         asked = would_link(candidates)
         if not asked:
             return frozenset()
-        if _unasked(agreed) or any(results[g.fetch.id].state not in _SAID for g in roots):
+        if _unasked(agreed) or any(results[g.fetch.id].state.failed for g in roots):
             return asked  # a source that has just failed is not waited for again
         values = sorted({value for _, value in asked})
         bearing = self._slowest_first((*roots, *agreed.looks.values()))
@@ -158,7 +157,7 @@ class FanOut:
             return await self._timed(agreed, grant, keys)
         visits = (self._timed(agreed, grant, keys), self.look(agreed, told, keys))
         result, beside = await together(visits)
-        silent = result.state in _SAID and beside.state not in _LOOKED
+        silent = not result.state.failed and beside.state not in _LOOKED
         return replace(
             beside if silent else result,
             beside=beside.records,

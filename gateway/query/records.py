@@ -30,7 +30,6 @@ from gateway.query.said import Event, Place, failure
 
 CONDITIONS: Final = Note(text="Shown under the conditions of the agency that holds it.")
 REVIEW_DUE: Final = "REVIEW_DUE"  # policy's rows look at every record's retention, so it is read
-FAILED: Final = frozenset({State.RATE_LIMITED, State.TIMED_OUT, State.UNAVAILABLE, State.FAULT})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -198,7 +197,7 @@ class Records(Components):
                 self.say(child, pattern, place, self.event(child, Outcome.WITHHELD, note))
             return []
         result = self.results.get(child.id, FetchResult(state=State.ANSWERED))
-        if result.state in FAILED:
+        if result.state.failed:
             event = failure(self.agency(child), result.state)
             self.say(child, pattern, place, event)
             return []

@@ -28,7 +28,7 @@ from gateway.model import (
 from gateway.query.fields import Mask, MaskBy, Shaping
 from gateway.query.match import Group, candidates_of, explain
 from gateway.query.reading import applicable
-from gateway.query.records import FAILED, Records
+from gateway.query.records import Records
 from gateway.query.refs import Cursor
 from gateway.query.response import not_held, reports_of, source_entries, source_states
 from gateway.query.said import NOTHING_TEXT, TOO_BROAD, Event, Place, disclosure, errors, failure
@@ -140,7 +140,7 @@ class _Root:
             records.say(fetch, pattern, at, records.event(fetch, Outcome.WITHHELD, note))
             return [], True
         result = self.results.get(fetch.id, FetchResult(state=State.FAULT))
-        if result.state in FAILED:
+        if result.state.failed:
             event = failure(records.agency(fetch), result.state)
             records.say(fetch, pattern, at, event)
             return [], False
@@ -178,7 +178,7 @@ class _Root:
     def all_answered(self) -> bool:
         """Whether no source that was to be visited failed."""
         granted = [fetch.id for fetch in self.fetches if fetch.id in self.agreed.grants]
-        return all(i in self.results and self.results[i].state not in FAILED for i in granted)
+        return all(i in self.results and not self.results[i].state.failed for i in granted)
 
     # --- hits ---
 

@@ -105,9 +105,12 @@ def as_said(
 
 
 def since(hours: float) -> Callable[[Subject], Subject]:
-    """On duty, as somebody said so many hours ago."""
-    at = datetime.now(UTC) - timedelta(hours=hours)
-    return lambda subject: replace(subject, as_at={"on_duty": at})
+    """On duty, as somebody said so many hours before the question (not before the suite began)."""
+
+    def change(subject: Subject) -> Subject:
+        return replace(subject, as_at={"on_duty": datetime.now(UTC) - timedelta(hours=hours)})
+
+    return change
 
 
 @pytest.mark.parametrize(

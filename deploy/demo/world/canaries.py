@@ -70,19 +70,26 @@ def _copy(agency: Agency, number: int, name: Name, as_of: date, *, silent: bool 
     )
 
 
-def _open(as_of: date, home: Occupancy) -> Person:
-    """Held by five, found by name; masked and withheld in part by each."""
-    name = Name(given="Canary", family="Canarycheck")
-    holders = (Agency.NMC, Agency.SCP, Agency.BID, Agency.ERU, Agency.NCB)
+def _person(number: int, family: str, home: Occupancy) -> Person:
+    """Whom nobody holds yet."""
     return Person(
-        truth_id=truth_id(OPEN),
+        truth_id=truth_id(number),
         culture="BRITISH",
-        name=name,
+        name=Name(given="Canary", family=family),
         born=_BORN,
         sex="FEMALE",
         nationality="GB",
         birth_place="Northmarch",
         occupancies=(home,),
+    )
+
+
+def _open(as_of: date, home: Occupancy) -> Person:
+    """Held by five, found by name; masked and withheld in part by each."""
+    made = _person(OPEN, "Canarycheck", home)
+    holders = (Agency.NMC, Agency.SCP, Agency.BID, Agency.ERU, Agency.NCB)
+    return replace(
+        made,
         documents=(_PASSPORT,),
         phones=(_PHONE,),
         nino=identifiers.nino(OPEN),
@@ -110,25 +117,15 @@ def _open(as_of: date, home: Occupancy) -> Person:
         immigration=Immigration(
             status="LEAVE", since=as_of - timedelta(days=900), case_state="canary case state"
         ),
-        copies={holder: _copy(holder, OPEN, name, as_of) for holder in holders},
+        copies={holder: _copy(holder, OPEN, made.name, as_of) for holder in holders},
     )
 
 
 def _silent(as_of: date, home: Occupancy) -> Person:
     """Held by the national bureau alone, and silent there."""
-    name = Name(given="Canary", family="Canaryhush")
-    copy = _copy(Agency.NCB, SILENT, name, as_of, silent=True)
-    return Person(
-        truth_id=truth_id(SILENT),
-        culture="BRITISH",
-        name=name,
-        born=_BORN,
-        sex="FEMALE",
-        nationality="GB",
-        birth_place="Northmarch",
-        occupancies=(home,),
-        copies={Agency.NCB: copy},
-    )
+    made = _person(SILENT, "Canaryhush", home)
+    copy = _copy(Agency.NCB, SILENT, made.name, as_of, silent=True)
+    return replace(made, copies={Agency.NCB: copy})
 
 
 def _report(about: Person, as_of: date) -> Report:
