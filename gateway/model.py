@@ -228,7 +228,7 @@ def resource_id(fetch_id: str, path: str) -> str:
     return f"{fetch_id}.{path}" if path else fetch_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Structure:
     """What plans of one outline have in common, whatever values are asked for. It holds none."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
+from weakref import WeakKeyDictionary
 
 from connectors.conditions import NEVER, And, Compare, Condition, Or, fields_of
 from gateway.errors import PolicyMisunderstood, Refused
@@ -26,6 +27,7 @@ from gateway.model import (
     Plan,
     Ruling,
     Show,
+    Structure,
     Use,
     manners,
     resource_id,
@@ -65,8 +67,9 @@ def authorise(
     unknown |= {one.type for one in decision.obligations} - duties
     if unknown:
         raise PolicyMisunderstood(detail=f"cannot carry out {sorted(unknown)}")
-    # What holds for all plans of one structure is worked out once for each decision on it.
-    made = decision.made.once(plan.structure, Made) if plan.structure else Made()
+    # What holds for all plans of one structure is worked out once for each decision on it, and kept
+    # no longer than the structure: many questions of unlike ones may rest on the same decision.
+    made = _of_structures(decision).setdefault(plan.structure, Made()) if plan.structure else Made()
     grants: dict[str, Grant] = {}
     beside: dict[str, Grant] = {}
     silent: set[str] = set()
@@ -138,6 +141,10 @@ def _never(condition: Condition) -> bool:
 
 def _shown(ruling: Ruling) -> bool:
     return ruling.show is not None and ruling.limit > 0 and not _never(ruling.rows)
+
+
+def _of_structures(decision: Decision) -> WeakKeyDictionary[Structure, Made]:
+    return decision.made.once("structures", WeakKeyDictionary)
 
 
 def _agreed(

@@ -12,11 +12,13 @@ which is most of it, is kept as a `Structure` and holds no value of any caller.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
+from typing import Any, TypeAlias
 
-from connectors.conditions import NEVER, fields_of
+from connectors.conditions import NEVER, Condition, fields_of
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.schema import GIVEN
 from gateway.catalogue.vocabulary import Link, Root
@@ -43,6 +45,9 @@ _LOOKED_AT = 50  # bearers of all the identifiers that would link: more of them 
 _KEPT = 64  # structures; with what is made of it one takes some 0.2 MB
 _MATCHED = Selection(key="\0matches", name="match")  # a record is matched, and not told so
 
+Moving: TypeAlias = Mapping[str, Callable[[Criteria], Condition]]
+"""What linked fetches ask for where it follows from the moment of the question ("the last day")."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planner:
@@ -51,7 +56,7 @@ class Planner:
     catalogue: Catalogue
     refs: Refs
     limits: Limits
-    kept: OrderedDict[Hashable, Structure] = field(default_factory=OrderedDict)
+    kept: OrderedDict[Hashable, tuple[Structure, Moving]] = field(default_factory=OrderedDict)
 
     def plan_for(self, operation: Operation, subject: Subject, now: datetime) -> Plan:
         """Everything that the operation would touch.
@@ -68,12 +73,13 @@ class Planner:
             for selection in operation.roots
             if not selection.name.startswith("__") and selection.name != "sources"
         )
-        structure = self._structure(operation, asked, criteria)
-        return _bound(structure, asked, asking.cursor_serial)
+        structure, moving = self._structure(operation, asked, criteria)
+        now_asked = {fetch_id: where(criteria) for fetch_id, where in moving.items()}
+        return _bound(structure, asked, now_asked, asking.cursor_serial)
 
     def _structure(
         self, operation: Operation, asked: tuple[Asked, ...], criteria: Criteria
-    ) -> Structure:
+    ) -> tuple[Structure, Moving]:
         key = (operation.outline, tuple(one.shape for one in asked))
         if operation.outline is not None and (kept := self.kept.get(key)) is not None:
             self.kept.move_to_end(key)
@@ -81,11 +87,11 @@ class Planner:
         structuring = _Structuring(self, criteria)
         structure = structuring.of(asked)
         _check_size(structure, self.limits)
-        if operation.outline is not None and not structuring.by_time:
-            self.kept[key] = structure
+        if operation.outline is not None:
+            self.kept[key] = structure, structuring.moving
             if len(self.kept) > _KEPT:
                 self.kept.popitem(last=False)
-        return structure
+        return structure, structuring.moving
 
 
 def child(selections: Iterable[Selection], name: str) -> tuple[Selection, ...]:
@@ -109,11 +115,16 @@ def _check_size(structure: Structure, limits: Limits) -> None:
         raise LimitExceeded.of("sources", limits.sources, sources)
 
 
-def _bound(structure: Structure, asked: tuple[Asked, ...], cursor_serial: int | None) -> Plan:
+def _bound(
+    structure: Structure,
+    asked: tuple[Asked, ...],
+    now_asked: Mapping[str, Condition],
+    cursor_serial: int | None,
+) -> Plan:
     """The structure with the values that are asked for."""
-    bound: dict[str, Fetch] = {}
     roots: list[RootPlan] = []
     fetches = {fetch.id: fetch for fetch in structure.fetches}
+    bound = {name: replace(fetches[name], where=where) for name, where in now_asked.items()}
     for one, made in zip(asked, structure.roots, strict=True):
         for fetch_id in made:
             fetch = fetches[fetch_id]
@@ -142,6 +153,10 @@ def _bound(structure: Structure, asked: tuple[Asked, ...], cursor_serial: int | 
     )
 
 
+def _of_link(link: Link, args: Mapping[str, Any], entity: str, criteria: Criteria) -> Condition:
+    return criteria.of_link(link, args, entity)
+
+
 # --- what follows from it ------------------------------------------------------------------------
 
 
@@ -155,7 +170,7 @@ class _Structuring:
         self.criteria = criteria
         self.fetches: list[Fetch] = []
         self.not_held: list[tuple[str, str]] = []
-        self.by_time = False  # whether something in it follows from the moment of the question
+        self.moving: dict[str, Callable[[Criteria], Condition]] = {}
 
     def of(self, asked: Iterable[Asked]) -> Structure:
         asked = tuple(asked)
@@ -289,7 +304,7 @@ class _Structuring:
             if not inner:
                 continue
             where = self.criteria.of_link(link, selection.args, entity)
-            self.by_time |= any(a.before_now for n, a in link.args.items() if n in selection.args)
+            moves = any(a.before_now for n, a in link.args.items() if n in selection.args)
             for source in self.catalogue.holders(entity):
                 if not link.shared and source.id != parent.source:
                     continue
@@ -312,6 +327,8 @@ class _Structuring:
                 )
                 uses = {(Use.LINK, link.by), *((Use.FILTER, f) for f in fields_of(where))}
                 made.append(self.fetch(template, inner, frozenset(uses)))
+                if moves:
+                    self.moving[made[-1]] = partial(_of_link, link, selection.args, entity)
         return tuple(made)
 
     def note_unheld(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -154,19 +155,27 @@ def test_what_follows_from_a_callers_value_is_not_kept(
     assert not gateway.planner.kept
 
 
-def test_what_follows_from_the_moment_of_the_question_is_not_kept() -> None:
+def test_what_follows_from_the_moment_of_the_question_is_worked_out_each_time() -> None:
     document = 'query Q($mark: Vrm!) { vehicle(vrm: $mark) { sightings(last: "P7D") { when } } }'
     digest = sha256(document.encode()).hexdigest()
-    gateway = Gateway(parser=world.parser(documents={digest: document}))
     asked = world.request("", {"mark": "AB12CDE"}, document_id=digest)
-    operation = parse_request(asked, gateway.parser)
-    assert operation.outline is not None
-    first, later = (
-        gateway.planner.plan_for(operation, world.SUBJECT, world.NOW + timedelta(days=days))
-        for days in (0, 1)
-    )
+
+    def at(gateway: Gateway, days: int) -> Plan:
+        operation = parse_request(asked, gateway.parser)
+        moment = world.NOW + timedelta(days=days)
+        return gateway.planner.plan_for(operation, world.SUBJECT, moment)
+
+    def fresh() -> Gateway:
+        return Gateway(parser=world.parser(documents={digest: document}))
+
+    gateway = fresh()
+    first, later = at(gateway, 0), at(gateway, 1)
+    assert first.structure is later.structure
     assert [f.where for f in first.fetches] != [f.where for f in later.fetches]
-    assert not gateway.planner.kept
+    assert later == at(fresh(), 1)
+    kept = decision(first)
+    agreed(first, kept)
+    assert agreed(later, kept) == agreed(later, decision(later))
 
 
 def test_a_question_that_is_too_large_is_refused_each_time() -> None:
@@ -225,6 +234,21 @@ def test_a_kept_decision_agrees_to_the_next_plan_what_a_new_one_would() -> None:
     assert after == agreed(second, decision(second))
     assert after.grants["f0"].fetch is second.fetches[0]
     assert after.grants["f0"].parts is before.grants["f0"].parts
+
+
+def test_what_a_decision_made_of_a_structure_goes_with_the_structure() -> None:
+    document = """query Q($who: [PersonCriteria!]!, $some: Int) {
+      personSearch(anyOf: $who) { hits { vehicles(first: $some) { vrm } } } }"""
+    gateway, sizes = Gateway(), list[int]()
+    plan = gateway.plan(who(BY_NUMBER, some=1), document)
+    kept = decision(plan)
+    for _ in range(5):  # structures of which none is kept
+        agreed(plan, kept)
+        sizes.append(len(kept.made["structures"]))
+        plan = gateway.plan(who(BY_NUMBER, some=1), document)
+    gc.collect()
+    assert sizes == [1] * 5
+    assert not kept.made["structures"]
 
 
 def test_how_finely_is_asked_is_looked_at_each_time() -> None:
