@@ -19,7 +19,8 @@ from gateway.model import (
     Show,
     Use,
 )
-from gateway.query.fanout import FanOut, identifying
+from gateway.query.bearers import counting
+from gateway.query.fanout import FanOut
 from gateway.query.layout import child_layout, layout_of
 from gateway.query.translate import Pushing, guard_of
 from gateway.query.visit import Visit
@@ -50,7 +51,7 @@ def _whole(part: Part, fetch: Fetch) -> PartGrant:
 
 def explain(fan_out: FanOut, agreed: AuthorisedPlan) -> Mapping[str, list[str]]:
     """For each granted visit the requests it would make, in order."""
-    looks = {fetch_id: identifying(g, ("?",)) for fetch_id, g in agreed.looks.items()}
+    looks = {fetch_id: counting(g, ("?",)) for fetch_id, g in agreed.looks.items()}
     visits = {**agreed.grants, **looks}
     return {fetch_id: _requests(fan_out, agreed, g) for fetch_id, g in visits.items()}
 

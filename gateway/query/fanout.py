@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
-from connectors.conditions import Compare, Op, any_of
 from connectors.spi import (
     Connector,
     SourceError,
@@ -25,20 +24,17 @@ from connectors.spi import (
 from gateway.catalogue.mapping import Catalogue
 from gateway.errors import CannotEnforce, where_it_failed
 from gateway.model import (
-    EMPTY,
     AuthorisedPlan,
     FetchResult,
     Grant,
-    Parts,
     Results,
     Shared,
     State,
 )
+from gateway.query.bearers import Bearers
 from gateway.query.breaker import Breakers
 from gateway.query.calls import together
 from gateway.query.derived import Moment
-from gateway.query.match import candidates_of, may_match, would_link
-from gateway.query.translate import wholly_askable
 from gateway.query.visit import Visit, link_keys
 
 Probe: TypeAlias = tuple[float, ...]
@@ -70,13 +66,21 @@ class FanOut:
         results: dict[str, FetchResult] = {}
         roots = [g for g in agreed.grants.values() if g.fetch.parent is None]
         async with asyncio.TaskGroup() as group:
-            found = [
-                group.create_task(self._branch(agreed, grant, (), results, group))
+            searches = {
+                grant.fetch.id: group.create_task(self._branch(agreed, grant, (), results, group))
                 for grant in self._slowest_first(roots)
-            ]
-            shared = group.create_task(self._shared(agreed, results, found))
-            if found:
-                await asyncio.wait(found, return_when=asyncio.FIRST_COMPLETED)
+            }
+            bearers = Bearers(
+                agreed=agreed,
+                catalogue=self.catalogue,
+                results=results,
+                searches=searches,
+                ask=lambda grant: self._timed(agreed, grant, ()),
+                ordered=self._slowest_first,
+            )
+            shared = group.create_task(bearers.shared())
+            if searches:
+                await asyncio.wait(searches.values(), return_when=asyncio.FIRST_COMPLETED)
             meanwhile()
         return results, shared.result()
 
@@ -89,43 +93,6 @@ class FanOut:
         """One visit by itself, outside the answer."""
         alone = replace(agreed, grants={grant.fetch.id: grant}, looks={})
         return await self._timed(alone, grant, keys)
-
-    async def _shared(
-        self, agreed: AuthorisedPlan, results: Results, found: Collection[asyncio.Task[None]]
-    ) -> Shared:
-        """The shared identifiers among what was `found`, looked up while links are followed; all
-        of them where a source that holds any could not say.
-
-        Matching may look at them (the use `match`), so it may ask who else bears them, of sources
-        too that were not searched. Rows that policy hides take no part.
-        """
-        if found:
-            await asyncio.wait(found)
-        roots = [g for g in agreed.grants.values() if g.fetch.parent is None and may_match(g)]
-        candidates = candidates_of(agreed, results, (g.fetch.id for g in roots))
-        asked = would_link(candidates)
-        if not asked:
-            return frozenset()
-        if _unasked(agreed) or any(results[g.fetch.id].state.failed for g in roots):
-            return asked  # a source that has just failed is not waited for again
-        values = sorted({value for _, value in asked})
-        bearing = self._slowest_first((*roots, *agreed.looks.values()))
-        looks = [identifying(grant, values) for grant in bearing]
-        if not all(self._can_tell(look, values) for look in looks):
-            return asked
-        looked = await together(self._timed(agreed, look, ()) for look in looks)
-        shared: set[tuple[str, str]] = set()
-        for look, result in zip(looks, looked, strict=True):
-            if result.state is not State.ANSWERED:
-                return asked
-            bearers = candidates_of(agreed, {look.fetch.id: result}, (look.fetch.id,))
-            held = [i for bearer in bearers for i in bearer.identifiers]
-            shared.update(identifier for identifier in asked if held.count(identifier) > 1)
-        return frozenset(shared)
-
-    def _can_tell(self, look: Grant, values: Iterable[str]) -> bool:
-        mapping = self.catalogue.mapping(look.fetch.source, look.fetch.entity)
-        return wholly_askable("identifiers", "value", values, mapping)
 
     async def _branch(
         self,
@@ -201,25 +168,3 @@ class FanOut:
             detail=detail,
             elapsed_s=time.monotonic() - started,
         )
-
-
-def identifying(grant: Grant, values: Iterable[str]) -> Grant:
-    """The same visit for the bearers of any of these identifiers, reading nothing else."""
-    where = any_of(Compare("identifiers.value", Op.EQ, value) for value in values)
-    own = replace(grant.own, read=EMPTY, match=frozenset(), count=frozenset())
-    parts = {"": own, "identifiers": grant.parts["identifiers"]}
-    return Grant(
-        fetch=replace(grant.fetch, where=where, after=None),
-        parts=grant.made.once("identifying", lambda: Parts(parts)),
-    )
-
-
-def _unasked(agreed: AuthorisedPlan) -> bool:
-    """Whether matching may not look at the identifiers of some source that holds persons."""
-    for fetch in agreed.plan.visits:
-        if fetch.parent is not None or not fetch.matched or fetch.id in agreed.silent:
-            continue  # a silent source is like one that holds nothing
-        grant = agreed.grants.get(fetch.id) or agreed.looks.get(fetch.id)
-        if grant is None or not may_match(grant):
-            return True
-    return False

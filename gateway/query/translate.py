@@ -218,15 +218,30 @@ def _alternatives(where: Condition, mapping: EntityMapping) -> tuple[Condition, 
     return where.parts
 
 
-def wholly_askable(part: str, field: str, values: Iterable[Any], mapping: EntityMapping) -> bool:
-    """Whether each place where the source keeps a component's field can be asked for these values.
-    One that cannot is left out of a wider question, and what it holds would be missed."""
-    places = [entry for entry in mapping.parts.get(part, ()) if field in entry.columns]
+def may_hold(kind: str, mapping: EntityMapping) -> bool:
+    """Whether the source may hold an identifier of this kind."""
+    return bool(_places(kind, mapping))
+
+
+def wholly_askable(identifier: tuple[str, str], mapping: EntityMapping) -> bool:
+    """Whether each place where the source may keep this identifier (kind and value) can be asked
+    for it. One that cannot is left out of a wider question, and what it holds would be missed."""
+    kind, value = identifier
     return all(
-        entry.per_bit is None and entry.columns[field].encode(Op.EQ, value) is not None
-        for value in values
-        for entry in places
+        entry.per_bit is None and entry.columns["value"].encode(Op.EQ, value) is not None
+        for entry in _places(kind, mapping)
     )
+
+
+def _places(kind: str, mapping: EntityMapping) -> list[Entry]:
+    entries = (e for e in mapping.parts.get("identifiers", ()) if "value" in e.columns)
+    return [entry for entry in entries if _of_kind(kind, entry)]
+
+
+def _of_kind(kind: str, entry: Entry) -> bool:
+    codec = entry.columns.get("kind")
+    asked = codec.encode(Op.EQ, kind) if codec is not None and entry.per_bit is None else None
+    return asked is None or asked.condition != NEVER
 
 
 def guard_of(rows: Condition, pushing: Pushing) -> tuple[Condition, bool]:

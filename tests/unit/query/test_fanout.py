@@ -27,15 +27,18 @@ from tests.unit.query import world
 PASSPORT = ("PASSPORT", "A1234567")
 SEARCH = """query ($after: String) { personSearch(anyOf: [{family: "Hodja"}], after: $after) {
   total next hits { owner match { band } } matches { band } } }"""
+BY_NUMBER = """{ personSearch(anyOf: [{family: "Hodja"}, {identifier: "A1234567"}], first: 2) {
+  total next hits { owner match { band } } matches { band } } }"""
 
 
-def catalogue(**of_east: Any) -> Catalogue:
+def catalogue(west: Mapping[str, Any] | None = None, **of_east: Any) -> Catalogue:
     """`north` and `south` find persons by family name; `east`, which holds whole names, cannot."""
     person = world.EAST["entity"]["Person"]
     parts = {**person["parts"], **of_east}
     east = {**world.EAST, "entity": {"Person": {**person, "parts": parts}}}
     south = {**world.NORTH, "id": "south", "agency": "SOUTH"}
     files = [("north.toml", world.NORTH), ("south.toml", south), ("east.toml", east)]
+    files += [("west.toml", west)] if west else []
     return read_catalogue(world.vocabulary(), files)
 
 
@@ -88,6 +91,25 @@ class Held(Memory):
         return found
 
 
+@dataclass
+class Seen(Memory):
+    """A source that says once it was asked."""
+
+    seen: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        self.seen.set()
+        return await super().fetch(query)
+
+
+class HeldUp(Held):
+    """A source that fails once it may."""
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        await super().fetch(query)
+        raise SourceUnavailable("no")
+
+
 class TooBroad(Failing):
     """A source that answers narrower questions only."""
 
@@ -116,8 +138,10 @@ class Asked:
         return shared, shaper.shape(results, shared).body
 
 
-def plan(held: Catalogue, after: Mapping[str, str | None] | None = None) -> tuple[Operation, Plan]:
-    asked = world.operation(SEARCH)
+def plan(
+    held: Catalogue, after: Mapping[str, str | None] | None = None, document: str = SEARCH
+) -> tuple[Operation, Plan]:
+    asked = world.operation(document)
     if after is not None:
         text = world.REFS.seal_cursor(
             Cursor(
@@ -136,10 +160,11 @@ def search(
     *,
     held: Catalogue | None = None,
     after: Mapping[str, str | None] | None = None,
+    document: str = SEARCH,
     change: world.Change = lambda _id, grant: grant,
 ) -> Asked:
     held = held or catalogue()
-    operation, planned = plan(held, after)
+    operation, planned = plan(held, after, document)
     sources = {"north": Memory(bearer("n1")), "south": Memory(bearer("s1")), "east": east}
     return Asked(
         operation=operation,
@@ -202,11 +227,57 @@ async def test_another_bearer_where_nobody_searched_holds_the_records_apart(
     assert found == ({PASSPORT} if shared else frozenset())
     assert bands(body) == [None if shared else "LINKED_BY_IDENTIFIER"] * 2
     assert len(body["data"]["personSearch"]["matches"]) == (not shared)
-    (look,) = asked.east.asked
+    look, *read = asked.east.asked
     assert look.where == Compare("passport", Op.EQ, "A1234567")
-    assert look.after is None
+    assert (look.after, look.columns, look.limit) == (None, ("id",), 2)
+    assert bool(read) == shared  # more is read only where more than one person was found
     states = {entry["agency"]: entry["state"] for entry in body["extensions"]["sources"]}
     assert states["EAST"] == "NOT_ASKED"  # of the search: its records are not in the answer
+
+
+@pytest.mark.parametrize(
+    ("passports", "linked", "times"),
+    [
+        (("A1234567",), True, 1),
+        (("A1234567", "A1234567"), False, 1),
+        ((), True, 1),
+        (("B7654321",) * 3, True, 1),
+        (("A1234567",) * 3, False, 1),
+    ],
+)
+async def test_a_source_that_was_searched_for_the_identifier_is_not_asked_for_it_again(
+    passports: Sequence[str], linked: bool, times: int
+) -> None:
+    asked = search(Memory(people(*passports)), document=BY_NUMBER)
+    _, body = await asked.answer()
+    assert ("LINKED_BY_IDENTIFIER" in bands(body)) == linked
+    assert len(asked.east.asked) == times
+
+
+async def test_a_source_that_holds_no_such_number_is_not_asked() -> None:
+    held = catalogue(identifiers={"kind": {"constant": "BRP"}, "value": "passport"})
+    asked = search(Memory(people("A1234567", "A1234567")), held=held)
+    assert (await asked.answer())[0] == frozenset()
+    assert asked.east.asked == []
+
+
+@pytest.mark.parametrize("then", ["answers", "fails"])
+async def test_others_are_asked_while_a_search_is_under_way(then: str) -> None:
+    west = {**world.NORTH, "id": "west", "agency": "WEST"}
+    held = catalogue(west=west)
+    slow = (Held if then == "answers" else HeldUp)({})
+    east = Seen(people())
+    asked = search(east, held=held)
+    sources = {**asked.visits.sources, "west": slow}
+    asked = replace(asked, visits=replace(asked.visits, sources=sources))
+    task = asyncio.create_task(asked.answer())
+    async with asyncio.timeout(5.0):
+        await east.seen.wait()
+    assert len(slow.asked) == 1
+    slow.may_answer.set()
+    found, body = await task
+    assert found == (frozenset() if then == "answers" else {PASSPORT})
+    assert bands(body) == ["LINKED_BY_IDENTIFIER" if then == "answers" else None] * 2
 
 
 @pytest.mark.parametrize("source", [Failing, TooBroad])

@@ -10,7 +10,7 @@ import pytest
 
 from connectors.conditions import ALWAYS, NEVER, And, Compare, Condition, IsNull, Op, Or, all_of
 from gateway.catalogue.mapping import EntityMapping
-from gateway.query.translate import Prefetch, Pushing, on_seen, satisfies, wholly_askable
+from gateway.query.translate import Prefetch, Pushing, may_hold, on_seen, satisfies, wholly_askable
 from tests.unit.query.world import catalogue, vocabulary
 
 SEX = Compare("sex", Op.EQ, "MALE")
@@ -91,18 +91,23 @@ def test_a_record_meets_a_question_by_one_of_its_elements(where: Condition, met:
     assert satisfies(where, PERSON, vocabulary(), north()) is met
 
 
-def test_each_place_that_keeps_a_field_is_to_be_askable_for_each_value() -> None:
+def test_each_place_that_may_keep_an_identifier_is_to_be_askable_for_it() -> None:
     (place,) = north().parts["identifiers"]
     without = replace(place, columns={"kind": place.columns["kind"]})
     both = replace(north(), parts={"identifiers": (place, without)})
     for mapping in (north(), both):
-        assert wholly_askable("identifiers", "value", ["A1", "B2"], mapping)
-        assert wholly_askable("identifiers", "number", ["A1"], mapping)  # kept nowhere
+        assert wholly_askable(("PASSPORT", "A1"), mapping)
+        assert may_hold("PASSPORT", mapping)
+        assert not may_hold("BRP", mapping)
+        assert wholly_askable(("BRP", "RA1"), mapping)  # kept nowhere
     bits = replace(north(), parts={"identifiers": (place, replace(place, per_bit="flags"))})
-    assert not wholly_askable("identifiers", "value", ["A1"], bits)
-    east = catalogue().mapping("east", "Person")
-    assert not wholly_askable("names", "full", ["Hodja"], east)
-    assert wholly_askable("names", "full", [], east)
+    assert may_hold("BRP", bits)
+    assert not wholly_askable(("PASSPORT", "A1"), bits)
+    unasked = replace(place, columns={**place.columns, "value": replace(
+        place.columns["value"], encode=lambda _op, _asked: None)})  # fmt: skip
+    other = replace(north(), parts={"identifiers": (unasked,)})
+    assert not wholly_askable(("PASSPORT", "A1"), other)
+    assert wholly_askable(("BRP", "RA1"), other)
 
 
 def test_every_child_relation_that_a_question_rests_on_is_visited_once() -> None:

@@ -1,0 +1,158 @@
+"""Who else bears an identifier that would link records: it links them only if nobody does.
+
+Every source that may know is asked, those too that were not searched, but for what its own search
+has told already. It is asked as soon as records of two sources share the identifier, while other
+searches are still under way. Matching may look at these identifiers (the use `match`), so it may
+ask who bears them; rows that policy hides take no part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from connectors.conditions import Compare, Op, Or, any_of
+from gateway.catalogue.mapping import Catalogue
+from gateway.model import (
+    EMPTY,
+    AuthorisedPlan,
+    Fetch,
+    FetchResult,
+    Grant,
+    Parts,
+    Results,
+    Shared,
+    Show,
+    State,
+)
+from gateway.query.match import candidates_of, may_match, would_link
+from gateway.query.translate import may_hold, wholly_askable
+
+Identifier: TypeAlias = tuple[str, str]  # kind and value
+_NOTHING: Mapping[str, Any] = {"read": EMPTY, "match": frozenset(), "count": frozenset()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bearers:
+    """Asks the sources of one query, through the visits that the policy agreed to."""
+
+    agreed: AuthorisedPlan
+    catalogue: Catalogue
+    results: Results  # what the searches bring, as they end
+    searches: Mapping[str, asyncio.Task[None]]  # by fetch id
+    ask: Callable[[Grant], Awaitable[FetchResult]]
+    ordered: Callable[[Iterable[Grant]], list[Grant]]  # in the order of asking
+
+    async def shared(self) -> Shared:
+        """The identifiers that would link what the searches found, and that more than one person
+        of some source bears; all that would link, where a source that holds any could not say."""
+        roots = [g for g in self.agreed.grants.values() if g.fetch.parent is None and may_match(g)]
+        bearing = self.ordered((*roots, *self.agreed.looks.values()))
+        asked: set[Identifier] = set()
+        looks: list[asyncio.Task[list[Identifier] | None]] = []
+        untold, left = _unasked(self.agreed), set(self.searches.values())
+        linking: Shared = frozenset()
+        async with asyncio.TaskGroup() as group:
+            while left:
+                _, left = await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
+                found = candidates_of(self.agreed, self.results, (g.fetch.id for g in roots))
+                linking = would_link(found)
+                # A source that has just failed is not waited for again.
+                untold |= any(self._failed(g) or not self._can_tell(g, linking) for g in bearing)
+                if new := frozenset() if untold else linking - asked:
+                    asked |= new
+                    looks += [group.create_task(self._borne(g, new)) for g in bearing]
+            if untold or not linking:
+                for look in looks:
+                    look.cancel()
+        if untold or not linking:
+            return linking
+        borne = [look.result() for look in looks]
+        if None in borne:
+            return linking
+        return frozenset(i for i in linking if any(held and held.count(i) > 1 for held in borne))
+
+    def _failed(self, grant: Grant) -> bool:
+        result = self.results.get(grant.fetch.id)
+        return result is not None and result.state.failed
+
+    def _can_tell(self, grant: Grant, identifiers: Iterable[Identifier]) -> bool:
+        mapping = self.catalogue.mapping(grant.fetch.source, grant.fetch.entity)
+        return all(wholly_askable(one, mapping) for one in identifiers)
+
+    async def _borne(
+        self, grant: Grant, identifiers: Iterable[Identifier]
+    ) -> list[Identifier] | None:
+        """Those of the identifiers that persons of one source bear, as often as they are borne;
+        None where it could not say."""
+        mapping = self.catalogue.mapping(grant.fetch.source, grant.fetch.entity)
+        values = {value for kind, value in identifiers if may_hold(kind, mapping)}
+        told, borne = values & _asked_alone(grant.fetch), list[Identifier]()
+        if told and (search := self.searches.get(grant.fetch.id)) is not None:
+            await asyncio.wait((search,))
+            searched = self.results[grant.fetch.id]
+            if searched.state is State.ANSWERED:  # with every bearer
+                borne += self._identifiers(grant, searched, told)
+                values -= told
+        if values and not await self._one_at_most(grant, values):
+            looked = await self.ask(_identifying(grant, values))
+            if looked.state is not State.ANSWERED:
+                return None
+            borne += self._identifiers(grant, looked, values)
+        return borne
+
+    async def _one_at_most(self, grant: Grant, values: Iterable[str]) -> bool:
+        """Whether a source says that one person at most bears any of these: most often so, and
+        then nothing more need be read. One that cannot say without reading more has not said."""
+        found = await self.ask(counting(grant, values))
+        return found.state is State.ANSWERED and len(found.records) < 2
+
+    def _identifiers(
+        self, grant: Grant, result: FetchResult, values: Iterable[str]
+    ) -> list[Identifier]:
+        bearers = candidates_of(self.agreed, {grant.fetch.id: result}, (grant.fetch.id,))
+        return [i for bearer in bearers for i in bearer.identifiers if i[1] in values]
+
+
+def counting(grant: Grant, values: Iterable[str]) -> Grant:
+    """The same visit for whether more than one person bears any of these, reading nothing."""
+    own = replace(grant.own, show=Show.HIT, limit=2, **_NOTHING)
+    parts = {"": own, "identifiers": replace(grant.parts["identifiers"], show=None, **_NOTHING)}
+    return _bearing(grant, values, grant.made.once("counting", lambda: Parts(parts)))
+
+
+def _identifying(grant: Grant, values: Iterable[str]) -> Grant:
+    """The same visit for the bearers of any of these identifiers, reading nothing else."""
+    parts = {"": replace(grant.own, **_NOTHING), "identifiers": grant.parts["identifiers"]}
+    return _bearing(grant, values, grant.made.once("identifying", lambda: Parts(parts)))
+
+
+def _bearing(grant: Grant, values: Iterable[str], parts: Parts) -> Grant:
+    where = any_of(Compare("identifiers.value", Op.EQ, value) for value in sorted(values))
+    return Grant(fetch=replace(grant.fetch, where=where, after=None), parts=parts)
+
+
+def _asked_alone(fetch: Fetch) -> frozenset[str]:
+    """The values of identifiers that a search, from its first page, asks for by themselves: it
+    gives every bearer, if it gives all that it found."""
+    if fetch.after is not None:
+        return frozenset()
+    asked = fetch.where.parts if isinstance(fetch.where, Or) else (fetch.where,)
+    return frozenset(
+        str(one.value)
+        for one in asked
+        if isinstance(one, Compare) and (one.field, one.op) == ("identifiers.value", Op.EQ)
+    )
+
+
+def _unasked(agreed: AuthorisedPlan) -> bool:
+    """Whether matching may not look at the identifiers of some source that holds persons."""
+    for fetch in agreed.plan.visits:
+        if fetch.parent is not None or not fetch.matched or fetch.id in agreed.silent:
+            continue  # a silent source is like one that holds nothing
+        grant = agreed.grants.get(fetch.id) or agreed.looks.get(fetch.id)
+        if grant is None or not may_match(grant):
+            return True
+    return False
