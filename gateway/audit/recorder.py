@@ -362,7 +362,9 @@ def _question(decided: Decided, agreed: AuthorisedPlan) -> Written:
     """What was asked of policy, most of which is the same for all plans of a structure."""
     resources: Mapping[str, Any] = decided.question["resources"]
     if (structure := agreed.plan.structure) is not None:
-        written = structure.made.once("resources written", lambda: Written(canonical(resources)))
+        written = structure.made.once(
+            "resources written", lambda: Written(canonical(dict(resources)))
+        )
         return Written.of({**decided.question, "resources": written})
     return Written(canonical(decided.question))
 

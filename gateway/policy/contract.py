@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from connectors.conditions import ALWAYS, NEVER, Condition, fields_of, from_json
@@ -89,12 +90,21 @@ def question(
     }
 
 
-def _resources(plan: Plan, agencies: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        resource_id(fetch.id, part.path): _resource(fetch, part, agencies[fetch.source])
+class Resources(dict[str, Any]):
+    """What a plan would touch: the same for all plans of one structure, and not to be changed."""
+
+    @cached_property
+    def text(self) -> str:
+        """It as JSON; the same things give the same text."""
+        return json.dumps(self, sort_keys=True, separators=(",", ":"))
+
+
+def _resources(plan: Plan, agencies: Mapping[str, str]) -> Resources:
+    return Resources(
+        (resource_id(fetch.id, part.path), _resource(fetch, part, agencies[fetch.source]))
         for fetch in plan.visits
         for part in (*fetch.parts, *fetch.told)
-    }
+    )
 
 
 def _utc(moment: datetime) -> str:

@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import aiohttp
 from opa_client.opa_async import AsyncOpaClient
@@ -17,9 +17,10 @@ from opa_client.opa_async import AsyncOpaClient
 from gateway.errors import GatewayError, PolicyMisunderstood, PolicyUnavailable
 from gateway.model import Decision, Show
 from gateway.policy.casework import Terms, read_terms
-from gateway.policy.contract import ATTRIBUTES, read_decision
+from gateway.policy.contract import ATTRIBUTES, Resources, read_decision
 
 _Answer = TypeVar("_Answer", Decision, Terms)
+Key: TypeAlias = tuple[str, str]
 
 _TURN_S: Final = 2.0  # how long a question waits for those before it
 _CONFIRM: Final[Mapping[str, Any]] = {"version": 1, "action": {"name": "confirm"}}
@@ -101,8 +102,8 @@ class Pdp:
         self._monotonic = monotonic
         self._open = False
         self._serial = 0  # the highest seen
-        self._cache: OrderedDict[str, tuple[float, Decision]] = OrderedDict()
-        self._asking: dict[str, asyncio.Event] = {}  # what is being asked for the first time
+        self._cache: OrderedDict[Key, tuple[float, Decision]] = OrderedDict()
+        self._asking: dict[Key, asyncio.Event] = {}  # what is being asked for the first time
 
     @property
     def serial(self) -> int:
@@ -213,7 +214,7 @@ class Pdp:
                 raise
             return await self._client.query_rule(dict(question), package, "decision")
 
-    def _cached(self, key: str) -> Decision | None:
+    def _cached(self, key: Key) -> Decision | None:
         until, decision = self._cache.get(key, (0.0, None))
         if decision is None or decision.serial != self._serial or self._monotonic() >= until:
             self._cache.pop(key, None)
@@ -221,7 +222,7 @@ class Pdp:
         self._cache.move_to_end(key)
         return decision
 
-    def _keep(self, key: str, decision: Decision) -> None:
+    def _keep(self, key: Key, decision: Decision) -> None:
         if decision.cache_s <= 0 or decision.serial != self._serial:
             return
         self._cache[key] = (self._monotonic() + decision.cache_s, decision)
@@ -230,14 +231,17 @@ class Pdp:
             self._cache.popitem(last=False)
 
 
-def _key(question: Mapping[str, Any]) -> str:
+def _key(question: Mapping[str, Any]) -> Key:
     """The whole question apart from its time and id."""
     context = {
         name: value
         for name, value in question["context"].items()
         if name not in ("time", "query_id")
     }
-    return json.dumps({**question, "context": context}, sort_keys=True, separators=(",", ":"))
+    asked = {**question, "context": context}
+    resources = asked.pop("resources")
+    told = resources if isinstance(resources, Resources) else Resources(resources)
+    return json.dumps(asked, sort_keys=True, separators=(",", ":")), told.text
 
 
 def _shows_something(decision: Decision) -> bool:

@@ -63,9 +63,7 @@ def _requests(fan_out: FanOut, agreed: AuthorisedPlan, grant: Grant) -> list[str
     pushing = Pushing(mapping=visit.mapping, vocabulary=visit.vocabulary)
     image = visit.probe_grant()
     said = _requests(fan_out, agreed, image) if image else []
-    for prefetch in pushing.prefetches(where):
-        entry = visit.mapping.parts[prefetch.part][prefetch.entry]
-        said.append(_said(visit, visit.child_query(entry, (entry.by,), prefetch.where, ALWAYS)))
+    said += [_said(visit, query) for _, query in visit.prefetching(pushing.prefetches(where))]
     pushed = pushing.push(where)
     try:
         guard, _ = guard_of(grant.own.rows, pushing)

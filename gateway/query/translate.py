@@ -165,6 +165,8 @@ def _element(columns: Mapping[str, Codec], conditions: Sequence[Condition]) -> P
                 pushed.append(codec.encode(op, value) or Pushed(ALWAYS, exact=False))
             case _:
                 pushed.append(Pushed(ALWAYS, exact=False))
+    if len(pushed) == 1:
+        return pushed[0]
     return Pushed(all_of(p.condition for p in pushed), all(p.exact for p in pushed))
 
 

@@ -18,6 +18,7 @@ from connectors.conditions import (
     Condition,
     Op,
     all_of,
+    any_of,
     fields_of,
     holds,
 )
@@ -289,25 +290,44 @@ class Visit:
             return list(result.rows), result.truncated
 
         def permitted(row: Sequence[Any]) -> bool:
-            if not holds(left, dict(zip(query.columns, row, strict=False))):
+            if not _is_so(left, query.columns, row):
                 return False
             return guarded or certain(self.grant.own.rows, records_of([row], layout)[0].values)
 
         return await self.calls.read_on(query, permitted)
 
-    async def _prefetch(self, wanted: tuple[Prefetch, ...]) -> tuple[Found, bool]:
+    async def _prefetch(self, wanted: Sequence[Prefetch]) -> tuple[Found, bool]:
         """The owners' keys for each criterion on a child relation, and whether some are missing."""
+        asked = self.prefetching(wanted)
+        results = await together(self._elements(query) for _, query in asked)
+        found: dict[Prefetch, tuple[Any, ...]] = {}
+        for (alike, query), result in zip(asked, results, strict=True):
+            for one in alike:
+                told = len(alike) == 1
+                keys = (r[0] for r in result.rows if told or _is_so(one.where, query.columns, r))
+                found[one] = tuple(dict.fromkeys(key for key in keys if key is not None))
+        return found, any(result.truncated for result in results)
 
-        async def one(prefetch: Prefetch) -> SourceResult:
-            entry = self.mapping.parts[prefetch.part][prefetch.entry]
-            return await self._child(entry, (entry.by,), prefetch.where, ALWAYS)
+    def prefetching(self, wanted: Sequence[Prefetch]) -> list[tuple[list[Prefetch], SourceQuery]]:
+        """The queries for criteria on child relations: one for all on the same place, where the
+        source can be asked for any of them."""
+        places: dict[tuple[str, int], list[Prefetch]] = {}
+        for one in wanted:
+            places.setdefault((one.part, one.entry), []).append(one)
+        asked: list[tuple[list[Prefetch], SourceQuery]] = []
+        for (part, number), alike in places.items():
+            entry = self.mapping.parts[part][number]
+            query = self._any_of(entry, alike)
+            if self.connector.residual(query) == ALWAYS:
+                asked.append((alike, query))
+            else:
+                asked += [([one], self._any_of(entry, [one])) for one in alike]
+        return asked
 
-        results = await together(map(one, wanted))
-        keys = [
-            tuple(dict.fromkeys(row[0] for row in result.rows if row[0] is not None))
-            for result in results
-        ]
-        return dict(zip(wanted, keys, strict=True)), any(r.truncated for r in results)
+    def _any_of(self, entry: Entry, alike: Sequence[Prefetch]) -> SourceQuery:
+        where = any_of(one.where for one in alike)
+        beside = sorted(fields_of(where) - {entry.by}) if len(alike) > 1 else []
+        return self.child_query(entry, (entry.by, *beside), where, ALWAYS)
 
     def child_query(
         self, entry: Entry, columns: tuple[str, ...], where: Condition, guard: Condition
@@ -326,7 +346,9 @@ class Visit:
     async def _child(
         self, entry: Entry, columns: tuple[str, ...], where: Condition, guard: Condition
     ) -> SourceResult:
-        query = self.child_query(entry, columns, where, guard)
+        return await self._elements(self.child_query(entry, columns, where, guard))
+
+    async def _elements(self, query: SourceQuery) -> SourceResult:
         if self.connector.residual(query) != ALWAYS:
             raise CannotEnforce("the source cannot select from a child relation")
         return await self.calls.elements(query)
@@ -396,6 +418,10 @@ class Visit:
             record.values["\0rank"] = rank
             record.values["\0score"] = float(row[-1])
             record.values["\0threshold"] = gallery.threshold if gallery else None
+
+
+def _is_so(where: Condition, columns: Sequence[str], row: Sequence[Any]) -> bool:
+    return holds(where, dict(zip(columns, row, strict=False)))
 
 
 def _found(records: Iterable[Record], truncated: bool, alarms: int = 0) -> FetchResult:

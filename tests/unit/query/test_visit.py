@@ -18,9 +18,17 @@ from tests.memory import Memory, Row
 from tests.unit.query import world
 
 MOST = 2  # rows of a relation; of a child relation five times as many
-SEARCH = "{{ personSearch(anyOf: [{{{}}}]) {{ hits {{ warnings {{ kind }} }} }} }}"
+SEARCH = "{{ personSearch(anyOf: [{}]) {{ hits {{ warnings {{ kind }} }} }} }}"
 PERSON = {"sur": "HODJA", "fore": "A", "sex": 1, "hnd": "P", "silent": 0}
 PEOPLE = [{"id": "p1", **PERSON}, {"id": "p2", **PERSON}]
+
+
+class Choosy(Memory):
+    """A source that applies no alternatives to a child relation."""
+
+    def residual(self, query: SourceQuery) -> Condition:
+        together = query.relation == "person_no" and isinstance(query.where, Or)
+        return query.where if together else ALWAYS
 
 
 async def searched(
@@ -36,7 +44,8 @@ async def searched(
         catalogue=held, sources={"north": source}, moment=Moment(now=world.NOW), query_id="q",
         ends_at=math.inf,
     )  # fmt: skip
-    asked = world.operation(SEARCH.format(criteria))
+    alternatives = criteria if criteria.startswith("{") else f"{{{criteria}}}"
+    asked = world.operation(SEARCH.format(alternatives))
     agreed = world.allowed(world.plan_of(asked, held=held), change)
     return (await visits.visit(agreed))[0]["f0"], source
 
@@ -92,6 +101,23 @@ async def test_where_a_criterion_finds_no_owner_no_record_is_asked_for() -> None
     result, source = await searched('identifier: "A1234567"', person_no=numbers())
     assert (result.state, result.records) == (State.ANSWERED, ())
     assert relations(source) == ["person_no"]
+
+
+BY_NUMBER_AND_YEAR = '{identifier: "A1234567", dob: "1990"}, {identifier: "B7654321", dob: "1991"}'
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_criteria_on_one_child_relation_are_asked_together_and_each_met_by_itself(
+    apart: bool,
+) -> None:
+    people = [{**person, "dob": "19910101"} for person in PEOPLE]
+    held = [{"person": "p1", "n": 1, "kind": "PP", "no": "A1234567"},
+            {"person": "p2", "n": 2, "kind": "PP", "no": "B7654321"}]  # fmt: skip
+    result, source = await searched(
+        BY_NUMBER_AND_YEAR, kind=Choosy if apart else Memory, person=people, person_no=held
+    )
+    assert [record.key for record in result.records] == ["p2"]  # p1 was born in the other's year
+    assert relations(source).index("person") == (2 if apart else 1)
 
 
 async def test_where_no_record_came_no_element_is_asked_for() -> None:
