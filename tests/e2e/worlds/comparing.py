@@ -174,13 +174,14 @@ class Pair:
         self,
         generator: Generator,
         numbers: Sequence[int],
-        told: Callable[[int], None] = lambda _: None,
+        told: Callable[[Tally], None] = lambda _: None,
         most: int = 3,
     ) -> AsyncIterator[Difference]:
-        """The differences that operations show, until there are `most` of them."""
+        """The differences that operations show, until there are `most` of them; `told` of each
+        operation compared."""
         for number in numbers:
             found = await self.compare(generator.operation(number))
-            told(1)
+            told(self.tally)
             if found is not None:
                 yield found
                 if len(self.tally.differences) >= most:
