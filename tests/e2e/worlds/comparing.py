@@ -157,7 +157,6 @@ class Pair:
 
         A difference that does not come again was a source that failed for a moment.
         """
-        self.tally.operations += 1
         if await self.differ(operation) is None or await self.differ(operation) is None:
             return None
 
@@ -181,6 +180,7 @@ class Pair:
         operation compared."""
         for number in numbers:
             found = await self.compare(generator.operation(number))
+            self.tally.operations += 1  # not before: another slice may tell of this tally
             told(self.tally)
             if found is not None:
                 yield found
