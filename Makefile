@@ -17,7 +17,7 @@ help: ## say what there is
 	@echo
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 	@echo
-	@echo "  Variables: PORT=8470 ONCE=1 PEOPLE=5000 PAIRS=50000 OPS=100000 TIMING=1 SEED=0 PORTCULLIS_HOME=.portcullis"
+	@echo "  Variables: PORT=8470 ONCE=1 PEOPLE=5000 PAIRS=50000 OPS=100000 JOBS=2 TIMING=1 SEED=0 PORTCULLIS_HOME=.portcullis"
 
 demo: $(READY) ## six agencies, OPA and the gateway, and one question answered by all
 	@$(BIN)/portcullis demo $(if $(PORT),--port $(PORT)) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(ONCE),--once)
@@ -37,7 +37,7 @@ mutants: $(READY) ## change each place of the policies and of the enforcing code
 
 worlds: $(READY) ## 100,000 random operations in worlds that only a forbidden sight could tell apart
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m tests.e2e.worlds \
-		$(if $(OPS),--ops $(OPS)) $(if $(SEED),--seed $(SEED)) $(if $(TIMING),--timing)
+		$(if $(OPS),--ops $(OPS)) $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(if $(TIMING),--timing)
 
 matrix: $(READY) ## write what each persona sees of the officers' twelve questions
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m deploy.policy.matrix

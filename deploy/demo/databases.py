@@ -218,9 +218,9 @@ class MariaDB:
             socket = Path(tempfile.mkdtemp(prefix="portcullis-")) / "socket"
         if not (data / "complete").exists():
             shutil.rmtree(data, ignore_errors=True)
-            _install(data)
+            _install(data, _temporary(state))
             (data / "complete").touch()
-        process = _start(data, socket)
+        process = _start(data, socket, _temporary(state))
         guard = _guard(process.pid, signal.SIGTERM)
         server = cls(data=data, socket=socket, _process=process, _guard=guard)
         try:
@@ -298,9 +298,18 @@ def _program(name: str) -> str:
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin") or ""
 
 
-def _install(data: Path) -> None:
+def _temporary(state: Path) -> Path:
+    """Where a server keeps what is temporary. As it starts it removes what others have left in such
+    a directory, or have in use, so that each has its own."""
+    folder = state.absolute() / "mariadb-temporary"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _install(data: Path, temporary: Path) -> None:
     command = [_program("mariadb-install-db"), "--no-defaults", f"--datadir={data}"]
-    command += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+    command += [f"--tmpdir={temporary}", "--auth-root-authentication-method=normal"]
+    command += ["--skip-test-db"]
     done = subprocess.run(  # noqa: S603 - a fixed command
         [*command, f"--user={getpass.getuser()}"], capture_output=True, text=True, check=False
     )
@@ -308,8 +317,9 @@ def _install(data: Path) -> None:
         raise RuntimeError(f"MariaDB could not make its tables:\n{done.stderr[-2000:]}")
 
 
-def _start(data: Path, socket: Path) -> subprocess.Popen[bytes]:
+def _start(data: Path, socket: Path, temporary: Path) -> subprocess.Popen[bytes]:
     command = [_program("mariadbd"), "--no-defaults", f"--datadir={data}", f"--socket={socket}"]
+    command += [f"--tmpdir={temporary}"]
     command += ["--skip-networking", f"--pid-file={data / 'pid'}", f"--user={getpass.getuser()}"]
     command += ["--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"]
     command += ["--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=0"]

@@ -2,7 +2,7 @@
 
 Operations drawn from the schema are asked by every persona, for each purpose held, of two worlds
 that differ in nothing but what that persona may not see. Whatever tells them apart is shrunk and
-printed, and the run fails.
+printed, and the run fails. A run that is stopped says what it compared until then.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -22,108 +21,106 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from deploy.demo.population import make_population
-from gateway.cli.demo import find_opa, running_demo
+from gateway.cli.demo import find_opa
 from gateway.cli.serve import loop_factory, made_for_good
 from tests.e2e.worlds.askers import ASKERS, Asker
-from tests.e2e.worlds.comparing import Difference, Tally
-from tests.e2e.worlds.session import Session, session
+from tests.e2e.worlds.jobs import STOPPED, Figures, Message, Share, compared, sessions, shares
 from tests.e2e.worlds.timing import timed
-from tests.opa import unbounded
-
-_PEOPLE = 600
 
 
-async def _run(given: argparse.Namespace, askers: Sequence[Asker]) -> bool:
-    """Whether nothing told the worlds apart; the figures are printed."""
-    console, began = Console(highlight=False), monotonic()
-    opa = await asyncio.to_thread(find_opa)
-    if opa is None:
-        return False
-    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    population = await asyncio.to_thread(make_population, _PEOPLE, now=now)
-    async with AsyncExitStack() as stack:
-        home = _home(stack)
-        with console.status("Starting six agencies and the whole world"):
-            demo = await stack.enter_async_context(
-                running_demo(
-                    home / "demo",
-                    population,
-                    opa,
-                    bid_rate=False,
-                    policies=unbounded(home / "policies"),
-                )
-            )
-            worlds = await stack.enter_async_context(session(demo, population, home / "worlds"))
-        made_for_good()
-        if given.timing:
-            console.print(str(await timed(worlds, given.seed)))
-            return True
-        tallies = await _asked(worlds, given, askers, console)
-    console.print(_figures(tallies, given.seed, monotonic() - began))
-    return not any(tally.differences for tally in tallies)
-
-
-def _home(stack: AsyncExitStack) -> Path:
-    folder = tempfile.TemporaryDirectory(prefix="pc-", ignore_cleanup_errors=True)
-    home = Path(stack.enter_context(folder))
-    home.chmod(0o755)  # PostgreSQL does not run as root
-    (home / "worlds").mkdir()
-    return home
-
-
-async def _asked(
-    worlds: Session, given: argparse.Namespace, askers: Sequence[Asker], console: Console
-) -> list[Tally]:
+def _compared(given: Sequence[Share], console: Console) -> tuple[int, Mapping[Asker, Figures]]:
+    """What `compared` gives, and how far each caller came."""
+    reached: dict[Asker, Figures] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())  # fmt: skip
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("operations", total=-(-given.ops // len(askers)) * len(askers))
+    with Progress(*columns, console=console, refresh_per_second=2) as progress:
+        total = sum(share.operations for share in given)
+        task = progress.add_task(f"starting the agencies {len(given)} times", total=total)
 
-        def told(number: int) -> None:
-            progress.advance(task, number)
+        def heard(message: Message) -> None:
+            if isinstance(message, str):
+                console.print(message, markup=False, highlight=False)
+                return
+            before = reached.get(message.asker)
+            reached[message.asker] = message
+            more = message.operations - (before.operations if before else 0)
+            progress.update(task, advance=more, description="operations")
 
-        def found(difference: Difference) -> None:
-            console.print(str(difference), markup=False, highlight=False)
-
-        return await worlds.run(
-            askers, seed=given.seed, operations=given.ops, told=told, found=found
-        )
+        return compared(given, heard), reached
 
 
-def _figures(tallies: Sequence[Tally], seed: int, took_s: float) -> Table:
-    table = Table(
-        "who", "operations", "pages", "requests", "answered", "objects shown", "differences",
-        title=f"Seed {seed}, {took_s:.0f} s",
-    )  # fmt: skip
-    sums: list[Callable[[Tally], int]] = [
-        lambda t: t.operations,
-        lambda t: t.pages,
-        lambda t: t.requests,
-        lambda t: t.codes[""],
-        lambda t: t.rows,
-        lambda t: len(t.differences),
-    ]
-    for tally in tallies:
-        table.add_row(str(tally.asker), *(f"{of(tally):,}" for of in sums))
+_SUMS: Mapping[str, Callable[[Figures], int]] = {
+    "operations": lambda f: f.operations,
+    "pages": lambda f: f.pages,
+    "requests": lambda f: f.requests,
+    "answered": lambda f: f.answered,
+    "objects shown": lambda f: f.shown,
+    "differences": lambda f: f.differences,
+}
+
+
+def _table(reached: Sequence[Figures]) -> Table:
+    table = Table("who", *_SUMS)
+    for figures in reached:
+        table.add_row(str(figures.asker), *(f"{of(figures):,}" for of in _SUMS.values()))
     table.add_section()
-    table.add_row("all", *(f"{sum(map(of, tallies)):,}" for of in sums))
+    table.add_row("all", *(f"{sum(map(of, reached)):,}" for of in _SUMS.values()))
     return table
 
 
+def summary(
+    code: int, reached: Sequence[Figures], *, seed: int, processes: int, took_s: float
+) -> str:
+    """What came of a run, in one line; `code` is that of `compared`."""
+    sums = {name: sum(map(of, reached)) for name, of in _SUMS.items()}
+    early = {0: "", STOPPED: "Stopped early. "}.get(code, "A process failed. ")
+    return (
+        f"{early}Compared {sums['operations']:,} operations ({sums['pages']:,} pages, "
+        f"{sums['requests']:,} requests): {sums['differences']:,} differences; seed {seed}, "
+        f"{processes} processes, {took_s:.0f} s, {sums['operations'] / took_s:.1f} a second."
+    )
+
+
+def _length(given: argparse.Namespace, opa: Path, now: datetime) -> int:
+    askers = [a for a in ASKERS if not given.only or a.persona in given.only.split(",")]
+    dealt = shares(askers, jobs=given.jobs, operations=given.ops, seed=given.seed, opa=opa, now=now)
+    console, began = Console(highlight=False), monotonic()
+    code, reached = _compared(dealt, console)
+    took_s = monotonic() - began
+    figures = [reached[asker] for asker in askers if asker in reached]
+    console.print(_table(figures))
+    print(summary(code, figures, seed=given.seed, processes=len(dealt), took_s=took_s))
+    return code or int(any(one.differences for one in figures))
+
+
+async def _times(seed: int, opa: Path, now: datetime) -> None:
+    async with sessions(opa, now) as worlds:
+        made_for_good()
+        print(await timed(worlds, seed))
+
+
 def main() -> int:
-    """Run it."""
+    """Run it; 0 if all was compared and nothing told the worlds apart."""
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.worlds")
     parser.add_argument("--ops", type=int, default=100_000, help="in equal parts by each caller")
     parser.add_argument("--seed", type=int, default=0, help="another one asks other questions")
     parser.add_argument("--only", default="", help="a persona, or several with commas between")
+    parser.add_argument(
+        "--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes, one for a core"
+    )
     parser.add_argument("--timing", action="store_true", help="measure times and nothing else")
     given = parser.parse_args()
-    askers = [a for a in ASKERS if not given.only or a.persona in given.only.split(",")]
     # an answer says that a source could not be asked; here it would be said a thousand times
     logging.getLogger("gateway").setLevel(logging.ERROR)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return 0 if runner.run(_run(given, askers)) else 1
+    opa = find_opa()
+    if opa is None:
+        return 1
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    if given.timing:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(_times(given.seed, opa, now))
+        return 0
+    return _length(given, opa, now)
 
 
 if __name__ == "__main__":

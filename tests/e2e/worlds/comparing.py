@@ -157,7 +157,6 @@ class Pair:
 
         A difference that does not come again was a source that failed for a moment.
         """
-        self.tally.operations += 1
         if await self.differ(operation) is None or await self.differ(operation) is None:
             return None
 
@@ -174,13 +173,15 @@ class Pair:
         self,
         generator: Generator,
         numbers: Sequence[int],
-        told: Callable[[int], None] = lambda _: None,
+        told: Callable[[Tally], None] = lambda _: None,
         most: int = 3,
     ) -> AsyncIterator[Difference]:
-        """The differences that operations show, until there are `most` of them."""
+        """The differences that operations show, until there are `most` of them; `told` of each
+        operation compared."""
         for number in numbers:
             found = await self.compare(generator.operation(number))
-            told(1)
+            self.tally.operations += 1  # not before: another slice may tell of this tally
+            told(self.tally)
             if found is not None:
                 yield found
                 if len(self.tally.differences) >= most:

@@ -11,8 +11,8 @@ import json
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,14 +146,7 @@ class Copying:
     def mariadb_of(self, sight: Sight | None, name: str) -> None:
         base, views = f"{BASE}_{name}", f"{VIEWS}_{name}"
         person = self.key(Agency.SCP)
-        url = sa.URL.create(
-            "mariadb+pymysql",
-            username="root",
-            database="mysql",
-            query={"unix_socket": self.mariadb_socket},
-        )
-        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
+        with self._mariadb() as connection:
             for made in (base, views):
                 connection.exec_driver_sql(f"drop database if exists {made}")
                 connection.exec_driver_sql(
@@ -189,7 +182,19 @@ class Copying:
                 number = connection.exec_driver_sql(statement).rowcount
                 assert sight is not None
                 self.count(sight.name, f"scp {what}", number)
-        engine.dispose()
+
+    @contextmanager
+    def _mariadb(self) -> Iterator[sa.Connection]:
+        """A connection by which databases are made and dropped."""
+        url = sa.URL.create(
+            "mariadb+pymysql",
+            username="root",
+            database="mysql",
+            query={"unix_socket": self.mariadb_socket},
+        )
+        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            yield connection
 
     def scp_secret(self, name: str) -> str:
         url = sa.make_url(self.stack.secrets["SCP_DB_URL"])
@@ -339,6 +344,17 @@ class Copying:
             "SCP_DB_URL": self.scp_secret(name),
             "ERU_DB_URL": f"sqlite+aiosqlite:///{eru}",
         }
+
+    def forget(self, name: str) -> None:
+        """Remove a world's data. Nobody may be connected any more."""
+        for base in ("nmc", "nis"):
+            self._drop(f"{base}_{name}")
+        with self._mariadb() as connection:
+            for base in (BASE, VIEWS):
+                connection.exec_driver_sql(f"drop database if exists {base}_{name}")
+        for kind in ("eru", "bid", "ncb"):
+            for file in self.home.glob(f"{kind}_{name}.*"):  # SQLite's own beside the database
+                file.unlink()
 
     @asynccontextmanager
     async def serving(self, name: str) -> AsyncIterator[Mapping[str, str]]:

@@ -24,7 +24,8 @@ from tests.e2e.worlds.pool import kept_of, people_of, pool_of
 from tests.e2e.worlds.twins import World, gateway_over, otherwise
 from tests.e2e.worlds.unseen import secrets_from
 
-_AT_ONCE = 2  # pairs that are asked at once: this machine has other things to do
+_AT_ONCE = 3  # pairs that are asked at once: while one waits, another has the processor
+_SLICE = 500  # operations of one caller before the next one's turn
 
 
 def patient(catalogue: Path, copy: Path) -> Path:
@@ -66,10 +67,15 @@ class Session:
 
     @asynccontextmanager
     async def pair(
-        self, asker: Asker, name: str, loosened: Callable[[Gate], Gate] = lambda gate: gate
+        self,
+        asker: Asker,
+        name: str,
+        loosened: Callable[[Gate], Gate] = lambda gate: gate,
+        tally: Tally | None = None,
     ) -> AsyncIterator[Pair]:
         """The two worlds for one caller; `name` is the poorer one's, for databases too. Both
-        gateways may be `loosened`, to see whether that is noticed."""
+        gateways may be `loosened`, to see whether that is noticed. What is compared is added to
+        the `tally`, where there is one."""
         home = self.copying.home / name
         async with otherwise(self.copying, name, secrets_from(asker), self.kept) as made:
             for secret, number in made[1].items():
@@ -88,8 +94,9 @@ class Session:
                     poorer=poorer.loosened(loosened),
                     token=self.tokens[asker.persona],
                     schema=self.whole.gate.parser.schema.graphql,
-                    tally=Tally(asker=asker),
+                    tally=tally or Tally(asker=asker),
                 )
+            await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
 
     async def run(
         self,
@@ -97,25 +104,32 @@ class Session:
         *,
         seed: int,
         operations: int,
-        told: Callable[[int], None] = lambda _: None,
+        told: Callable[[Tally], None] = lambda _: None,
         found: Callable[[Difference], None] = lambda _: None,
         most: int = 3,
     ) -> list[Tally]:
         """What came of so many operations, in equal parts by each caller. `told` of each one asked
-        and `found` of each difference, as they come; nobody is asked on after `most` of these."""
+        and `found` of each difference, as they come; nobody asks on after `most` of these. Each
+        has a slice of their operations in turn: a run that is stopped has asked as everybody."""
         turns = asyncio.Semaphore(_AT_ONCE)
         each = -(-operations // len(askers))
+        tallies = [Tally(asker=asker) for asker in askers]
 
-        async def one(number: int, asker: Asker) -> Tally:
-            async with turns, self.pair(asker, f"pair{number}") as pair:
-                asked = pair.run(self.generator(asker, seed), range(each), told, most)
-                async for difference in asked:
-                    found(difference)
-                return pair.tally
+        async def some(name: str, tally: Tally, numbers: range) -> None:
+            async with turns:
+                if len(tally.differences) >= most:
+                    return
+                async with self.pair(tally.asker, name, tally=tally) as pair:
+                    asked = pair.run(self.generator(tally.asker, seed), numbers, told, most)
+                    async for difference in asked:
+                        found(difference)
 
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(n, asker)) for n, asker in enumerate(askers)]
-        return [task.result() for task in tasks]
+            for first in range(0, each, _SLICE):
+                numbers = range(first, min(first + _SLICE, each))
+                for at, tally in enumerate(tallies):
+                    group.create_task(some(f"pair{at}_{first}", tally, numbers))
+        return tallies
 
 
 @asynccontextmanager

@@ -14,12 +14,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from shutil import copytree
 from typing import Any
 
 import httpx
 import sqlalchemy as sa
+from starlette.applications import Starlette
 
 from deploy.demo.agencies.scp_schema import BASE
 from deploy.demo.stack import POLICIES, environment
@@ -43,11 +45,15 @@ class Clock:
         return self.at
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: the application is made once
 class World:
     """A gateway over one world."""
 
     started: Running
+
+    @cached_property
+    def app(self) -> Starlette:
+        return application(self.started)
 
     @property
     def gate(self) -> Gate:
@@ -58,7 +64,7 @@ class World:
         return World(started=replace(self.started, gate=change(self.gate)))
 
     async def post(self, body: Mapping[str, Any], token: str) -> httpx.Response:
-        transport = httpx.ASGITransport(app=application(self.started))
+        transport = httpx.ASGITransport(app=self.app)
         async with httpx.AsyncClient(transport=transport, base_url=_BASE, timeout=60) as client:
             return await client.post(
                 "/graphql", json=body, headers={"Authorization": f"Bearer {token}"}
@@ -96,11 +102,14 @@ async def otherwise(
     copying: Copying, name: str, secrets: Sequence[Secret], kept: frozenset[str]
 ) -> AsyncIterator[tuple[Mapping[str, str], Mapping[str, int]]]:
     """The whole world with these secrets otherwise, while its services run: what the gateway needs
-    to know of it, and how much of each secret was changed."""
-    databases = await asyncio.to_thread(copying.write, None, name)
-    changed = await asyncio.to_thread(_change, copying, name, secrets, kept)
-    async with copying.serving(name) as services:
-        yield {**databases, **services}, changed
+    to know of it, and how much of each secret was changed. Nothing is left of it afterwards."""
+    try:
+        databases = await asyncio.to_thread(copying.write, None, name)
+        changed = await asyncio.to_thread(_change, copying, name, secrets, kept)
+        async with copying.serving(name) as services:
+            yield {**databases, **services}, changed
+    finally:
+        await asyncio.to_thread(copying.forget, name)
 
 
 def _change(
