@@ -14,6 +14,7 @@ from gateway.catalogue.conversions import Codec
 from gateway.catalogue.mapping import BIT, EntityMapping, Entry
 from gateway.model import PartGrant, Record, Show
 from gateway.query.certain import certain
+from gateway.query.need import Need
 
 Slot: TypeAlias = tuple[str, Codec, tuple[int, ...]]
 """A field, how to read it, and where its columns stand in a row."""
@@ -50,14 +51,6 @@ class _Columns:
 
     def add(self, column: str) -> int:
         return self.index.setdefault(column, len(self.index))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
-    """What a fetch needs of a source: own fields, and for each component its elements' fields."""
-
-    own: frozenset[str]
-    parts: Mapping[str, frozenset[str]]
 
 
 def layout_of(need: Need, mapping: EntityMapping, guards: Mapping[str, Condition]) -> Layout:

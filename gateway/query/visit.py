@@ -32,28 +32,24 @@ from gateway.catalogue.mapping import EntityMapping, Entry, Source
 from gateway.errors import CannotEnforce
 from gateway.model import (
     EMPTY,
-    SANITISED_TEXT,
     AuthorisedPlan,
-    Case,
     FetchResult,
     Grant,
-    PartGrant,
     Record,
     Show,
     State,
-    manners,
 )
 from gateway.query.calls import Calls, together
 from gateway.query.certain import certain
 from gateway.query.layout import (
     Layout,
-    Need,
     child_layout,
     elements_of,
     kept_elements,
     layout_of,
     records_of,
 )
+from gateway.query.need import Need, need_of
 from gateway.query.translate import (
     Found,
     Prefetch,
@@ -199,44 +195,15 @@ class Visit:
             return self.source.max_rows
         return min(self.grant.own.limit, self.source.max_rows)
 
+    def need(self, beside: frozenset[str]) -> Need:
+        """What to read for the grant and what is linked beneath it, and others `beside` that."""
+        beneath = (g for g in self.agreed.grants.values() if g.fetch.parent == self.fetch.id)
+        linking = {self.fetch.link_by, *(child.fetch.link_from for child in beneath)} - {""}
+        return need_of(self.grant, self.vocabulary, linking | beside)
+
     def layout(self, need: Need) -> Layout:
         guards = {path: part.rows for path, part in self.grant.parts.items() if path}
         return layout_of(need, self.mapping, guards)
-
-    def need(self, beside: frozenset[str]) -> Need:
-        """The fields to read: what may be shown, what guards, cases and links rest on, and others
-        `beside` these."""
-        needed = {*fields_of(self.grant.own.rows), *beside}
-        for path, part in self.grant.parts.items():
-            if part.show is None or part.show is Show.SILENT:
-                continue
-            fields = self.vocabulary.fields_of(part.part.type)
-            for name in _part_fields(part):
-                if path and name in fields:
-                    needed.add(f"{path}.{name}")
-                elif path or name != "ref":  # a record's ref is the gateway's own
-                    needed.update((name, *self._derived_from(name)))
-        if self.fetch.link_by:
-            needed.add(self.fetch.link_by)
-        for child in self.agreed.grants.values():
-            if child.fetch.parent == self.fetch.id:
-                needed.add(child.fetch.link_from)
-        parts: dict[str, set[str]] = {}
-        own: set[str] = set()
-        for dotted in sorted(needed):  # so that the same question is the same requests
-            first, _, rest = dotted.partition(".")
-            if rest:
-                parts.setdefault(first, set()).add(rest)
-            else:
-                own.add(first)
-        for path, part in self.grant.parts.items():
-            if path and part.show not in {None, Show.SILENT}:
-                parts.setdefault(path.partition(".")[0], set())
-        return Need(own=frozenset(own), parts={p: frozenset(n) for p, n in parts.items()})
-
-    def _derived_from(self, name: str) -> Iterable[str]:
-        field = self.vocabulary.entities[self.fetch.entity].fields.get(name)
-        return field.from_ if field is not None and field.derived else ()
 
     # --- asking ---
 
@@ -427,25 +394,6 @@ def _is_so(where: Condition, columns: Sequence[str], row: Sequence[Any]) -> bool
 def _found(records: Iterable[Record], truncated: bool, alarms: int = 0) -> FetchResult:
     state = State.TRUNCATED if truncated else State.ANSWERED
     return FetchResult(state=state, records=tuple(records), truncated=truncated, alarms=alarms)
-
-
-def _part_fields(part: PartGrant) -> Iterable[str]:
-    """Fields that showing this part rests on: what is read, and what its rules look at."""
-    if part.show is Show.RECORDS:
-        yield from part.read
-        for manner in part.read.values():
-            if not isinstance(manner, str):
-                yield from _case_fields(manner)
-        if any(SANITISED_TEXT in manners(manner) for manner in part.read.values()):
-            yield "sanitised_text"  # what is told of a record or a text that is not shown
-    yield from part.match
-    yield from part.count
-    yield from fields_of(part.rows)
-
-
-def _case_fields(cases: tuple[Case, ...]) -> Iterable[str]:
-    for case in cases:
-        yield from (name for name in fields_of(case.when) if name != "match_band")
 
 
 def _linked(record: Record, by: str, keys: frozenset[Any]) -> Record:

@@ -8,13 +8,13 @@ from connectors.conditions import Compare, Op
 from gateway.catalogue.mapping import EntityMapping, read_catalogue
 from gateway.model import Show
 from gateway.query.layout import (
-    Need,
     child_layout,
     elements_of,
     kept_elements,
     layout_of,
     records_of,
 )
+from gateway.query.need import Need
 from gateway.query.translate import Pushing
 from tests.unit.query.world import HEADER, catalogue, planned, vocabulary, whole
 

@@ -26,7 +26,8 @@ from connectors.conditions import (
 )
 from gateway.catalogue.mapping import EntityMapping, read_catalogue
 from gateway.errors import CannotEnforce
-from gateway.query.layout import Need, layout_of, records_of
+from gateway.query.layout import layout_of, records_of
+from gateway.query.need import Need
 from gateway.query.translate import (
     Prefetch,
     Pushing,
