@@ -225,7 +225,10 @@ class Pdp:
     def _keep(self, key: Key, decision: Decision) -> None:
         if decision.cache_s <= 0 or decision.serial != self._serial:
             return
-        self._cache[key] = (self._monotonic() + decision.cache_s, decision)
+        now = self._monotonic()
+        for old in [old for old, (until, _) in self._cache.items() if now >= until]:
+            del self._cache[old]  # it would only take room
+        self._cache[key] = (now + decision.cache_s, decision)
         self._cache.move_to_end(key)
         while len(self._cache) > self._max_cached:
             self._cache.popitem(last=False)

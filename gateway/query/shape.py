@@ -80,6 +80,7 @@ class Shaper:
             "disclosure": [*disclosure(entries), *not_held(self._agreed)],
         }
         disclosed = tuple(dict.fromkeys(records.disclosed))
+        records.makers.clear()  # each holds `records`: else only the garbage collector ends that
         return Response(status=200, body=body, reports=reports, disclosed=disclosed)
 
 

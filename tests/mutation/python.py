@@ -95,8 +95,12 @@ TARGETS: Final = (
     Target(
         file="gateway/query/visit.py",
         tests=_VISITS,
-        within=frozenset({"run", "_fetch", "_child", "_child_layout", "_children", "_permitted"}),
+        within=frozenset(
+            {"run", "_fetch", "_prefetch", "prefetching", "_elements", "_children", "_permitted"}
+        ),
     ),
+    Target(file="gateway/query/need.py", tests=_VISITS),
+    Target(file="gateway/query/bearers.py", tests=_tests("query", "fanout", "match", "on_seen")),
     Target(
         file="connectors/conditions.py",
         tests=_tests("connectors", "conditions", "push") + _tests("query", "cases"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from gateway.query.asking import cursor_binding
 from gateway.query.derived import Moment
 from gateway.query.explain import explain
 from gateway.query.fanout import FanOut
+from gateway.query.records import Records
 from gateway.query.refs import Cursor
 from gateway.query.shape import Shaper
 from tests.memory import Memory, Row
@@ -415,3 +417,24 @@ async def test_a_source_that_cannot_say_what_is_told_beside_has_not_answered(
         return
     assert (found.state, [r.key for r in found.beside]) == (State.ANSWERED, ["n2"])
     assert [part.read for part in look.parts.values()] == [{}] * len(look.parts)
+
+
+async def test_an_answer_that_was_made_leaves_nothing_to_the_garbage_collector() -> None:
+    asked = search(Memory(people()))
+    results, shared = await asked.visits.visit(asked.agreed)
+    shaping = world.shaping(asked.operation, asked.held)
+
+    def made() -> int:
+        gc.collect()
+        gc.disable()  # from here on only what nobody holds goes
+        try:
+            shaper = Shaper(asked.operation, asked.agreed, shaping)
+            shaper.prepare()
+            shaper.shape(results, shared)
+            del shaper
+            return sum(isinstance(one, Records) for one in gc.get_objects())
+        finally:
+            gc.enable()
+
+    before = sum(isinstance(one, Records) for one in gc.get_objects())
+    assert made() <= before
