@@ -96,18 +96,18 @@ class Bearers:
             if searched.state is State.ANSWERED:  # with every bearer
                 borne += self._identifiers(grant, searched, told)
                 values -= told
-        if values and not await self._one_at_most(grant, values):
+        if values:
+            counted = await self.ask(counting(grant, values))
+            if counted.state.failed and counted.state is not State.FAULT:
+                return None
+            if counted.state is State.ANSWERED and len(counted.records) < 2:
+                return borne  # one person at most, as mostly: nothing more need be read
+            # Several, or the source cannot say without reading more.
             looked = await self.ask(_identifying(grant, values))
             if looked.state is not State.ANSWERED:
                 return None
             borne += self._identifiers(grant, looked, values)
         return borne
-
-    async def _one_at_most(self, grant: Grant, values: Iterable[str]) -> bool:
-        """Whether a source says that one person at most bears any of these: most often so, and
-        then nothing more need be read. One that cannot say without reading more has not said."""
-        found = await self.ask(counting(grant, values))
-        return found.state is State.ANSWERED and len(found.records) < 2
 
     def _identifiers(
         self, grant: Grant, result: FetchResult, values: Iterable[str]

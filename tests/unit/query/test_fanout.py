@@ -284,9 +284,12 @@ async def test_others_are_asked_while_a_search_is_under_way(then: str) -> None:
 
 @pytest.mark.parametrize("source", [Failing, TooBroad])
 async def test_a_source_that_cannot_say_holds_the_records_apart(source: type[Failing]) -> None:
-    found, body = await search(source({})).answer()
+    asked = search(source({}))
+    found, body = await asked.answer()
     assert found == {PASSPORT}
     assert bands(body) == [None, None]
+    if source is Failing:
+        assert len(asked.east.asked) == 1  # not waited for again
 
 
 async def test_a_place_that_cannot_be_asked_holds_the_records_apart() -> None:
