@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from connectors.spi import Connector, SourceQuery, SourceResult
 from gateway.app import application, running
-from gateway.cli.serve import bound, loop_factory, made_for_good, server
+from gateway.cli.serve import bound, loop_factory, made_for_good, server, steady_heap
 from gateway.configuration import load
 from gateway.model import Request, Response
 
@@ -86,6 +86,7 @@ def main() -> None:
     parser.add_argument("--late", default="", help="a source, each of whose answers comes later")
     parser.add_argument("--by-s", type=float, default=0.1, help="by so much")
     given = parser.parse_args()
+    steady_heap()
     with (
         given.times.open("w", buffering=1) as file,
         asyncio.Runner(loop_factory=loop_factory()) as runner,
