@@ -118,15 +118,23 @@ class Bearers:
 
 def counting(grant: Grant, values: Iterable[str]) -> Grant:
     """The same visit for whether more than one person bears any of these, reading nothing."""
-    own = replace(grant.own, show=Show.HIT, limit=2, **_NOTHING)
-    parts = {"": own, "identifiers": replace(grant.parts["identifiers"], show=None, **_NOTHING)}
-    return _bearing(grant, values, grant.made.once("counting", lambda: Parts(parts)))
+
+    def parts() -> Parts:
+        own = replace(grant.own, show=Show.HIT, limit=2, **_NOTHING)
+        unread = replace(grant.parts["identifiers"], show=None, **_NOTHING)
+        return Parts({"": own, "identifiers": unread})
+
+    return _bearing(grant, values, grant.made.once("counting", parts))
 
 
 def _identifying(grant: Grant, values: Iterable[str]) -> Grant:
     """The same visit for the bearers of any of these identifiers, reading nothing else."""
-    parts = {"": replace(grant.own, **_NOTHING), "identifiers": grant.parts["identifiers"]}
-    return _bearing(grant, values, grant.made.once("identifying", lambda: Parts(parts)))
+
+    def parts() -> Parts:
+        own = replace(grant.own, **_NOTHING)
+        return Parts({"": own, "identifiers": grant.parts["identifiers"]})
+
+    return _bearing(grant, values, grant.made.once("identifying", parts))
 
 
 def _bearing(grant: Grant, values: Iterable[str], parts: Parts) -> Grant:

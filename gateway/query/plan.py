@@ -303,7 +303,8 @@ class _Structuring:
             inner = applicable(selection.selections, entity)
             if not inner:
                 continue
-            where = self.criteria.of_link(link, selection.args, entity)
+            asking = partial(_of_link, link, selection.args, entity)
+            where = asking(self.criteria)
             moves = any(a.before_now for n, a in link.args.items() if n in selection.args)
             for source in self.catalogue.holders(entity):
                 if not link.shared and source.id != parent.source:
@@ -328,7 +329,7 @@ class _Structuring:
                 uses = {(Use.LINK, link.by), *((Use.FILTER, f) for f in fields_of(where))}
                 made.append(self.fetch(template, inner, frozenset(uses)))
                 if moves:
-                    self.moving[made[-1]] = partial(_of_link, link, selection.args, entity)
+                    self.moving[made[-1]] = asking
         return tuple(made)
 
     def note_unheld(

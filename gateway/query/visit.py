@@ -285,7 +285,7 @@ class Visit:
         for (part, number), alike in places.items():
             entry = self.mapping.parts[part][number]
             query = self._any_of(entry, alike)
-            if self.connector.residual(query) == ALWAYS:
+            if len(alike) == 1 or self.connector.residual(query) == ALWAYS:
                 asked.append((alike, query))
             else:
                 asked += [([one], self._any_of(entry, [one])) for one in alike]
