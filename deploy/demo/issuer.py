@@ -30,7 +30,7 @@ from deploy.demo.services.ready import arguments, listener, serve
 DEFAULT_AUDIENCE = "https://portcullis.example/graphql"
 MAX_TTL_S = 12 * 3600
 # One of each, so that every algorithm the gateway accepts is met in the demonstration.
-ALGORITHMS = dict.fromkeys(ISSUERS, "ES256") | {"eru": "EdDSA", "partner": "RS256"}
+ALGORITHMS = dict.fromkeys(ISSUERS, "ES256") | {"eru": "Ed25519", "partner": "RS256"}
 
 SigningKey = ECKey | OKPKey | RSAKey
 
@@ -111,7 +111,7 @@ def new_key(algorithm: str) -> SigningKey:
         case "RS256":
             raw_rsa = rsa.generate_private_key(public_exponent=65537, key_size=2048)
             key: SigningKey = RSAKey.import_key(raw_rsa)
-        case "EdDSA":
+        case "Ed25519":
             key = OKPKey.import_key(ed25519.Ed25519PrivateKey.generate())
         case _:
             key = ECKey.import_key(ec.generate_private_key(ec.SECP256R1()))

@@ -77,7 +77,7 @@ async def running_stack(
         opa_url = await stack.enter_async_context(running_opa(opa, policies))
         secrets: dict[str, str] = {}
         for agency in agencies:
-            say(agency)
+            say(agency.upper())
             start = chosen.get(agency) or _STARTERS[agency]
             secrets |= await start(stack, home, population)
         yield Stack(

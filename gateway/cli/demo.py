@@ -12,8 +12,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from rich.console import Console
 from deploy.demo.issuer import ALGORITHMS, DEFAULT_AUDIENCE
 from deploy.demo.personas import DOCUMENTS_ONLY, ISSUERS, PERSONAS, mint
 from deploy.demo.population import Population, make_population
-from deploy.demo.stack import AGENCIES, Stack, environment, running_stack
+from deploy.demo.stack import AGENCIES, Progress, Stack, environment, running_stack
 from deploy.demo.story import DOCUMENTS
 from gateway.app import Running, application, running
 from gateway.cli.common import ROOT, Commands, command, demo_file, home
@@ -32,8 +32,6 @@ from gateway.cli.serve import bound, loop_factory, server
 from gateway.cli.story import tell
 from gateway.cli.tour import Watch, desk_people, tour_of
 from gateway.settings import AboutSetting, IssuerSetting, Settings
-
-_SHOWN_PERSONAS = ("AO", "RO", "IE", "RA", "NO", "PP", "BF")
 
 
 def register(commands: Commands) -> None:
@@ -60,6 +58,7 @@ class Demo:
     """A demonstration that runs: the agencies, and the gateway over them."""
 
     stack: Stack
+    population: Population
     started: Running
     watch: Watch
     url: str  # of the gateway, without a path
@@ -85,10 +84,9 @@ async def running_demo(
     catalogue: Path = ROOT / "deploy" / "catalogue",
     policies: Path = ROOT / "policies",
     canaries: bool = False,
-    console: Console | None = None,
+    say: Progress = lambda _text: None,
 ) -> AsyncIterator[Demo]:
     """The whole demonstration, served on a loopback port (0: any free one)."""
-    say = console.print if console else lambda _text: None
     if not bid_rate:
         catalogue = await asyncio.to_thread(_unhurried, catalogue, state / "catalogue")
     listening = bound("127.0.0.1", port)
@@ -114,16 +112,13 @@ async def running_demo(
                 observed=watch.saw,
             )
         )
-        app = application(
-            started,
-            tour=tour_of(started, watch, stack.issuer_url),
-            canned=desk_people(stack.issuer_url),
-        )
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        demo = Demo(stack=stack, population=population, started=started, watch=watch, url=address)
+        app = application(started, tour=tour_of(demo), canned=desk_people(stack.issuer_url))
         serving = server(app, started.settings.limits)
         task = asyncio.create_task(serving.serve(sockets=[listening]))
         exits.push_async_callback(_stopped, serving, task)
-        address = listening.getsockname()[1]
-        yield Demo(stack=stack, started=started, watch=watch, url=f"http://127.0.0.1:{address}")
+        yield demo
 
 
 def _unhurried(catalogue: Path, copy: Path) -> Path:
@@ -190,18 +185,19 @@ async def _demo(port: int, people: int, *, once: bool) -> int:
     began = monotonic()
     state = home()
     state.mkdir(parents=True, exist_ok=True)
-    with console.status("Looking for Open Policy Agent"):
+    with _during(console, "Looking for Open Policy Agent"):
         opa = await asyncio.to_thread(find_opa)
     if opa is None:
         return 1
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    with console.status(f"Making a world of {people} people"):
+    with _during(console, f"Making a world of {people} people"):
         population = await asyncio.to_thread(make_population, people, now=now)
     async with AsyncExitStack() as exits:
-        exits.callback(demo_file().unlink, missing_ok=True)
-        with console.status("Starting six agencies"):
+        for file in (demo_file(), _tokens_file()):
+            exits.callback(file.unlink, missing_ok=True)
+        with _during(console, "Starting six agencies") as say:
             demo = await exits.enter_async_context(
-                running_demo(state, population, opa, port=port, canaries=True)
+                running_demo(state, population, opa, port=port, canaries=True, say=say)
             )
         addresses = {"graphql": demo.graphql, "issuer": demo.stack.issuer_url}
         demo_file().write_text(json.dumps(addresses))
@@ -210,7 +206,7 @@ async def _demo(port: int, people: int, *, once: bool) -> int:
         console.print(
             f"Six agencies, {people} invented people, ready in {monotonic() - began:.1f} s.\n"
         )
-        told = await tell(demo, population, console)
+        told = await tell(demo, console)
         if once:
             return 0 if told else 1
         await _serve(demo, console)
@@ -220,11 +216,10 @@ async def _demo(port: int, people: int, *, once: bool) -> int:
 
 async def _serve(demo: Demo, console: Console) -> None:
     """Say how to go on, and serve until Ctrl-C."""
-    console.print(f"\nOpen {demo.url}/ for the tour. Ask as one of them; a token holds an hour:")
-    for code in _SHOWN_PERSONAS:
-        persona = PERSONAS[code]
-        console.print(f"\n{persona.title}, {persona.agency} (portcullis token {code})")
-        print(f"{code}={demo.token(code)}")
+    console.print(f"\nOpen {demo.url}/ for the tour. Or ask as one of them:\n")
+    for code, persona in PERSONAS.items():
+        console.print(f"  {code:<4} {persona.title}, {persona.agency}")
+    tokens = await asyncio.to_thread(_tokens, demo)
     body = json.dumps(
         {
             "query": "query($v: Vrm!) { vehicle(vrm: $v) { owner make colour stolen } }",
@@ -237,7 +232,10 @@ async def _serve(demo: Demo, console: Console) -> None:
         }
     )  # fmt: skip
     print(
-        f"\ncurl -s {demo.graphql} -H 'Content-Type: application/json' \\\n"
+        f"\nTheir tokens for an hour, as variables of a shell (portcullis token AO prints one), and"
+        f"\na question that the arrival officer's app may send:\n\n"
+        f". '{tokens}'\n"
+        f"curl -s {demo.graphql} -H 'Content-Type: application/json' \\\n"
         f'  -H "Authorization: Bearer $AO" \\\n'
         f"  -d '{body}'\n\nCtrl-C stops it all."
     )
@@ -246,6 +244,35 @@ async def _serve(demo: Demo, console: Console) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await stop.wait()
+
+
+def _tokens_file() -> Path:
+    return home() / "tokens.sh"
+
+
+def _tokens(demo: Demo) -> Path:
+    """A token of every persona, in a file that a shell reads and nobody else may."""
+    lines = "".join(f"{code}={demo.token(code)}\n" for code in PERSONAS)
+    file = _tokens_file()
+    file.touch(mode=0o600)
+    file.write_text(lines)
+    return file
+
+
+@contextmanager
+def _during(console: Console, what: str) -> Iterator[Progress]:
+    """Show what is being done until the block ends, and how far it is when told: beside a spinner
+    on a terminal, line by line elsewhere."""
+    with console.status(what) as status:
+
+        def say(more: str) -> None:
+            status.update(f"{what}: {more}")
+            if not console.is_terminal:
+                console.print(f"{what}: {more}")
+
+        if not console.is_terminal:
+            console.print(what)
+        yield say
 
 
 def find_opa() -> Path | None:

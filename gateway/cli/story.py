@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import httpx
 from rich.console import Console
-from rich.progress import track
 
-from deploy.demo.population import Population
 from deploy.demo.story import STEPS, Step
-from gateway.audit.verify import verify
+from gateway.cli.proof import PROOFS
 from gateway.cli.tour import agency_rows, first_things
 
 if TYPE_CHECKING:
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
 _SIX = ("NMC", "SCP", "BID", "ERU", "NCB", "NIS")
 
 
-async def tell(demo: Demo, population: Population, console: Console) -> bool:
+async def tell(demo: Demo, console: Console) -> bool:
     """Tell the story; whether every line of it was as expected."""
     expected = True
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
@@ -33,9 +30,12 @@ async def tell(demo: Demo, population: Population, console: Console) -> bool:
         expected &= lines_ok and _safety(body, console)
         body, lines_ok = await _told(demo, client, control, console)
         expected &= lines_ok and _firewall(body, console)
-    await demo.started.tripwires.settled()  # what follows the last answer is in the record too
-    expected &= await _verified(demo, console)
-    expected &= await _scanned(demo, population, console)
+    console.print()
+    for proof in PROOFS:
+        with console.status(proof.title):
+            found = await proof.look(demo)
+        console.print(found.text, style="" if found.good else "red")
+        expected &= found.good
     return expected
 
 
@@ -121,70 +121,3 @@ def _firewall(body: Mapping[str, Any], console: Console) -> bool:
     else:
         console.print(f"  [red]Expected no victim's data; {', '.join(shown) or said}.[/red]")
     return gone
-
-
-async def _verified(demo: Demo, console: Console) -> bool:
-    settings = demo.started.settings
-    key = (settings.audit_keys_dir / "log.pub").read_text()
-    report = await asyncio.to_thread(verify, settings.audit_dir, key)
-    size = demo.started.log.size
-    word = "whole" if report.ok else "NOT whole"
-    console.print(f"\nThe record: {size} entries, verified from its files alone: {word}.")
-    return report.ok
-
-
-async def _scanned(demo: Demo, population: Population, console: Console) -> bool:
-    """No seeded name or number lies in the gateway's own disk, log or metrics in the clear."""
-    needles = seeded(population)
-    async with httpx.AsyncClient(trust_env=False) as client:
-        metrics = (await client.get(f"{demo.url}/metrics")).content
-    texts = {**await asyncio.to_thread(written_by, demo), "metrics": metrics}
-    found = await asyncio.to_thread(scan, needles, texts, console)
-    size = sum(map(len, texts.values()))
-    for needle, where in found[:5]:
-        console.print(f"  [red]{needle!r} lies in {where}[/red]")
-    console.print(
-        f"The gateway's own disk and metrics, {size / 1024:.0f} KiB, searched for {len(needles)} "
-        f"names and numbers: {len(found) or 'none'} found."
-    )
-    return not found
-
-
-def written_by(demo: Demo) -> dict[str, bytes]:
-    """All that the gateway itself has written, by file; the agencies' own databases are not its."""
-    state = demo.started.settings.state_dir
-    while True:
-        own = (p for p in sorted(state.rglob("*")) if state / "agencies" not in p.parents)
-        try:
-            return {str(path): path.read_bytes() for path in own if path.is_file()}
-        except FileNotFoundError:
-            pass  # it goes on writing: what was there has given way to what is looked at next
-
-
-def seeded(population: Population) -> list[str]:
-    """What must not be found: full names, documents, phones, PNC identifiers, images' keys."""
-    made: set[str] = set()
-    for person in population.people.values():
-        for copy in person.copies.values():
-            if copy.name.given and copy.name.family:
-                made.add(f"{copy.name.given} {copy.name.family}")
-            made.update(document.number for document in copy.documents)
-            made.update(copy.phones)
-        if person.pncid:
-            made.add(person.pncid)
-    made.update(image.image_id for image in population.images)
-    return sorted(needle for needle in made if len(needle) >= 7)
-
-
-def scan(
-    needles: list[str], texts: Mapping[str, bytes], console: Console | None = None
-) -> list[tuple[str, str]]:
-    """(needle, where) for each that lies somewhere in the clear, as text or inside JSON."""
-    found: list[tuple[str, str]] = []
-    shown = track(needles, "Searching", console=console, transient=True) if console else needles
-    for needle in shown:
-        spellings = {needle.encode(), json.dumps(needle)[1:-1].encode()}
-        found.extend(
-            (needle, where) for where, text in texts.items() for s in spellings if s in text
-        )
-    return found

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
@@ -24,11 +24,15 @@ from gateway.app import (
     TourReceipt,
     TourStep,
 )
+from gateway.cli.proof import PROOFS, Proof
 from gateway.cli.reading import disclosure_rows, findings, record_rows
 from gateway.identifiers import uuid7
 from gateway.model import Request, Response, SourceReport
 from gateway.pipeline import answer, decided
 from gateway.query.operation import parse_request
+
+if TYPE_CHECKING:
+    from gateway.cli.demo import Demo
 
 _KEPT = 256
 
@@ -45,14 +49,24 @@ class Watch:
             self.reports.popitem(last=False)
 
 
-def tour_of(started: Running, watch: Watch, issuer_url: str) -> Tour:
-    """The tour over a running gateway."""
+def tour_of(demo: Demo) -> Tour:
+    """The tour over a running demonstration: the story's questions, then its proofs."""
+    told = (*map(_before, STEPS), *map(_unproved, PROOFS))
 
     async def run(step_id: str) -> TourStep | None:
-        step = next((s for s in STEPS if s.id == step_id), None)
-        return await run_step(started, watch, issuer_url, step) if step else None
+        if step := next((s for s in STEPS if s.id == step_id), None):
+            return await run_step(demo.started, demo.watch, demo.stack.issuer_url, step)
+        if proof := next((p for p in PROOFS if p.id == step_id), None):
+            found = await proof.look(demo)
+            before = _unproved(proof)
+            return (
+                replace(before, summary=found.text)
+                if found.good
+                else replace(before, problem=found.text)
+            )
+        return None
 
-    return Tour(page=lambda: TourPage(steps=tuple(map(_before, STEPS))), run=run)
+    return Tour(page=lambda: TourPage(steps=told), run=run)
 
 
 def desk_people(issuer_url: str) -> Canned:
@@ -70,6 +84,10 @@ def desk_people(issuer_url: str) -> Canned:
         if "desk" in persona.roles
     }
     return Canned(people=people, token=token)
+
+
+def _unproved(proof: Proof) -> TourStep:
+    return TourStep(id=proof.id, title=proof.title, sentence=proof.sentence)
 
 
 def _before(step: Step) -> TourStep:

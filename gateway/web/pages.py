@@ -115,31 +115,32 @@ class TourReceipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TourStep:
-    """One question of the story. Before it is run only its first seven fields are filled."""
+    """One step of the story: a question that somebody asks, or a look at what all of it left,
+    which nobody asks. Before it is run only its first eight fields are filled."""
 
     id: str = told("Its name in the address, [a-z0-9-].")
     title: str = told("What it shows, in a few words.")
-    persona: str = told("Who asks.")
-    agency: str = told("For which agency that person works.")
-    purpose: str = told("For which purpose.")
     sentence: str = told("What happens, in one sentence.")
-    graphql: str = told("The question as the app sends it.")
+    persona: str = told("Who asks.", "")
+    agency: str = told("For which agency that person works.", "")
+    purpose: str = told("For which purpose.", "")
+    graphql: str = told("The question as the app sends it.", "")
     variables: str = told("Its variables, as JSON.", "")
     question: str = told("What Open Policy Agent was asked, as JSON.", "")
     decision: str = told("What it answered, as JSON.", "")
     answer: str = told("What the app got, as JSON.", "")
-    summary: str = told("What matters first in the answer, in one sentence.", "")
+    summary: str = told("What matters first in the answer, or what was found, in one sentence.", "")
     findings: tuple[Finding, ...] = told("What matters first, gravest first.", ())
     records: tuple[RecordRow, ...] = told("The records found.", ())
     agencies: tuple[AgencyRow, ...] = told("How each agency fared.", ())
     disclosures: tuple[DisclosureRow, ...] = told("What is not shown in full.", ())
     receipt: TourReceipt | None = field(default=None, metadata={"help": "Where it is recorded."})
     elapsed_ms: float = told("From the question to the recorded answer.", 0.0)
-    problem: str = told("Why there is no answer, where there is none.", "")
+    problem: str = told("Why there is no answer, or what was found amiss.", "")
 
     @property
     def ran(self) -> bool:
-        return bool(self.answer or self.problem)
+        return bool(self.answer or self.summary or self.problem)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import aiosqlite
@@ -46,16 +47,49 @@ def fixture_path(tmp_path: Path) -> Path:
     return path
 
 
+class Driver(logging.Handler):
+    """Counts what the driver's threads have begun, by what it logs of each call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.under_way = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.msg.startswith("executing"):
+            self.under_way += 1
+        elif record.msg.startswith(("operation", "returning")):
+            self.under_way -= 1
+
+
+@pytest.fixture(name="driver")
+def fixture_driver() -> Iterator[Driver]:
+    handler, logger = Driver(), logging.getLogger("aiosqlite")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield handler
+    logger.setLevel(before)
+    logger.removeHandler(handler)
+
+
 @pytest.fixture(name="rig")
-async def fixture_rig(path: Path) -> AsyncIterator[Rig]:
+async def fixture_rig(path: Path, driver: Driver) -> AsyncIterator[Rig]:
     def connector(url: str, more: Mapping[str, object] | None = None) -> SqlConnector:
         return SqlConnector.from_config({"url": url, "pool_size": 1, **(more or {})}, NoSecrets())
 
     async def seen(query: SourceQuery) -> str:
-        return live.explain(query)
+        """As the database itself tells it, values and all."""
+        sent: list[str] = []
+        async with live._engine.connect() as connection:  # there is one, and it is kept
+            raw = (await connection.get_raw_connection()).driver_connection
+            assert isinstance(raw, aiosqlite.Connection)
+            await raw.set_trace_callback(sent.append)
+        await live.fetch(query)
+        await raw.set_trace_callback(lambda _sent: None)
+        return "\n".join(sent)
 
     async def busy() -> bool:
-        return False
+        return driver.under_way > 0
 
     async def write() -> None:
         # straight on a connection of the connector's own making: nothing but reading is allowed

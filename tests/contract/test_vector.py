@@ -1,18 +1,20 @@
-"""A vector search service under the contract suite, and searching by likeness."""
+"""A vector search service over pgvector under the contract suite, and searching by likeness."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import asyncpg
 import pytest
 
 from connectors.conditions import ALWAYS, NEVER, Compare, Condition, IsNull, Op
 from connectors.spi import Ability, Near, SourceProtocolError, SourceQuery
 from connectors.vector import VectorConnector
-from tests.contract.suite import ConnectorContract, Rig
+from tests.contract.suite import RICH, ConnectorContract, Rig
 from tests.contract.webworld import (
     DIMENSION,
     Secrets,
@@ -22,6 +24,7 @@ from tests.contract.webworld import (
     web_rig,
     writes_nothing,
 )
+from tests.servers import Postgres
 
 
 def connector(world: World, more: Mapping[str, object] | None = None) -> VectorConnector:
@@ -52,9 +55,48 @@ def connector(world: World, more: Mapping[str, object] | None = None) -> VectorC
     return VectorConnector.from_config({**config, **(more or {})}, Secrets())
 
 
+_GALLERY = """
+CREATE EXTENSION vector;
+CREATE TABLE gallery (ref text PRIMARY KEY, code text, emb vector(%d));
+INSERT INTO gallery
+    SELECT ref, code, emb::vector FROM json_to_recordset('%s') AS r (ref text, code text, emb text);
+"""
+_NEAREST = """
+SELECT g.ref, least(1, 1 - (g.emb <=> probe.emb)) AS score FROM gallery g,
+    (SELECT coalesce($1::vector, (SELECT emb FROM gallery WHERE ref = $2)) AS emb) probe
+WHERE ($3::text[] IS NULL OR g.code = ANY ($3)) AND 1 - (g.emb <=> probe.emb) >= $4
+ORDER BY g.emb <=> probe.emb LIMIT $5
+"""
+
+
 @pytest.fixture(scope="module", name="world")
-def fixture_world() -> Iterator[World]:
-    with serving(World()) as world:
+def fixture_world(postgres_server: Postgres) -> Iterator[World]:
+    """The service, and the PostgreSQL with pgvector that finds what is near."""
+    postgres_server.run("CREATE DATABASE images")
+    held = [
+        {"ref": row["ref"], "code": row["code"], "emb": str(embedding(at))}
+        for at, row in enumerate(RICH)
+    ]
+    postgres_server.run(_GALLERY % (DIMENSION, json.dumps(held)), database="images")
+
+    async def nearest(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        database = await asyncpg.connect(
+            user="postgres", database="images", host=str(postgres_server.socket)
+        )
+        try:
+            probe = str(body["emb"]) if "emb" in body else None
+            found = await database.fetch(
+                _NEAREST, probe, body.get("ref"), body.get("codes"), body["min_score"], body["k"]
+            )
+        finally:
+            await database.close()
+        held = {row["ref"]: row for row in world.rows["rich"]}
+        return [
+            {**{name: held[row["ref"]][name] for name in body["fields"]}, "score": row["score"]}
+            for row in found
+        ]
+
+    with serving(World(nearest=nearest)) as world:
         yield world
 
 

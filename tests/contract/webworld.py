@@ -78,6 +78,7 @@ class World:
     lifetime_s: float = 3600
     complexity: int = 500
     base: str = ""
+    nearest: Callable[[Mapping[str, Any]], Awaitable[list[dict[str, Any]]]] | None = None
 
     def clear(self) -> None:
         """Forget what happened."""
@@ -140,7 +141,8 @@ def _app(world: World) -> Starlette:
         world.sent.append(json.dumps({key: body[key] for key in body if key != "emb"}))
         if not _bearer(world, request):
             return JSONResponse({"code": "E401"}, status_code=401)
-        return JSONResponse({"items": _nearest(world, body)})
+        assert world.nearest is not None
+        return JSONResponse({"items": await world.nearest(body)})
 
     return Starlette(
         routes=[
@@ -232,18 +234,6 @@ def _thin(row: Any, wanted: Sequence[str]) -> Any:
 def _packed(answer: object) -> Response:
     body = gzip.compress(json.dumps(answer).encode())
     return Response(body, media_type="application/json", headers={"Content-Encoding": "gzip"})
-
-
-def _nearest(world: World, body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    scored = []
-    probe = body.get("emb") or embedding(int(body["ref"].removeprefix("r")))
-    for at, row in enumerate(world.rows["rich"]):
-        held = row["code"] in body.get("codes", [row["code"]])
-        score = sum(a * b for a, b in zip(probe, embedding(at), strict=True))
-        if held and score >= body["min_score"]:
-            scored.append({**_thin(row, body["fields"]), "score": min(1.0, score)})
-    scored.sort(key=lambda record: -record["score"])
-    return scored[: body["k"]]
 
 
 SCHEMA = graphql.build_schema(

@@ -56,8 +56,8 @@ async def served(
             task = asyncio.create_task(serving.serve(sockets=[listening]))
             try:
                 port = listening.getsockname()[1]
-                yield Demo(
-                    stack=stack, started=started, watch=watch, url=f"http://127.0.0.1:{port}"
+                yield replace(
+                    demo, stack=stack, started=started, watch=watch, url=f"http://127.0.0.1:{port}"
                 )
             finally:
                 serving.should_exit = True

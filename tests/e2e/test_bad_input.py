@@ -32,7 +32,7 @@ def body(**changed: Any) -> dict[str, Any]:
         (body(extensions={"justification": {"purpose": "OFFICER_SAFETY"}}), 403,
          "PURPOSE_REQUIRED", "reasonCode"),
         (body(extensions={"justification": WHY | {"purpose": "IMMIGRATION_CONTROL"}}), 403,
-         "REFUSED", ""),
+         "REFUSED", "purpose"),
         (body(extensions={"justification": WHY | {"mood": "curious"}}), 403,
          "PURPOSE_REQUIRED", "knows only"),
         (body(query="mutation { a }"), 400, "BAD_REQUEST", "queries only"),
@@ -41,7 +41,7 @@ def body(**changed: Any) -> dict[str, Any]:
         (body(query="{ " + "__typename " * 500 + "}"), 400, "LIMIT_EXCEEDED", "repeats"),
         (body(query="{ " + "a { " * 60 + "b" + " }" * 60 + " }"), 400, "LIMIT_EXCEEDED", "depth"),
         (body(query="{ " + "a " * 3000 + "}"), 400, "LIMIT_EXCEEDED", "tokens"),
-        ([body(), body()], 400, "BAD_REQUEST", ""),
+        ([body(), body()], 400, "BAD_REQUEST", "One operation"),
         (body(extensions={"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}, query=None),
          400, "BAD_REQUEST", "persisted"),
     ],
@@ -64,19 +64,23 @@ async def test_bad_input_gets_its_code_and_says_what_to_do(
 
 async def test_a_wrong_token_is_told_nothing(asker: Asker) -> None:
     for headers in ({}, {"Authorization": "Bearer a.b.c"}, {"Authorization": "Basic YTpi"}):
+        before = asker.demo.started.log.size
         reply = await asker.client.post(asker.demo.graphql, json=body(), headers=headers)
         assert reply.status_code == 401
         assert reply.json()["errors"][0]["message"] == "A valid access token is needed."
+        assert asker.demo.started.log.size == before + 1  # kind F
 
 
 async def test_a_document_number_with_a_wrong_check_letter(asker: Asker) -> None:
     document = "query($n: [PersonCriteria!]!) { personSearch(anyOf: $n) { total } }"
+    before = asker.demo.started.log.size
     answer = await asker.ask(
         "RO", document, {"n": [{"identifier": "91/0004417A"}]}, purpose="OFFICER_SAFETY"
     )
     assert answer.code == "INVALID_OPERATION"
     assert "check letter" in json.dumps(answer.body)
     assert "0004417" not in json.dumps(answer.body)
+    assert asker.demo.started.log.size == before + 1
 
 
 async def test_a_wrong_date_and_a_criterion_too_wide(asker: Asker) -> None:
@@ -86,8 +90,10 @@ async def test_a_wrong_date_and_a_criterion_too_wide(asker: Asker) -> None:
         ({"familyPrefix": "Ho"}, "3 characters"),
         ({"identifierKind": "PASSPORT"}, "at least one of"),
     ):
+        before = asker.demo.started.log.size
         answer = await asker.ask("RO", document, {"n": [criteria]}, purpose="OFFICER_SAFETY")
         assert answer.code == "INVALID_OPERATION"
+        assert asker.demo.started.log.size == before + 1
         assert hint in answer.body["errors"][0]["message"]
 
 

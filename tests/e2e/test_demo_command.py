@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +19,10 @@ import httpx
 import psutil
 import pytest
 
+from deploy.demo.personas import PERSONAS
+
+_ROOT = Path(__file__).resolve().parents[2]
+AGENCIES = ("NMC", "SCP", "BID", "ERU", "NCB", "NIS")
 _READY_S = 120.0
 _STOPPED_S = 30.0
 
@@ -31,12 +37,17 @@ def home() -> Iterator[Path]:
 
 @asynccontextmanager
 async def demonstrating(
-    home: Path, opa: Path, *given: str
+    home: Path, opa: Path, *given: str, made: bool = False
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The command in a process of its own, as `make demo` runs it; killed if it does not end."""
+    """The command in a process of its own, killed if it does not end; `made`: by `make demo`,
+    which is given variables."""
     program = Path(sys.executable).with_name("portcullis")
     process = await asyncio.create_subprocess_exec(
-        *(str(program), "demo", "--people", "1000", *given),
+        *(
+            ("make", "-C", str(_ROOT), "demo", "PEOPLE=1000", *given)
+            if made
+            else (str(program), "demo", "--people", "1000", *given)
+        ),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -103,12 +114,18 @@ def _lives(process: psutil.Process) -> bool:
 
 
 async def test_once_tells_the_story_and_ends_well(home: Path, opa_program: Path) -> None:
-    async with demonstrating(home, opa_program, "--once", "--port", "0") as process:
+    """`make demo ONCE=1`. Off a terminal progress is said in lines."""
+    async with demonstrating(home, opa_program, "ONCE=1", "PORT=0", made=True) as process:
         async with asyncio.timeout(_READY_S):
             out, _ = await process.communicate()
         said = out.decode()
         assert process.returncode == 0, said
     for line in (
+        "Making a world of 1000 people",
+        *(
+            f"Starting six agencies: {agency}"
+            for agency in ("NMC", "SCP", "BID", "ERU", "NCB", "NIS")
+        ),
         "Six agencies, 1000 invented people, ready in",
         "AO On the beach: who is this, and who can help him? [PROTECT_VULNERABLE]",
         "RO In the street: is anybody in danger? [OFFICER_SAFETY]",
@@ -119,12 +136,27 @@ async def test_once_tells_the_story_and_ends_well(home: Path, opa_program: Path)
         "none found.",
     ):
         assert line in said
-    for agency in ("NMC", "SCP", "BID", "ERU", "NCB", "NIS"):
+    for agency in AGENCIES:
         assert f"  {agency} " in said
     assert "Expected" not in said
     assert "Traceback" not in said
     assert not (home / "demo.json").exists()
     assert await all_gone(home, []) == []
+
+
+def cleaned(**variables: str) -> int:
+    """How `make clean` ended."""
+    command = ["make", "-C", str(_ROOT), "clean"]
+    return subprocess.run(command, env={**os.environ, **variables}, check=False).returncode  # noqa: S603
+
+
+def test_make_clean_removes_the_state_and_no_home_of_somebodys(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    (state / "audit").mkdir(parents=True)
+    assert cleaned(PORTCULLIS_HOME=str(state)) == 0
+    assert not state.exists()
+    assert cleaned(HOME=str(tmp_path), PORTCULLIS_HOME=str(tmp_path)) != 0
+    assert tmp_path.exists()
 
 
 async def test_a_taken_port_is_a_clear_error_and_nothing_is_left(
@@ -155,6 +187,7 @@ async def test_ctrl_c_stops_every_child(
         address = next(word for word in said.split() if word.startswith("http://")).rstrip("/")
         async with httpx.AsyncClient(trust_env=False) as client:
             assert (await client.get(f"{address}/health/ready")).status_code == 200
+        assert "NMC" in await pasted(said)
         family = descendants(process.pid)
         assert len(family) >= 8  # issuer, OPA, two databases and their guards, three services
         assert (home / "demo.json").exists()
@@ -164,6 +197,20 @@ async def test_ctrl_c_stops_every_child(
         assert process.returncode == 0
         assert await all_gone(home, family) == []
         assert not (home / "demo.json").exists()
+        assert not (home / "tokens.sh").exists()
+
+
+async def pasted(said: str) -> set[str]:
+    """Who owns the vehicles that the commands which the demonstration prints bring, in a shell."""
+    for code, persona in PERSONAS.items():
+        assert f"  {code:<4} {persona.title}, {persona.agency}" in said
+    commands = said[said.index("\n. '") :].removesuffix("Ctrl-C stops it all.\n")
+    process = await asyncio.create_subprocess_shell(
+        commands, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, errors = await process.communicate()
+    assert process.returncode == 0, errors
+    return {vehicle["owner"] for vehicle in json.loads(out)["data"]["vehicle"]}
 
 
 async def test_ctrl_c_while_it_starts_leaves_nothing_either(home: Path, opa_program: Path) -> None:

@@ -27,7 +27,7 @@ from deploy.demo.story import DOCUMENTS, WHO
 from deploy.demo.world.vehicles import GOLD_VRM
 from gateway.audit.entry import InvalidEntry, read_leaf
 from gateway.cli.demo import Demo
-from gateway.cli.story import scan, seeded, written_by
+from gateway.cli.proof import scan, seeded, written_by
 from tests.e2e.asking import REASON, Answer, Asker
 from tests.e2e.owngateway import served
 
@@ -169,7 +169,7 @@ async def test_no_seeded_value_lies_on_disk_or_in_metrics(
     place: Place, population: Population
 ) -> None:
     needles, officers = spellings(population), who_and_why(place.demo)
-    texts = await asyncio.to_thread(written_by, place.demo)
+    texts = await asyncio.to_thread(written_by, place.demo.started.settings)
     (line,) = re.findall(rb"^portcullis_audit_log_entries (\S+)$", place.metrics, re.MULTILINE)
     assert float(line) > len(place.asked)  # each left something
     assert sum(map(len, texts.values())) > 1_000 * len(place.asked)
@@ -210,7 +210,7 @@ async def test_no_seeded_value_is_logged_when_sources_fail(
         ):
             answer = (await ask(Asker(demo=own, client=client), "AO", "arrival")).answer
             assert answer.hits() == []
-            texts = await asyncio.to_thread(written_by, own)
+            texts = await asyncio.to_thread(written_by, own.started.settings)
     logged = "\n".join(kept.lines[before:])
     for source in ("nmc", "scp", "bid", "eru", "ncb"):
         assert f"source {source}" in logged

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.configuration import load
 from gateway.errors import ConfigError
-from gateway.settings import LISTS, IssuerSetting, Settings, declared
+from gateway.settings import LISTS, IssuerSetting, Limits, Settings, declared
 
 
 def written(folder: Path, text: str) -> Path:
@@ -28,6 +28,13 @@ def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
     assert settings.port == Settings().port
     assert settings.limits == Settings().limits
     assert settings.catalogue_dir.is_absolute()
+
+
+def test_the_default_limits_are_those_that_officers_documents_were_written_for() -> None:
+    limits = Limits()
+    assert (limits.body_bytes, limits.tokens, limits.depth) == (64 * 1024, 2_000, 10)
+    assert (limits.aliases, limits.expanded_fields) == (30, 1_000)
+    assert (limits.fetches, limits.waves, limits.sources) == (64, 8, 16)
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
