@@ -157,3 +157,34 @@ def test_a_machine_without_a_release_is_told_what_to_do(
     assert told.out == ""
     assert "no program for Linux on riscv64" in told.err
     assert "PORTCULLIS_OPA=/path/to/opa" in told.err
+
+
+GO = """#!/bin/sh
+[ "$1" = env ] && exit 1
+[ "$1 $2" = "install github.com/open-policy-agent/opa@v{version}" ] || exit 1
+cp {made} "$GOBIN/opa"
+"""
+
+
+def test_the_nearest_that_is_supported_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Named, then on PATH, then got before, then built by Go; each time the one before is gone."""
+    folders = [tmp_path / name for name in ("named", "path", "cache", "made", "go", "home")]
+    for folder in folders:
+        folder.mkdir()
+    named, path, cache, made, go, home = folders
+    kept = cache / f"opa-{VERSION}"
+    kept.mkdir()
+    good = [program(folder, f"Version: {VERSION}") for folder in (named, path, kept)]
+    source = program(made, f"Version: {VERSION}")
+    (go / "go").write_text(GO.format(version=VERSION, made=source), "utf-8")
+    (go / "go").chmod(0o755)
+    monkeypatch.setenv("PORTCULLIS_OPA", str(good[0]))
+    monkeypatch.setenv("PORTCULLIS_CACHE", str(cache))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PATH", f"{path}:{go}:/usr/bin:/bin")
+    for expected in (*good, kept / "opa"):
+        assert main() == 0
+        assert capfd.readouterr().out == f"{expected}\n"
+        program(expected.parent, "Version: 0.70.0")  # it is too old from now on
