@@ -28,6 +28,7 @@ from gateway.settings import (
 )
 
 PREFIX = "GATEWAY_"
+WHOLE_FILE: Final = "(file)"  # the key of a fault that leaves nothing of a file to be read
 ALGORITHMS = frozenset({"ES256", "RS256", "EdDSA", "Ed25519"})
 _UNSET: Final = object()
 
@@ -42,15 +43,23 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
         ConfigError: a file that cannot be read, an unknown key, a value of the wrong type or out
             of its bounds. All of them, each with its file and key.
     """
+    settings, faults = declared_settings(file, environment)
+    if faults:
+        raise ConfigError(*faults)
+    return settings
+
+
+def declared_settings(
+    file: Path | None, environment: Mapping[str, str]
+) -> tuple[Settings, tuple[Fault, ...]]:
+    """As `load`, but with every fault given back, a setting at fault standing at its default."""
     reading = _Reading(file=str(file) if file else "gateway.toml")
-    tables = _toml(file) if file else {}
+    tables = _toml(file, reading.faults) if file else {}
     base = (file.parent if file else Path()).absolute()
     known = {one.key: one for one in declared()}
     values = reading.from_file(tables, known)
     from_environment = reading.from_environment(environment, known)
     values |= from_environment
-    if reading.faults:
-        raise ConfigError(*reading.faults)
     for one in known.values():
         if one.type is Path and not one.within:
             root = Path.cwd() if one.key in from_environment else base
@@ -58,17 +67,18 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     for one in known.values():
         if one.within:
             values[one.key] = values[one.within] / values.get(one.key, one.default)
-    return _built(values)
+    return _built(values), tuple(reading.faults)
 
 
-def _toml(file: Path) -> dict[str, Any]:
+def _toml(file: Path, faults: list[Fault]) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except OSError as error:
         text = f"cannot be read: {error.strerror}"
-        raise ConfigError(Fault(file=str(file), key="(file)", text=text)) from error
+        faults.append(Fault(file=str(file), key=WHOLE_FILE, text=text))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(Fault(file=str(file), key="(file)", text=str(error))) from error
+        faults.append(Fault(file=str(file), key=WHOLE_FILE, text=str(error)))
+    return {}
 
 
 def _built(values: Mapping[str, Any]) -> Settings:

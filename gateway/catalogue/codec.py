@@ -37,7 +37,8 @@ class Codec:
     constant: bool = False
     value: Any = None  # the constant
     cut: int | None = None  # names are held no longer than this
-    codes: frozenset[Any] | None = None  # of a code list without `other`: all that can be read
+    # Whether a held value has a code that it cannot read; None where only `decode` tells.
+    strange: Callable[[Any], bool] | None = None
     wants: frozenset[str] = frozenset()  # types of column it can read; empty for any
 
 

@@ -45,6 +45,7 @@ def value_list(
     def equal(asked: Any) -> Pushed:
         return Pushed(codes(lambda meaning: bool(meaning == asked)))
 
+    listed_codes = (*meanings, *nulls)
     alike = {meaning: equal(meaning) for meaning in (*meanings.values(), blank)}
 
     def encode(op: Op, asked: Any) -> Pushed | None:
@@ -64,7 +65,7 @@ def value_list(
         columns=(column,),
         decode=decode,
         encode=encode,
-        codes=None if other is not None else frozenset((*meanings, *nulls)),
+        strange=None if other is not None else lambda held: held not in listed_codes,
         wants=_NUMBERS if table.get("code") == "int" else frozenset(),
     )
 
@@ -86,7 +87,15 @@ def token_list(table: Mapping[str, Any], column: str, enum: tuple[str, ...] | No
         found = [name if meanings is None else meanings.get(name, other) for name in names]
         return [name for name in found if name is not None]
 
-    return Codec(columns=(column,), decode=decode, encode=lambda _op, _asked: None)
+    def strange(held: Any) -> bool:
+        return any(name not in (meanings or {}) for name, _ in _tokens(held, separator))
+
+    return Codec(
+        columns=(column,),
+        decode=decode,
+        encode=lambda _op, _asked: None,
+        strange=None if meanings is None or other is not None else strange,
+    )
 
 
 def token_argument(table: Mapping[str, Any], column: str, scalar: str) -> Codec:
@@ -100,7 +109,11 @@ def token_argument(table: Mapping[str, Any], column: str, scalar: str) -> Codec:
             return found or None
         return min(settled("Date", argument) or date.min.isoformat() for argument in found)
 
-    return Codec(columns=(column,), decode=decode, encode=lambda _op, _asked: None)
+    def strange(held: Any) -> bool:
+        found = [argument for name, argument in _tokens(held, separator) if name == wanted]
+        return scalar == "Date" and any(settled("Date", argument) is None for argument in found)
+
+    return Codec(columns=(column,), decode=decode, encode=lambda _op, _asked: None, strange=strange)
 
 
 def _tokens(value: Any, separator: str) -> Iterator[tuple[str, str]]:

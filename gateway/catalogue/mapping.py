@@ -29,6 +29,7 @@ class Entry:
     """
 
     columns: Mapping[str, Codec]  # "value", or "location.postcode" for a component in a component
+    at: str = ""  # the key of its table in the mapping file
     relation: str | None = None
     by: str = ""  # the child's column that holds the owner's key
     key: str = ""  # the child's column that gives its rows their order
@@ -230,6 +231,7 @@ class _SourceReader:
             self.fault(f"{key}.by", "a child relation says which column holds its owner's key")
         return Entry(
             columns=MappingProxyType(dict(self.flat(own, fields, key))),
+            at=key,
             relation=data.get("relation"),
             by=str(data.get("by", "")),
             key=str(data.get("key", data.get("by", ""))),
@@ -357,6 +359,16 @@ def read_catalogue(
     Raises:
         ConfigError: with every fault of every file.
     """
+    catalogue, faults = declared_catalogue(vocabulary, files)
+    if faults:
+        raise ConfigError(*faults)
+    return catalogue
+
+
+def declared_catalogue(
+    vocabulary: Vocabulary, files: Sequence[tuple[str, Mapping[str, Any]]]
+) -> tuple[Catalogue, tuple[Fault, ...]]:
+    """The vocabulary with each source whose file is in order, and every fault of the others."""
     sources: dict[str, Source] = {}
     faults: list[Fault] = []
     for file, data in files:
@@ -368,6 +380,4 @@ def read_catalogue(
             text = f"{source.id!r} is also the id in {sources[source.id].file}"
             faults.append(Fault(file=file, key="id", text=text))
         sources[source.id] = source
-    if faults:
-        raise ConfigError(*faults)
-    return Catalogue(vocabulary=vocabulary, sources=MappingProxyType(sources))
+    return Catalogue(vocabulary=vocabulary, sources=MappingProxyType(sources)), tuple(faults)

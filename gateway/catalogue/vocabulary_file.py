@@ -1,6 +1,7 @@
 """The vocabulary as its file declares it, read strictly.
 
-`read_vocabulary` turns the parsed TOML into frozen values and reports every fault at once.
+`read_vocabulary` turns the parsed TOML into frozen values and reports every fault at once;
+`declared_vocabulary` gives what could be read beside them, so that other files are read as well.
 """
 
 from __future__ import annotations
@@ -225,6 +226,14 @@ def read_vocabulary(data: Mapping[str, Any], file: str = "entities.toml") -> Voc
     Raises:
         ConfigError: with every fault of the file, by key.
     """
+    vocabulary, faults = declared_vocabulary(data, file)
+    if faults:
+        raise ConfigError(*faults)
+    return vocabulary
+
+
+def declared_vocabulary(data: Mapping[str, Any], file: str) -> tuple[Vocabulary, tuple[Fault, ...]]:
+    """The vocabulary as far as the file can be read, and every fault of it, by key."""
     reader = _Reader(data, file)
     reader.table(
         data,
@@ -257,13 +266,12 @@ def read_vocabulary(data: Mapping[str, Any], file: str = "entities.toml") -> Voc
     )
     _check_references(vocabulary, reader)
     _check_reveals(vocabulary, reader)
-    if reader.faults:
-        raise ConfigError(*reader.faults)
-    return replace(
+    whole = replace(
         vocabulary,
         derived=MappingProxyType(dict(_derived(vocabulary))),
         reveals=MappingProxyType(dict(_reveals(vocabulary))),
     )
+    return whole, tuple(reader.faults)
 
 
 def _derived(vocabulary: Vocabulary) -> list[tuple[tuple[str, str], tuple[str, ...]]]:

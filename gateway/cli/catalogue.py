@@ -8,12 +8,14 @@ import os
 import sys
 from pathlib import Path
 
-from gateway.catalogue.check import check_sources, connect, load_catalogue
+from gateway.catalogue.check import check_sources, connections, declared_files, load_catalogue
+from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.schema import build_schema
 from gateway.cli.common import ROOT, Commands, command
-from gateway.configuration import load
-from gateway.errors import ConfigError
+from gateway.configuration import WHOLE_FILE, declared_settings
+from gateway.errors import Fault
 from gateway.secrets import NamedSecrets
+from gateway.settings import Settings
 
 _CATALOGUE = ROOT / "deploy" / "catalogue"
 
@@ -46,33 +48,52 @@ def _schema(given: argparse.Namespace) -> int:
 
 
 def _check(given: argparse.Namespace) -> int:
-    settings = load(given.config, os.environ) if given.config else None
-    directory = given.catalogue or (settings.catalogue_dir if settings else _CATALOGUE)
-    catalogue = load_catalogue(directory)
-    build_schema(catalogue.vocabulary)
-    held = sum(len(source.entities) for source in catalogue.sources.values())
-    print(f"{len(catalogue.sources)} sources map {held} entities; the files are in order.")
-    if given.offline:
-        return 0
+    """Read every file and try every source, whatever is wrong with the others.
+
+    Returns 2 where a file is at fault, else 1 where a source is, else 0.
+    """
+    settings, in_files = _settings(given.config)
+    directory = given.catalogue or (settings.catalogue_dir if settings else None)
+    in_sources: tuple[Fault, ...] = ()
+    if directory is not None:
+        catalogue, found = declared_files(directory)
+        in_files += found
+        if not in_files:
+            build_schema(catalogue.vocabulary)
+            held = sum(len(source.entities) for source in catalogue.sources.values())
+            print(f"{len(catalogue.sources)} sources map {held} entities; the files are in order.")
+        if not given.offline:
+            in_sources = _tried(catalogue, settings)
+    for fault in (*in_files, *in_sources):
+        print(fault, file=sys.stderr)
+    if in_files or in_sources:
+        print(f"{len(in_files) + len(in_sources)} faults.", file=sys.stderr)
+    return 2 if in_files else 1 if in_sources else 0
+
+
+def _settings(file: Path | None) -> tuple[Settings | None, tuple[Fault, ...]]:
+    """What the settings say, None where their file says nothing, and every fault of them."""
+    if file is None:
+        return Settings(catalogue_dir=_CATALOGUE, secrets_dir=Path("secrets")), ()
+    settings, faults = declared_settings(file, os.environ)
+    unread = any(fault.key == WHOLE_FILE for fault in faults)
+    return None if unread else settings, faults
+
+
+def _tried(catalogue: Catalogue, settings: Settings | None) -> tuple[Fault, ...]:
+    """What is wrong with the sources; one that cannot be reached keeps no other from its turn."""
     folder = settings.secrets_dir if settings else Path("secrets")
     secrets = NamedSecrets(folder=folder, environment=os.environ)
 
-    async def tried() -> int:
-        sources = connect(catalogue, secrets)
+    async def tried() -> tuple[Fault, ...]:
+        sources, unconnected = connections(catalogue, secrets)
         try:
             faults = await check_sources(catalogue, sources)
         finally:
             for connector in sources.values():
                 await connector.aclose()
-        if faults:
-            raise ConfigError(*faults)
-        print(f"{len(sources)} sources answer and hold what their mappings say.")
-        return 0
+        if not unconnected and not faults:
+            print(f"{len(sources)} sources answer and hold what their mappings say.")
+        return (*unconnected, *faults)
 
-    try:
-        return asyncio.run(tried())
-    except ConfigError as error:
-        for fault in error.faults:
-            print(fault, file=sys.stderr)
-        print(f"{len(error.faults)} faults.", file=sys.stderr)
-        return 1
+    return asyncio.run(tried())

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
 import pytest
 
+from deploy.demo.stack import environment
 from gateway.catalogue.check import check_sources, load_catalogue
 from gateway.cli import main
 from gateway.cli.common import ROOT
@@ -50,6 +52,8 @@ async def test_a_mapping_that_does_not_fit_its_source(demo: Demo, copy: Path) ->
     assert "headline" in told["eru.toml", "entity.IntelligenceReport.columns.title"]
     assert "disruptions" in told["eru.toml", "entity.Disruption.relation"]
     assert "could be read" in told["nmc.toml", "entity.Person.columns.date_of_birth"]
+    # what is missing hides nothing of what is there
+    assert "does not list" in told["eru.toml", "entity.OrganisedGroup.columns.attribute_band"]
 
 
 async def test_an_unmapped_code_is_told(demo: Demo, copy: Path) -> None:
@@ -67,25 +71,31 @@ def test_every_fault_of_every_file_is_told_at_once(copy: Path) -> None:
     change(copy, "scp", 'relation = "vwPerson"', "")
     (copy / "sources" / "broken.toml").write_text("id = ", "utf-8")
     vocabulary = copy / "entities.toml"
+    whole = vocabulary.read_text("utf-8")
+    classified = 'sex = { type = "Sex", marking = "O", class = "S1" }'
+    assert classified in whole
+    vocabulary.write_text(whole.replace(classified, 'sex = { type = "Sex" }'), "utf-8")
     with pytest.raises(ConfigError) as told:
         load_catalogue(copy)
-    keys = {(fault.file, fault.key) for fault in told.value.faults}
-    assert {
+    keys = [(fault.file, fault.key) for fault in told.value.faults]
+    assert sorted(keys) == sorted({
+        ("entities.toml", "entity.Person.fields.sex.class"),
+        ("entities.toml", "entity.Person.fields.sex.marking"),
         ("sources/broken.toml", "-"),
         ("sources/eru.toml", "colour"),
         ("sources/eru.toml", "entity.IntelligenceReport.columns.urn"),
         ("sources/nmc.toml", "version"),
         ("sources/scp.toml", "entity.Person.relation"),
-    } <= keys
-    text = vocabulary.read_text("utf-8").replace(
-        'sex = { type = "Sex", marking = "O", class = "S1" }', 'sex = { type = "Sex" }'
-    )
-    vocabulary.write_text(text, "utf-8")
-    with pytest.raises(ConfigError) as unclassified:
+    })  # fmt: skip
+    # of a vocabulary that is no TOML nothing can be said of entities; the files' own keys are read
+    vocabulary.write_text("nonsense", "utf-8")
+    with pytest.raises(ConfigError) as unreadable:
         load_catalogue(copy)
-    assert {f.key for f in unclassified.value.faults} == {
-        "entity.Person.fields.sex.marking",
-        "entity.Person.fields.sex.class",
+    assert {(f.file, f.key) for f in unreadable.value.faults} == {
+        ("entities.toml", "-"),
+        ("sources/broken.toml", "-"),
+        ("sources/eru.toml", "colour"),
+        ("sources/nmc.toml", "version"),
     }
 
 
@@ -95,3 +105,57 @@ def test_the_command(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     change(copy, "eru", "version = 1", "version = 3")
     assert main(["check-config", "--offline", "--catalogue", str(copy)]) == 2
     assert "sources/eru.toml: version" in capsys.readouterr().err
+
+
+async def test_the_command_tries_every_source_whatever_is_wrong_elsewhere(
+    demo: Demo,
+    copy: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One run tells of a setting, of a mapping file, of a secret and of what a source holds."""
+    held = environment(demo.stack)
+    for name in held:
+        if name.startswith("GATEWAY_SECRET_") and name != "GATEWAY_SECRET_SCP_DB_URL":
+            monkeypatch.setenv(name, held[name])
+    settings = tmp_path / "gateway.toml"
+    settings.write_text('catalogue_dir = "catalogue"\nport = "many"\n', "utf-8")
+    change(copy, "ncb", "version = 1", "version = 2")
+    change(copy, "eru", 'title = "title"', 'title = "headline"')
+    asked = ["check-config", "--config", str(settings)]
+    assert await asyncio.to_thread(main, asked) == 2
+    told = capsys.readouterr().err
+    places = {tuple(line.split(": ")[:2]) for line in told.splitlines()[:-1]}
+    assert places == {
+        (str(settings), "port"),
+        ("sources/ncb.toml", "version"),
+        ("sources/scp.toml", "connection"),
+        ("sources/eru.toml", "entity.IntelligenceReport.columns.title"),
+        ("sources/nmc.toml", "entity.Person.parts.warnings.0.kind"),
+    }
+    assert "SCP_DB_URL" in told
+    assert told.endswith("5 faults.\n")
+
+    settings.write_text('catalogue_dir = "catalogue"\n', "utf-8")
+    change(copy, "ncb", "version = 2", "version = 1")
+    change(copy, "eru", 'title = "headline"', 'title = "title"')
+    change(copy, "nmc", 'FI = "FIREARMS_CERT"', 'QX = "DRUGS", FI = "FIREARMS_CERT"')
+    monkeypatch.setenv("GATEWAY_SECRET_SCP_DB_URL", held["GATEWAY_SECRET_SCP_DB_URL"])
+    assert await asyncio.to_thread(main, asked) == 0
+    assert capsys.readouterr().out.endswith("6 sources answer and hold what their mappings say.\n")
+
+
+def test_settings_that_cannot_be_read_say_nothing_of_a_catalogue(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = tmp_path / "gateway.toml"
+    settings.write_text("port = ", "utf-8")
+    change(copy, "eru", "version = 1", "version = 3")
+    asked = ["check-config", "--offline", "--config", str(settings)]
+    assert main(asked) == 2
+    assert "eru.toml" not in capsys.readouterr().err
+    assert main([*asked, "--catalogue", str(copy)]) == 2
+    told = capsys.readouterr().err
+    assert f"{settings}: (file)" in told
+    assert "sources/eru.toml: version" in told
