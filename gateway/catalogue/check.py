@@ -11,10 +11,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from connectors.conditions import ALWAYS, all_of
 from connectors.registry import connector_class
-from connectors.spi import Connector, Health, Secrets, SourceError, SourceQuery
+from connectors.spi import (
+    Connector,
+    Health,
+    Secrets,
+    SourceError,
+    SourceProtocolError,
+    SourceQuery,
+    SourceTooBroad,
+)
 from gateway.catalogue.mapping import Catalogue, Source, declared_catalogue
 from gateway.catalogue.trial import Place, Spelling, Told, lacking, places_of, unread
+from gateway.catalogue.vocabulary import Vocabulary
 from gateway.catalogue.vocabulary_file import declared_vocabulary
 from gateway.errors import ConfigError, Fault
 
@@ -101,11 +111,15 @@ async def check_sources(
     """Try every source that there is a connector for: is it there, and does it hold what its
     mapping says?"""
     tried = [source for source in catalogue.sources.values() if source.id in sources]
-    checked = await asyncio.gather(*(_check_source(s, sources[s.id]) for s in tried))
+    checked = await asyncio.gather(
+        *(_check_source(s, sources[s.id], catalogue.vocabulary) for s in tried)
+    )
     return tuple(fault for faults in checked for fault in faults)
 
 
-async def _check_source(source: Source, connector: Connector) -> list[Fault]:
+async def _check_source(
+    source: Source, connector: Connector, vocabulary: Vocabulary
+) -> list[Fault]:
     try:
         health = await connector.check()
     except SourceError as error:
@@ -113,11 +127,9 @@ async def _check_source(source: Source, connector: Connector) -> list[Fault]:
     if not health.ok:
         text = f"the source does not answer: {health.detail}"
         return [Fault(file=source.file, key="connection", text=text)]
-    if connector.capabilities.min_criteria:
-        return []
     told: list[Told] = []
     for entity in source.entities.values():
-        for place in places_of(entity):
+        for place in places_of(entity, vocabulary):
             found = list(lacking(place, health.relations)) if health.relations is not None else []
             told += [*found, *await _try(source, place, {at for at, _ in found}, connector)]
     return [Fault(file=source.file, key=at, text=text) for at, text in dict.fromkeys(told)]
@@ -127,11 +139,33 @@ async def _try(source: Source, place: Place, faulted: set[str], connector: Conne
     """Read some rows of a relation, leaving out what is already known to be wrong."""
     if not faulted.isdisjoint((f"{place.at}.relation", place.key[0])):
         return []  # without it, or without what orders its rows, there is nothing to read
-    spellings = [spelling for spelling in place.spellings if spelling.at not in faulted]
+    spellings = [one for one in place.spellings if one.leaves and one.at not in faulted]
     try:
-        return list(unread(spellings, *await _read(source, place, spellings, connector)))
+        columns, rows = await _read(source, place, spellings, connector)
+    except SourceTooBroad:
+        text = "the source answers narrower questions only: say here which its owner agreed to"
+        return [(f"{place.at}.sample", text)]
+    except SourceProtocolError as error:
+        return await _refused(source, place, spellings, connector, str(error))
     except SourceError as error:
         return [(place.at, f"cannot be read: {error}")]
+    if not rows and place.sample != ALWAYS:
+        return [(f"{place.at}.sample", "no record is found by it, so nothing could be tried")]
+    return list(unread(spellings, columns, rows))
+
+
+async def _refused(
+    source: Source, place: Place, spellings: Sequence[Spelling], connector: Connector, why: str
+) -> list[Told]:
+    """Which fields a source does not give, where it refused all of them together: a service
+    that does not describe itself says no more."""
+    told: list[Told] = []
+    for spelling in (one for one in spellings if one.columns):
+        try:
+            told += unread([spelling], *await _read(source, place, [spelling], connector))
+        except SourceError as error:
+            told.append((spelling.at, f"cannot be read: {error}"))
+    return told or [(place.at, f"cannot be read: {why}")]
 
 
 async def _read(
@@ -144,7 +178,7 @@ async def _read(
         relation=place.relation,
         columns=tuple(columns),
         key=place.key[1],
-        where=place.only,
+        where=all_of((place.only, place.sample)),
         limit=source.max_rows,
         timeout_s=source.timeout_s,
     )

@@ -36,6 +36,7 @@ class Entry:
     each: str | None = None
     per_bit: str | None = None
     only: Condition = ALWAYS
+    sample: Condition = ALWAYS
     over_read: bool = False
 
 
@@ -48,6 +49,7 @@ class EntityMapping:
     columns: Mapping[str, Codec]
     parts: Mapping[str, tuple[Entry, ...]] = EMPTY
     only: Condition = ALWAYS  # the owner's standing filter, in the source's own names
+    sample: Condition = ALWAYS  # what a source that wants criteria is asked when it is tried
     over_read: bool = False
     held: frozenset[str] = field(init=False)  # every `field` and `component.field` that it has
 
@@ -138,7 +140,8 @@ _SOURCE_KEYS = {
     "max_scan",
 }
 _SOURCE_TABLES = {"over_read", "connection", "header", "entity", "gallery", "marking"}
-_ENTRY_KEYS = {"relation", "by", "key", "each", "per_bit", "only", "over_read"}
+_ENTRY_KEYS = {"relation", "by", "key", "each", "per_bit", "only", "sample", "over_read"}
+_ENTITY_KEYS = {"relation", "only", "sample", "columns", "parts", "over_read"}
 
 
 class _SourceReader:
@@ -192,7 +195,7 @@ class _SourceReader:
             return constant(None)
 
     def condition(self, data: Any, key: str) -> Condition:
-        """The owner's standing filter: `{ field, op, value }`, or a list of them (all hold)."""
+        """A condition in the source's names: `{ field, op, value }`, or a list (all hold)."""
         if data is None:
             return ALWAYS
         items = data if isinstance(data, list) else [data]
@@ -238,6 +241,7 @@ class _SourceReader:
             each=data.get("each"),
             per_bit=data.get("per_bit"),
             only=self.condition(data.get("only"), f"{key}.only"),
+            sample=self.condition(data.get("sample"), f"{key}.sample"),
             over_read=bool(data.get("over_read", over_read)),
         )
 
@@ -246,7 +250,7 @@ class _SourceReader:
     ) -> EntityMapping:
         key = f"entity.{name}"
         entity = self.vocabulary.entities[name]
-        for unknown in sorted(set(data) - {"relation", "only", "columns", "parts", "over_read"}):
+        for unknown in sorted(set(data) - _ENTITY_KEYS):
             self.fault(f"{key}.{unknown}", "unknown key")
         over_read = bool(data.get("over_read", self.data.get("over_read", False)))
         specs = {**header, **self.table(data, "columns", f"{key}.columns")}
@@ -287,6 +291,7 @@ class _SourceReader:
             columns=MappingProxyType(columns),
             parts=MappingProxyType(parts),
             only=self.condition(data.get("only"), f"{key}.only"),
+            sample=self.condition(data.get("sample"), f"{key}.sample"),
             over_read=over_read,
         )
 

@@ -15,6 +15,7 @@ from connectors.conditions import ALWAYS, Condition, fields_of
 from connectors.spi import Column
 from gateway.catalogue.codec import Codec
 from gateway.catalogue.mapping import BIT, EntityMapping, Entry
+from gateway.catalogue.vocabulary import Vocabulary
 
 Told: TypeAlias = tuple[str, str]
 """A key of the file, and what is wrong there."""
@@ -27,6 +28,7 @@ class Spelling:
     at: str
     codec: Codec
     entry: Entry | None = None  # None for a field of the record itself
+    leaves: bool = True  # an embedding never leaves its source
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -45,12 +47,17 @@ class Place:
     spellings: tuple[Spelling, ...]
     named: tuple[Told, ...] = ()  # columns that are named and not converted
     only: Condition = ALWAYS
+    sample: Condition = ALWAYS
 
 
-def places_of(mapping: EntityMapping) -> tuple[Place, ...]:
+def places_of(mapping: EntityMapping, vocabulary: Vocabulary) -> tuple[Place, ...]:
     """The entity's own relation, and each child relation of its components."""
     at = f"entity.{mapping.entity}"
-    own = [Spelling(at=f"{at}.columns.{n}", codec=c) for n, c in mapping.columns.items()]
+    fields = vocabulary.entities[mapping.entity].fields
+    own = [
+        Spelling(at=f"{at}.columns.{n}", codec=c, leaves=fields[n].type.name != "Vector")
+        for n, c in mapping.columns.items()
+    ]
     children: list[Place] = []
     for entry in (entry for entries in mapping.parts.values() for entry in entries):
         found = [Spelling(at=f"{entry.at}.{n}", codec=c, entry=entry) for n, c in
@@ -65,6 +72,7 @@ def places_of(mapping: EntityMapping) -> tuple[Place, ...]:
             spellings=tuple(found),
             named=((f"{entry.at}.by", entry.by), *_only(entry.at, entry.only)),
             only=entry.only,
+            sample=entry.sample,
         )
         children.append(child)
     record = Place(
@@ -74,6 +82,7 @@ def places_of(mapping: EntityMapping) -> tuple[Place, ...]:
         spellings=tuple(own),
         named=tuple(_only(at, mapping.only)),
         only=mapping.only,
+        sample=mapping.sample,
     )
     return record, *children
 

@@ -56,6 +56,30 @@ async def test_a_mapping_that_does_not_fit_its_source(demo: Demo, copy: Path) ->
     assert "does not list" in told["eru.toml", "entity.OrganisedGroup.columns.attribute_band"]
 
 
+async def test_a_service_that_wants_criteria_is_tried_too(demo: Demo, copy: Path) -> None:
+    """BID answers narrow questions only and does not describe itself; its sample is read."""
+    change(copy, "bid", 'column = "biographic.gender"', 'column = "biographic.sex"')
+    change(copy, "bid", '{ column = "recordedAt", epoch = "ms" }', '{ column = "marking" }')
+    change(copy, "bid", 'CLM = "CLAIMED", DOC = "LEGAL"', 'CLM = "CLAIMED"')
+    change(copy, "bid", '110 = "LEAVE", 220', "220")
+    change(copy, "bid", 'INC = "IN_COUNTRY"', 'XX = "IN_COUNTRY"')
+    change(copy, "nis", 'column = "retention_cd", values = { H = "CURRENT",',
+           'column = "retention_cd", values = {')  # fmt: skip
+    faults = await check_sources(load_catalogue(copy), demo.started.gate.sources)
+    told = {(f.file.split("/")[1], f.key): f.text for f in faults if "nmc" not in f.file}
+    said = {
+        ("bid.toml", "entity.Person.columns.sex"): "cannot be read: status 400",
+        ("bid.toml", "entity.Person.columns.recorded_at"): "could be read",
+        ("bid.toml", "entity.Person.columns.immigration.status"): "does not list",
+        ("bid.toml", "entity.Person.parts.names.0.kind"): "does not list",
+        ("bid.toml", "entity.Encounter.columns.method"): "does not list",
+        ("nis.toml", "entity.ImageRef.columns.retention"): "does not list",
+        ("nis.toml", "entity.FaceCandidate.columns.retention"): "does not list",
+    }
+    assert told.keys() == said.keys()
+    assert all(part in told[key] for key, part in said.items())
+
+
 async def test_an_unmapped_code_is_told(demo: Demo, copy: Path) -> None:
     change(copy, "eru", 'A = "HIGH", B = "MEDIUM", C = "LOW"', 'A = "HIGH", B = "MEDIUM"')
     faults = await check_sources(load_catalogue(copy), demo.started.gate.sources)

@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 
 import pytest
 
-from connectors.conditions import ALWAYS, Condition
+from connectors.conditions import ALWAYS, Compare, Condition, Op
 from connectors.spi import (
     Ability,
     Capability,
@@ -17,8 +17,10 @@ from connectors.spi import (
     Connector,
     Health,
     Secrets,
+    SourceProtocolError,
     SourceQuery,
     SourceResult,
+    SourceTooBroad,
     SourceUnavailable,
 )
 from gateway.catalogue.check import check_sources, connect, load_catalogue
@@ -119,7 +121,9 @@ class FakeConnector:
     health: Health = field(default_factory=lambda: Health(ok=True))
     row: Mapping[str, object] = field(default_factory=dict)
     error: Exception | None = None
-    criteria: int = 0
+    unknown: str = ""  # a column for which it refuses the whole question
+    wants: Condition = ALWAYS  # the only question that it answers
+    empty: bool = False
 
     @classmethod
     def from_config(cls, config: Mapping[str, object], secrets: Secrets) -> Self:
@@ -127,7 +131,7 @@ class FakeConnector:
 
     @property
     def capabilities(self) -> Capability:
-        return Capability(abilities=Ability.PROJECT, min_criteria=self.criteria)
+        return Capability(abilities=Ability.PROJECT)
 
     def residual(self, query: SourceQuery) -> Condition:
         return ALWAYS
@@ -138,6 +142,12 @@ class FakeConnector:
     async def fetch(self, query: SourceQuery) -> SourceResult:
         if self.error is not None:
             raise self.error
+        if self.wants not in (ALWAYS, query.where):
+            raise SourceTooBroad("needs one of its combinations of criteria")
+        if self.unknown in query.columns:
+            raise SourceProtocolError("status 400")
+        if self.empty:
+            return SourceResult(rows=())
         return SourceResult(rows=(tuple(self.row.get(column) for column in query.columns),))
 
     async def check(self) -> Health:
@@ -147,7 +157,7 @@ class FakeConnector:
         return None
 
 
-def small() -> Catalogue:
+def small(**more: object) -> Catalogue:
     person = {
         "relation": "person",
         "only": {"field": "gone", "op": "eq", "value": 0},
@@ -156,6 +166,7 @@ def small() -> Catalogue:
             "names": {"family": "sur"},
             "contacts": {"relation": "phone", "by": "person", "value": "num"},
         },
+        **more,
     }
     source = {
         "version": 1, "id": "s", "agency": "S", "connector": "sql", "header": HEADER,
@@ -164,8 +175,8 @@ def small() -> Catalogue:
     return read_catalogue(vocabulary(), [("s.toml", source)])
 
 
-async def tried(connector: FakeConnector) -> tuple[Fault, ...]:
-    return await check_sources(small(), {"s": cast("Connector", connector)})
+async def tried(connector: FakeConnector, held: Catalogue | None = None) -> tuple[Fault, ...]:
+    return await check_sources(held or small(), {"s": cast("Connector", connector)})
 
 
 def relations(**columns: str) -> Health:
@@ -224,5 +235,41 @@ async def test_a_source_that_cannot_be_read_is_named() -> None:
     assert all("cannot be read" in fault.text for fault in found)
 
 
-async def test_a_source_that_gives_nothing_without_criteria_is_not_read() -> None:
-    assert await tried(FakeConnector(WHOLE, error=SourceUnavailable("gone"), criteria=1)) == ()
+ONE = {"field": "id", "op": "eq", "value": "p1"}
+ASKED = Compare("id", Op.EQ, "p1")
+LONE = {"sample": ONE, "only": None, "parts": {"names": {"family": "sur"}}}
+
+
+async def test_a_source_that_wants_criteria_is_tried_by_its_sample() -> None:
+    picky = FakeConnector(Health(ok=True), {"id": "p1", "dob": "17/04/1991"}, wants=ASKED)
+    (untried, _) = await tried(picky)
+    assert untried.key == "entity.Person.sample"
+    assert "narrower" in untried.text
+    (fault,) = await tried(picky, small(**LONE))
+    assert fault.key == "entity.Person.columns.date_of_birth"
+    picky.empty = True
+    (fault,) = await tried(picky, small(**LONE))
+    assert fault.key == "entity.Person.sample"
+    assert "no record" in fault.text
+
+
+async def test_a_service_that_refuses_a_field_is_asked_for_each() -> None:
+    row = {"id": "p1", "dob": "19910417", "hnd": "Q"}
+    refusing = FakeConnector(Health(ok=True), row, unknown="sur")
+    found = {fault.key: fault.text for fault in await tried(refusing, small(**LONE))}
+    assert set(found) == {
+        "entity.Person.parts.names.0.family",
+        "entity.Person.columns.handling",
+    }
+    assert "status 400" in found["entity.Person.parts.names.0.family"]
+    assert "does not list" in found["entity.Person.columns.handling"]
+
+
+async def test_codes_in_lists_are_tried_one_by_one() -> None:
+    kinds = {"DOC": "LEGAL"}
+    listed = {"each": "n", "family": "n[].f", "kind": {"column": "n[].t", "values": kinds}}
+    row = {"id": "p1", "n[].f": ["A", "B", "C"], "n[].t": ["DOC", "AKA", None]}
+    held = small(**{**LONE, "parts": {"names": listed}})
+    (fault,) = await tried(FakeConnector(Health(ok=True), row), held)
+    assert fault.key == "entity.Person.parts.names.0.kind"
+    assert fault.text.startswith("1 of 2 values")
