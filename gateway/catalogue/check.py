@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from connectors.spi import (
     SourceQuery,
     SourceTooBroad,
 )
-from gateway.catalogue.mapping import Catalogue, Source, declared_catalogue
+from gateway.catalogue.askable import asked_of, guards, unaskable
+from gateway.catalogue.mapping import Catalogue, EntityMapping, Source, declared_catalogue
 from gateway.catalogue.trial import Place, Spelling, Told, lacking, places_of, unread
 from gateway.catalogue.vocabulary import Vocabulary
 from gateway.catalogue.vocabulary_file import declared_vocabulary
@@ -105,6 +106,17 @@ def connections(
     return made, tuple(faults)
 
 
+def check_questions(catalogue: Catalogue) -> tuple[Fault, ...]:
+    """What callers may ask and rules will demand, and a source cannot be asked: from the files."""
+    asked = asked_of(catalogue.vocabulary)
+    return tuple(
+        Fault(file=source.file, key=at, text=text)
+        for source in catalogue.sources.values()
+        for mapping in source.entities.values()
+        for at, text in unaskable(mapping, catalogue.vocabulary, asked)
+    )
+
+
 async def check_sources(
     catalogue: Catalogue, sources: Mapping[str, Connector]
 ) -> tuple[Fault, ...]:
@@ -129,10 +141,35 @@ async def _check_source(
         return [Fault(file=source.file, key="connection", text=text)]
     told: list[Told] = []
     for entity in source.entities.values():
+        told += _unguarded(entity, vocabulary, connector)
         for place in places_of(entity, vocabulary):
             found = list(lacking(place, health.relations)) if health.relations is not None else []
             told += [*found, *await _try(source, place, {at for at, _ in found}, connector)]
     return [Fault(file=source.file, key=at, text=text) for at, text in dict.fromkeys(told)]
+
+
+def _unguarded(
+    mapping: EntityMapping, vocabulary: Vocabulary, connector: Connector
+) -> Iterator[Told]:
+    """Each field of the guard that the conversion can ask for, and the source cannot be asked."""
+    if mapping.over_read:
+        return
+    for name, condition in guards(mapping, vocabulary).items():
+        if condition is None:
+            continue
+        query = SourceQuery(
+            query_id="check-config",
+            relation=mapping.relation,
+            columns=mapping.key.columns,
+            key=mapping.key.columns[0],
+            guard=condition,
+        )
+        if connector.residual(query) != ALWAYS:
+            at = f"entity.{mapping.entity}.columns.{name}"
+            yield (
+                at,
+                "every guard rests on it and the source cannot apply it; nothing would be shown",
+            )
 
 
 async def _try(source: Source, place: Place, faulted: set[str], connector: Connector) -> list[Told]:

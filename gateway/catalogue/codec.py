@@ -37,6 +37,7 @@ class Codec:
     constant: bool = False
     value: Any = None  # the constant
     cut: int | None = None  # names are held no longer than this
+    ask_said: bool = False  # its mapping says how it can be asked for, or that it cannot
     # Whether a held value has a code that it cannot read; None where only `decode` tells.
     strange: Callable[[Any], bool] | None = None
     wants: frozenset[str] = frozenset()  # types of column it can read; empty for any

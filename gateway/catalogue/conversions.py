@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from connectors.conditions import NEVER, Compare, Op, any_of
+from connectors.conditions import NEVER, Compare, Op, all_of, any_of
 from gateway.catalogue.booleans import any_true, bits, contains, names_of_true
 from gateway.catalogue.codec import Codec, Pushed, constant, number, without
 from gateway.catalogue.codes import token_argument, token_list, value_list
@@ -42,14 +42,17 @@ def codec(spec: Mapping[str, Any] | str, scalar: str, *, enum: tuple[str, ...] |
         return _constant(table["constant"], enum)
     if table.get("unheld"):
         return constant(None)
+    ask_said = "ask" in table
     if options := table.get("any"):
-        return any_true([codec(option, scalar, enum=enum) for option in options])
+        made = any_true([codec(option, scalar, enum=enum) for option in options])
+        return replace(made, ask_said=ask_said)
     if "flags" in table:
         return names_of_true(table["flags"], enum)
     if alternatives := table.get("first_of"):
         rest = {k: v for k, v in table.items() if k != "first_of"}
-        return _first_of([codec({**rest, "column": c}, scalar, enum=enum) for c in alternatives])
-    built = _build(table, scalar, enum)
+        made = _first_of([codec({**rest, "column": c}, scalar, enum=enum) for c in alternatives])
+        return replace(made, ask_said=ask_said)
+    built = replace(_build(table, scalar, enum), ask_said=ask_said)
     ask = table.get("ask", "")
     if ask is False:
         return replace(built, encode=lambda _op, _asked: None)  # shown there, never searched by
@@ -148,7 +151,7 @@ def _asked_as(built: Codec, ask: str, by: str | None) -> Codec:
         spelt = tuple(f"{year:04}" for year in dict.fromkeys(years))
         return Pushed(Compare(ask, Op.IN, spelt), exact=False)
 
-    return Codec(columns=built.columns, decode=built.decode, encode=encode)
+    return replace(built, encode=encode)
 
 
 # --- text and numbers ----------------------------------------------------------------------------
@@ -181,7 +184,10 @@ def _plain(
             if isinstance(asked, tuple)
             else _styled(asked, stored)
         )
-        return Pushed(Compare(column, op, value))
+        # A source's own word for "unknown" is no value: it neither precedes one nor differs.
+        plain = op in {Op.EQ, Op.IN}
+        known = () if plain else tuple(Compare(column, Op.NE, null) for null in nulls)
+        return Pushed(all_of((Compare(column, op, value), *known)))
 
     return Codec(columns=(column,), decode=decode, encode=encode, cut=cut)
 

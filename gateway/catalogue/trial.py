@@ -26,6 +26,8 @@ class Spelling:
     """One field at one place: its key in the file, how it is read, the elements it is read from."""
 
     at: str
+    owner: str  # the entity or component whose field it is
+    name: str
     codec: Codec
     entry: Entry | None = None  # None for a field of the record itself
     leaves: bool = True  # an embedding never leaves its source
@@ -55,13 +57,18 @@ def places_of(mapping: EntityMapping, vocabulary: Vocabulary) -> tuple[Place, ..
     at = f"entity.{mapping.entity}"
     fields = vocabulary.entities[mapping.entity].fields
     own = [
-        Spelling(at=f"{at}.columns.{n}", codec=c, leaves=fields[n].type.name != "Vector")
-        for n, c in mapping.columns.items()
+        Spelling(
+            at=f"{at}.columns.{name}",
+            owner=mapping.entity,
+            name=name,
+            codec=codec,
+            leaves=fields[name].type.name != "Vector",
+        )
+        for name, codec in mapping.columns.items()
     ]
     children: list[Place] = []
-    for entry in (entry for entries in mapping.parts.values() for entry in entries):
-        found = [Spelling(at=f"{entry.at}.{n}", codec=c, entry=entry) for n, c in
-                 entry.columns.items()]  # fmt: skip
+    for part, entry in ((part, e) for part, entries in mapping.parts.items() for e in entries):
+        found = list(_element(entry, fields[part].type.name, vocabulary))
         if entry.relation is None:
             own += found
             continue
@@ -85,6 +92,14 @@ def places_of(mapping: EntityMapping, vocabulary: Vocabulary) -> tuple[Place, ..
         sample=mapping.sample,
     )
     return record, *children
+
+
+def _element(entry: Entry, component: str, vocabulary: Vocabulary) -> Iterator[Spelling]:
+    for dotted, codec in entry.columns.items():
+        owner, (*way, name) = component, dotted.split(".")
+        for step in way:
+            owner = vocabulary.components[owner].fields[step].type.name
+        yield Spelling(at=f"{entry.at}.{dotted}", owner=owner, name=name, codec=codec, entry=entry)
 
 
 def _only(at: str, only: Condition) -> Iterator[Told]:

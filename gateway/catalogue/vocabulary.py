@@ -70,6 +70,7 @@ class Field:
     from_: tuple[str, ...] = ()
     bands: Mapping[str, tuple[Any, ...]] = EMPTY
     hidden: bool = False
+    guard: bool = False  # the guard of every record rests on it
     doc: str = ""
 
 

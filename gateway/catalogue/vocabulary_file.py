@@ -104,7 +104,7 @@ class _Reader:
     def field(self, name: str, data: Mapping[str, Any], key: str) -> Field:
         self.name(name, key)
         known = {"type", "marking", "class", "masks", "uses", "reveals", "derived", "from", "bands"}
-        self.table(data, key, known | {"hidden", "doc"})
+        self.table(data, key, known | {"hidden", "guard", "doc"})
         if data.get("marking") not in MARKINGS:
             self.fault(f"{key}.marking", "each field needs a marking: O or OS")
         if data.get("class") not in CLASSES:
@@ -127,6 +127,7 @@ class _Reader:
             from_=tuple(data.get("from", ())),
             bands=MappingProxyType(bands),
             hidden=data.get("hidden", False),
+            guard=data.get("guard", False),
             doc=data.get("doc", ""),
         )
 

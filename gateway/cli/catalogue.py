@@ -8,7 +8,13 @@ import os
 import sys
 from pathlib import Path
 
-from gateway.catalogue.check import check_sources, connections, declared_files, load_catalogue
+from gateway.catalogue.check import (
+    check_questions,
+    check_sources,
+    connections,
+    declared_files,
+    load_catalogue,
+)
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.schema import build_schema
 from gateway.cli.common import ROOT, Commands, command
@@ -57,7 +63,7 @@ def _check(given: argparse.Namespace) -> int:
     in_sources: tuple[Fault, ...] = ()
     if directory is not None:
         catalogue, found = declared_files(directory)
-        in_files += found
+        in_files += (*found, *check_questions(catalogue))
         if not in_files:
             build_schema(catalogue.vocabulary)
             held = sum(len(source.entities) for source in catalogue.sources.values())

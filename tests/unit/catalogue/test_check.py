@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 
 import pytest
 
-from connectors.conditions import ALWAYS, Compare, Condition, Op
+from connectors.conditions import ALWAYS, Compare, Condition, Op, fields_of
 from connectors.spi import (
     Ability,
     Capability,
@@ -124,6 +124,7 @@ class FakeConnector:
     unknown: str = ""  # a column for which it refuses the whole question
     wants: Condition = ALWAYS  # the only question that it answers
     empty: bool = False
+    deaf: str = ""  # a column that it cannot filter by
 
     @classmethod
     def from_config(cls, config: Mapping[str, object], secrets: Secrets) -> Self:
@@ -134,7 +135,7 @@ class FakeConnector:
         return Capability(abilities=Ability.PROJECT)
 
     def residual(self, query: SourceQuery) -> Condition:
-        return ALWAYS
+        return query.guard if self.deaf in fields_of(query.guard) else ALWAYS
 
     def explain(self, query: SourceQuery) -> str:
         return query.relation
@@ -273,3 +274,11 @@ async def test_codes_in_lists_are_tried_one_by_one() -> None:
     (fault,) = await tried(FakeConnector(Health(ok=True), row), held)
     assert fault.key == "entity.Person.parts.names.0.kind"
     assert fault.text.startswith("1 of 2 values")
+
+
+async def test_a_source_that_cannot_apply_the_guard_is_named() -> None:
+    row = {"id": "p1", "dob": "19910417", "hnd": "P", "silent": 0}
+    (fault,) = await tried(FakeConnector(WHOLE, row, deaf="silent"))
+    assert fault.key == "entity.Person.columns.silent"
+    assert "guard" in fault.text
+    assert await tried(FakeConnector(WHOLE, row, deaf="silent"), small(over_read=True)) == ()
