@@ -25,7 +25,7 @@ from gateway.identifiers import uuid7
 from gateway.model import Request
 from gateway.policy.contract import question
 from gateway.query.derived import Moment
-from gateway.query.explain import everything, explain
+from gateway.query.explain import everything, explain, outline
 from gateway.query.fanout import FanOut
 from gateway.query.operation import Parser, parse_request
 from gateway.query.plan import Planner
@@ -220,7 +220,9 @@ def _explain(given: argparse.Namespace) -> int:
     asked = question(
         plan, subject, operation.justification, agencies=agencies, now=now, query_id=request.id
     )
-    print("# The question to Open Policy Agent")
+    print("# The plan")
+    print("\n".join(outline(plan, limits)))
+    print("\n# The question to Open Policy Agent")
     print(json.dumps({"input": asked}, indent=2))
     print("\n# What each source would be asked, if all of it were allowed")
     fan_out = FanOut(

@@ -1,9 +1,9 @@
-"""What each source would be asked for a plan, without asking anybody: native requests with
-placeholders for values."""
+"""What a plan would touch, and what each source would be asked for it: native requests with
+placeholders for values. Nobody is asked, and no value of the question is told."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from connectors.conditions import ALWAYS, NEVER, Compare, Op, all_of, fields_of
 from connectors.spi import SourceQuery
@@ -22,8 +22,10 @@ from gateway.model import (
 from gateway.query.bearers import counting
 from gateway.query.fanout import FanOut
 from gateway.query.layout import child_layout, layout_of
+from gateway.query.plan import sizes
 from gateway.query.translate import Pushing, guard_of
 from gateway.query.visit import Visit
+from gateway.settings import Limits
 
 
 def everything(plan: Plan) -> AuthorisedPlan:
@@ -47,6 +49,41 @@ def _whole(part: Part, fetch: Fetch) -> PartGrant:
         match=frozenset(field for use, field in part.uses if use is Use.MATCH),
         count=frozenset(field for use, field in part.uses if use is Use.COUNT),
     )
+
+
+def outline(plan: Plan, limits: Limits) -> Iterator[str]:
+    """The plan as lines: each root with the branches that start together, beneath each visit the
+    links that follow it by which key, and what all of it takes of each limit."""
+    fetches = {fetch.id: fetch for fetch in plan.fetches}
+    for root in plan.roots:
+        sources = "source" if len(root.fetches) == 1 else "sources side by side"
+        yield f"{root.key}: {root.name} of {len(root.fetches)} {sources}"
+        for fetch_id in root.fetches:
+            yield from _branch(fetches, fetches[fetch_id], "  ")
+        for source in root.not_held:
+            yield f"  not asked: {source}, which cannot apply the criteria"
+    for look in plan.looks:
+        yield f"{look.id}: {look.entity} from {look.source}, for who else bears an identifier"
+    for path, field in plan.not_held:
+        yield f"no source holds {field}, for {path}"
+    yield "Limits: " + ", ".join(f"{n} of {most} {name}" for name, n, most in sizes(plan, limits))
+
+
+def _branch(fetches: Mapping[str, Fetch], fetch: Fetch, indent: str) -> Iterator[str]:
+    of_each = f" for each of {fetch.parent}" if fetch.parent else ""
+    yield f"{indent}{fetch.id}: {fetch.entity} from {fetch.source}, at most {fetch.limit}{of_each}"
+    if fetch.parent:
+        yield f"{indent}  by {fetch.link_by} = {fetch.parent}'s {fetch.link_from}"
+    for verb, names in (
+        ("asks", fields_of(fetch.where)),
+        ("reads", {f"{part.path}.{n}".lstrip(".") for part in fetch.parts for n in part.reads}),
+    ):
+        if names:
+            yield f"{indent}  {verb} {', '.join(sorted(names))}"
+    for key, children in ((key, found) for key, found in fetch.links.items() if found):
+        yield f"{indent}  {key}:"
+        for child in children:
+            yield from _branch(fetches, fetches[child], indent + "    ")
 
 
 def explain(fan_out: FanOut, agreed: AuthorisedPlan) -> Mapping[str, list[str]]:

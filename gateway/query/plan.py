@@ -102,17 +102,22 @@ def child(selections: Iterable[Selection], name: str) -> tuple[Selection, ...]:
 
 
 def _check_size(structure: Structure, limits: Limits) -> None:
-    visits = (*structure.fetches, *structure.looks)
-    if len(visits) > limits.fetches:
-        raise LimitExceeded.of("fetches", limits.fetches, len(visits))
+    for name, size, most in sizes(structure, limits):
+        if size > most:
+            raise LimitExceeded.of(name, most, size)
+
+
+def sizes(plan: Structure | Plan, limits: Limits) -> tuple[tuple[str, int, int], ...]:
+    """(limit, what the plan takes of it, its value) for each limit on what a plan may touch."""
+    visits = (*plan.fetches, *plan.looks)
     depths: dict[str, int] = {}
-    for fetch in structure.fetches:
+    for fetch in plan.fetches:
         depths[fetch.id] = 1 + depths.get(fetch.parent or "", 0)
-    if (waves := max(depths.values(), default=0)) > limits.waves:
-        raise LimitExceeded.of("waves", limits.waves, waves)
-    sources = len({fetch.source for fetch in visits})
-    if sources > limits.sources:
-        raise LimitExceeded.of("sources", limits.sources, sources)
+    return (
+        ("fetches", len(visits), limits.fetches),
+        ("waves", max(depths.values(), default=0), limits.waves),
+        ("sources", len({fetch.source for fetch in visits}), limits.sources),
+    )
 
 
 def _bound(
