@@ -199,6 +199,7 @@ class Fetch:
     parent: str | None = None  # the fetch whose rows supply this one's link keys
     link_from: str = ""  # the parent's field, or "component.field", that holds the keys
     link_by: str = ""  # this entity's field that must equal one of them
+    reveals: tuple[tuple[str, str], ...] = ()  # (part, field) of the parent that its records tell
     near: Near | None = None
     after: str | int | None = None  # position in the source, from a cursor
     selections: tuple[Selection, ...] = ()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 
 from deploy.demo.world import identifiers
-from deploy.demo.world.border import give_status, make_arrivals
+from deploy.demo.world.border import give_status, make_arrivals, with_findings
 from deploy.demo.world.canaries import with_canaries
 from deploy.demo.world.copies import make_copies
 from deploy.demo.world.gold import GOLD, RESERVED_PHONES, golden_incidents, golden_people
@@ -38,6 +38,7 @@ from deploy.demo.world.intelligence import (
     make_groups,
     make_operations,
     make_reports,
+    with_support,
 )
 from deploy.demo.world.people import draw_people, make_pairs, share_documents
 from deploy.demo.world.places import make_addresses
@@ -152,14 +153,15 @@ def make_population(
     incidents = make_incidents(dice("incidents"), everybody, casts, as_of, addresses)
     vehicles = make_vehicles(dice("vehicles"), everybody, as_of, plates, GOLD)
     progress("intelligence", 0.7)
-    groups = make_groups(dice("groups"), everybody, as_of, GOLD)
+    groups = with_support(dice("support"), make_groups(dice("groups"), everybody, as_of, GOLD))
+    landings = with_findings(dice("findings"), arrivals.landings, everybody, GOLD.values())
     population = Population(
         seed=seed,
         as_of=as_of,
         now=now,
         people=everybody,
         addresses=addresses,
-        landings=arrivals.landings,
+        landings=landings,
         encounters=arrivals.encounters,
         vehicles=vehicles,
         sightings=make_sightings(dice("sightings"), vehicles, as_of, now),

@@ -88,6 +88,20 @@ def _document(value: str) -> str:
     return text
 
 
+def passes_check(kind: str, value: str) -> bool | None:
+    """Whether a number passes the check of its kind; None where its kind has none that we know.
+
+    >>> passes_check("PNCID", "91/0004417A"), passes_check("PASSPORT", "BA4417093")
+    (False, None)
+    """
+    if kind != "PNCID":
+        return None
+    try:
+        return _PNC.fullmatch(_document(value)) is not None
+    except ValueError:
+        return False
+
+
 def _contact(value: str) -> str:
     text = value.strip()
     if re.fullmatch(r"[+()\d\s-]{7,20}", text):

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import pycountry
-from pyproj import Transformer
 
 from gateway.catalogue.codec import Codec, Decode, without
 from gateway.catalogue.forms import settled
-
-
-@lru_cache(maxsize=1)
-def _grid() -> Transformer:
-    return Transformer.from_crs("EPSG:27700", "EPSG:4326", always_xy=True)
+from gateway.catalogue.grid import degrees
 
 
 def _osgb36(raw: Sequence[Any], axis: int) -> float | None:
-    """British National Grid easting and northing (metres) to WGS 84 degrees, about 5 m exact."""
+    """British National Grid easting and northing (metres) to WGS 84 degrees."""
     if raw[0] is None or raw[1] is None:
         return None
-    return round(float(_grid().transform(float(raw[0]), float(raw[1]))[axis]), 5)
+    return round(degrees(float(raw[0]), float(raw[1]))[axis], 5)
 
 
 def _iso3(raw: Sequence[Any]) -> str | None:
@@ -68,11 +62,24 @@ def _given_first(raw: Sequence[Any]) -> str | None:
     return " ".join(part for part in (given.strip(), family.strip()) if part) or None
 
 
+def _name_order(raw: Sequence[Any]) -> str | None:
+    """Which part of a name in one text stands first: a comma says so, without one nobody can."""
+    if not raw[0]:
+        return None
+    return "FAMILY_FIRST" if "," in str(raw[0]) else "UNKNOWN"
+
+
 def _greatest(raw: Sequence[Any]) -> Any:
     """The element of a list whose number, in a second list, is the greatest."""
     names, numbers = (value if isinstance(value, list) else [] for value in raw[:2])
     ranked = [(n, name) for name, n in zip(names, numbers, strict=False) if n is not None]
     return max(ranked, key=lambda pair: pair[0])[1] if ranked else None
+
+
+def _lesser(raw: Sequence[Any]) -> list[Any]:
+    """All the others, in the order in which they are listed."""
+    names = raw[0] if isinstance(raw[0], list) else []
+    return [name for name in names if name != _greatest(raw)]
 
 
 def _not_all_shared(raw: Sequence[Any]) -> bool:
@@ -83,8 +90,8 @@ def _not_all_shared(raw: Sequence[Any]) -> bool:
 _SOURCE_GRADES = {"1": "RELIABLE", "2": "UNTESTED", "3": "NOT_RELIABLE"}
 
 FUNCTIONS: Mapping[str, Decode] = {
-    "osgb36_lat": lambda raw: _osgb36(raw, 1),
-    "osgb36_lon": lambda raw: _osgb36(raw, 0),
+    "osgb36_lat": lambda raw: _osgb36(raw, 0),
+    "osgb36_lon": lambda raw: _osgb36(raw, 1),
     "iso3": _iso3,
     "nationality": _nationality,
     "doubtful": _doubtful,
@@ -94,8 +101,10 @@ FUNCTIONS: Mapping[str, Decode] = {
     "present": lambda raw: raw[0] not in (None, "", []),
     "absent": lambda raw: raw[0] in (None, "", []),
     "given_first": _given_first,
+    "name_order": _name_order,
     "not_all_shared": _not_all_shared,
     "greatest": _greatest,
+    "lesser": _lesser,
     "sum": lambda raw: sum(v for v in raw if isinstance(v, int)),
 }
 """Conversions that a mapping names because it cannot express them. None can be searched by."""

@@ -100,6 +100,7 @@ class Link:
     marking: str
     sens: str
     args: Mapping[str, Argument] = EMPTY
+    reveals: tuple[str, ...] = ()  # of the record it starts from: what its records tell besides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,13 +158,13 @@ class Vocabulary:
             return self.entities[type_name].fields
         return self.components[type_name].fields
 
-    def field_at(self, entity: str, dotted: str) -> Field:
-        """The field at `name` or `component.name`.
+    def field_at(self, type_name: str, dotted: str) -> Field:
+        """The field of an entity or component at `name` or `component.name`.
 
         Raises:
             KeyError: there is none.
         """
-        fields = self.entities[entity].fields
+        fields = self.fields_of(type_name)
         *way, last = dotted.split(".")
         for step in way:
             fields = self.components[fields[step].type.name].fields

@@ -171,7 +171,8 @@ class _Reader:
 
     def link(self, name: str, data: Mapping[str, Any], key: str) -> Link:
         self.name(name, key)
-        self.table(data, key, {"to", "from", "by", "scope", "marking", "class", "args"})
+        known = {"to", "from", "by", "scope", "marking", "class", "args", "reveals"}
+        self.table(data, key, known)
         if data.get("scope") not in {"same", "all"}:
             self.fault(f"{key}.scope", "must be same (a key of the source) or all (a shared one)")
         if data.get("marking") not in MARKINGS or data.get("class") not in CLASSES:
@@ -185,6 +186,7 @@ class _Reader:
             marking=data.get("marking", "OS"),
             sens=data.get("class", "S5"),
             args=self.arguments(data, "args", f"{key}.args"),
+            reveals=tuple(map(str, data.get("reveals", ()))),
         )
 
     def component(self, name: str, data: Mapping[str, Any]) -> Component:
@@ -277,9 +279,10 @@ def declared_vocabulary(data: Mapping[str, Any], file: str) -> tuple[Vocabulary,
 
 def _derived(vocabulary: Vocabulary) -> list[tuple[tuple[str, str], tuple[str, ...]]]:
     return [
-        ((entity.name, field.name), field.from_)
-        for entity in vocabulary.entities.values()
-        for field in entity.fields.values()
+        ((name, field.name), field.from_)
+        for _, types in _typed(vocabulary)
+        for name, owner in types.items()
+        for field in owner.fields.values()
         if field.derived
     ]
 
@@ -347,13 +350,15 @@ def _check_references(vocabulary: Vocabulary, reader: _Reader) -> None:
                         f"{kind}.{type_name}.fields.{field.name}.type",
                         f"{field.type.name} does not exist",
                     )
-                for path in field.from_ if kind == "entity" else ():
-                    key = f"entity.{type_name}.fields.{field.name}.from"
+                for path in field.from_:
+                    key = f"{kind}.{type_name}.fields.{field.name}.from"
                     _check_path(vocabulary, reader, type_name, path, key)
     for entity in vocabulary.entities.values():
         for link in entity.links.values():
             key = f"entity.{entity.name}.links.{link.name}"
             _check_path(vocabulary, reader, entity.name, link.from_, f"{key}.from")
+            for told in link.reveals:
+                _check_path(vocabulary, reader, entity.name, told, f"{key}.reveals")
             for target in vocabulary.concrete(link.to.name):
                 if target not in vocabulary.entities:
                     reader.fault(f"{key}.to", f"{target} does not exist")
@@ -398,14 +403,16 @@ def _check_arguments(
                 reader.fault(f"{key}.{argument.name}.on", text)
 
 
-def _has(vocabulary: Vocabulary, entity: str, path: str) -> bool:
+def _has(vocabulary: Vocabulary, type_name: str, path: str) -> bool:
     try:
-        vocabulary.field_at(entity, path)
+        vocabulary.field_at(type_name, path)
     except KeyError:
         return False
     return True
 
 
-def _check_path(vocabulary: Vocabulary, reader: _Reader, entity: str, path: str, key: str) -> None:
-    if not _has(vocabulary, entity, path):
-        reader.fault(key, f"{entity} has no field {path}")
+def _check_path(
+    vocabulary: Vocabulary, reader: _Reader, type_name: str, path: str, key: str
+) -> None:
+    if not _has(vocabulary, type_name, path):
+        reader.fault(key, f"{type_name} has no field {path}")

@@ -63,6 +63,12 @@ def masked_with(
     return grant
 
 
+def tells_around(fetch: Fetch, rulings: Mapping[str, Ruling]) -> bool:
+    """Whether a link's records would tell what is not clear of the record that they hang on."""
+    around = fetch.parent
+    return around is not None and not all(_clear(around, *at, rulings) for at in fetch.reveals)
+
+
 def _telling(
     grant: PartGrant, fetch: Fetch, rulings: Mapping[str, Ruling], vocabulary: Vocabulary
 ) -> Iterator[tuple[str, Reveal]]:
@@ -73,18 +79,18 @@ def _telling(
                 continue
             own = (grant.part.path, field)
             told = {at for name in reveal.fields for at in vocabulary.contents(fetch.entity, name)}
-            if not all(_clear(fetch, *at, rulings) for at in told - {own}):
+            if not all(_clear(fetch.id, *at, rulings) for at in told - {own}):
                 yield field, reveal
 
 
-def _clear(fetch: Fetch, path: str, field: str, rulings: Mapping[str, Ruling]) -> bool:
+def _clear(fetch_id: str, path: str, field: str, rulings: Mapping[str, Ruling]) -> bool:
     """Whether a field of a part is in clear for this reader in every element there may be."""
     steps = path.split(".") if path else []
     ways = [".".join(steps[:deep]) for deep in range(1, len(steps) + 1)]
-    parts = [rulings.get(resource_id(fetch.id, way)) for way in ways]
+    parts = [rulings.get(resource_id(fetch_id, way)) for way in ways]
     if any(one is None or one.show is not Show.RECORDS or one.rows != ALWAYS for one in parts):
         return False
-    ruling = rulings.get(resource_id(fetch.id, path))
+    ruling = rulings.get(resource_id(fetch_id, path))
     return ruling is not None and ruling.read.get(field) == CLEAR
 
 

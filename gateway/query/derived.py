@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from gateway.catalogue.forms import interval, utc_text
+from gateway.catalogue.forms import interval, passes_check, utc_text
+from gateway.catalogue.grid import reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +65,21 @@ def _age_state(values: Mapping[str, Any], moment: Moment) -> str:
     return "DISPUTED"
 
 
+def _checksum_ok(values: Mapping[str, Any], _moment: Moment) -> bool | None:
+    """Of an identifier: whether its number passes the check of its kind."""
+    kind, value = values.get("kind"), values.get("value")
+    return passes_check(kind, value) if isinstance(kind, str) and isinstance(value, str) else None
+
+
+def _grid_ref(values: Mapping[str, Any], _moment: Moment) -> str | None:
+    """Of a place: where its point lies on the national grid."""
+    for point in values.get("point") or ():
+        lat, lon = point.get("lat"), point.get("lon")
+        if isinstance(lat, float) and isinstance(lon, float):
+            return reference(lat, lon)
+    return None
+
+
 def _within_day(values: Mapping[str, Any], moment: Moment) -> bool:
     when = values.get("when")
     return isinstance(when, str) and when >= utc_text(moment.now - timedelta(days=1))
@@ -92,6 +108,8 @@ DERIVED: Mapping[str, Derive] = MappingProxyType(
         "primary_name": _primary_name,
         "dob_quality": _dob_quality,
         "age_state": _age_state,
+        "checksum_ok": _checksum_ok,
+        "grid_ref": _grid_ref,
         "within_day": _within_day,
         "link_expiry": _link_expiry,
         "rank": lambda values, _moment: values.get("\0rank"),

@@ -255,6 +255,7 @@ class _Structuring:
                 links[selection.key] = self.follow(fetch, link, selection)
                 if links[selection.key]:
                     reading.linked_from(link.from_)
+                    reading.told.update(self.revealed(link, template.entity))
         filtered = {dotted for use, dotted in uses if use is Use.FILTER}
         for dotted in sorted({template.link_by, *filtered}):
             if "." in dotted:
@@ -294,6 +295,11 @@ class _Structuring:
                     )
                     self.fetch(template, (_MATCHED,), frozenset())
 
+    def revealed(self, link: Link, entity: str) -> tuple[tuple[str, str], ...]:
+        """What the link's records tell of the record that they hang on, as (part, field)."""
+        contents = (self.vocabulary.contents(entity, name) for name in link.reveals)
+        return tuple(at for found in contents for at in found)
+
     def follow(self, parent: Fetch, link: Link, selection: Selection) -> tuple[str, ...]:
         """The fetches that a link means: in the same source, or in every one for a shared key."""
         own = self.catalogue.mapping(parent.source, parent.entity)
@@ -328,6 +334,7 @@ class _Structuring:
                     parent=parent.id,
                     link_from=link.from_,
                     link_by=link.by,
+                    reveals=self.revealed(link, parent.entity),
                     root=parent.root,
                     path=f"{parent.path}.{selection.key}" + (".*" if link.to.many else ""),
                 )

@@ -100,8 +100,9 @@ class Reading:
             self._match(selection)
             return
         for source in field.from_:
-            if self.mapping.holds_field(source):
-                self._from_field(source)
+            dotted = f"{path}.{source}" if path else source
+            if self.mapping.holds_field(dotted):
+                self._from_field(dotted)
         self.reads[path].add(field.name)
 
     def _from_field(self, dotted: str) -> None:

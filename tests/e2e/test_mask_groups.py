@@ -78,6 +78,41 @@ async def test_numbers_that_tell_a_masked_field_are_masked_with_it(
     assert ("-" in birth) is (change is names_as_tokens)
 
 
+IMAGES = """query ($pnc: String!) { personSearch(anyOf: [{identifier: $pnc}]) { hits {
+  owner ethnicity { officerDefined } images { takenOn } match { band } } } }"""
+
+
+def ethnicity_closed(matrix: dict[str, Any], _outcomes: dict[str, Any]) -> None:
+    matrix["Ethnicity"]["bureau_officer"] = {"*": "ethnicity_withheld"}
+
+
+def builds_closed(matrix: dict[str, Any], outcomes: dict[str, Any]) -> None:
+    outcomes["no_build"] = {"show": "records", "read": {"*": "CLEAR", "build": "NULL"}}
+    matrix["Description"]["bureau_officer"] = {"*": "no_build"}
+
+
+@pytest.mark.parametrize("change", [ethnicity_closed, builds_closed])
+async def test_an_image_tells_what_somebody_looks_like(
+    demo: Demo,
+    asker: Asker,
+    opa_program: Path,
+    tmp_path: Path,
+    population: Population,
+    change: Change,
+) -> None:
+    """Whether or not anybody asks for what it tells: images go with it, and that is said."""
+    who = {"pnc": population.golden("GOLD-1").pncid}
+    plain = await asker.ask("NO", IMAGES, who, purpose="OFFICER_SAFETY")
+    shown = [hit for hit in plain.hits(owner="NMC") if hit["images"]]
+    assert shown
+    assert {hit["match"]["band"] for hit in shown} == {"LINKED_BY_IDENTIFIER"}
+    async with ruled(demo, opa_program, tmp_path, change) as other:
+        bare = IMAGES.replace("ethnicity { officerDefined }", "")
+        answer = await replace(asker, demo=other).ask("NO", bare, who, purpose="OFFICER_SAFETY")
+    assert all(hit["images"] == [] for hit in answer.hits())
+    assert answer.outcomes("images", agency="NIS") == {"WITHHELD"}
+
+
 def no_places(matrix: dict[str, Any], outcomes: dict[str, Any]) -> None:
     matrix["Incident.where"] = {"public_protection": {"*": "place_district"}}
 

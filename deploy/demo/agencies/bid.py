@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -39,6 +39,7 @@ _DEBRIEF = {"NONE": 0, "PARTIAL": 1, "FULL": 2}
 _RETENTION = {"CURRENT": "RET", "REVIEW_DUE": "REV", "DISPOSE": "DIS", "RESTRICTED": "RST"}
 _NEEDS = {"CHILD": "MINOR_CLAIMED", "NRM": "NRM", "HEALTH": "MEDICAL"}
 _PLACES = {"HOME": "RES", "ASYLUM_ACCOMMODATION": "ACC"}
+_FIRST_ISSUED = date(2017, 1, 2)
 _ALPHA3 = {country.alpha_2: country.alpha_3 for country in pycountry.countries}
 
 
@@ -73,6 +74,10 @@ def _person(person: Person, copy: Copy, needs: set[str], *, spoil: bool) -> dict
             "names": [_name(name, copy.birth) for name in (copy.name, *copy.aliases)],
             "dateOfBirth": _date_of_birth(copy.birth),
             "gender": _GENDERS.get(copy.sex, "UNSPECIFIED"),
+            "placeOfBirth": {
+                "town": person.birth_place,
+                "country": _ALPHA3.get(person.nationality),
+            },
         },
         "nationality": [_nationality(person.nationality, copy.key, spoil=spoil)],
         "status": _status(person),
@@ -130,11 +135,16 @@ def _status(person: Person) -> Mapping[str, Any] | None:
 
 
 def _document(document: Document) -> Mapping[str, Any]:
+    # drawn from the number alone: two bearers of one document know the same days
+    issued = _FIRST_ISSUED + timedelta(days=crc32(document.number.encode()) % 3000)
+    years = 10 if document.kind == "PASSPORT" else 5
     return {
         "number": document.number,
         "type": document.kind,
         "issuer": _ALPHA3.get(document.issuer, document.issuer),
         "genuine": document.genuine,
+        "validFrom": _day(issued),
+        "validTo": _day(issued + timedelta(days=years * 365)),
     }
 
 

@@ -155,11 +155,18 @@ def _group(group: Group) -> dict[str, Any]:
         "attributeScore": group.attribute_score,
         "morile": dict(zip(THEMES, group.thematic, strict=True)),
         "morileTotal": group.thematic_total,
-        "ownership": [{"agency": group.lead, "share": 1.0}],
+        "ownership": _ownership(group),
         "status": _STATUS[group.investigation],
         "lastReview": group.last_review.isoformat(),
         "governance": _own("OFFICIAL_SENSITIVE", group.last_review),
     }
+
+
+def _ownership(group: Group) -> list[dict[str, Any]]:
+    """The lead has the greatest share of the work."""
+    shared = 0.2 * len(group.support)
+    supporting = [{"agency": agency, "share": 0.2} for agency in group.support]
+    return [*supporting, {"agency": group.lead, "share": round(1 - shared, 1)}]
 
 
 def _band(group: Group) -> str:

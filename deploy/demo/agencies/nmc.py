@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 import sqlalchemy as sa
 
+from deploy.demo.agencies.nmc_looks import description, ethnicity, marks
 from deploy.demo.agencies.nmc_schema import finishing_statements, schema_statements
 from deploy.demo.agencies.writing import local
 from deploy.demo.noise import latinised
@@ -26,7 +27,6 @@ from deploy.demo.world.happenings import (
 )
 from deploy.demo.world.truth import (
     Agency,
-    Copy,
     Governance,
     Name,
 )
@@ -101,6 +101,7 @@ def shares(population: Population) -> Mapping[str, list[Row]]:
     makers: dict[str, Callable[[Population], Iterator[Row]]] = {
         "nominal": _nominals,
         "nominal_alias": _aliases,
+        "nom_mark": marks,
         "nom_warning": _warnings,
         "nom_document": _documents,
         "nom_alert": _alerts,
@@ -180,20 +181,16 @@ def _nominals(population: Population) -> Iterator[Row]:
             upper(copy.name.middle) or None,
             date(birth.year or 0, birth.month or 0, birth.day or 0) if known else UNKNOWN_BIRTH,
             _SEXES[copy.sex],
-            *_ethnicity(copy),
+            *ethnicity(copy),
+            *description(copy),
             person.nationality,
             latinised(person.birth_place).upper(),
+            person.nationality,  # the world's people were born where they belong
             pnc_short(person.pncid),
             copy.governance.mopi_group,
             ",".join(sorted(roles[person.truth_id])) or None,
             *_header(copy.governance),
         )
-
-
-def _ethnicity(copy: Copy) -> tuple[int, str | None]:
-    """Two lists that do not agree; drawn from the key alone, so they say nothing of anybody."""
-    typist = _typist(f"eth:{copy.key}")
-    return typist.randint(0, 6), typist.choice(("W1", "W9", "A3", "B2", "M4", "O9", None))
 
 
 def _aliases(population: Population) -> Iterator[Row]:
@@ -293,7 +290,9 @@ def _custody(population: Population) -> Iterator[Row]:
                 times = (local(stay.arrived), released, _DISPOSALS[stay.disposal])
                 keep = _RETENTION[copy.governance.retention]
                 taken = person.truth_id in pictured
-                yield (stay.ref, copy.key, stay.arrest_offence, *times, taken, keep)
+                samples = _typist(f"samples:{stay.ref}")
+                prints, dna = samples.random() < 0.9, samples.random() < 0.7
+                yield (stay.ref, copy.key, stay.arrest_offence, *times, taken, prints, dna, keep)
 
 
 def _held_vehicles(population: Population) -> Iterator[tuple[int, Vehicle]]:

@@ -13,10 +13,14 @@ _HEADER = """
 TABLES = {
     "nominal": f"""
   nom_ref char(10) primary key, surname varchar(25), forename1 varchar(25), forename2 varchar(25),
-  dob date not null, sex_cd smallint not null, eth_cd smallint, sde_cd char(2), nat_cd char(2),
-  pob varchar(40), pncid varchar(12), mopi_grp smallint, role_cds varchar(12), {_HEADER}""",
+  dob date not null, sex_cd smallint not null, eth_cd smallint, sde_cd char(2), ht_cm smallint,
+  build_cd char(1), hair_cd char(3), eye_cd char(3), nat_cd char(2), pob varchar(40),
+  pob_cd char(2), pncid varchar(12), mopi_grp smallint, role_cds varchar(12), {_HEADER}""",
     "nominal_alias": """
   nom_ref char(10) not null, aka varchar(60) not null, aka_type char(1) not null""",
+    "nom_mark": """
+  nom_ref char(10) not null, mark_no smallint not null, mark_cd char(1) not null,
+  body_part varchar(20), txt text""",
     "nom_warning": """
   nom_ref char(10) not null, warn_cd char(2) not null, reason text, added_dt date,
   review_dt date, sanitised text""",
@@ -39,7 +43,7 @@ TABLES = {
     "custody": """
   cust_ref varchar(16) primary key, nom_ref char(10) not null, arrest_off text,
   arr_dtm timestamp not null, rel_dtm timestamp, disp_cd varchar(4), image_fg boolean not null,
-  ret_cd char(1) not null""",
+  fp_fg boolean not null, dna_fg boolean not null, ret_cd char(1) not null""",
     "vehicle": f"""
   veh_id int primary key, vrm varchar(9) not null, vin char(17), make varchar(20),
   model varchar(20), colour varchar(12), mfr_year smallint, stolen_fg char(1),
@@ -68,6 +72,7 @@ TABLES = {
 INDEXES = {
     "nominal": ("surname", "dob", "pncid"),
     "nominal_alias": ("nom_ref",),
+    "nom_mark": ("nom_ref",),
     "nom_warning": ("nom_ref",),
     "nom_document": ("nom_ref", "doc_no"),
     "nom_alert": ("nom_ref",),
@@ -95,6 +100,7 @@ VIEWS = {
   select n.*, 'NMC:' || n.nom_ref as subj_ref,
   case when n.role_cds ~ '[DS]' and n.role_cds ~ 'V' then 'Y' end as both_sides
   from rms.nominal n""",
+    "crime": "select c.*, c.place || ', ' || c.postcode as place_ref from rms.crime c",
     "crime_person": """
   select p.nom_ref, p.role_cd, c.* from rms.crime_person p join rms.crime c using (crime_no)
   where p.nom_ref in (select nom_ref from rms.nominal where ret_cd not in ('D', 'X'))""",

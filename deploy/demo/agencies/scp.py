@@ -121,6 +121,7 @@ def shares(population: Population) -> Mapping[str, list[Row]]:
         "tblOffence": _offences,
         "tblCustody": _custody,
         "tblLanding": _landings,
+        "tblLandingPilot": _pilots,
         "tblIntel": _intel,
         "tblVehicle": _vehicles,
         "tblVehicleMarker": _markers,
@@ -316,8 +317,14 @@ def beach_text(landing: Landing) -> str:
 def _landings(population: Population) -> Iterator[Row]:
     for landing in population.landings:
         where = (beach_text(landing), landing.site.postcode, landing.site.lat, landing.site.lon)
-        what = (landing.persons_count, landing.vessel, landing.engine_serial)
+        what = (landing.persons_count, landing.vessel, landing.engine_serial, landing.deaths)
         yield (landing.ref, utc(landing.at).replace(microsecond=0), *where, *what)
+
+
+def _pilots(population: Population) -> Iterator[Row]:
+    for landing in population.landings:
+        for truth in landing.pilots:
+            yield (landing.ref, int(population.key(truth, Agency.SCP)))
 
 
 def _intel(population: Population) -> Iterator[Row]:

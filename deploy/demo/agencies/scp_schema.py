@@ -163,7 +163,9 @@ def _declare_events() -> None:
         _number("PersonsCount"),
         _text("VesselDesc", 60),
         _text("EngineSerial", 12),
+        _number("Deaths"),
     )
+    _table("tblLandingPilot", _text("LandingRef", 8, index=True), _number("PersonID", index=True))
 
 
 def _declare_things() -> None:
@@ -232,6 +234,8 @@ def view_statements(base: str = "", views: str = "") -> list[str]:
                 f"join {source}tblPerson p on p.PersonID = i.PersonID "
                 "where p.Retention in ('Current', 'Review')"
             )
+        if table.name == "tblOccurrence":
+            query = f"select o.*, {place} as PlaceRef from {source}tblOccurrence o"  # noqa: S608
         if table.name == "tblPersonAddress":
             query = f"select a.*, {place} as PlaceRef from {source}tblPersonAddress a"  # noqa: S608
         made.append(f"create view {target}vw{table.name.removeprefix('tbl')} as {query}")

@@ -19,13 +19,25 @@ Record = Mapping[str, Any]
 
 _NAME: dict[str, dict[str, Any]] = {"type": {}, "family": {}, "given": {}, "nativeScript": {}}
 _DATE: dict[str, dict[str, Any]] = {"y": {}, "m": {}, "d": {}}
-_DOCUMENT: dict[str, dict[str, Any]] = {"number": {}, "type": {}, "issuer": {}, "genuine": {}}
+_DOCUMENT: dict[str, dict[str, Any]] = {
+    "number": {},
+    "type": {},
+    "issuer": {},
+    "genuine": {},
+    "validFrom": {},
+    "validTo": {},
+}
 _PLACE: dict[str, dict[str, Any]] = {"postcode": {}, "lat": {}, "lon": {}}
 _Shape = Mapping[str, Any]
 FIELDS: Mapping[str, _Shape] = {
     "personRef": {
         "personRef": {},
-        "biographic": {"names": _NAME, "dateOfBirth": _DATE, "gender": {}},
+        "biographic": {
+            "names": _NAME,
+            "dateOfBirth": _DATE,
+            "gender": {},
+            "placeOfBirth": {"town": {}, "country": {}},
+        },
         "nationality": {},
         "status": {"code": {}, "since": {}, "caseState": {}, "conditions": {}, "expiry": {}},
         "documents": _DOCUMENT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -125,6 +125,25 @@ def make_arrivals(
     ]
     numbered = (replace(e, ref=f"ENC-{n:06}") for n, e in enumerate(encounters, start=1))
     return Arrivals(landings=tuple(landings), encounters=tuple(numbered))
+
+
+def with_findings(
+    rng: random.Random,
+    landings: Sequence[Landing],
+    people: Mapping[str, Person],
+    named: Collection[str],
+) -> tuple[Landing, ...]:
+    """What SCP found out of each boat: who is suspected of having steered it, and who died.
+
+    Drawn among all aboard whom SCP knows; nobody of the golden people is among them.
+    """
+    made = []
+    for landing in landings:
+        known = [t for t in landing.people if Agency.SCP in people[t].copies and t not in named]
+        pilots = tuple(rng.sample(known, 1)) if known and rng.random() < 0.4 else ()
+        deaths = rng.randint(1, 3) if rng.random() < 0.1 else 0
+        made.append(replace(landing, pilots=pilots, deaths=deaths))
+    return tuple(made)
 
 
 def _landing(

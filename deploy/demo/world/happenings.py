@@ -45,6 +45,8 @@ class Landing:
     engine_serial: str
     phone: str
     people: tuple[str, ...]  # truth ids of those who are in this world
+    pilots: tuple[str, ...] = ()  # whom SCP suspects of having steered it, each with a copy there
+    deaths: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +205,7 @@ class Group:
     crime_types: tuple[str, ...]
     region: str  # EAST, SOUTH_EAST, NORTH, WEST
     lead: str
+    support: tuple[str, ...] = ()  # other agencies with a share in the work, at NCB
     tier: str
     attribute_score: float  # 0 to 100
     attribute_band: str  # HIGH MEDIUM LOW

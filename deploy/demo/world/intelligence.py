@@ -101,6 +101,16 @@ def make_groups(
     return tuple(made)
 
 
+def with_support(rng: random.Random, groups: Sequence[Group]) -> tuple[Group, ...]:
+    """Who else has a share in the work on a group that somebody leads."""
+    made = []
+    for group in groups:
+        others = [agency for agency in ("NMC", "SCP", "ERU", "NCB") if agency != group.lead]
+        support = tuple(rng.sample(others, rng.choice((0, 1, 2)))) if group.lead else ()
+        made.append(replace(group, support=support))
+    return tuple(made)
+
+
 def _kind(number: int) -> tuple[bool, str, bool]:
     """(oic, investigation or "" for any that is not NONE, low band with high harm)."""
     if number < OIC - OIC_NONE:

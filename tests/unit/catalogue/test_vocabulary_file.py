@@ -67,6 +67,8 @@ def test_az_20_every_field_of_the_real_vocabulary_is_classified() -> None:
 def test_derived_and_telling_fields_are_known_by_their_type() -> None:
     held = vocabulary()
     assert held.derived["Person", "dob_quality"] == ("date_of_birth", "dob_claimed")
+    assert held.derived["Identifier", "checksum_ok"] == ("kind", "value")
+    assert held.entities["Person"].links["images"].reveals == ("description", "ethnicity", "marks")
     told = {one.when_kind: set(one.fields) for one in held.reveals["Identifier", "value"]}
     assert told == {
         "DRIVER_NO": {"date_of_birth", "names"},
@@ -184,6 +186,13 @@ def test_an_empty_file_declares_nothing() -> None:
 def test_derived_functions_and_criteria_must_exist() -> None:
     data = real()
     data["entity"]["Person"]["fields"]["sex"] |= {"derived": "guess", "from": ["nothing"]}
+    data["component"]["Identifier"]["fields"]["checksum_ok"]["from"] = ["nothing"]
+    data["entity"]["Person"]["links"]["images"]["reveals"] = ["nothing"]
     data["input"]["PersonCriteria"]["family"]["on"] = "names.nothing"
     told = faults(data)
-    assert set(told) == {"entity.Person.fields.sex.from", "input.PersonCriteria.family.on"}
+    assert set(told) == {
+        "entity.Person.fields.sex.from",
+        "component.Identifier.fields.checksum_ok.from",
+        "entity.Person.links.images.reveals",
+        "input.PersonCriteria.family.on",
+    }

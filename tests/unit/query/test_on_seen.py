@@ -54,7 +54,7 @@ def north() -> EntityMapping:
 PERSON: Mapping[str, Any] = {
     "sex": "MALE",
     "date_of_birth": "1991-04-17",
-    "birth_place": None,
+    "image_subject": None,
     "names": [
         {"family": "Hodja", "given": "B"}, {"family": "Hoxha", "given": "A", "kind": "LEGAL"},
     ],
@@ -65,7 +65,7 @@ PERSON: Mapping[str, Any] = {
     ("where", "met"),
     [
         (IsNull("sex"), False),
-        (IsNull("birth_place"), True),
+        (IsNull("image_subject"), True),
         (IsNull("names.kind"), True),
         (IsNull("names.family"), False),
         (IsNull("warnings.kind"), False),  # of no element at all nothing is null

@@ -86,7 +86,7 @@ def test_kinds_choose_among_the_members_of_an_interface() -> None:
 
 
 def test_what_no_source_holds_is_noted() -> None:
-    plan = planned(search("sex birthPlace custody { ref } groups { role }"))
+    plan = planned(search("sex birthPlace { text } custody { ref } groups { role }"))
     assert plan.not_held == (
         ("personSearch.hits.*.birthPlace", "birth_place"),
         ("personSearch.hits.*.custody", "custody"),

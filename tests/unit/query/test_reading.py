@@ -72,6 +72,8 @@ def test_a_derived_field_is_read_with_all_it_rests_on() -> None:
     made = parts(planned(search("primaryName ageState", '{family: "Hodja"}')))
     assert made[""][0] == {"ref", "primary_name", "age_state", "date_of_birth", "dob_claimed"}
     assert made["names"][0] == {"given", "family", "kind"}  # north holds no whole names
+    number = parts(planned(search("identifiers { checksumOk }", '{family: "Hodja"}')))
+    assert number["identifiers"][0] == {"checksum_ok", "kind", "value"}
 
 
 def test_matching_is_a_use_of_the_identifiers() -> None:

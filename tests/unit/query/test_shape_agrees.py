@@ -26,7 +26,7 @@ from tests.unit.query import world
 
 FIELDS: Mapping[str, list[str]] = {
     "Person": ["ref", "owner", "system", "asAt", "sex", "dateOfBirth", "primaryName", "handling",
-               "retention", "conditions", "birthPlace", "ageState"],
+               "retention", "conditions", "mopiGroup", "ageState"],
     "PersonName": ["kind", "full", "given", "family"],
     "Identifier": ["kind", "value"],
     "Occupancy": ["kind"],

@@ -47,7 +47,7 @@ HABITS: Mapping[str, tuple[str, Any, list[Any]]] = {
         {"column": "c0", "values": {"1": "MALE", "2": "FEMALE", "": "NOT_RECORDED"}, "code": "int"},
         [1, 2, 9, None],
     ),
-    "birth_place": ("birth_place", {"column": "c1", "stored": "upper"}, ["DOVER", None, ""]),
+    "image_subject": ("image_subject", {"column": "c1", "stored": "upper"}, ["DOVER", None, ""]),
     "date_of_birth": (
         "date_of_birth",
         {"column": "c2", "format": "%Y%m%d", "null": ["19000101"]},
@@ -101,7 +101,12 @@ ASKED: Mapping[str, list[tuple[Op, Any]]] = {
         (Op.IN, ("FEMALE", "NOT_RECORDED")),
         (Op.EQ, "OTHER"),
     ],
-    "birth_place": [(Op.EQ, "DOVER"), (Op.EQ, "X"), (Op.STARTSWITH, "DO"), (Op.IN, ("DOVER", "X"))],
+    "image_subject": [
+        (Op.EQ, "DOVER"),
+        (Op.EQ, "X"),
+        (Op.STARTSWITH, "DO"),
+        (Op.IN, ("DOVER", "X")),
+    ],
     "date_of_birth": [
         (Op.EQ, v) for v in ("1991-04-17", "1991-04", "1991", "1990", "1990/1991", "1900-01-01")
     ],
@@ -258,7 +263,7 @@ def test_a_code_that_the_relation_never_holds_needs_no_visit() -> None:
 
 def test_what_a_source_holds_nothing_about_can_never_hold() -> None:
     pushing = Pushing(mapping=north(), vocabulary=vocabulary())
-    for field in ("birth_place", "contacts.value", "names.patronymic"):
+    for field in ("image_subject", "contacts.value", "names.patronymic"):
         assert pushing.push(Compare(field, Op.EQ, "x")).condition == NEVER
         assert not askable(Compare(field, Op.EQ, "x"), north(), vocabulary())
 
@@ -269,7 +274,7 @@ def test_askable_is_neither_nothing_nor_everything() -> None:
     assert askable(ALWAYS, north(), vocabulary())
     east = catalogue().mapping("east", "Person")
     assert not askable(Compare("names.full", Op.EQ, "Hodja"), east, vocabulary())
-    assert askable(Or((family, Compare("birth_place", Op.EQ, "x"))), north(), vocabulary())
+    assert askable(Or((family, Compare("image_subject", Op.EQ, "x"))), north(), vocabulary())
     everybody = Compare("marking", Op.EQ, "OFFICIAL")  # a constant there
     assert not askable(Or((family, everybody)), north(), vocabulary())
 
@@ -292,7 +297,7 @@ def test_a_guard_is_the_sources_own_words_and_exact() -> None:
     "rows",
     [
         Compare("immigration.status", Op.EQ, "LEAVE"),
-        Compare("birth_place", Op.EQ, "x"),
+        Compare("image_subject", Op.EQ, "x"),
         Compare("warnings.kind", Op.EQ, "WEAPONS"),
     ],
 )
