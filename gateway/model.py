@@ -306,6 +306,9 @@ SILENT = "SILENT"
 HIT_ONLY = "HIT_ONLY"
 SANITISED_TEXT = "SANITISED_TEXT"
 
+WHOLE = "*"
+"""The name of a note on a record or an element as a whole."""
+
 
 def manners(manner: Manner | None) -> frozenset[str]:
     """Every way in which a field may be shown."""
@@ -330,8 +333,9 @@ class Ruling:
     limit: int = 0
     rows: Condition = NEVER
     uses: frozenset[FieldUse] = frozenset()
+    whole: Manner = HIT_ONLY  # of each record or element; in clear, a hit, or its line alone
     read: Mapping[str, Manner] = EMPTY
-    notes: Mapping[str, Note] = EMPTY
+    notes: Mapping[str, Note] = EMPTY  # by field, of the WHOLE, or "" for all else
     beside: Beside | None = None
 
 
@@ -387,6 +391,7 @@ class PartGrant:
     show: Show | None  # None: withheld, and said so
     limit: int = 0
     rows: Condition = NEVER
+    whole: Manner = CLEAR  # by what cases a record or an element is no more than a hit
     read: Mapping[str, Manner] = EMPTY  # a subset of the part's reads, derived fields settled
     match: frozenset[str] = frozenset()  # fields that matching may look at
     count: frozenset[str] = frozenset()  # Boolean fields that may be counted beside the total
@@ -489,6 +494,7 @@ class Record:
     key: str | int  # the source's own key
     values: dict[str, Any]
     links: frozenset[Any] = frozenset()  # which of the parent's link keys it belongs to
+    manner: str = CLEAR  # of it as a whole; else a hit, or its owner's line alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -541,6 +547,10 @@ class SourceReport:
     alarms: int = 0
 
 
+Disclosed: TypeAlias = tuple[tuple[str, str, str | int], ...]
+"""The records that an answer shows, as (source, entity, native key)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
     """An answer, not yet recorded; nothing can send it."""
@@ -550,4 +560,4 @@ class Response:
     reports: tuple[SourceReport, ...] = ()
     code: str | None = None  # of the error that ended the query, if one did
     detail: str = ""  # for the operator's log and the sealed record
-    disclosed: tuple[tuple[str, str, str | int], ...] = ()  # (source, entity, native key)
+    disclosed: Disclosed = ()

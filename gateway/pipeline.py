@@ -34,6 +34,7 @@ from gateway.errors import (
 from gateway.metrics import Metrics
 from gateway.model import (
     AuthorisedPlan,
+    Disclosed,
     Operation,
     Plan,
     Released,
@@ -146,7 +147,7 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
     started = gate.monotonic()
     record = gate.audit.begin(request)
     purpose: str | None = None
-    visited: tuple[Subject, AuthorisedPlan, Results] | None = None
+    visited: tuple[Subject, AuthorisedPlan, Results, Disclosed] | None = None
     try:
         subject = await gate.identity.authenticate(request.authorization)
         record.known(subject=subject)
@@ -168,7 +169,7 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
             await gate.releases.used(used, request.received_at)
         budgets, shown = budgets_of(agreed.obligations), len(response.disclosed)
         gate.budgets.spend(subject, budgets, shown, request.received_at)
-        visited = subject, agreed, found
+        visited = subject, agreed, found, response.disclosed
     except GatewayError as error:
         response = failed(error, request)
     except asyncio.CancelledError:

@@ -14,6 +14,7 @@ from gateway.errors import CaseworkUnavailable
 from gateway.model import (
     AuthorisedPlan,
     Budget,
+    Disclosed,
     Operation,
     Released,
     Request,
@@ -101,9 +102,14 @@ class Afterwards(Protocol):
         """Whether one more question can be followed."""
 
     def put(
-        self, request: Request, subject: Subject, agreed: AuthorisedPlan, results: Results
+        self,
+        request: Request,
+        subject: Subject,
+        agreed: AuthorisedPlan,
+        results: Results,
+        disclosed: Disclosed = (),
     ) -> None:
-        """Follow a question that was answered. Returns at once."""
+        """Follow a question that was answered, and showed these records. Returns at once."""
 
 
 class NothingAfterwards:
@@ -112,7 +118,12 @@ class NothingAfterwards:
     room = False
 
     def put(
-        self, request: Request, subject: Subject, agreed: AuthorisedPlan, results: Results
+        self,
+        request: Request,
+        subject: Subject,
+        agreed: AuthorisedPlan,
+        results: Results,
+        disclosed: Disclosed = (),
     ) -> None:
         return None
 

@@ -1,11 +1,12 @@
 """Records of which their owner is to learn that a question found them; the officer never does.
 
-The obligation `notify_owner` carries the rows: ones that stay silent, or that are shown because
-the agencies lowered the victim firewall. Once the answer is on its way, the gateway visits those
-sources once more for keys only, records that it did, and tells the owner's desk of what it found.
-Whether it visits depends on the decision alone; what it finds is in no answer, and neither in its
-timing nor in its size. The entries that it leaves are as many, found or not, since an officer's
-next receipt counts them.
+The obligation `notify_owner` carries the rows: ones that stay silent, ones that are shown because
+the agencies lowered the victim firewall, or on their owner's condition that they are told of it. Of
+the last the answer's own visit knows all. For the others, once the answer is on its way, the
+gateway visits those sources once more for keys only, records that it did, and tells the owner's
+desk of what it found. Whether it visits depends on the decision alone; what it finds is in no
+answer, and neither in its timing nor in its size. The entries that it leaves are as many, found or
+not, since an officer's next receipt counts them.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,6 +26,7 @@ from gateway.casework.store import Store
 from gateway.errors import where_it_failed
 from gateway.model import (
     AuthorisedPlan,
+    Disclosed,
     FetchResult,
     Grant,
     Request,
@@ -31,9 +34,10 @@ from gateway.model import (
     Subject,
 )
 from gateway.policy.enforce import keys_of
-from gateway.policy.obligations import VICTIM_SHOWN, Tripwire, tripwires_of
+from gateway.policy.obligations import RECORD_SHOWN, VICTIM_SHOWN, Tripwire, tripwires_of
+from gateway.query.certain import certain
 from gateway.query.fanout import FanOut
-from gateway.query.visit import link_keys
+from gateway.query.whole import links_from
 
 _WAITING: Final = 500  # questions whose silent records have not been looked for yet
 _WORKERS: Final = 8  # with fewer, looks fall behind where many ask at once
@@ -54,6 +58,7 @@ class Due:
     asker: Officer
     agreed: AuthorisedPlan
     results: Results
+    disclosed: AbstractSet[tuple[str, str, str | int]]
 
 
 class Tripwires:
@@ -84,13 +89,24 @@ class Tripwires:
         return not self._queue.full()
 
     def put(
-        self, request: Request, subject: Subject, agreed: AuthorisedPlan, results: Results
+        self,
+        request: Request,
+        subject: Subject,
+        agreed: AuthorisedPlan,
+        results: Results,
+        disclosed: Disclosed = (),
     ) -> None:
-        """Have the silent records of an answered question looked for."""
+        """Have the silent records of an answered question looked for, and owners told of those
+        that it showed on that condition."""
         if not tripwires_of(agreed.obligations):
             return
-        asker = Officer.of(subject)
-        due = Due(request=request, asker=asker, agreed=agreed, results=results)
+        due = Due(
+            request=request,
+            asker=Officer.of(subject),
+            agreed=agreed,
+            results=results,
+            disclosed=frozenset(disclosed),
+        )
         try:
             self._queue.put_nowait(due)
         except asyncio.QueueFull:  # many were promised the last place at once
@@ -124,12 +140,15 @@ class Tripwires:
                 self._queue.task_done()
 
     async def _look(self, due: Due) -> None:
-        """Record, visit, tell, record."""
-        wires = [
+        """Tell of what was shown on that condition; for the rest record, visit, tell, record."""
+        reached = [
             (wire, due.agreed.grants[wire.resource])
             for wire in tripwires_of(due.agreed.obligations)
             if wire.resource in due.agreed.grants and _reached(due, wire)
         ]
+        if shown := [one for wire, grant in reached for one in self._shown(due, wire, grant)]:
+            await self._store.tell(*shown)
+        wires = [(wire, grant) for wire, grant in reached if wire.about != RECORD_SHOWN]
         if not wires:
             return
         looking = self._audit.looking(
@@ -152,12 +171,25 @@ class Tripwires:
             ]
         )
 
+    def _shown(self, due: Due, wire: Tripwire, grant: Grant) -> list[Notice]:
+        """What is told of records that the answer showed: what their cases rest on was read."""
+        if wire.about != RECORD_SHOWN:
+            return []
+        given, fetch = due.results[wire.resource], grant.fetch
+        records = tuple(
+            record
+            for record in given.records
+            if (fetch.source, fetch.entity, record.key) in due.disclosed
+            and certain(wire.rows, record.values)
+        )
+        return self._notices(due, wire, replace(given, records=records))
+
     def _keys(self, due: Due, grant: Grant) -> tuple[object, ...]:
         """The link keys of a linked fetch, from the records that the officer was shown."""
         parent = due.results.get(grant.fetch.parent or "")
         if parent is None:
             return ()
-        return tuple(dict.fromkeys(link_keys(parent.records, grant.fetch.link_from)))
+        return links_from(parent.records, grant.fetch.link_from)
 
     def _notices(self, due: Due, wire: Tripwire, result: FetchResult) -> list[Notice]:
         now, fetch = self._clock(), due.agreed.grants[wire.resource].fetch

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from deploy.policy.engine import each
 from deploy.policy.everything import Everything
-from deploy.policy.words import shown
+from deploy.policy.words import BY_CONDITIONS, shown
 from gateway.catalogue.schema import camel
-from gateway.model import Decision, Note, Ruling, Show, Use
+from gateway.model import CLEAR, WHOLE, Decision, Note, Ruling, Show, Use
 from gateway.policy.contract import read_decision
 
 COLUMNS: Final = ("place", "field", "use", "role", "purpose", "data", "training", "outcome", "rule")
@@ -128,4 +128,6 @@ def _cell(ruling: Ruling, use: str, name: str) -> tuple[str, str]:
         return "PERMITTED" if (Use(use), name) in ruling.uses else "DENIED", note.rule
     if ruling.show is not Show.RECORDS:
         return "WITHHELD" if ruling.show is None else ruling.show.upper(), note.rule
+    if name == "ref" and ruling.read.get(name) == CLEAR and ruling.whole != CLEAR:
+        return BY_CONDITIONS, ruling.notes.get(WHOLE, note).rule
     return shown(ruling.read.get(name)), note.rule

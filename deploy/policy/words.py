@@ -14,6 +14,9 @@ _OPS: Final = {
     Op.GT: "is after", Op.GTE: "is at least", Op.STARTSWITH: "begins with",
 }  # fmt: skip
 
+BY_CONDITIONS: Final = "BY CONDITIONS"
+"""Shown as its owner's conditions of handling allow, else a hit: docs/policy.md."""
+
 
 def words(condition: Condition) -> str:
     """A condition in words, with GraphQL's names."""

@@ -117,6 +117,7 @@ class Told(StrEnum):
     RELEASE_USED = "RELEASE_USED"
     SILENT_MATCH = "SILENT_MATCH"  # a question would have found a record that stays silent
     VICTIM_SHOWN = "VICTIM_SHOWN"  # one of theirs, or a witness, by a firewall that was lowered
+    RECORD_SHOWN = "RECORD_SHOWN"  # one of theirs, on the condition that they are told
     NOTICE_OVERDUE = "NOTICE_OVERDUE"
     BUDGET_SPENT = "BUDGET_SPENT"  # an officer may ask no more for now
     CANARY_SHOWN = "CANARY_SHOWN"  # what nobody may see was shown: to the gateway's operator

@@ -283,6 +283,7 @@ class _SourceReader:
                 if isinstance(item, dict)
             )
         self.complete(entity, columns, key)
+        self.silence(specs.get("conditions"), columns, key)
         if not data.get("relation"):
             self.fault(f"{key}.relation", "says which table, view or endpoint holds the entity")
         return EntityMapping(
@@ -305,6 +306,18 @@ class _SourceReader:
         native = columns.get("native_key")
         if native is not None and len(native.columns) != 1:
             self.fault(f"{key}.columns.native_key", "must be one column")
+
+    def silence(self, spec: Any, columns: Mapping[str, Codec], key: str) -> None:
+        """Where a condition may say SILENT, it makes the record silent."""
+        meanings = spec.get("values", {}) if isinstance(spec, dict) else {}
+        if not isinstance(meanings, dict) or "SILENT" not in meanings.values():
+            return
+        silent = columns.get("silent")  # that it must be there is told by `complete`
+        if silent and not {*columns["conditions"].columns} <= {*silent.columns}:
+            self.fault(
+                f"{key}.columns.silent",
+                "a condition may say SILENT: be true for it as well, by `any` and `contains`",
+            )
 
 
 def _value(item: Mapping[str, Any]) -> dict[str, Any]:

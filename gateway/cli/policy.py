@@ -222,6 +222,7 @@ class Finding:
     place: Place
     grant: PartGrant
     refused: bool
+    bound: bool  # its record or element is a hit where its owner's conditions make it one
     held_back: bool  # the rules show it and the gateway does not, as more would be told by it
     found: Sequence[tuple[str, Sequence[str | int]]]  # files, and the way to the key in each
     note: Note
@@ -230,6 +231,8 @@ class Finding:
         grant = self.grant
         seen = grant.show not in (None, Show.SILENT) and grant.rows != ALWAYS
         where = f", in rows where {words(grant.rows)}" if seen else ""
+        if self.bound and grant.show is Show.RECORDS:
+            where += ", as its owner's conditions allow (policies/tables/handling/data.json)"
         found = "; ".join(f"policies/{file}, {' / '.join(map(str, at))}" for file, at in self.found)
         rule = f" (rule {self.note.rule})" if self.note.rule else ""
         next_ = _next(self.note, desks)
@@ -281,10 +284,17 @@ def _finding(
         place=place,
         grant=grant,
         refused=decision.refuse is not None,
+        bound=_bound(decision, fetch.id, at),
         held_back=allowed and place.field not in grant.read,
         found=told["sources"][at][place.field if path == place.path else ""],
         note=decision.refuse or ruling.notes.get(place.field) or ruling.notes.get("", Note()),
     )
+
+
+def _bound(decision: Decision, *resources: str) -> bool:
+    """Whether the conditions of their owner bind a record or a part of it."""
+    rulings = [one for name in resources if (one := decision.rulings.get(name)) is not None]
+    return any(one.show is Show.RECORDS and one.whole != CLEAR for one in rulings)
 
 
 def _deciding(fetch: Fetch, place: Place, decision: Decision) -> str:

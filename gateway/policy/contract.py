@@ -16,7 +16,9 @@ from typing import Any, Final, TypeVar
 from connectors.conditions import ALWAYS, NEVER, Condition, fields_of, from_json
 from gateway.errors import PolicyMisunderstood
 from gateway.model import (
+    CLEAR,
     HIT_ONLY,
+    SANITISED_TEXT,
     Beside,
     Case,
     Decision,
@@ -32,6 +34,7 @@ from gateway.model import (
     Show,
     Subject,
     Use,
+    manners,
     resource_id,
 )
 
@@ -45,6 +48,7 @@ somebody who asks for one person still sees every warning."""
 ATTRIBUTES: Final = ("posting", "training", "clearance", "on_duty")
 """What a token says of a person, each with who said so, and the moment at which they did."""
 
+_WHOLES: Final = frozenset({CLEAR, HIT_ONLY, SANITISED_TEXT})
 _T = TypeVar("_T")
 
 # --- the question --------------------------------------------------------------------------------
@@ -195,9 +199,12 @@ def _decision(result: object) -> Decision:
 
 
 def _ruling(data: object, at: str) -> Ruling:
-    known = {"show", "limit", "rows", "uses", "read", "notes", "beside"}
+    known = {"show", "limit", "rows", "uses", "whole", "read", "notes", "beside"}
     given = _object(data, at, optional=known)
     read = _values(given.get("read", {}), f"{at}.read", _manner_reader())
+    whole = _manner_reader()(given.get("whole", HIT_ONLY), f"{at}.whole")
+    if unknown := manners(whole) - _WHOLES:
+        raise ValueError(f"{at}.whole: a record cannot be shown as {sorted(unknown)}")
     if len({_hits(manner) for manner in read.values()}) > 1:
         # Else one field's silence about a hit would show the rest of what may only be one.
         raise ValueError(f"{at}.read: an element is a hit by the same cases in every field")
@@ -206,6 +213,7 @@ def _ruling(data: object, at: str) -> Ruling:
         limit=_integer(given.get("limit", 0), f"{at}.limit"),
         rows=_rows(given["rows"], at) if "rows" in given else NEVER,
         uses=_uses(given.get("uses", {}), at),
+        whole=whole,
         read=read,
         notes=_values(given.get("notes", {}), f"{at}.notes", _note),
         beside=_beside(given["beside"], f"{at}.beside") if "beside" in given else None,

@@ -166,7 +166,7 @@ def keys_of(grant: Grant, rows: Condition, *, limit: int, after: str | int | Non
     """The same visit for the keys of other rows, found by the same elements, and nothing else."""
     asked = fields_of(grant.fetch.where) | {grant.fetch.link_by or ""}
     bare = {
-        path: replace(part, read={}, match=frozenset(), count=frozenset())
+        path: replace(part, read={}, whole=CLEAR, match=frozenset(), count=frozenset())
         for path, part in grant.parts.items()
     }
     parts = {
@@ -278,6 +278,7 @@ def _part_grant(part: Part, ruling: Ruling, around: Show | None, limit: int) -> 
         show=show,
         limit=min(MAX_ELEMENTS if part.path else limit, ruling.limit),
         rows=ruling.rows,
+        whole=ruling.whole if show is Show.RECORDS else CLEAR,
         read={name: manner for name in sorted(part.reads) if (manner := read.get(name))},
         match=frozenset(field for use, field in agreed if use is Use.MATCH),
         count=frozenset(field for use, field in agreed if use is Use.COUNT),

@@ -49,7 +49,8 @@ def require_reason(obligation: Obligation, asking: Asking) -> None:
 
 SILENT_MATCH: Final = "SILENT_MATCH"
 VICTIM_SHOWN: Final = "VICTIM_SHOWN"
-_ABOUT: Final = frozenset({SILENT_MATCH, VICTIM_SHOWN})
+RECORD_SHOWN: Final = "RECORD_SHOWN"
+_ABOUT: Final = frozenset({SILENT_MATCH, VICTIM_SHOWN, RECORD_SHOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ class Tripwire:
     """Rows of one fetch that stay silent, or of which each that is shown is told, and the desk
     that is told of a match with one."""
 
-    about: str  # SILENT_MATCH or VICTIM_SHOWN
+    about: str  # SILENT_MATCH, VICTIM_SHOWN, or RECORD_SHOWN: by its owner's condition
     agency: str
     resource: str  # the fetch
     rows: Condition

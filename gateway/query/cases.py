@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 
 from connectors.conditions import And, Compare, Condition, IsNull, Op, Or, holds
 from gateway.catalogue.vocabulary import Field
-from gateway.model import Case, Record
+from gateway.model import Case, Manner, Record
 from gateway.query.derived import DERIVED, Moment
 
 
@@ -63,6 +63,13 @@ def first_of(cases: tuple[Case, ...], fields: Mapping[str, Field]) -> Naming:
         return last[2]
 
     return shown
+
+
+def manner_by(manner: Manner, fields: Mapping[str, Field]) -> Naming:
+    """The manner that holds for each record: the same for all, or by case."""
+    if isinstance(manner, str):
+        return lambda _values, _owner: manner
+    return first_of(manner, fields)
 
 
 def seen(name: str, fields: Mapping[str, Field]) -> Look:

@@ -9,7 +9,9 @@ from typing import Any
 from connectors.conditions import ALWAYS
 from gateway.catalogue.vocabulary import Field
 from gateway.model import (
+    CLEAR,
     HIT_ONLY,
+    WHOLE,
     Fetch,
     Grant,
     Note,
@@ -18,7 +20,7 @@ from gateway.model import (
     Selection,
     Show,
 )
-from gateway.query.cases import Held, Owner, Values, compiled
+from gateway.query.cases import Held, Owner, Values, compiled, manner_by
 from gateway.query.fields import (
     DROP,
     Build,
@@ -59,9 +61,11 @@ class Components(Fields):
         # Where rows are chosen elements may be missing: said in every answer, whatever is held.
         chosen = note != Note() and part.rows != ALWAYS
         standing = self.event(fetch, Outcome.WITHHELD, note) if chosen else None
-        hit_event = self.event(fetch, Outcome.HIT, note)
+        hit_event = self.event(fetch, Outcome.HIT, part.note(WHOLE))
         limit, tell = part.limit, self.teller(fetch, pattern)
         told = self.anchored(self.agreed.grants[fetch.id], part, selection)
+        fields = self.shaping.catalogue.vocabulary.fields_of(part.part.type)
+        whole = manner_by(part.whole, fields)
 
         def build(values: Values, at: Place, owner: Owner) -> Any:
             place = (at, key)
@@ -69,7 +73,8 @@ class Components(Fields):
             hit = False
             for element in elements(values, owner)[:limit]:
                 where = (place, len(made)) if many else place
-                value = make(element, where, owner) if told(element, owner) else DROP
+                open_ = whole(element, owner) == CLEAR and told(element, owner)
+                value = make(element, where, owner) if open_ else DROP
                 if value is DROP:
                     hit = True
                 else:

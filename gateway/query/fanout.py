@@ -35,7 +35,8 @@ from gateway.query.bearers import Bearers
 from gateway.query.breaker import Breakers
 from gateway.query.calls import together
 from gateway.query.derived import Moment
-from gateway.query.visit import Visit, link_keys
+from gateway.query.visit import Visit
+from gateway.query.whole import links_from
 
 Probe: TypeAlias = tuple[float, ...]
 
@@ -108,7 +109,7 @@ class FanOut:
         for child in agreed.grants.values():
             if child.fetch.parent != grant.fetch.id:
                 continue
-            found = tuple(dict.fromkeys(link_keys(result.records, child.fetch.link_from)))
+            found = links_from(result.records, child.fetch.link_from)
             if found:
                 group.create_task(self._branch(agreed, child, found, results, group))
             else:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from gateway.model import AuthorisedPlan, Grant, Results, Show
+from gateway.model import CLEAR, AuthorisedPlan, Grant, Results, Show
 
 LINKED = "LINKED_BY_IDENTIFIER"
 
@@ -173,6 +173,8 @@ def candidates_of(
         identifiers = grant.parts.get("identifiers")
         permitted = identifiers.match if identifiers else frozenset()
         for record in results[fetch_id].records if fetch_id in results else ():
+            if record.manner != CLEAR:
+                continue  # a hit tells nothing of what it shares with others
             made.append(
                 Candidate(
                     id=(fetch_id, record.key),

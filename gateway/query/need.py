@@ -50,10 +50,11 @@ def _fields_of_part(part: PartGrant) -> Iterable[str]:
     """Fields that showing this part rests on: what is read, and what its rules look at."""
     if part.show is Show.RECORDS:
         yield from part.read
-        for manner in part.read.values():
+        ways = (part.whole, *part.read.values())
+        for manner in ways:
             if not isinstance(manner, str):
                 yield from _case_fields(manner)
-        if any(SANITISED_TEXT in manners(manner) for manner in part.read.values()):
+        if any(SANITISED_TEXT in manners(manner) for manner in ways):
             yield "sanitised_text"  # what is told of a record or a text that is not shown
     yield from part.match
     yield from part.count

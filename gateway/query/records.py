@@ -13,6 +13,7 @@ from typing import Any, Final
 from gateway.model import (
     CLEAR,
     SANITISED_TEXT,
+    WHOLE,
     Fetch,
     FetchResult,
     Grant,
@@ -30,6 +31,13 @@ from gateway.query.said import Event, Place, failure
 
 CONDITIONS: Final = Note(text="Shown under the conditions of the agency that holds it.")
 REVIEW_DUE: Final = "REVIEW_DUE"  # policy's rows look at every record's retention, so it is read
+
+
+def stricter(whole: str, manner: str | None) -> str | None:
+    """How a record is named, of how it is shown as a whole and how its name is."""
+    if whole == CLEAR or (whole == SANITISED_TEXT and manner != CLEAR):
+        return manner
+    return whole
 
 
 @dataclass(slots=True, kw_only=True)
@@ -65,7 +73,7 @@ class Records(Components):
             return []
         naming, make = self.maker(fetch)
         label = self.label(fetch, f"{path}.*" if many else path)
-        note = self.agreed.grants[fetch.id].own.note("ref")
+        own = self.agreed.grants[fetch.id].own
         made: list[Any] = []
         due = 0
         lines: dict[str, None] = {}
@@ -74,7 +82,7 @@ class Records(Components):
             explanation = self.explanations.get((fetch.id, record.key))
             owner = Owner(record, explanation.band if explanation else band, moment)
             place = (at, before + len(made)) if many else at
-            manner = naming(record.values, owner)
+            manner = stricter(record.manner, naming(record.values, owner))
             identity = (fetch.source, fetch.entity, record.key)
             value = make(record.values, place, owner) if manner == CLEAR else DROP
             if value is DROP:
@@ -82,6 +90,7 @@ class Records(Components):
                     lines[line] = None
                     self.disclosed.append(identity)
                 mask = SANITISED_TEXT if lines else ""
+                note = own.note("ref" if record.manner == CLEAR else WHOLE)
                 event = self.event(fetch, Outcome.HIT, note, mask, " ".join(lines))
                 self.say(fetch, path, at, event)
                 continue
@@ -111,8 +120,8 @@ class Records(Components):
         return self.manner_of(grant, grant.own, "ref")
 
     def label(self, fetch: Fetch, path: str) -> Callable[[Record, Place], None]:
-        """Say under which conditions a record is shown, where its handling decided about it."""
-        if not isinstance(self.agreed.grants[fetch.id].own.read.get("ref"), tuple):
+        """Say under which conditions a record is shown, where they decided about it."""
+        if self.agreed.grants[fetch.id].own.whole == CLEAR:
             return lambda _record, _place: None
         tell = self.teller(fetch, path)
         events: dict[str, Event | None] = {"": None}

@@ -46,6 +46,8 @@ def found_as(grant: Grant, records: tuple[Record, ...]) -> bool | None:
     if grant.own.show is not Show.RECORDS:
         return False
     manner = grant.own.read.get("ref")
+    if records[0].manner != CLEAR:
+        return False
     if not isinstance(manner, tuple):
         return manner == CLEAR
     values = {**records[0].values, **_NO_BAND}

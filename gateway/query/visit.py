@@ -31,6 +31,7 @@ from connectors.spi import (
 from gateway.catalogue.mapping import EntityMapping, Entry, Source
 from gateway.errors import CannotEnforce
 from gateway.model import (
+    CLEAR,
     EMPTY,
     AuthorisedPlan,
     FetchResult,
@@ -59,20 +60,10 @@ from gateway.query.translate import (
     on_seen,
     satisfies,
 )
+from gateway.query.whole import link_keys, settle
 
 if TYPE_CHECKING:
     from gateway.query.fanout import FanOut
-
-
-def link_keys(records: Iterable[Record], path: str) -> Iterable[Any]:
-    """The values at a record's field, or at a field of its component's elements."""
-    part, _, field = path.rpartition(".")
-    for record in records:
-        if not part:
-            held = [record.values.get(field)]
-        else:
-            held = [element.get(field) for element in record.values.get(part) or ()]
-        yield from (value for value in held if value is not None)
 
 
 class Visit:
@@ -171,7 +162,7 @@ class Visit:
         look = Visit(self.fan_out, self.agreed, grant, self.source, self.timeout_s)
         found = await look.run(())
         self.alarms += found.alarms
-        return bool(found.records)
+        return any(record.manner == CLEAR for record in found.records)
 
     # --- what to ask ---
 
@@ -369,6 +360,8 @@ class Visit:
         self.alarms += len(records) - len(kept) if guarded else 0
         if self.grant.own.show is not Show.RECORDS:
             return kept  # of a hit or a count no element is told
+        fields = self.vocabulary.fields_of(self.fetch.entity)
+        settle(kept, self.grant, fields, self.fan_out.moment)
         for path, part in self.grant.parts.items():
             for record in kept:
                 elements = record.values.get(path)

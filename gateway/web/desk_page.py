@@ -24,6 +24,7 @@ _ABOUT: Final[Mapping[str, str]] = {
     "RELEASE_USED": "A release was used",
     "SILENT_MATCH": "A question would have found a silent record",
     "VICTIM_SHOWN": "A question showed a record of a victim or a witness",
+    "RECORD_SHOWN": "A question showed a record that is shared on the condition that you are told",
     "NOTICE_OVERDUE": "A notice was not acknowledged in time",
     "BUDGET_SPENT": "An officer has asked as much as they may for now",
     "CANARY_SHOWN": "A record that nobody may see was shown",

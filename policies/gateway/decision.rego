@@ -16,6 +16,7 @@ package gateway
 
 import data.gateway.fields
 import data.gateway.firewall
+import data.gateway.handling
 import data.gateway.lib
 import data.gateway.obligations
 import data.gateway.owners
@@ -48,7 +49,7 @@ decision := {
 	"serial": data.tables.release.serial,
 	"cache_s": data.tables.release.cache_s,
 	"resources": object.union(
-		{id: shown | some id, shown in common; not id in owners.touched},
+		object.remove(common, owners.touched),
 		{id: ruling(id, common[id]) | some id in owners.touched},
 	),
 	"obligations": [one | some one in obligations.required],
@@ -77,7 +78,7 @@ silent(id, _) if id in owners.silent
 # METADATA
 # title: What the common rules show of each resource, and what a desk has released of it besides
 common := object.union(
-	{id: shown | some id, shown in agreed; not id in releases.touched},
+	object.remove(agreed, releases.touched),
 	{id: with_releases(id, agreed[id]) | some id in releases.touched},
 )
 
@@ -89,7 +90,11 @@ with_releases(id, shown) := shown if {
 
 # METADATA
 # title: What the common rules show of each resource
-agreed := {id: shown |
+agreed := object.union(by_words, {id: {"notes": {"*": told}} | some id, told in on_hits})
+
+# METADATA
+# title: The same as the matrix has it
+by_words := {id: shown |
 	some id, place in fields.name
 	resource := input.resources[id]
 	outcome := object.get(fields.outcome_name, id, "")
@@ -103,11 +108,23 @@ seen(named, place, agency, type, limit, read, uses) := {"show": "silent"} if {
 } else := {"show": "silent"} if {
 	place in firewall.silenced
 } else := object.union(
-	shape(named, place, fields.side(agency), type, limit, read, uses),
+	shape(named, place, fields.side(agency), type, limit, read, uses, has_desk(agency)),
 	object.union({"notes": notes(named, place, agency)}, beside(named, place, agency)),
 ) if {
 	data.tables.outcomes[named]
 } else := unlisted(place, agency)
+
+# METADATA
+# title: An owner whose desk can be told of something
+default has_desk(_) := false
+
+has_desk(agency) if data.tables.agencies[agency].desk
+
+# METADATA
+# title: The next step to a record that is a hit, by its kind
+asked_by(entity) := "requestRelease" if {
+	data.tables.casework.releasable[entity]
+} else := "call"
 
 # METADATA
 # title: Records that are not shown, of which only is told that there is one, and whom to call
@@ -128,11 +145,12 @@ unlisted(place, agency) := {"notes": {"": note(data.tables.release.default_note,
 
 # METADATA
 # title: The same for every agency that is asked the same, so that it is worked out once
-shape(named, place, side, type, limit, read, uses) := {
+shape(named, place, side, type, limit, read, uses, reachable) := {
 	"show": outcome.show,
 	"limit": capped(outcome, limit),
 	"rows": lib.all_of(rows.conditions(named, form(place), side)),
 	"uses": fields.agreed_uses(named, type, side, uses),
+	"whole": handling.whole(side, type, reachable),
 	"read": fields.manners(named, type, read),
 } if {
 	outcome := data.tables.outcomes[named]
@@ -155,10 +173,12 @@ capped(outcome, asked) := min([asked, data.tables.limits.records]) if outcome.sh
 
 # METADATA
 # title: Without the fields an agency keeps back, and with the conditions it adds
-narrowed(id, ruling) := object.union(object.remove(ruling, ["read"]), object.union(
+narrowed(id, ruling) := object.union_n([
+	object.remove(ruling, ["read", "whole"]),
 	{"rows": fewer(id, ruling.rows), "read": object.remove(unlined(ruling.read, hidden), hidden)},
+	{"whole": unlined({"ref": whole}, hidden).ref | some key, whole in ruling; key == "whole"},
 	{"beside": {"rows": fewer(id, told.rows)} | some key, told in ruling; key == "beside"},
-)) if {
+]) if {
 	ruling.show
 	hidden := object.get(owners.hidden, id, set())
 } else := ruling
@@ -196,6 +216,20 @@ notes(named, place, agency) := {at: told |
 }
 
 # METADATA
+# title: What is said of records or elements that their owner's conditions make hits
+on_hits := {id: note(said, concat(":", [place, "handling"]), agency) |
+	some type, ids in lib.by_type
+	handling.bound(type)
+	some id in ids
+	data.tables.outcomes[fields.outcome_name[id]].show == "records"
+	agency := input.resources[id].agency
+	fields.side(agency) == "other"
+	place := fields.name[id]
+	not place in firewall.silenced
+	said := {"text": data.tables.handling.note.text, "desk": "owner", "action": asked_by(split(place, ".")[0])}
+}
+
+# METADATA
 # title: No "no" without a desk and a next step
 note(said, rule, agency) := {
 	"rule": rule,
@@ -205,9 +239,9 @@ note(said, rule, agency) := {
 }
 
 # METADATA
-# title: The owner's own desk where the table says "owner"
-desk(said, agency) := data.tables.agencies[agency].desk if {
-	said == "owner"
-} else := said if {
+# title: The owner's own desk where the table says "owner", if there is one
+desk(said, agency) := said if {
 	said != "owner"
-}
+} else := data.tables.agencies[agency].desk if {
+	has_desk(agency)
+} else := data.tables.release.default_note.desk

@@ -93,7 +93,7 @@ test_the_answer_has_exactly_the_contracts_keys if {
 	object.keys(decision) == {"version", "serial", "cache_s", "resources", "obligations"}
 	decision.serial == data.tables.release.serial
 	ruling := decision.resources.f0
-	object.keys(ruling) == {"show", "limit", "rows", "uses", "read", "notes"}
+	object.keys(ruling) == {"show", "limit", "rows", "uses", "whole", "read", "notes"}
 	ruling.read == {"make": "CLEAR", "native_key": "CLEAR"}
 	ruling.uses == {"filter": ["vrm"]}
 }
@@ -332,10 +332,10 @@ test_who_asks_for_another_has_the_lower_rung if {
 test_who_asks_for_another_uses_no_training_of_their_own if {
 	report := q.asked("sergeant", "NMC", "OFFICER_SAFETY", q.fetch("NMC", "IntelligenceReport", ["urn"], {}))
 	own := gateway.decision with input as q.with_subject(report, {"roles": ["response_officer"]})
-		with data.tables.matrix.IntelligenceReport.response_officer as {"*": "intel_own"}
+		with data.tables.matrix.IntelligenceReport.response_officer as {"*": "intel_trained"}
 	own.resources.f0.show == "records"
 	decision := gateway.decision with input as report
-		with data.tables.matrix.IntelligenceReport.response_officer as {"*": "intel_own"}
+		with data.tables.matrix.IntelligenceReport.response_officer as {"*": "intel_trained"}
 	decision.resources.f0.show == "hit"
 }
 
@@ -413,10 +413,10 @@ test_what_nobody_listed_says_so_in_full if {
 	}}}}
 }
 
-test_an_owner_that_is_not_in_the_table_has_no_desk if {
+test_an_owner_that_is_not_in_the_table_has_the_gateways_desk if {
 	gateway.desk("owner", "SCP") == data.tables.agencies.SCP.desk
 	gateway.desk("vehicles", "XYZ") == "vehicles"
-	not gateway.desk("owner", "XYZ")
+	gateway.desk("owner", "XYZ") == data.tables.release.default_note.desk
 }
 
 test_a_refusal_without_words_is_no_permission if {

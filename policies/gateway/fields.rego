@@ -14,15 +14,16 @@ import data.gateway.subject
 root := {id: split(id, ".")[0] | some id, _ in input.resources}
 
 # METADATA
+# title: The fetches, each by itself
+fetches := {fetch | some fetch in root}
+
+# METADATA
 # title: A resource as the matrix names it, such as "Person.addresses.location"
 name := {id: concat("", [input.resources[fetch].entity, trim_prefix(id, fetch)]) | some id, fetch in root}
 
 # METADATA
 # title: The entity over whose link a record is reached; nothing for a question's own fetch
-via := {id: input.resources[resource.parent].entity |
-	some id, resource in input.resources
-	not contains(id, ".")
-}
+via := {id: input.resources[input.resources[id].parent].entity | some id in fetches}
 
 # METADATA
 # title: The outcome of each resource, by name
@@ -148,10 +149,8 @@ on_ladder(class) if {
 # title: A manner as the gateway reads it; an empty word denies
 stated(manner) := manner if {
 	is_string(manner)
-	not manner in {"", "BY_CONDITIONS", "BY_PARAGRAPHS"}
+	not manner in {"", "BY_PARAGRAPHS"}
 }
-
-stated("BY_CONDITIONS") := handling.cases
 
 stated(manner) := [{"when": lib.only(object.get(one, "only", {})), "as": one.as} | some one in manner] if {
 	is_array(manner)

@@ -23,6 +23,7 @@ by(question, setting, lowered_by) := decision if {
 notices(decision) := {one.attributes.about |
 	some one in decision.obligations
 	one.type == "notify_owner"
+	one.attributes.about != "RECORD_SHOWN"
 }
 
 test_the_firewall_hides_victims_from_immigration_control if {

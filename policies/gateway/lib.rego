@@ -96,7 +96,7 @@ border_work if {
 
 # METADATA
 # title: The entities and components that are asked for
-entities := {resource.entity | some resource in input.resources}
+entities := object.keys(by_type)
 
 # METADATA
 # title: The fields that are read, each once, however many agencies are asked for it

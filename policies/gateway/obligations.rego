@@ -6,6 +6,7 @@ package gateway.obligations
 import data.gateway.budgets
 import data.gateway.fields
 import data.gateway.firewall
+import data.gateway.handling
 import data.gateway.lib
 import data.gateway.owners
 import data.gateway.rows
@@ -29,8 +30,8 @@ required contains {"type": "require_reason", "attributes": {}} if input.context.
 required contains notice(id, "SILENT_MATCH", silent, data.tables.casework.tripwire_due_s) if {
 	not subject.unattended
 	silent := [lib.eq("silent", true), rows.retained]
-	some id, resource in input.resources
-	fields.root[id] == id
+	some id in fields.fetches
+	resource := input.resources[id]
 	resource.entity in data.tables.casework.tripwires[resource.agency]
 	resource.agency in owners.consenting
 	count(rows.overt(fields.side(resource.agency))) > 0
@@ -43,10 +44,24 @@ required contains notice(id, "SILENT_MATCH", silent, data.tables.casework.tripwi
 #   reason: Who answers for a victim must be able to warn them.
 required contains notice(id, "VICTIM_SHOWN", victims, firewall.setting.due_s) if {
 	firewall.open
-	some id, named in fields.outcome_name
-	fields.root[id] == id
+	some id in fields.fetches
+	named := fields.outcome_name[id]
 	data.tables.outcomes[named].show != "silent"
 	victims := rows.victims(named, fields.side(input.resources[id].agency))
+}
+
+# METADATA
+# title: An owner learns of each record shown that they coded so
+# custom:
+#   owner: all agencies
+#   reason: Who shares on that condition must be able to follow what is done with it, and their desk is told.
+required contains notice(id, "RECORD_SHOWN", [handling.telling], data.tables.handling.notify_due_s) if {
+	not subject.unattended
+	some id in fields.fetches
+	data.tables.outcomes[fields.outcome_name[id]].show == "records"
+	resource := input.resources[id]
+	fields.side(resource.agency) == "other"
+	resource.agency in owners.consenting
 }
 
 # METADATA

@@ -4,15 +4,21 @@ import data.gateway
 import data.gateway.lib
 import data.gateway.questions_test as q
 
-notify(question) := {one.attributes.resource | some one in obligations; one.type == "notify_owner"} if {
+notify(question) := {one.attributes.resource | some one in silent_matches(obligations)} if {
 	obligations := gateway.decision.obligations with input as question
 }
+
+silent_matches(obligations) := [one |
+	some one in obligations
+	one.type == "notify_owner"
+	one.attributes.about == "SILENT_MATCH"
+]
 
 report(agency) := q.fetch(agency, "IntelligenceReport", ["ref"], {})
 
 test_an_owner_learns_of_what_stays_silent_to_others if {
 	question := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", report("ERU"))
-	[one | some one in gateway.decision.obligations; one.type == "notify_owner"] == [{
+	silent_matches(gateway.decision.obligations) == [{
 		"type": "notify_owner",
 		"attributes": {
 			"about": "SILENT_MATCH",

@@ -50,6 +50,7 @@ beneath(id) if input.resources[id].parent in opened
 touched contains id if some id, _ in open
 
 touched contains id if {
+	count(opened) > 0
 	some id, _ in input.resources
 	beneath(id)
 }
@@ -58,7 +59,7 @@ touched contains id if {
 # title: A ruling with the fields that were released
 widened(id, ruling) := object.remove(ruling, ["show"]) if {
 	beneath(id)
-} else := object.union(object.remove(ruling, ["read"]), {"show": "records", "read": alone(id)}) if {
+} else := object.union(object.remove(ruling, ["read"]), {"show": "records", "whole": "CLEAR", "read": alone(id)}) if {
 	id in opened
 	ruling.show in {"hit", "records"}
 } else := object.union(ruling, {"read": added(id, ruling.read)}) if {

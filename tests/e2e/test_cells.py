@@ -1,7 +1,7 @@
 """Q1 to Q3 of the design, cell by cell, over the real agencies: what each persona sees of GOLD-1.
 
-A cell that rests on a better match band than LINKED_BY_IDENTIFIER, or on notifying an owner, is
-tested at its stricter side; the issue that opens it stands beside it.
+A cell that rests on a better match band than LINKED_BY_IDENTIFIER is tested at its stricter side;
+the issue that opens it stands beside it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import pytest
 from deploy.demo.population import Agency, Population
 from deploy.demo.story import WHO
 from deploy.demo.world.happenings import Report
+from deploy.demo.world.truth import Birth
+from gateway.casework.model import Told
 from tests.e2e.asking import Answer, Asker
 
 Q1 = """query StreetStop($n: [PersonCriteria!]!) { personSearch(anyOf: $n, first: 5) { total hits {
@@ -251,7 +253,7 @@ def about_one(population: Population, conditions: tuple[str, ...]) -> Report:
     [
         (("NO_ONWARD",), "NO_ONWARD"),
         (("NO_COURT_USE",), "NO_COURT_USE"),
-        (("NOTIFY_ORIGINATOR",), ""),  # a hit until owners are notified (issue 4)
+        (("NOTIFY_ORIGINATOR",), "NOTIFY_ORIGINATOR"),
         (("NO_ACTION_WITHOUT_ORIGINATOR",), ""),
         (("NAMED_UNIT_ONLY:ERU-INTEL",), ""),
     ],
@@ -273,6 +275,59 @@ async def test_q1_the_arrival_officer_reads_a_coded_report_by_its_conditions(
     if not shown:
         assert report.urn not in str(answer.body)
         assert "HIT" in answer.outcomes("intelligence", agency="ERU")
+    told_of = {key for _, entity, key in await readings(asker, "ERU", answer) if entity[0] == "I"}
+    assert (report.urn in told_of) is (told == "NOTIFY_ORIGINATOR")
+
+
+async def readings(asker: Asker, agency: str, answer: Answer) -> set[tuple[str, str, str | int]]:
+    """The records of which an agency's desk was told that an answer showed them."""
+    await asker.demo.started.tripwires.settled()
+    query_id = answer.body["extensions"]["receipt"]["queryId"]
+    refs = asker.demo.started.gate.refs
+    return {
+        opened
+        for notice in await asker.demo.started.office.store.notices_of(agency, 10_000)
+        if notice.about is Told.RECORD_SHOWN and notice.subject == query_id
+        if (opened := refs.open(agency, notice.record or "")) is not None
+    }
+
+
+def birthday(birth: Birth) -> str:
+    """The day, where it is known; else nothing."""
+    if birth.earliest is not None and birth.earliest == birth.latest:
+        return birth.earliest.isoformat()
+    return f"{birth.year:04}-{birth.month:02}-{birth.day:02}" if birth.day else ""
+
+
+@pytest.mark.parametrize("agency", [Agency.ERU, Agency.NCB])
+async def test_the_owner_is_told_of_each_person_that_is_shown_on_that_condition(
+    asker: Asker, population: Population, agency: Agency
+) -> None:
+    """A person's record coded C is shown with its label, and its owner learns who read it."""
+    copy, born = next(
+        (copy, born)
+        for person in population.people.values()
+        if (copy := person.copies.get(agency)) is not None
+        and copy.governance.conditions == ("NOTIFY_ORIGINATOR",)
+        and copy.governance.retention == "CURRENT"
+        and copy.name.family
+        and not copy.silent
+        and (born := birthday(copy.birth))
+    )
+    who = {"n": [{"family": copy.name.family, "dob": born}]}
+    answer = await asker.ask("RO", Q1, who, purpose="OFFICER_SAFETY", reason="R01")
+    assert answer.hits(owner=str(agency))
+    labels = {
+        e["shows"] for e in answer.said("hits", agency=str(agency)) if e["outcome"] == "SHOWN"
+    }
+    assert labels == {"NOTIFY_ORIGINATOR"}
+    told = await readings(asker, str(agency), answer)
+    assert {entity for _, entity, _ in told} == {"Person"}
+    own = "RA" if agency is Agency.ERU else "NO"
+    theirs = await asker.ask(own, Q1, who, purpose="PREVENT_DETECT_CRIME", reason="R06")
+    assert theirs.hits(owner=str(agency))
+    assert not theirs.said("hits", agency=str(agency))
+    assert not await readings(asker, str(agency), theirs)
 
 
 async def test_q1_images_are_shown_where_linked_and_a_hit_for_border_officers(

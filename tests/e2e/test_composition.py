@@ -182,6 +182,11 @@ def _no_wider(one: Ruling, other: Ruling) -> bool:
                 continue
             if not holds(other.rows, record):
                 return False
+            whole, was_whole = (_in_force(ruling.whole, record) for ruling in (one, other))
+            if (whole or "HIT_ONLY") == "HIT_ONLY":
+                continue
+            if not _coarser(whole, was_whole):
+                return False
             for field, manner in one.read.items():
                 was = _in_force(other.read.get(field), record)
                 if not _coarser(_in_force(manner, record), was):
@@ -254,7 +259,8 @@ def test_a_wider_ruling_is_told_from_a_narrower_one() -> None:
     always = {"type": "compound", "operator": "and", "value": []}
 
     def ruling(**more: Any) -> Ruling:
-        told = {"show": "records", "limit": 2, "rows": always, "read": {"sex": "YEAR"}} | more
+        told: dict[str, Any] = {"show": "records", "limit": 2, "rows": always, "whole": "CLEAR"}
+        told |= {"read": {"sex": "YEAR"}} | more
         result = {"version": 1, "serial": 1, "obligations": [], "resources": {"f0": told}}
         return read_decision(result).rulings["f0"]
 
@@ -273,6 +279,8 @@ def test_a_wider_ruling_is_told_from_a_narrower_one() -> None:
     for narrower in (
         ruling(limit=1),
         ruling(rows=victims),
+        ruling(whole="HIT_ONLY"),
+        ruling(whole=[{"when": victims, "as": "CLEAR"}]),
         ruling(read={"sex": "NULL"}),
         ruling(read={}),
         ruling(show="hit", read={}),

@@ -109,8 +109,12 @@ def test_a_cell(capsys: pytest.CaptureFixture[str], cell: str, expected: str) ->
 
 
 def test_agencies_alike_share_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    [said] = asked(capsys, "AO Person.primaryName OFFICER_SAFETY").splitlines()
-    assert said.startswith("AO for OFFICER_SAFETY, data of BID, ERU, NCB, NMC, SCP: ")
+    others, own = asked(capsys, "AO Person.primaryName OFFICER_SAFETY").splitlines()
+    assert others.startswith("AO for OFFICER_SAFETY, data of BID, ERU, NCB, NMC: ")
+    assert own.startswith("AO for OFFICER_SAFETY, data of SCP: ")
+    bound = ", as its owner's conditions allow (policies/tables/handling/data.json)"
+    assert bound in others
+    assert own.split(": ", 1)[1] == others.split(": ", 1)[1].replace(bound, "")
 
 
 @pytest.mark.parametrize(

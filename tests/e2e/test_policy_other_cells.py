@@ -106,7 +106,8 @@ async def test_q5_face_search(ask: Ask) -> None:
     assert (Use.FACE, "likeness") in decision.rulings["f0"].uses
     duties = {one.type for one in decision.obligations}
     assert duties == {
-        "budget", "reauthenticate", "record_outcome", "require_reason", "time_box", "watermark"
+        "budget", "notify_owner", "reauthenticate", "record_outcome", "require_reason", "time_box",
+        "watermark",
     }  # fmt: skip
     for code, purpose in (("RA", "OIC_INVESTIGATION"), ("RO", "APPREHEND"),
                           ("IE", "OFFICER_SAFETY"), ("AO", "OFFICER_SAFETY")):  # fmt: skip

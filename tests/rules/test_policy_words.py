@@ -19,7 +19,7 @@ DECIDES = {
     "gateway.casework": {"asking", "deciding", "listed", "name"},
     "gateway.fields": {"on_ladder"},
     "gateway.firewall": {"setting", "told", "open", "rows"},
-    "gateway.handling": {"cases"},
+    "gateway.handling": {"whole"},
     "gateway.obligations": {"required"},
     "gateway.owners": {"consenting"},
     "gateway.refusals": {"name", "based", "reasoned"},

@@ -55,6 +55,7 @@ SHOWN = Ruling(
     limit=5,
     rows=ALWAYS,
     uses=world.planned(SEARCH).fetches[0].part("").uses,
+    whole="CLEAR",
     read=CLEAR,
 )
 

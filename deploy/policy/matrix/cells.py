@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from connectors.conditions import ALWAYS, And, Condition
-from deploy.policy.words import shown, words
+from deploy.policy.words import BY_CONDITIONS, shown, words
 from gateway.catalogue.schema import GIVEN, camel
 from gateway.catalogue.vocabulary import Vocabulary
 from gateway.errors import Refused
 from gateway.model import (
     CLEAR,
+    WHOLE,
     AuthorisedPlan,
     Decision,
     Fetch,
@@ -93,7 +94,7 @@ class Seen:
             own = grant.own
             rest = [one for one in _conjuncts(own.rows) if one not in guard]
             where = f" where {words(And(tuple(rest)))}" if rest else ""
-            shows = "RECORDS" if own.show is Show.RECORDS else self._shown(own)
+            shows = self._records("RECORDS", own) if own.show is Show.RECORDS else self._shown(own)
             yield RECORD, shows + where
             if own.show is Show.RECORDS:
                 if own.read.get("ref") != CLEAR:
@@ -130,7 +131,14 @@ class Seen:
             return
         if grant.rows != ALWAYS:
             yield name, f"ELEMENTS where {words(grant.rows)}{self._by(grant.note())}"
+        elif grant.whole != CLEAR:
+            yield name, self._records("ELEMENTS", grant)
         yield from self._selected(fetch, grant.part.path, selection.selections, parts)
+
+    def _records(self, word: str, grant: PartGrant) -> str:
+        if grant.whole == CLEAR:
+            return word
+        return self.said(f"{word} {BY_CONDITIONS}", grant.note(WHOLE))
 
     def _field(self, fetch: Fetch, grant: PartGrant, name: str) -> str:
         manner = grant.read.get(name)

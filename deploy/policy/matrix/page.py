@@ -22,6 +22,7 @@ _CATALOGUE: Final = Path(__file__).parents[2] / "catalogue"
 _LEGEND: Final = """\
 CLEAR          in full; another word in capitals is a mask (docs/policy.md)
 RECORDS        shown, field by field as below; ELEMENTS likewise, of a list in a record
+BY CONDITIONS  a hit where its owner's conditions of handling make it one (docs/policy.md)
 CASES          by record or element, the first that holds counts
 COUNT          how many are held, and nothing else
 HIT            that something is held, and whom to ask
@@ -51,7 +52,7 @@ def answers(program: Path, policies: Path) -> Iterator[tuple[Officers, Everybody
         name
         for name, outcome in _table(policies, "outcomes").items()
         if outcome.get("note", {}).get("desk") == "owner"
-    )
+    ) | {"handling"}
     purposes = desk.catalogue.vocabulary.enums["Purpose"]
     for officers in officers_questions():
         plans = {code: desk.plan(officers, code) for code in PERSONAS}

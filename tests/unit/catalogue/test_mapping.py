@@ -142,6 +142,32 @@ def test_a_value_of_the_wrong_kind_is_a_fault_and_no_crash(name: str, value: Any
     assert key in faults(changed(**{name: value}))
 
 
+CONDITIONS = {"column": "cond", "list": ",", "values": {"S": "SILENT", "N": "NO_ONWARD"}}
+SILENT_BY_BOTH = {"any": [NORTH["header"]["silent"], {"column": "cond", "contains": "S"}]}
+
+
+def test_a_condition_that_may_say_silent_makes_a_record_silent() -> None:
+    silent = "entity.Person.columns.silent"
+    assert (
+        "a condition may say SILENT" in faults(person(columns={"conditions": CONDITIONS}))[silent]
+    )
+    kept = dict(NORTH["entity"]["Person"]["columns"])
+    for columns in (
+        {"conditions": CONDITIONS, "silent": SILENT_BY_BOTH},
+        {"conditions": CONDITIONS | {"values": {"N": "NO_ONWARD"}}},
+    ):
+        _, found = read_source(person(columns=kept | columns), vocabulary(), "north.toml")
+        assert found == ()
+    source, _ = read_source(
+        person(columns=kept | {"conditions": CONDITIONS, "silent": SILENT_BY_BOTH}),
+        vocabulary(),
+        "north.toml",
+    )
+    assert source is not None
+    decode = source.entities["Person"].columns["silent"].decode
+    assert [decode(row) for row in ((0, "N"), (0, "N,S"), (1, "N"))] == [False, True, True]
+
+
 def test_faults_of_all_files_come_together_and_ids_are_one_each() -> None:
     twice = copy.deepcopy(dict(EAST)) | {"id": "north"}
     files = [("a.toml", NORTH), ("b.toml", twice), ("c.toml", changed(version=0))]

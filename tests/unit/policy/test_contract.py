@@ -225,6 +225,12 @@ WHOLE: dict[str, Any] = {
             "limit": 20,
             "rows": {"type": "field", "field": "handling", "operator": "eq", "value": "P"},
             "uses": {"filter": ["names.family"], "reveal": ["date_of_birth"]},
+            "whole": [
+                {
+                    "when": {"type": "field", "field": "handling", "operator": "eq", "value": "P"},
+                    "as": "CLEAR",
+                }
+            ],
             "read": {
                 "sex": "CLEAR",
                 "value": [
@@ -249,6 +255,7 @@ def test_a_whole_answer_is_read() -> None:
     assert (ruling.show, ruling.limit) == (Show.RECORDS, 20)
     assert ruling.rows == Compare("handling", Op.EQ, "P")
     assert ruling.uses == {(Use.FILTER, "names.family"), (Use.REVEAL, "date_of_birth")}
+    assert ruling.whole == (Case(Compare("handling", Op.EQ, "P"), "CLEAR"),)
     assert ruling.read == {"sex": "CLEAR", "value": (Case(Compare("kind", Op.EQ, "A"), "LAST4"),)}
     assert ruling.notes == {"": Note(rule="r", text="t", desk="d", action="a")}
 
@@ -261,6 +268,7 @@ def test_what_is_left_out_denies() -> None:
     assert (ruling.show, ruling.limit, ruling.rows) == (None, 0, NEVER)
     assert not ruling.uses
     assert not ruling.read
+    assert ruling.whole == "HIT_ONLY"
     assert decision.cache_s == 0
     assert read_decision({"version": 1, "serial": 1, "obligations": []}).rulings == {}
 
@@ -367,6 +375,14 @@ def test_an_element_is_a_hit_by_the_same_cases_in_every_field() -> None:
     partly = {"show": "records", "read": {"urn": "HIT_ONLY", "title": "CLEAR"}}
     with pytest.raises(PolicyMisunderstood):
         read_decision(ruled(partly))
+
+
+def test_a_record_as_a_whole_is_shown_a_hit_or_told_by_its_line() -> None:
+    for word in ("CLEAR", "HIT_ONLY", "SANITISED_TEXT"):
+        assert read_decision(ruled({"whole": word})).rulings["f0"].whole == word
+    for word in ("YEAR", "SILENT", ""):
+        with pytest.raises(PolicyMisunderstood):
+            read_decision(ruled({"whole": word}))
 
 
 @pytest.mark.parametrize(

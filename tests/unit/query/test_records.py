@@ -56,7 +56,7 @@ def test_a_hit_tells_the_desk_and_neither_mask_nor_value() -> None:
 
 
 def test_conditions_are_told_at_the_record_or_at_all_of_them() -> None:
-    change = shown("f0", Note(), ref=(Case(ALWAYS, CLEAR),))
+    change = changed("f0", whole=(Case(ALWAYS, CLEAR),))
     held = [record(key, sex="MALE", conditions=["NO_ONWARD"]) for key in ("a", "b")]
     listed = answer(PERSON.format("sex"), {"f0": came(*held)}, change)
     assert said(listed) == [("personSearch.hits.*", "SHOWN")]

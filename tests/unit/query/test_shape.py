@@ -688,7 +688,8 @@ def test_a_text_gives_way_to_the_owners_sanitised_text() -> None:
 
 
 def test_conditions_stand_beside_what_is_shown_under_them() -> None:
-    cases = read("f0", "ref", (*OWN_P, Case(Compare("conditions", Op.EQ, "NO_ONWARD"), CLEAR)))
+    ways = (*OWN_P, Case(Compare("conditions", Op.EQ, "NO_ONWARD"), CLEAR))
+    cases = changed("f0", whole=ways)
     held = reports(
         {"conditions": []},
         {"handling": "C", "conditions": ["NO_ONWARD", "NO_COURT_USE"]},

@@ -90,6 +90,9 @@ def results() -> dict[str, FetchResult]:
 
 
 RESULTS = results()
+BY_CODE = [
+    {"when": {"type": "field", "field": "handling", "operator": "eq", "value": "P"}, "as": "CLEAR"}
+]
 
 
 @st.composite
@@ -109,6 +112,7 @@ def decisions(draw: st.DrawFn) -> dict[str, Any]:
                 "limit": draw(st.sampled_from([1, 5])),
                 "rows": ALWAYS,
                 "uses": uses,
+                "whole": draw(st.sampled_from(["CLEAR", "HIT_ONLY", BY_CODE])),
                 "read": {name: hit or draw(MANNERS) for name in sorted(part.reads)},
             } | ({"notes": NOTES} if draw(st.integers(0, 3)) == 0 else {})
     return {"version": 1, "serial": 7, "obligations": [], "resources": resources}
@@ -163,7 +167,8 @@ def facts(decision: dict[str, Any]) -> Counter[tuple[str, Any]]:
         )
     except GatewayError:
         return Counter()
-    body = Shaper(ASKED, agreed, world.shaping(ASKED)).shape(RESULTS).body
+    found = world.seen(agreed, copy.deepcopy(RESULTS))
+    body = Shaper(ASKED, agreed, world.shaping(ASKED)).shape(found).body
     search = body["data"]["personSearch"]
     assert search["total"] in (None, len(search["hits"]))
     told = Counter(leaves({k: v for k, v in search.items() if k != "next"}, "data"))
@@ -202,6 +207,7 @@ def test_each_key_of_a_generous_decision_can_be_removed() -> None:
                 "limit": 5,
                 "rows": ALWAYS,
                 "uses": {str(u): [f for v, f in part.uses if v is u] for u, _ in part.uses},
+                "whole": BY_CODE,
                 "read": dict.fromkeys(sorted(part.reads | part.filters), "CLEAR"),
                 "notes": NOTES,
             }

@@ -46,6 +46,7 @@ from gateway.query.operation import Parser, parse_request
 from gateway.query.plan import Planner
 from gateway.query.refs import Refs
 from gateway.query.shape import Mask, Shaper, Shaping
+from gateway.query.whole import settle
 from gateway.settings import Limits
 
 ROOT = Path(__file__).parents[3]
@@ -346,4 +347,12 @@ def answer(
             grants={i: g for i, g in agreed.grants.items() if i not in gone},
             **narrowed,
         )
-    return Shaper(asked, agreed, shaping(asked)).shape(results)
+    return Shaper(asked, agreed, shaping(asked)).shape(seen(agreed, results))
+
+
+def seen(agreed: AuthorisedPlan, results: Mapping[str, FetchResult]) -> Mapping[str, FetchResult]:
+    """The results as visits leave them: of each record is known how it is shown as a whole."""
+    for name, grant in agreed.grants.items():
+        if name in results:
+            settle(results[name].records, grant, vocabulary().fields_of(grant.fetch.entity), MOMENT)
+    return results
