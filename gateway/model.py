@@ -308,6 +308,8 @@ SANITISED_TEXT = "SANITISED_TEXT"
 
 WHOLE = "*"
 """The name of a note on a record or an element as a whole."""
+OTHERWISE = "?"
+"""The name of the note on whatever is held back and has no other; it does not stand by itself."""
 
 
 def manners(manner: Manner | None) -> frozenset[str]:
@@ -315,6 +317,10 @@ def manners(manner: Manner | None) -> frozenset[str]:
     if manner is None or isinstance(manner, str):
         return frozenset({manner} if manner else ())
     return frozenset(case.manner for case in manner)
+
+
+def _note(notes: Mapping[str, Note], name: str) -> Note:
+    return notes.get(name) or notes.get("") or notes.get(OTHERWISE) or Note()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,8 +341,12 @@ class Ruling:
     uses: frozenset[FieldUse] = frozenset()
     whole: Manner = HIT_ONLY  # of each record or element; in clear, a hit, or its line alone
     read: Mapping[str, Manner] = EMPTY
-    notes: Mapping[str, Note] = EMPTY  # by field, of the WHOLE, or "" for all else
+    notes: Mapping[str, Note] = EMPTY  # by field, of the WHOLE, "" for all else, or OTHERWISE
     beside: Beside | None = None
+
+    def note(self, name: str = "") -> Note:
+        """Why a field, or the resource, is held back."""
+        return _note(self.notes, name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,7 +408,14 @@ class PartGrant:
     notes: Mapping[str, Note] = EMPTY
 
     def note(self, name: str = "") -> Note:
-        return self.notes.get(name) or self.notes.get("") or Note()
+        """Why a field, or the part, is held back."""
+        return _note(self.notes, name)
+
+    @property
+    def standing(self) -> Note | None:
+        """What is said in every answer, whatever is held."""
+        note = self.notes.get("")
+        return note if note != Note() else None
 
 
 class Parts(dict[str, PartGrant]):

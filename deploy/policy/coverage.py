@@ -15,7 +15,7 @@ from deploy.policy.engine import each
 from deploy.policy.everything import Everything
 from deploy.policy.words import BY_CONDITIONS, shown
 from gateway.catalogue.schema import camel
-from gateway.model import CLEAR, WHOLE, Decision, Note, Ruling, Show, Use
+from gateway.model import CLEAR, WHOLE, Decision, Ruling, Show, Use
 from gateway.policy.contract import read_decision
 
 COLUMNS: Final = ("place", "field", "use", "role", "purpose", "data", "training", "outcome", "rule")
@@ -121,7 +121,7 @@ def _alike(whose: Mapping[bool, list[str]]) -> Iterator[tuple[str, list[str]]]:
 
 def _cell(ruling: Ruling, use: str, name: str) -> tuple[str, str]:
     """The outcome of a field in a use, and the rule that it stands on where it says one."""
-    note = ruling.notes.get(name) or ruling.notes.get("", Note())
+    note = ruling.note(name)
     if ruling.show is Show.SILENT:
         return "SILENT", ""
     if use != "read" and ruling.show is not None:

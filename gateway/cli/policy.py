@@ -287,8 +287,15 @@ def _finding(
         bound=_bound(decision, fetch.id, at),
         held_back=allowed and place.field not in grant.read,
         found=told["sources"][at][place.field if path == place.path else ""],
-        note=decision.refuse or ruling.notes.get(place.field) or ruling.notes.get("", Note()),
+        note=decision.refuse or _note_of(ruling, grant, place.field),
     )
+
+
+def _note_of(ruling: Ruling, grant: PartGrant, field: str) -> Note:
+    """What is said of the field: of one that is plainly shown nothing but what stands anyway."""
+    if grant.show is Show.RECORDS and grant.read.get(field) == CLEAR:
+        return ruling.notes.get(field) or ruling.notes.get("", Note())
+    return ruling.note(field)
 
 
 def _bound(decision: Decision, *resources: str) -> bool:

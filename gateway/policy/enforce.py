@@ -192,7 +192,7 @@ def _denied(fetch: Fetch, rulings: Mapping[str, Ruling]) -> Note | None:
     """Why the fetch may not be made, whatever values it asks for; None if it may."""
     own = rulings.get(fetch.id, _UNRULED)
     if not _shown(own):
-        return own.notes.get("", Note())
+        return own.note()
     for part in fetch.parts:
         ruling = rulings.get(resource_id(fetch.id, part.path), _UNRULED)
         for use, field in sorted(part.uses - ruling.uses):
@@ -215,7 +215,7 @@ def _too_fine(fetch: Fetch, rulings: Mapping[str, Ruling]) -> Note | None:
         if values_shown and (Use.IDENTIFY, asked.field) not in own.uses:
             shown = manners(ruling.read.get(name))
             if not shown or not all(one == CLEAR or admits(one, asked) for one in shown):
-                return ruling.notes.get(name) or ruling.notes.get("") or own.notes.get("", Note())
+                return ruling.note(name) if ruling.notes else own.note()
     return None
 
 
@@ -232,7 +232,7 @@ def _unasked(ruling: Ruling) -> Note:
     """The standing note of a ruling that cannot be followed. A hit's text says that something is
     held, which nobody has looked for: only its desk and next step are kept.
     """
-    note = ruling.notes.get("", Note())
+    note = ruling.note()
     return replace(note, text="") if ruling.show is Show.HIT else note
 
 

@@ -14,7 +14,6 @@ from gateway.model import (
     WHOLE,
     Fetch,
     Grant,
-    Note,
     Outcome,
     PartGrant,
     Selection,
@@ -57,10 +56,9 @@ class Components(Fields):
         if part.show is not Show.RECORDS:
             return self.told(fetch, part, pattern, key, many, elements)
         make = maker(self.element(grant, path, selection, spec, pattern + (".*" if many else "")))
-        note = part.note()
         # Where rows are chosen elements may be missing: said in every answer, whatever is held.
-        chosen = note != Note() and part.rows != ALWAYS
-        standing = self.event(fetch, Outcome.WITHHELD, note) if chosen else None
+        chosen = part.standing if part.rows != ALWAYS else None
+        standing = self.event(fetch, Outcome.WITHHELD, chosen) if chosen else None
         hit_event = self.event(fetch, Outcome.HIT, part.note(WHOLE))
         limit, tell = part.limit, self.teller(fetch, pattern)
         told = self.anchored(self.agreed.grants[fetch.id], part, selection)

@@ -220,7 +220,7 @@ class Records(Components):
             told = self.counted(child, grant.own, [r.values for r in found]) if found else None
             self.say(child, pattern, place, told)
         else:
-            if (note := grant.own.note()) != Note():
+            if (note := grant.own.standing) is not None:
                 self.say(child, pattern, place, self.event(child, Outcome.WITHHELD, note))
             made = self.visible(
                 child, pattern, place, found=found, before=before, many=many, band=owner.band

@@ -170,7 +170,7 @@ class _Root:
                 values = [r.values for r in result.records]
                 records.say(fetch, pattern, at, records.counted(fetch, grant.own, values))
             return [], True
-        if (note := grant.own.note()) != Note():
+        if (note := grant.own.standing) is not None:
             records.say(fetch, pattern, at, records.event(fetch, Outcome.WITHHELD, note))
         many = self.spec.shape != "one"
         found = records.visible(fetch, pattern, at, found=result.records, before=before, many=many)

@@ -106,7 +106,7 @@ by_words := {id: shown |
 seen(named, place, agency, type, limit, read, uses) := {"show": "silent"} if {
 	data.tables.outcomes[named].show == "silent"
 } else := {"show": "silent"} if {
-	place in firewall.silenced
+	firewall.silenced[place]
 } else := object.union(
 	shape(named, place, fields.side(agency), type, limit, read, uses, has_desk(agency)),
 	object.union({"notes": notes(named, place, agency)}, beside(named, place, agency)),
@@ -152,12 +152,17 @@ shape(named, place, side, type, limit, read, uses, reachable) := {
 	"uses": fields.agreed_uses(named, type, side, uses),
 	"whole": handling.whole(side, type, reachable),
 	"read": fields.manners(named, type, read),
+	"notes": {"?": usual(named, place)},
 } if {
 	outcome := data.tables.outcomes[named]
 	outcome.show
-} else := {} if {
+} else := {"notes": {"?": usual(named, place)}} if {
 	data.tables.outcomes[named]
 }
+
+# METADATA
+# title: What is said of whatever is held back and has no note of its own; its owner is added
+usual(named, place) := object.union(data.tables.release.field_note, {"rule": concat(":", [place, named])})
 
 # METADATA
 # title: Whether a place is a record or a part of one
@@ -178,10 +183,20 @@ narrowed(id, ruling) := object.union_n([
 	{"rows": fewer(id, ruling.rows), "read": object.remove(unlined(ruling.read, hidden), hidden)},
 	{"whole": unlined({"ref": whole}, hidden).ref | some key, whole in ruling; key == "whole"},
 	{"beside": {"rows": fewer(id, told.rows)} | some key, told in ruling; key == "beside"},
+	{"notes": {field: kept_back(agencies) | some field, agencies in owners.hidden[id]; ruling.read[field]}},
 ]) if {
 	ruling.show
-	hidden := object.get(owners.hidden, id, set())
+	hidden := object.keys(object.get(owners.hidden, id, {}))
 } else := ruling
+
+# METADATA
+# title: What is said of a field that agencies keep back
+kept_back(agencies) := object.union(data.tables.release.field_note, {
+	"rule": concat(".", [agency, "hide"]),
+	"desk": desk("owner", upper(agency)),
+}) if {
+	agency := sort(agencies)[0]
+}
 
 # METADATA
 # title: The rows that an agency's conditions leave
@@ -209,11 +224,11 @@ swapped(field, word) := word if {
 
 # METADATA
 # title: The note of an outcome, if it has one, standing or where something is held back
-notes(named, place, agency) := {at: told |
+notes(named, place, agency) := object.union({"?": {"desk": desk("owner", agency)}}, {at: told |
 	outcome := data.tables.outcomes[named]
 	told := note(outcome.note, concat(":", [place, named]), agency)
 	some at in object.get(outcome, "note_at", [""])
-}
+})
 
 # METADATA
 # title: What is said of records or elements that their owner's conditions make hits

@@ -80,9 +80,15 @@ cell(place) := found if {
 
 # METADATA
 # title: A purpose may reach some entities only
-reached(_) if not subject.purpose.reaches
+reached(id) if not beyond[id]
 
-reached(id) if split(name[id], ".")[0] in subject.purpose.reaches
+# METADATA
+# title: Resources of entities that the purpose does not reach
+beyond contains id if {
+	reaches := subject.purpose.reaches
+	some id, place in name
+	not split(place, ".")[0] in reaches
+}
 
 # METADATA
 # title: An outcome may ask for training and say what holds without it

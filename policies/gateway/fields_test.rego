@@ -59,18 +59,59 @@ test_every_place_and_field_that_an_outcome_names_exists if {
 	}
 }
 
-test_no_no_without_a_desk_and_a_next_step if {
-	every outcome in data.tables.outcomes {
-		has_next_step(outcome)
+# Of what is held back, by whatever word: each role asks for each field of each type, of an agency's own
+# data and of another's.
+test_no_no_without_a_rule_a_desk_and_a_next_step if {
+	every decision in everything {
+		every id, resource in decision.resources {
+			answered(id, resource)
+		}
+	}
+	count(everything) > 20
+}
+
+everything := [decision |
+	some name, role in data.tables.roles
+	role.queries
+	purpose := role.purposes[0]
+	some agency in [role.agencies[0], "NCB"]
+	decision := gateway.decision with input as q.asked(name, role.agencies[0], purpose, all_of(agency))
+]
+
+all_of(agency) := {concat("", ["f-", type]): resource |
+	some type, fields in data.tables.fields
+	resource := q.fetch(agency, type, [field | some field, _ in fields], {}).f0
+}
+
+answered(_, resource) if resource.show == "silent"
+
+answered(id, resource) if {
+	every field, _ in data.tables.fields[trim_prefix(id, "f-")] {
+		complete(said_of(resource, field))
 	}
 }
 
-has_next_step(outcome) if outcome.show in {"records", "silent"}
+# As the gateway takes it: of the field, else of the resource, else of whatever has no other.
+said_of(resource, field) := [note | some key in [field, "", "?"]; note := resource.notes[key]][0]
 
-has_next_step(outcome) if {
-	outcome.note.text != ""
-	outcome.note.action != ""
-	outcome.note.desk in (object.keys(data.tables.desks) | {"owner"})
+complete(note) if {
+	note.rule != ""
+	note.text != ""
+	note.action in {"call", "refer", "requestRelease"}
+	data.tables.desks[note.desk]
+}
+
+test_what_an_agency_keeps_back_names_it_and_its_desk if {
+	question := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("ERU", "OrganisedGroup", ["name", "region"], {}))
+	untrained := gateway.decision with input as q.with_subject(question, {"training": []})
+	note := untrained.resources.f0.notes.name
+	[note.rule, note.desk, note.action] == ["eru.hide", "eru-intel", "refer"]
+	not untrained.resources.f0.notes.region
+	ours := gateway.decision with input as question with data.agencies.ncb.hide as {"f0": {"region", "oic"}}
+	[ours.resources.f0.notes.region.rule, ours.resources.f0.notes.region.desk] == ["ncb.hide", "ncb-intel"]
+	not ours.resources.f0.notes.oic
+	trained := gateway.decision with input as question
+	not trained.resources.f0.notes.name
 }
 
 test_every_desk_is_in_the_table if {

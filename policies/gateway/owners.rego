@@ -48,8 +48,8 @@ silent := {id |
 }
 
 # METADATA
-# title: Fields that an agency keeps back
-hidden[id] contains field if {
+# title: Fields that agencies keep back, each with which
+hidden[id][field] contains agency if {
 	some agency in parties
 	some id, fields in data.agencies[agency].hide
 	has_say(agency, id)

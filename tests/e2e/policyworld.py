@@ -181,10 +181,14 @@ def q3(agency: str) -> Resources:
 
 def manner(ruling: Ruling, field: str, **record: Any) -> str | None:
     """How the field of such a record or element is shown; None if it is not."""
-    found: Manner | None = ruling.read.get(field)
-    if found is None or isinstance(found, str):
-        return found
-    return next((case.manner for case in found if holds(case.when, record)), None)
+    whole = _in_force(ruling.whole, {"handling": "P", **record})
+    return _in_force(ruling.read.get(field), record) if whole == "CLEAR" else whole
+
+
+def _in_force(manner: Manner | None, record: Mapping[str, Any]) -> str | None:
+    if manner is None or isinstance(manner, str):
+        return manner
+    return next((case.manner for case in manner if holds(case.when, record)), None)
 
 
 def sees(ruling: Ruling, **record: Any) -> bool:

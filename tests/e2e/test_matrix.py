@@ -12,7 +12,7 @@ from typing import TypeAlias
 import pytest
 
 from deploy.policy.matrix.asking import Officers
-from deploy.policy.matrix.cells import RECORD
+from deploy.policy.matrix.cells import CONDITIONS, RECORD
 from deploy.policy.matrix.page import CELLS, Everybody, answers, page
 from tests.opa import POLICIES, program
 
@@ -86,7 +86,9 @@ Q4: list[Row] = [
     ("NO", OIC, HOLDER, "primaryName", each("ERU NCB NMC SCP", "CLEAR")),
     ("NO", OIC, HOLDER, RECORD, each("ERU NMC SCP", OVERT) | each("NCB", "RECORDS")),
     ("NO", OIC, LINKED_REPORT, "urn",
-     each("ERU", f"{P_OR_HIT} (IntelligenceReport:intel_handling; owner)")),
+     each("ERU", "CLEAR")),
+    ("NO", OIC, LINKED_REPORT, CONDITIONS,
+     each("ERU", "BY CONDITIONS (IntelligenceReport:handling; owner)")),
     ("IEC", OIC, HOLDER, "primaryName", each("ERU NCB NMC SCP", "CLEAR")),
     ("IEC", OIC, LINK, RECORD, each("ERU", "HIT (Link:links_hit; owner)")),
     ("IEC", OIC, LINKED_REPORT, RECORD, each("ERU", "NOT ASKED")),
@@ -154,12 +156,11 @@ Q8: list[Row] = [
 
 REPORT = "IntelligenceReport at intelligence"
 CRIME = "PREVENT_DETECT_CRIME"
-BY_HANDLING = f"{P_OR_HIT} (IntelligenceReport:intel_handling; owner)"
-PARAGRAPHS = f"{P_OR_HIT} (IntelligenceReport.paragraphs:paragraphs_handling; owner)"
+BOUND = "BY CONDITIONS (IntelligenceReport:handling; owner)"
+PARAGRAPHS = "BY CONDITIONS (IntelligenceReport.paragraphs:handling; owner)"
 TEXT = (
-    "CASES: CLEAR where handling is P and restrictedParagraph is false; SANITISED_TEXT where "
-    "handling is P; HIT_ONLY where handling is C; else WITHHELD "
-    "(IntelligenceReport:intel_handling; owner)"
+    "CASES: CLEAR where restrictedParagraph is false; else SANITISED_TEXT "
+    "(IntelligenceReport:intel_conditions; owner)"
 )
 HELD = "HIT (IntelligenceReport:intel_hit; owner)"
 LINE = (
@@ -167,11 +168,14 @@ LINE = (
     "(IntelligenceReport:intel_safety; owner)"
 )
 Q9: list[Row] = [
-    ("RA", CRIME, REPORT, "title", {"ERU": "CLEAR", "NCB": BY_HANDLING}),
+    ("RA", CRIME, REPORT, "title", each("ERU NCB", "CLEAR")),
+    ("RA", CRIME, REPORT, CONDITIONS, {"NCB": BOUND}),  # its own agency's are not bound
     ("RA", CRIME, REPORT, "text", {"ERU": "CLEAR", "NCB": TEXT}),
     ("NO", CRIME, REPORT, "text", {"NCB": "CLEAR", "ERU": TEXT}),
-    ("NO", CRIME, REPORT, "conditions", {"NCB": "CLEAR", "ERU": BY_HANDLING}),
-    ("NO", CRIME, REPORT, "paragraphs.text", {"NCB": "CLEAR", "ERU": PARAGRAPHS}),
+    ("NO", CRIME, REPORT, CONDITIONS, {"ERU": BOUND}),
+    ("NO", CRIME, REPORT, f"paragraphs {CONDITIONS}", {"ERU": PARAGRAPHS}),
+    ("NO", "OFFICER_SAFETY", REPORT, "title",
+     {"NCB": "CLEAR", "ERU": f"{P_OR_HIT} (IntelligenceReport:intel_handling; owner)"}),
     ("RO", "OFFICER_SAFETY", REPORT, "ref", each("ERU NCB", LINE)),
     ("RO", "OFFICER_SAFETY", REPORT, "text", {}),  # never more than a hit
     ("RO", CRIME, REPORT, RECORD, each("ERU NCB", HELD)),

@@ -184,7 +184,7 @@ async def test_q1_arrival_officer(ask: Ask) -> None:
     assert manner(rulings["f1"], "urn", handling="P") == "CLEAR"
     assert manner(rulings["f1"], "urn", handling="C") == "HIT_ONLY"
     conditions = {"NO_ONWARD": "CLEAR", "SANITISED_ONLY": "SANITISED_TEXT",
-                  "NOTIFY_ORIGINATOR": "HIT_ONLY"}  # fmt: skip
+                  "NOTIFY_ORIGINATOR": "CLEAR"}  # fmt: skip
     for name, expected in conditions.items():
         assert manner(rulings["f1"], "urn", handling="C", conditions=[name]) == expected
     dated = {"handling": "C", "conditions": ["EXPIRES"]}

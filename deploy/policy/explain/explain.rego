@@ -41,7 +41,7 @@ sources(id, field) := [["tables/refusals/data.json", [refusals.name]]] if {
 } else := [["tables/release/data.json", ["default_note"]]] if {
 	not fields.outcome_name[id]
 } else := said(id, "hide") if {
-	field in owners.hidden[id]
+	owners.hidden[id][field]
 } else := array.concat(cell(id), meaning(id, field))
 
 # METADATA

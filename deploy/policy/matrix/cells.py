@@ -30,6 +30,7 @@ from gateway.policy.masks import MASKS
 from gateway.policy.obligations import OBLIGATIONS
 
 RECORD = "(record)"
+CONDITIONS = "(conditions)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,10 @@ class Seen:
             own = grant.own
             rest = [one for one in _conjuncts(own.rows) if one not in guard]
             where = f" where {words(And(tuple(rest)))}" if rest else ""
-            shows = self._records("RECORDS", own) if own.show is Show.RECORDS else self._shown(own)
+            shows = "RECORDS" if own.show is Show.RECORDS else self._shown(own)
             yield RECORD, shows + where
             if own.show is Show.RECORDS:
+                yield from self._bound(CONDITIONS, own)
                 if own.read.get("ref") != CLEAR:
                     yield "ref", self._field(fetch, own, "ref")
                 if CLEAR in manners(own.read.get("ref")):  # else never more than a hit
@@ -130,15 +132,14 @@ class Seen:
             yield name, self._shown(grant)
             return
         if grant.rows != ALWAYS:
-            yield name, f"ELEMENTS where {words(grant.rows)}{self._by(grant.note())}"
-        elif grant.whole != CLEAR:
-            yield name, self._records("ELEMENTS", grant)
+            yield name, f"ELEMENTS where {words(grant.rows)}{self._by(grant.standing or Note())}"
+        yield from self._bound(f"{name} {CONDITIONS}", grant)
         yield from self._selected(fetch, grant.part.path, selection.selections, parts)
 
-    def _records(self, word: str, grant: PartGrant) -> str:
-        if grant.whole == CLEAR:
-            return word
-        return self.said(f"{word} {BY_CONDITIONS}", grant.note(WHOLE))
+    def _bound(self, name: str, grant: PartGrant) -> Iterator[tuple[str, str]]:
+        """That a record or an element may be a hit by its owner's conditions."""
+        if grant.whole != CLEAR:
+            yield name, self.said(BY_CONDITIONS, grant.note(WHOLE))
 
     def _field(self, fetch: Fetch, grant: PartGrant, name: str) -> str:
         manner = grant.read.get(name)

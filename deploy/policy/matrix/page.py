@@ -51,7 +51,7 @@ def answers(program: Path, policies: Path) -> Iterator[tuple[Officers, Everybody
     own_desk = frozenset(
         name
         for name, outcome in _table(policies, "outcomes").items()
-        if outcome.get("note", {}).get("desk") == "owner"
+        if outcome.get("note", {}).get("desk", "owner") == "owner"
     ) | {"handling"}
     purposes = desk.catalogue.vocabulary.enums["Purpose"]
     for officers in officers_questions():

@@ -7,7 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from connectors.conditions import ALWAYS, Compare, Op
-from gateway.model import CLEAR, HIT_ONLY, Case, Note, Outcome, PartGrant, Response, Show
+from gateway.model import (
+    CLEAR,
+    HIT_ONLY,
+    OTHERWISE,
+    Case,
+    Note,
+    Outcome,
+    PartGrant,
+    Response,
+    Show,
+)
 from gateway.query.records import Records
 from tests.unit.query import world
 from tests.unit.query.world import answer, came, record
@@ -180,3 +190,27 @@ def test_an_explanation_has_all_its_fields_and_withheld_features_are_none() -> N
     made = matched("band features { name }", shown("f0.match", features=None))
     assert hits(made)[0]["match"] == {"band": "LINKED_BY_IDENTIFIER", "features": []}
     assert ("personSearch.hits.*.match.features", "WITHHELD") in said(made)
+
+
+# --- what is held back and has no note of its own -------------------------------------------------
+
+
+def test_a_withheld_field_says_whom_to_ask_and_nothing_stands_where_all_is_shown() -> None:
+    usual = {OTHERWISE: NOTE}
+    shown = answer(PERSON.format("sex"), {"f0": came(record("a"))}, changed("f0", notes=usual))
+    assert said(shown) == []
+
+    def without_sex(name: str, grant: PartGrant) -> PartGrant:
+        return replace(grant, read={"ref": "CLEAR"}, notes=usual) if name == "f0" else grant
+
+    made = answer(PERSON.format("sex"), {"f0": came(record("a"))}, without_sex)
+    (entry,) = made.body["extensions"]["disclosure"]
+    assert (entry["outcome"], entry["rule"], entry["contact"]) == ("WITHHELD", NOTE.rule, NOTE.desk)
+    assert said(linked(changed("f1", notes=usual))) == []
+
+
+def test_a_component_of_which_nothing_may_be_read_says_whom_to_ask() -> None:
+    change = changed("f0.warnings", show=None, notes={OTHERWISE: NOTE})
+    made = answer(PERSON.format("warnings { kind }"), {"f0": came(record("a"))}, change)
+    (entry,) = made.body["extensions"]["disclosure"]
+    assert (entry["path"], entry["rule"]) == ("personSearch.hits.*.warnings", NOTE.rule)
