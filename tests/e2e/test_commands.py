@@ -16,7 +16,7 @@ from gateway.cli.common import ROOT
 from gateway.cli.demo import Demo
 
 DOCUMENTS = ROOT / "deploy/demo/documents"
-WHY = "--purpose OFFICER_SAFETY --reason R02 --incident NM-26-0000001".split()
+WHY = ["--purpose", "OFFICER_SAFETY", "--reason", "R02", "--incident", "NM-26-0000001"]
 STOP = [str(DOCUMENTS / "vehicle_stop.graphql"), "--as", "RO", *WHY]
 STOP += ["--variables", '{"vrm": "SN68 BTX"}']
 

@@ -42,7 +42,7 @@ MOMENT = Moment(now=datetime(2026, 2, 28, 12, tzinfo=UTC), image_link_ttl_s=60)
         ("checksum_ok", {"kind": "PASSPORT", "value": "BA4417093"}, None),
         ("checksum_ok", {"kind": "PNCID"}, None),
         ("grid_ref", {"point": [{"lat": 51.50074, "lon": -0.12462}]}, "TQ 3026 7964"),
-        ("grid_ref", {"point": [{"lat": 60.5001, "lon": -1.4561}]}, "HU 2999 7994"),
+        ("grid_ref", {"point": [{"lat": 60.5001, "lon": -1.4561}]}, "HU 2997 7972"),
         ("grid_ref", {"point": [{"lat": 48.0, "lon": 2.0}]}, None),
         ("grid_ref", {"point": [{"lat": None, "lon": 2.0}]}, None),
         ("grid_ref", {}, None),
