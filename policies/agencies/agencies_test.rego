@@ -158,3 +158,79 @@ test_border_work_silences_flags_and_nothing_else if {
 		count(data.agencies[lower(agency)].silence) == 0 with input as others
 	}
 }
+
+# --- uses ---
+
+searched := object.union(
+	q.fetch("SCP", "Person", ["ref"], {
+		"filter": ["identifiers.value", "date_of_birth"],
+		"identify": ["identifiers.value"],
+		"link": ["native_key"],
+		"match": ["date_of_birth"],
+	}),
+	{"f0.identifiers": {
+		"source": "scp", "agency": "SCP", "entity": "Identifier", "parent": "f0", "limit": 100,
+		"read": ["kind", "value"],
+		"uses": {"match": ["kind", "value"], "identify": ["value"]},
+	}},
+)
+
+officer := q.asked("response_officer", "NMC", "OFFICER_SAFETY", searched)
+
+plain_uses := {id: ruling.uses | some id, ruling in decision.resources} if {
+	decision := gateway.decision with input as officer
+}
+
+uses_with(rules) := {id: ruling.uses | some id, ruling in decision.resources} if {
+	decision := gateway.decision with input as officer with data.agencies.scp.not_uses as rules
+}
+
+test_an_owner_takes_back_any_use_of_a_field if {
+	every use, fields in searched.f0.uses {
+		every field in fields {
+			field in plain_uses.f0[use]
+			left := uses_with({"f0": {use: {field}}})
+			not field in object.get(left.f0, use, [])
+			object.remove(left.f0, [use]) == object.remove(plain_uses.f0, [use])
+		}
+	}
+	face := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("NIS", "FaceCandidate", ["rank"], {"face": ["likeness"]}))
+	decision := gateway.decision with input as face with data.agencies.nis.not_uses as {"f0": {"face": {"likeness"}}}
+	decision.resources.f0.uses == {}
+	note := decision.resources.f0.notes.likeness
+	[note.rule, note.desk, note.action] == ["nis.not_uses", "face", "refer"]
+	offences := q.asked("immigration_enforcement", "BID", "OFFICER_SAFETY", object.union(
+		q.fetch("SCP", "Person", ["ref"], {}),
+		{"f0.offending": {
+			"source": "scp", "agency": "SCP", "entity": "Offence", "parent": "f0", "limit": 100,
+			"read": [], "uses": {"count": ["serious"]},
+		}},
+	))
+	counted := gateway.decision with input as offences
+	counted.resources["f0.offending"].uses == {"count": ["serious"]}
+	uncounted := gateway.decision with input as offences with data.agencies.scp.not_uses as {"f0.offending": {"count": {"serious"}}}
+	uncounted.resources["f0.offending"].uses == {}
+}
+
+test_a_use_of_a_parts_field_is_taken_back_from_its_records_criteria_too if {
+	left := uses_with({"f0.identifiers": {"filter": {"value"}, "identify": {"value"}}})
+	left.f0.filter == ["date_of_birth"]
+	not left.f0.identify
+	not left["f0.identifiers"].identify
+	left["f0.identifiers"].match == ["kind", "value"]
+}
+
+test_what_is_hidden_is_neither_asked_for_in_full_nor_matched if {
+	hidden := gateway.decision with input as officer with data.agencies.scp.hide as {"f0.identifiers": {"value"}}
+	not hidden.resources.f0.uses.identify
+	hidden.resources["f0.identifiers"].uses == {"match": ["kind"]}
+	hidden.resources.f0.uses.match == ["date_of_birth"]
+	hidden.resources["f0.identifiers"].notes.value.rule == "scp.hide"
+}
+
+test_nobody_takes_back_a_use_of_anothers_data if {
+	decision := gateway.decision with input as officer with data.agencies.bid.not_uses as {"f0": {"filter": {"date_of_birth"}}}
+	decision.resources.f0.uses == plain_uses.f0
+	ours := gateway.decision with input as officer with data.agencies.nmc.not_uses as {"f0": {"filter": {"date_of_birth"}}}
+	ours.resources.f0.uses.filter == ["identifiers.value"]
+}

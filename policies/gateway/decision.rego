@@ -179,20 +179,35 @@ capped(outcome, asked) := min([asked, data.tables.limits.records]) if outcome.sh
 # METADATA
 # title: Without the fields an agency keeps back, and with the conditions it adds
 narrowed(id, ruling) := object.union_n([
-	object.remove(ruling, ["read", "whole"]),
+	object.remove(ruling, ["read", "uses", "whole"]),
+	{"uses": still(ruling.uses, object.get(owners.taken_back, id, {}))},
 	{"rows": fewer(id, ruling.rows), "read": object.remove(unlined(ruling.read, hidden), hidden)},
 	{"whole": unlined({"ref": whole}, hidden).ref | some key, whole in ruling; key == "whole"},
 	{"beside": {"rows": fewer(id, told.rows)} | some key, told in ruling; key == "beside"},
-	{"notes": {field: kept_back(agencies) | some field, agencies in owners.hidden[id]; ruling.read[field]}},
+	{"notes": {field: kept_back(agencies, "hide") | some field, agencies in owners.hidden[id]; ruling.read[field]}},
+	{"notes": {field: kept_back(agencies, "not_uses") |
+		some use, fields in owners.taken_back[id]
+		some field in input.resources[id].uses[use]
+		agencies := fields[field]
+		not ruling.read[field]
+	}},
 ]) if {
 	ruling.show
 	hidden := object.keys(object.get(owners.hidden, id, {}))
 } else := ruling
 
 # METADATA
+# title: The uses that no agency takes back
+still(uses, taken) := {use: kept |
+	some use, fields in uses
+	kept := [field | some field in fields; not taken[use][field]]
+	count(kept) > 0
+}
+
+# METADATA
 # title: What is said of a field that agencies keep back
-kept_back(agencies) := object.union(data.tables.release.field_note, {
-	"rule": concat(".", [agency, "hide"]),
+kept_back(agencies, by) := object.union(data.tables.release.field_note, {
+	"rule": concat(".", [agency, by]),
 	"desk": desk("owner", upper(agency)),
 }) if {
 	agency := sort(agencies)[0]

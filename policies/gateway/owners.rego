@@ -2,7 +2,7 @@
 # title: What the agencies say
 # description: >-
 #   The owner of a resource and the agency of the person who asks may each withhold, silence, hide
-#   fields and narrow rows. Nothing that an agency can write widens anything.
+#   fields, take back uses of them and narrow rows. Nothing that an agency can write widens anything.
 package gateway.owners
 
 import data.gateway.lib
@@ -57,6 +57,40 @@ hidden[id][field] contains agency if {
 }
 
 # METADATA
+# title: Uses of fields that agencies take back, each with which agencies
+# description: What is hidden is not told by asking who bears it, or by matching it, either.
+not_used[id][use][field] contains agency if {
+	some agency in parties
+	some id, uses in data.agencies[agency].not_uses
+	has_say(agency, id)
+	some use, fields in uses
+	some field in fields
+}
+
+not_used[id][use][field] contains agency if {
+	some id, fields in hidden
+	some field, agencies in fields
+	some agency in agencies
+	some use in ["identify", "match"]
+}
+
+# METADATA
+# title: The same, of a part's fields also as its record's criteria name them
+taken_back := object.union(not_used, as_criteria)
+
+# METADATA
+# title: Uses of a part's fields as its record's criteria name them, "identifiers.value"
+as_criteria[fetch][use][concat(".", [path, field])] contains agency if {
+	some id, uses in not_used
+	contains(id, ".")
+	fetch := split(id, ".")[0]
+	path := substring(id, count(fetch) + 1, -1)
+	some use, fields in uses
+	some field, agencies in fields
+	some agency in agencies
+}
+
+# METADATA
 # title: Conditions that an agency adds
 narrowed[id] contains rows if {
 	some agency in parties
@@ -66,7 +100,7 @@ narrowed[id] contains rows if {
 
 # METADATA
 # title: Resources on which an agency has something to say, if only that it has not agreed
-touched := (((silent | object.keys(withheld)) | object.keys(hidden)) | object.keys(narrowed)) | {id |
+touched := ((((silent | object.keys(withheld)) | object.keys(hidden)) | object.keys(narrowed)) | object.keys(taken_back)) | {id |
 	some agency in (asked - consenting)
 	some id in lib.of_agency(agency)
 }

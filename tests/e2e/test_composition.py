@@ -124,10 +124,16 @@ HOSTILE = st.sampled_from(
 )
 
 
+USES = ("filter", "identify", "link", "match", "count", "face")
+
+
 @st.composite
 def says(draw: st.DrawFn, ids: tuple[str, ...], fields: tuple[str, ...]) -> dict[str, Any]:
     """All that one agency's package says, of any resource, its own or another's."""
     some = st.sampled_from(ids)
+    taken = st.fixed_dictionaries(
+        {}, optional={use: st.lists(st.sampled_from(fields), max_size=3) for use in USES}
+    )
     said = {
         "consents": draw(st.sampled_from([True, True, True, False])),
         "withhold": draw(st.dictionaries(some, st.just(NO), max_size=2)),
@@ -136,6 +142,7 @@ def says(draw: st.DrawFn, ids: tuple[str, ...], fields: tuple[str, ...]) -> dict
             st.dictionaries(some, st.lists(st.sampled_from(fields), unique=True), max_size=3)
         ),
         "rows": draw(st.dictionaries(some, CONDITIONS, max_size=2)),
+        "not_uses": draw(st.dictionaries(some, taken, max_size=2)),
     }
     return said | draw(st.one_of(st.just({}), HOSTILE))
 

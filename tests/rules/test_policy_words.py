@@ -14,7 +14,7 @@ from tests.opa import POLICIES, program
 
 FILES = sorted(file for file in POLICIES.rglob("*.rego") if not file.stem.endswith("_test"))
 BESIDE = (Path(__file__).parents[2] / "docs/onboarding/vlr.rego", EXPLAIN / "explain.rego")
-SAYS = {"withhold", "silence", "hide", "rows"}  # what an agency may write
+SAYS = {"withhold", "silence", "hide", "not_uses", "rows"}  # what an agency may write
 DECIDES = {
     "gateway.casework": {"asking", "deciding", "listed", "name"},
     "gateway.fields": {"on_ladder"},
