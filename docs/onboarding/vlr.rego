@@ -13,7 +13,7 @@ consents := true
 # title: Only entries that the register keeps current
 # custom:
 #   owner: VLR
-#   reason: An entry that has lapsed would name a keeper who is none.
+#   reason: An entry that has lapsed would name a keeper who is none. Ask the vehicle and camera desk.
 rows[id] := lib.eq("retention", "CURRENT") if {
 	some id in (lib.of_type("Vehicle") & lib.of_agency("VLR"))
 }
@@ -22,7 +22,7 @@ rows[id] := lib.eq("retention", "CURRENT") if {
 # title: Keepers are not for immigration control
 # custom:
 #   owner: VLR
-#   reason: Keepers give their names to be on the road, and for nothing else.
+#   reason: Keepers give their names to be on the road, and for nothing else. Ask the vehicle and camera desk.
 withhold[id] := {
 	"rule": "vlr.keepers",
 	"text": "The register's keepers are not given for immigration control.",

@@ -14,7 +14,7 @@ import data.gateway.subject
 # title: The budgets of a question, as obligations
 # custom:
 #   owner: all agencies
-#   reason: A gateway that answers everything quickly is a way to copy a database.
+#   reason: A gateway that answers everything quickly is a way to copy a database. Ask a supervisor, or the desk of one's own agency.
 charged contains {"type": "budget", "attributes": {
 	"name": name,
 	"title": row.title,
@@ -33,6 +33,9 @@ charged contains {"type": "budget", "attributes": {
 
 # METADATA
 # title: Every question is counted
+# custom:
+#   owner: all agencies
+#   reason: What may be copied in bulk is counted by what it could tell. Ask the gateway desk.
 counts(row) if row.when == "always"
 
 # METADATA

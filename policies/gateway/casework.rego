@@ -12,6 +12,9 @@ import data.gateway.subject
 # METADATA
 # title: Allowed with its terms, or refused in public words
 # entrypoint: true
+# custom:
+#   owner: all agencies
+#   reason: What is done beside a question is decided as a question is, or not done. No desk can change it.
 decision := {
 	"version": 1,
 	"serial": data.tables.release.serial,
@@ -32,7 +35,7 @@ decision := {
 # title: The name of the refusal that applies
 # custom:
 #   owner: all agencies
-#   reason: Only a desk of the agency that holds a record can say who else may see it.
+#   reason: Only a desk of the agency that holds a record can say who else may see it. Ask that desk.
 name := "question" if {
 	not well_formed
 } else := "agency" if {
@@ -66,6 +69,9 @@ act := input.casework.act
 
 # METADATA
 # title: A question of the version that these rules know
+# custom:
+#   owner: all agencies
+#   reason: What these rules do not know they must not allow. No desk can change it.
 well_formed if {
 	input.version == 1
 	input.action.name == "casework"
@@ -78,7 +84,7 @@ well_formed if {
 # title: One of the roles that the table lists for the action, and none that goes ill with it
 # custom:
 #   owner: all agencies
-#   reason: Who releases records must have no searches of their own to profit from.
+#   reason: Who releases records must have no searches of their own to profit from. Ask the owner's desk.
 listed if {
 	some role in subject.held
 	role in data.tables.casework.acts[act]
@@ -91,7 +97,7 @@ listed if {
 # title: Why a release cannot be asked for
 # custom:
 #   owner: all agencies
-#   reason: A desk must be able to see why somebody asks, and for how long.
+#   reason: A desk must be able to see why somebody asks, and for how long. Ask the owner's desk.
 asking := "purpose" if {
 	not subject.acting
 } else := "purpose_basis" if {
@@ -112,6 +118,9 @@ asking := "purpose" if {
 
 # METADATA
 # title: An urgency of the table, and no longer than it allows
+# custom:
+#   owner: all agencies
+#   reason: A desk can only answer in time what says how urgent it is. Ask the gateway desk.
 in_time if {
 	data.tables.casework.urgencies[input.casework.urgency]
 	brief
@@ -119,6 +128,9 @@ in_time if {
 
 # METADATA
 # title: For some time, and no longer than the table allows
+# custom:
+#   owner: all agencies
+#   reason: What is released for ever is nobody's to look after. Ask the owner's desk.
 brief if {
 	input.casework.for_s > 0
 	input.casework.for_s <= data.tables.casework.longest_s
@@ -128,7 +140,7 @@ brief if {
 # title: Why a request cannot be decided so
 # custom:
 #   owner: all agencies
-#   reason: A desk gives no more than was asked for, and says why it gives nothing.
+#   reason: A desk gives no more than was asked for, and says why it gives nothing. Ask the desk that decided.
 deciding := "own_request" if {
 	input.casework.own
 } else := "verdict" if {
@@ -140,7 +152,7 @@ deciding := "own_request" if {
 # title: Why nothing can be added to a budget
 # custom:
 #   owner: all agencies
-#   reason: Somebody else than who used it up says how much more is needed, and for how long.
+#   reason: Somebody else than who used it up says how much more is needed, and for how long. Ask the owner's desk.
 budgeting := "own_request" if {
 	input.casework.own
 } else := "budget" if {
@@ -149,6 +161,9 @@ budgeting := "own_request" if {
 
 # METADATA
 # title: A budget of the table, by no more than it allows and for no longer
+# custom:
+#   owner: all agencies
+#   reason: More than a day needs is a way to copy a database. Ask the gateway desk.
 enlarging if {
 	data.tables.budgets.kinds[input.casework.budget]
 	input.casework.extra > 0
@@ -170,6 +185,9 @@ granting if {
 
 # METADATA
 # title: Nothing, with a code that says why
+# custom:
+#   owner: all agencies
+#   reason: Somebody who is refused is told why. Ask the desk that refused.
 refusing if {
 	data.tables.casework.refusal_codes[input.casework.refusal]
 	input.casework.fields == []
@@ -178,6 +196,9 @@ refusing if {
 
 # METADATA
 # title: Whose desk is asked, whose is told when it does not answer, how soon it is to, and how many may wait
+# custom:
+#   owner: all agencies
+#   reason: Who waits must know for whom, and how long. Ask the owner's desk.
 terms := {
 	"desk": desk,
 	"on_call": obligations.on_call(desk),

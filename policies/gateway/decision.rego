@@ -29,6 +29,9 @@ import data.gateway.subject
 # title: A refusal, or what may be seen of each resource
 # description: Asked to confirm, only the serial under which earlier decisions still hold.
 # entrypoint: true
+# custom:
+#   owner: all agencies
+#   reason: Nothing is seen that was not decided. No desk can change it.
 decision := {
 	"version": 1,
 	"serial": data.tables.release.serial,
@@ -103,6 +106,9 @@ by_words := {id: shown |
 
 # METADATA
 # title: Of one resource; behind the firewall some places say nothing, whatever the matrix says
+# custom:
+#   owner: all agencies
+#   reason: What must not be told is not told by a refusal either. No desk can change it.
 seen(named, place, agency, type, limit, read, uses) := {"show": "silent"} if {
 	data.tables.outcomes[named].show == "silent"
 } else := {"show": "silent"} if {
@@ -116,18 +122,27 @@ seen(named, place, agency, type, limit, read, uses) := {"show": "silent"} if {
 
 # METADATA
 # title: An owner whose desk can be told of something
+# custom:
+#   owner: all agencies
+#   reason: Nobody is promised a notice that no desk would get. Ask the gateway desk.
 default has_desk(_) := false
 
 has_desk(agency) if data.tables.agencies[agency].desk
 
 # METADATA
 # title: The next step to a record that is a hit, by its kind
+# custom:
+#   owner: all agencies
+#   reason: A hit without a next step helps nobody. Ask the owner's desk.
 asked_by(entity) := "requestRelease" if {
 	data.tables.casework.releasable[entity]
 } else := "call"
 
 # METADATA
 # title: Records that are not shown, of which only is told that there is one, and whom to call
+# custom:
+#   owner: all agencies
+#   reason: Who needs protection is spoken of by those who protect them. Ask the public protection desk.
 beside(named, place, agency) := {"beside": {
 	"rows": lib.all_of(rows.victims(named, fields.side(agency))),
 	"note": note(firewall.setting.note, concat(":", [place, "firewall"]), agency),
@@ -139,12 +154,18 @@ beside(named, place, agency) := {"beside": {
 
 # METADATA
 # title: Nobody listed it
+# custom:
+#   owner: all agencies
+#   reason: What nobody thought of is not shown. Ask the gateway desk.
 unlisted(place, agency) := {"notes": {"": note(data.tables.release.default_note, rule, agency)}} if {
 	rule := concat(":", [place, "unlisted"])
 }
 
 # METADATA
 # title: The same for every agency that is asked the same, so that it is worked out once
+# custom:
+#   owner: all agencies
+#   reason: One decision shows the same of everybody's data. Ask the gateway desk.
 shape(named, place, side, type, limit, read, uses, reachable) := {
 	"show": outcome.show,
 	"limit": capped(outcome, limit),
@@ -162,6 +183,9 @@ shape(named, place, side, type, limit, read, uses, reachable) := {
 
 # METADATA
 # title: What is said of whatever is held back and has no note of its own; its owner is added
+# custom:
+#   owner: all agencies
+#   reason: No "no" goes without somebody to ask. Ask the owner's desk.
 usual(named, place) := object.union(data.tables.release.field_note, {"rule": concat(":", [place, named])})
 
 # METADATA
@@ -172,6 +196,9 @@ form(place) := "component" if {
 
 # METADATA
 # title: As many as asked for, within the table's limit; of a hit one
+# custom:
+#   owner: all agencies
+#   reason: A hit tells no more than that there is one. No desk can change it.
 capped(outcome, _) := data.tables.limits.hit if outcome.show == "hit"
 
 capped(outcome, asked) := min([asked, data.tables.limits.records]) if outcome.show != "hit"
@@ -206,6 +233,9 @@ still(uses, taken) := {use: kept |
 
 # METADATA
 # title: What is said of a field that agencies keep back
+# custom:
+#   owner: all agencies
+#   reason: Who keeps something back says so, and answers for it. Ask the desk of the agency named.
 kept_back(agencies, by) := object.union(data.tables.release.field_note, {
 	"rule": concat(".", [agency, by]),
 	"desk": desk("owner", upper(agency)),
@@ -239,6 +269,9 @@ swapped(field, word) := word if {
 
 # METADATA
 # title: The note of an outcome, if it has one, standing or where something is held back
+# custom:
+#   owner: all agencies
+#   reason: No "no" goes without somebody to ask. Ask the desk that the note names.
 notes(named, place, agency) := object.union({"?": {"desk": desk("owner", agency)}}, {at: told |
 	outcome := data.tables.outcomes[named]
 	told := note(outcome.note, concat(":", [place, named]), agency)
@@ -247,6 +280,9 @@ notes(named, place, agency) := object.union({"?": {"desk": desk("owner", agency)
 
 # METADATA
 # title: What is said of records or elements that their owner's conditions make hits
+# custom:
+#   owner: all agencies
+#   reason: Who may not read a record may know whom to ask for it. Ask the owner's desk.
 on_hits := {id: note(said, concat(":", [place, "handling"]), agency) |
 	some type, ids in lib.by_type
 	handling.bound(type)
@@ -270,6 +306,9 @@ note(said, rule, agency) := {
 
 # METADATA
 # title: The owner's own desk where the table says "owner", if there is one
+# custom:
+#   owner: all agencies
+#   reason: Only who holds data can say more of them. Ask the owner's desk.
 desk(said, agency) := said if {
 	said != "owner"
 } else := data.tables.agencies[agency].desk if {

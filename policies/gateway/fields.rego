@@ -40,6 +40,9 @@ outcomes := {named | some named in outcome_name}
 
 # METADATA
 # title: Whether data are the subject's own agency's
+# custom:
+#   owner: all agencies
+#   reason: An agency reads its own data under its own rules. Ask the owner's desk.
 side(agency) := "own" if {
 	agency == input.subject.agency
 } else := "other"
@@ -72,6 +75,9 @@ placed(place, whose) := cell(place)[whose]
 
 # METADATA
 # title: The cell of a place for the role and the purpose; "*" stands for all the others
+# custom:
+#   owner: all agencies
+#   reason: Who sees what for which purpose was agreed by all agencies, cell by cell. Ask the gateway desk.
 cell(place) := found if {
 	found := data.tables.matrix[place][subject.column][input.context.purpose]
 } else := found if {
@@ -92,6 +98,9 @@ beyond contains id if {
 
 # METADATA
 # title: An outcome may ask for training and say what holds without it
+# custom:
+#   owner: all agencies
+#   reason: Some things are read rightly only by people trained for them. Ask the desk that the note names.
 settled(named) := named if {
 	outcome := data.tables.outcomes[named]
 	trained(outcome)
@@ -105,6 +114,9 @@ trained(outcome) if lib.trained(outcome.needs)
 
 # METADATA
 # title: How each field asked for is shown; what is not here is denied
+# custom:
+#   owner: all agencies
+#   reason: A field that nobody listed is not shown. Ask the gateway desk.
 manners(named, type, asked) := {field: manner |
 	data.tables.outcomes[named].show == "records"
 	some field in asked
@@ -113,6 +125,9 @@ manners(named, type, asked) := {field: manner |
 
 # METADATA
 # title: How one field is shown to somebody whose clearance reaches it
+# custom:
+#   owner: all agencies
+#   reason: A marking is the owner's word on who may read, field by field. No desk can change it.
 manner_of(named, type, field) := said(outcome, chosen(outcome, field, known)) if {
 	outcome := data.tables.outcomes[named]
 	known := data.tables.fields[type][field]
@@ -128,6 +143,9 @@ said(outcome, manner) := handling.by_paragraphs(stated(outcome.read["*"])) if {
 # METADATA
 # title: A field by its own name, else as all the others, else by the ladder of sensitivity
 # description: A field that holds a component has no value of its own; its component is decided.
+# custom:
+#   owner: all agencies
+#   reason: A field is shown by its own rule before it is shown by a general one. Ask the gateway desk.
 chosen(outcome, field, known) := "CLEAR" if {
 	known[2]
 } else := outcome.read[field] if {
@@ -144,7 +162,7 @@ chosen(outcome, field, known) := "CLEAR" if {
 # title: The role's rung reaches the field's class, and the class is one the ladder may give at all
 # custom:
 #   owner: all agencies
-#   reason: Intelligence and safeguarding are never given by default.
+#   reason: Intelligence and safeguarding are never given by default. Ask the gateway desk.
 on_ladder(class) if {
 	ranks := data.tables.ladder.ranks
 	ranks[class] <= subject.rung
@@ -172,6 +190,9 @@ agreed_uses(named, type, whose, uses) := {use: fields |
 
 # METADATA
 # title: A use is listed for the type, not taken back by the outcome, and its component is shown
+# custom:
+#   owner: all agencies
+#   reason: To search by a field tells as much as to read it. Ask the gateway desk.
 may_use(named, type, whose, use, field) if {
 	field in data.tables.uses[type][use]
 	not field in object.get(data.tables.outcomes[named], ["not_uses", use], [])
@@ -180,6 +201,9 @@ may_use(named, type, whose, use, field) if {
 
 # METADATA
 # title: A field inside a component may be used only where the component is not silent
+# custom:
+#   owner: all agencies
+#   reason: What is silent must not answer to a search. No desk can change it.
 component_shown(_, _, field) if not contains(field, ".")
 
 component_shown(type, whose, field) if {

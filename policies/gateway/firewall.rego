@@ -10,6 +10,9 @@ import data.gateway.subject
 
 # METADATA
 # title: It stands before this purpose
+# custom:
+#   owner: all agencies
+#   reason: People report crimes without being asked for their papers. No desk can change it.
 stands if input.context.purpose in data.tables.switches.firewall_purposes
 
 # METADATA
@@ -19,7 +22,7 @@ stands if input.context.purpose in data.tables.switches.firewall_purposes
 #   the wall itself.
 # custom:
 #   owner: all agencies
-#   reason: One slip of one hand must not lower what victims rely on.
+#   reason: One slip of one hand must not lower what victims rely on. No desk can change it.
 setting := data.tables.switches.firewall_settings[word] if {
 	word := data.tables.switches.firewall
 	word in data.tables.switches.firewall_lowered_by
@@ -29,7 +32,7 @@ setting := data.tables.switches.firewall_settings[word] if {
 # title: They are not shown; that there is one is told, and whom to call
 # custom:
 #   owner: all agencies
-#   reason: A victim is met by those who protect them, and through nobody else.
+#   reason: A victim is met by those who protect them, and through nobody else. No desk can change it.
 told if {
 	stands
 	setting.victims == "hit"
@@ -41,7 +44,7 @@ told if {
 # description: Only where every owner asked has a desk to tell; the gateway itself asks without one.
 # custom:
 #   owner: all agencies
-#   reason: Who answers for a victim must be able to warn them.
+#   reason: Who answers for a victim must be able to warn them. No desk can change it.
 open if {
 	stands
 	setting.victims == "shown"
@@ -54,13 +57,16 @@ open if {
 
 # METADATA
 # title: Places that say nothing before such a purpose, by every setting
+# custom:
+#   owner: all agencies
+#   reason: That something is held on a victim tells already who is one. No desk can change it.
 silenced := {place | stands; some place in data.tables.switches.firewall_silent}
 
 # METADATA
 # title: No record answers that stands on a victim's or a witness's role
 # custom:
 #   owner: all agencies
-#   reason: Who reports a crime must not be found through the report.
+#   reason: Who reports a crime must not be found through the report. No desk can change it.
 rows := [lib.eq("victim", false)] if {
 	stands
 	not open
@@ -68,6 +74,9 @@ rows := [lib.eq("victim", false)] if {
 
 # METADATA
 # title: Without a whole switch nothing is decided
+# custom:
+#   owner: all agencies
+#   reason: Half a switch protects nobody. Ask the gateway desk.
 whole if {
 	is_string(data.tables.switches.firewall)
 	is_array(data.tables.switches.firewall_purposes)

@@ -11,6 +11,9 @@ import data.gateway.lib
 
 # METADATA
 # title: The conditions with one of these words in the table, among those that there are
+# custom:
+#   owner: all agencies
+#   reason: What a condition means was agreed by all agencies. Ask the gateway desk.
 conditions(words) := [name |
 	some name in data.tables.handling.listed
 	data.tables.handling.conditions[name].enforce in words
@@ -27,6 +30,9 @@ needs := object.union(arguments, {"sanitised": "sanitised_text", "notify": "ref"
 # METADATA
 # title: The words that can be carried out other than by a hit, for one type
 # description: An owner whose desk nobody can tell of a reading is not told of it.
+# custom:
+#   owner: all agencies
+#   reason: What cannot be carried out as its owner asks is not shown. Ask the owner's desk.
 known_words(type, reachable) := ({"label"} | {word |
 	some word, field in needs
 	data.tables.fields[type][field]
@@ -37,7 +43,7 @@ known_words(type, reachable) := ({"label"} | {word |
 # description: Conditions bind everybody but the agency that set them.
 # custom:
 #   owner: all agencies
-#   reason: Conditions protect sources, so what is in doubt is a hit; the owner's desk, which the hit names, can say more.
+#   reason: Conditions protect sources, so what is in doubt is a hit. Ask the owner's desk, which the hit names.
 whole("own", _, _) := "CLEAR"
 
 whole("other", type, _) := "CLEAR" if not bound(type)
@@ -46,6 +52,9 @@ whole("other", type, reachable) := cases(known_words(type, reachable)) if bound(
 
 # METADATA
 # title: A type whose records or elements have a handling code of their own
+# custom:
+#   owner: all agencies
+#   reason: A paragraph may need more care than its report. Ask the owner's desk.
 bound(type) if data.tables.fields[type].handling
 
 # METADATA
@@ -61,6 +70,9 @@ unsaid(words) := [lib.all_of([lib.one_of("conditions", conditions({word})), lib.
 
 # METADATA
 # title: Not one that may be shown
+# custom:
+#   owner: all agencies
+#   reason: A condition in doubt counts as the strictest. Ask the owner's desk.
 closed(words) := lib.any_of(array.concat([lib.one_of("conditions", others)], unsaid(words))) if {
 	others := [name |
 		some name in data.tables.handling.listed
@@ -70,6 +82,9 @@ closed(words) := lib.any_of(array.concat([lib.one_of("conditions", others)], uns
 
 # METADATA
 # title: For the reader's unit, for this purpose, today still, as far as it says so
+# custom:
+#   owner: all agencies
+#   reason: Who shares for one unit, purpose or time has not shared for another. Ask the owner's desk.
 meant := {
 	"unit": lib.any_of([lib.is_null("named_units"), lib.one_of("named_units", units)]),
 	"purpose": lib.any_of([lib.is_null("named_purposes"), lib.eq("named_purposes", input.context.purpose)]),
@@ -78,6 +93,9 @@ meant := {
 
 # METADATA
 # title: The reader's agency and the units that it answers for
+# custom:
+#   owner: all agencies
+#   reason: A unit is named where its agency answers for it. Ask the gateway desk.
 units := array.concat([input.subject.agency], object.get(data.tables.agencies, [input.subject.agency, "units"], []))
 
 # METADATA
@@ -112,7 +130,7 @@ under(these, words, manner) := {
 # description: In clear where no paragraph is coded C; else the owner's sanitised text stands for it.
 # custom:
 #   owner: all agencies
-#   reason: A report must not tell in one text what its paragraphs keep back; the desk of its originator can release it.
+#   reason: A report must not tell in one text what its paragraphs keep back. Ask the desk of its originator to release it.
 by_paragraphs(manner) := [
 	{"when": lib.eq("restricted_paragraph", false), "as": "CLEAR"},
 	{"when": lib.all_of([]), "as": "SANITISED_TEXT"},

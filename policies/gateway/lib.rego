@@ -89,6 +89,9 @@ trained(name) if name in subject.training
 
 # METADATA
 # title: A border or immigration officer asks for border or immigration work
+# custom:
+#   owner: all agencies
+#   reason: Who asks for protection must not meet border work for it. No desk can change it.
 border_work if {
 	input.subject.agency == "BID"
 	input.context.purpose in {"IMMIGRATION_CONTROL", "BORDER_SECURITY"}
@@ -104,6 +107,9 @@ reading := {[resource.entity, resource.read] | some resource in input.resources}
 
 # METADATA
 # title: The classes of sensitivity that are read
+# custom:
+#   owner: all agencies
+#   reason: How sensitive a field is does not depend on who holds it. Ask the gateway desk.
 classes := {class |
 	some [entity, read] in reading
 	some field in read

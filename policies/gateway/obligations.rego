@@ -16,7 +16,7 @@ import data.gateway.subject
 # title: A search by face and a break-glass question need their reason in words
 # custom:
 #   owner: all agencies
-#   reason: The most intrusive questions are accounted for one by one.
+#   reason: The most intrusive questions are accounted for one by one. No desk can change it.
 required contains {"type": "require_reason", "attributes": {}} if lib.asks_by_face
 
 required contains {"type": "require_reason", "attributes": {}} if input.context.reason_code == "R12"
@@ -26,7 +26,7 @@ required contains {"type": "require_reason", "attributes": {}} if input.context.
 # description: For the kinds of records that the owner's row of `tripwires` lists.
 # custom:
 #   owner: all agencies
-#   reason: Silence must not cost an officer's life.
+#   reason: Silence must not cost an officer's life. No desk can change it.
 required contains notice(id, "SILENT_MATCH", silent, data.tables.casework.tripwire_due_s) if {
 	not subject.unattended
 	silent := [lib.eq("silent", true), rows.retained]
@@ -41,7 +41,7 @@ required contains notice(id, "SILENT_MATCH", silent, data.tables.casework.tripwi
 # title: An owner learns of each record of a victim or a witness that a lowered firewall shows
 # custom:
 #   owner: all agencies
-#   reason: Who answers for a victim must be able to warn them.
+#   reason: Who answers for a victim must be able to warn them. No desk can change it.
 required contains notice(id, "VICTIM_SHOWN", victims, firewall.setting.due_s) if {
 	firewall.open
 	some id in fields.fetches
@@ -54,7 +54,7 @@ required contains notice(id, "VICTIM_SHOWN", victims, firewall.setting.due_s) if
 # title: An owner learns of each record shown that they coded so
 # custom:
 #   owner: all agencies
-#   reason: Who shares on that condition must be able to follow what is done with it, and their desk is told.
+#   reason: Who shares on that condition must be able to follow what is done with it. Ask the owner's desk.
 required contains notice(id, "RECORD_SHOWN", [handling.telling], data.tables.handling.notify_due_s) if {
 	not subject.unattended
 	some id in fields.fetches
@@ -66,6 +66,9 @@ required contains notice(id, "RECORD_SHOWN", [handling.telling], data.tables.han
 
 # METADATA
 # title: That an owner's desk is told of what is found of these rows, and another in time
+# custom:
+#   owner: all agencies
+#   reason: A notice that names no desk reaches nobody. Ask the gateway desk.
 notice(id, about, these, due_s) := {"type": "notify_owner", "attributes": {
 	"about": about,
 	"agency": agency,
@@ -81,6 +84,9 @@ notice(id, about, these, due_s) := {"type": "notify_owner", "attributes": {
 
 # METADATA
 # title: The desk that is told when another does not answer in time
+# custom:
+#   owner: all agencies
+#   reason: Somebody is awake when a life depends on it. Ask the gateway desk.
 on_call(desk) := object.get(data.tables.casework.on_call, desk, data.tables.casework.on_call["*"])
 
 # METADATA
@@ -88,7 +94,7 @@ on_call(desk) := object.get(data.tables.casework.on_call, desk, data.tables.case
 # description: Which uses of a field make it such a search is in the table of casework.
 # custom:
 #   owner: all agencies
-#   reason: The most intrusive searches are accounted for, and not one person's alone.
+#   reason: The most intrusive searches are accounted for, and not one person's alone. No desk can change it.
 required contains {"type": duty, "attributes": {"kind": use, "resource": id}} if {
 	some duty, uses in data.tables.casework.obliged
 	some use in uses
@@ -100,14 +106,14 @@ required contains {"type": duty, "attributes": {"kind": use, "resource": id}} if
 # title: Nobody asks without end
 # custom:
 #   owner: all agencies
-#   reason: What one officer asks in an hour or a day is bounded, and more is a supervisor's to give.
+#   reason: What one officer asks in an hour or a day is bounded, and more is a supervisor's to give. No desk can change it.
 required contains one if some one in budgets.charged
 
 # METADATA
 # title: The most intrusive questions ask for a sign-in that is not long ago
 # custom:
 #   owner: all agencies
-#   reason: A device that was left unlocked must not search faces.
+#   reason: A device that was left unlocked must not search faces. No desk can change it.
 required contains {"type": "reauthenticate", "attributes": {"max_age_s": row.max_age_s, "acr": row.acr}} if {
 	row := data.tables.obligations.reauthenticate
 	fresh(row)
@@ -115,6 +121,9 @@ required contains {"type": "reauthenticate", "attributes": {"max_age_s": row.max
 
 # METADATA
 # title: By a use of a field, or by the reason given
+# custom:
+#   owner: all agencies
+#   reason: A device that was left unlocked must not ask the most intrusive questions. No desk can change it.
 fresh(row) if {
 	some use in row.uses
 	some resource in input.resources
@@ -127,7 +136,7 @@ fresh(row) if input.context.reason_code in row.reason_codes
 # title: Some records are shown for a time only
 # custom:
 #   owner: all agencies
-#   reason: An image that stays on a device is a copy of it.
+#   reason: An image that stays on a device is a copy of it. No desk can change it.
 required contains {"type": "time_box", "attributes": {"seconds": row.seconds}} if {
 	row := data.tables.obligations.time_box
 	some entity in row.entities
@@ -138,11 +147,14 @@ required contains {"type": "time_box", "attributes": {"seconds": row.seconds}} i
 # title: What could be photographed from a screen says whose screen it was
 # custom:
 #   owner: all agencies
-#   reason: A picture of a screen is traced to who asked, and so is seldom taken.
+#   reason: A picture of a screen is traced to who asked, and so is seldom taken. No desk can change it.
 required contains {"type": "watermark", "attributes": {}} if marked
 
 # METADATA
 # title: By the kind of record, or by the class of a field
+# custom:
+#   owner: all agencies
+#   reason: A picture of a screen is traced to who asked. No desk can change it.
 marked if {
 	some entity in data.tables.obligations.watermark.entities
 	entity in lib.entities

@@ -15,21 +15,30 @@ asked := object.keys(lib.by_agency)
 
 # METADATA
 # title: The agencies that have a say, which are those whose data are asked for, and the one that asks
+# custom:
+#   owner: all agencies
+#   reason: Nobody else has a say on what passes between two agencies. No desk can change it.
 parties := {lower(agency) | some agency in (asked | {input.subject.agency})}
 
 # METADATA
 # title: An agency has a say on its own data and on what its own people are shown
+# custom:
+#   owner: all agencies
+#   reason: Each agency answers for its own data and its own people. No desk can change it.
 has_say(agency, id) if agency in {lower(input.resources[id].agency), lower(input.subject.agency)}
 
 # METADATA
 # title: An owner without a policy of its own has agreed to nothing
 # custom:
 #   owner: all agencies
-#   reason: Data stay with who answers for them.
+#   reason: Data stay with who answers for them. Ask the owner's desk.
 consenting := {agency | some agency in asked; data.agencies[lower(agency)].consents}
 
 # METADATA
 # title: Withheld by an agency, in its words
+# custom:
+#   owner: all agencies
+#   reason: Data stay with who answers for them. Ask the desk that the note names.
 withheld := {id: sort(notes)[0] |
 	some id in {id | some agency in parties; some id, _ in data.agencies[agency].withhold}
 	notes := [note |
@@ -41,6 +50,9 @@ withheld := {id: sort(notes)[0] |
 
 # METADATA
 # title: Answered as if nothing were held
+# custom:
+#   owner: all agencies
+#   reason: That a record exists can endanger somebody. No desk can change it.
 silent := {id |
 	some agency in parties
 	some id in data.agencies[agency].silence
@@ -49,6 +61,9 @@ silent := {id |
 
 # METADATA
 # title: Fields that agencies keep back, each with which
+# custom:
+#   owner: all agencies
+#   reason: Data stay with who answers for them. Ask the desk that the note names.
 hidden[id][field] contains agency if {
 	some agency in parties
 	some id, fields in data.agencies[agency].hide
@@ -59,6 +74,9 @@ hidden[id][field] contains agency if {
 # METADATA
 # title: Uses of fields that agencies take back, each with which agencies
 # description: What is hidden is not told by asking who bears it, or by matching it, either.
+# custom:
+#   owner: all agencies
+#   reason: What may not be read must not be found out by searching either. Ask the desk that the note names.
 not_used[id][use][field] contains agency if {
 	some agency in parties
 	some id, uses in data.agencies[agency].not_uses
@@ -92,6 +110,9 @@ as_criteria[fetch][use][concat(".", [path, field])] contains agency if {
 
 # METADATA
 # title: Conditions that an agency adds
+# custom:
+#   owner: all agencies
+#   reason: Data stay with who answers for them. Ask the owner's desk.
 narrowed[id] contains rows if {
 	some agency in parties
 	some id, rows in data.agencies[agency].rows

@@ -10,7 +10,7 @@ import data.gateway.subject
 # title: The name of the refusal that applies
 # custom:
 #   owner: all agencies
-#   reason: A question without role, purpose and reason is nobody's business.
+#   reason: A question without role, purpose and reason is nobody's business. Ask the gateway desk.
 name := "question" if {
 	not well_formed
 } else := "agency" if {
@@ -42,12 +42,18 @@ name := "question" if {
 
 # METADATA
 # title: The refusal in public words
+# custom:
+#   owner: all agencies
+#   reason: Who is refused is told why. Ask the desk that the refusal names.
 refusal := {"rule": concat(".", ["refuse", name]), "text": said.text, "desk": said.desk} if {
 	said := data.tables.refusals[name]
 }
 
 # METADATA
 # title: An officer's question of the version that these rules know
+# custom:
+#   owner: all agencies
+#   reason: What these rules do not know they must not allow. No desk can change it.
 well_formed if {
 	input.version == 1
 	input.action.name == "query"
@@ -67,7 +73,7 @@ current if {
 # title: A purpose without a basis and a review cannot be used
 # custom:
 #   owner: all agencies
-#   reason: What no law allows and nobody reviews must not be done.
+#   reason: What no law allows and nobody reviews must not be done. Ask the gateway desk.
 based if {
 	subject.purpose.legal_basis != ""
 	subject.purpose.reviewed_on != ""
@@ -76,6 +82,9 @@ based if {
 
 # METADATA
 # title: Somebody else is named for whom the question is asked
+# custom:
+#   owner: all agencies
+#   reason: Who asks for somebody else says for whom. No desk can change it.
 for_somebody if {
 	is_string(input.context.on_behalf_of)
 	input.context.on_behalf_of != input.subject.id
@@ -85,7 +94,7 @@ for_somebody if {
 # title: Structured context comes before free text
 # custom:
 #   owner: all agencies
-#   reason: A reference can be checked afterwards, words less so.
+#   reason: A reference can be checked afterwards, words less so. Ask the gateway desk.
 reasoned if count(data.tables.reasons[input.context.reason_code].any) == 0
 
 reasoned if {
@@ -97,7 +106,7 @@ reasoned if {
 # title: A case reference in a form that the asker's agency gives its cases; another is none
 # custom:
 #   owner: all agencies
-#   reason: A reference that nobody can look up accounts for nothing.
+#   reason: A reference that nobody can look up accounts for nothing. Ask the gateway desk.
 default own_case := false
 
 own_case if {
@@ -107,6 +116,9 @@ own_case if {
 
 # METADATA
 # title: What was given with the question, as the table of reasons names it
+# custom:
+#   owner: all agencies
+#   reason: A question is judged by what came with it. No desk can change it.
 given := {
 	"incident": input.context.incident_given,
 	"case": own_case,

@@ -14,7 +14,7 @@ import data.gateway.subject
 # title: Releases that bear on a fetch and have not ended
 # custom:
 #   owner: all agencies
-#   reason: A desk releases until a moment, not for good.
+#   reason: A desk releases until a moment, not for good. Ask the owner's desk.
 open[id] contains one if {
 	some one in input.releases
 	one.until > input.context.time
@@ -26,7 +26,7 @@ open[id] contains one if {
 # title: The fields that a release shows of a kind of record
 # custom:
 #   owner: all agencies
-#   reason: No desk releases what the agencies together keep back, nor above a reader's clearance.
+#   reason: What the agencies together keep back, and what is above a reader's clearance, stays so. No desk can change it.
 shows(one, entity) := {field |
 	some field in one.fields
 	field in data.tables.casework.releasable[entity]

@@ -12,28 +12,28 @@ import data.gateway.subject
 # description: Records due for review stay searchable; what is to be disposed of never is.
 # custom:
 #   owner: all agencies
-#   reason: A late review must not hide a danger, and what is disposed of is gone.
+#   reason: A late review must not hide a danger, and what is disposed of is gone. No desk can change it.
 retained := lib.one_of("retention", ["CURRENT", "REVIEW_DUE"])
 
 # METADATA
 # title: No record above the lower of the person's clearance and the role's ceiling
 # custom:
 #   owner: all agencies
-#   reason: A marking is the owner's word on who may read.
+#   reason: A marking is the owner's word on who may read. No desk can change it.
 cleared := lib.one_of("marking", subject.markings)
 
 # METADATA
 # title: Only what was collected for a purpose that agrees with this one
 # custom:
 #   owner: all agencies
-#   reason: Data given for one purpose are not at hand for any other.
+#   reason: Data given for one purpose are not at hand for any other. No desk can change it.
 agreeing := lib.one_of("collected_for", subject.purpose.agrees_with)
 
 # METADATA
 # title: A silent record is seen by its owner's covert readers only
 # custom:
 #   owner: all agencies
-#   reason: That a record exists can endanger an operation or a person.
+#   reason: That a record exists can endanger an operation or a person. No desk can change it.
 overt(whose) := [] if {
 	whose == "own"
 	lib.trained("covert_read")
@@ -44,7 +44,7 @@ overt(whose) := [] if {
 # description: The year alone, so that of a date known by its year or month no day is too late.
 # custom:
 #   owner: all agencies
-#   reason: Children's records do not go abroad on a guess of their age.
+#   reason: Children's records do not go abroad on a guess of their age. No desk can change it.
 adults(outcome) := [lib.before("date_of_birth", sprintf("%d", [year - 18]))] if {
 	outcome.adult
 	year := to_number(substring(input.context.time, 0, 4))
@@ -70,6 +70,9 @@ victims(named, whose) := array.concat(lawful(whose), array.concat([lib.eq("victi
 
 # METADATA
 # title: The conditions that an outcome adds
+# custom:
+#   owner: all agencies
+#   reason: Some records of a kind are for some purposes only. Ask the desk that the note names.
 added(named) := array.concat(own, adults(outcome)) if {
 	outcome := data.tables.outcomes[named]
 	own := only(outcome)
@@ -77,6 +80,9 @@ added(named) := array.concat(own, adults(outcome)) if {
 
 # METADATA
 # title: The conditions that an outcome itself sets; some outcomes show also what was placed for us
+# custom:
+#   owner: all agencies
+#   reason: What one agency placed for another is told to that other. Ask the owner's desk.
 only(outcome) := [lib.any_of(array.concat(parts, [lib.eq("placed_by", input.subject.agency)]))] if {
 	outcome.or_placed_by_us
 	parts := lib.only_parts(outcome.only)

@@ -5,13 +5,16 @@ package gateway.subject
 
 # METADATA
 # title: Every role that there is
+# custom:
+#   owner: all agencies
+#   reason: A role is what all agencies agreed that it is. Ask the gateway desk.
 roles := data.tables.roles
 
 # METADATA
 # title: Roles that the subject's agency may give
 # custom:
 #   owner: all agencies
-#   reason: An agency vouches for its own people only.
+#   reason: An agency vouches for its own people only. Ask the gateway desk.
 held := {name |
 	fresh("posting")
 	some name in input.subject.roles
@@ -22,7 +25,7 @@ held := {name |
 # title: An attribute that its source said lately enough; what is stale is not held
 # custom:
 #   owner: all agencies
-#   reason: People move, training lapses and clearances end.
+#   reason: People move, training lapses and clearances end. Ask the gateway desk.
 fresh(attribute) if {
 	said := time.parse_rfc3339_ns(input.subject.as_at[attribute])
 	age := time.parse_rfc3339_ns(input.context.time) - said
@@ -33,7 +36,7 @@ fresh(attribute) if {
 # title: Somebody said lately enough that the person is on duty
 # custom:
 #   owner: all agencies
-#   reason: Who is off duty has nobody to stop and nothing to look up.
+#   reason: Who is off duty has nobody to stop and nothing to look up. Ask the gateway desk.
 on_duty if {
 	input.subject.on_duty == true
 	fresh("on_duty")
@@ -43,7 +46,7 @@ on_duty if {
 # title: Somebody whose work is in the consoles asks no questions, whatever else they hold
 # custom:
 #   owner: all agencies
-#   reason: Who sets or audits the rules must not also use them.
+#   reason: Who sets or audits the rules must not also use them. Ask the gateway desk.
 barred if {
 	some name in input.subject.roles
 	not roles[name].queries
@@ -53,7 +56,7 @@ barred if {
 # title: The role that holds the purpose; of several the one with the lowest rank
 # custom:
 #   owner: all agencies
-#   reason: Two roles together would be a permission that nobody gave.
+#   reason: Two roles together would be a permission that nobody gave. Ask the gateway desk.
 acting := ordered[0][1] if {
 	ordered := sort([[roles[name].rank, name] |
 		some name in held
@@ -66,7 +69,7 @@ acting := ordered[0][1] if {
 # title: The role on whose behalf a role asks, if it asks for others; else itself
 # custom:
 #   owner: all agencies
-#   reason: Who asks for somebody else has the narrower of both rights.
+#   reason: Who asks for somebody else has the narrower of both rights. Ask the gateway desk.
 principal(name) := roles[roles[name].on_behalf] if {
 	roles[name].on_behalf
 } else := roles[name] if {
@@ -90,13 +93,16 @@ column := role.column if role.column == principal(acting).column
 
 # METADATA
 # title: The rung of the ladder, the lower of both on another's behalf
+# custom:
+#   owner: all agencies
+#   reason: Who asks for somebody else has the narrower of both rights. No desk can change it.
 rung := min({data.tables.ladder.ranks[role.ladder], data.tables.ladder.ranks[principal(acting).ladder]})
 
 # METADATA
 # title: The training that counts; of whom somebody asks for none is known
 # custom:
 #   owner: all agencies
-#   reason: Who asks for somebody else has the narrower of both rights.
+#   reason: Who asks for somebody else has the narrower of both rights. Ask the gateway desk.
 training := [] if {
 	role.on_behalf
 } else := input.subject.training if {
@@ -105,18 +111,30 @@ training := [] if {
 
 # METADATA
 # title: The row of the purpose asked for
+# custom:
+#   owner: all agencies
+#   reason: A purpose without a row has no basis. Ask the gateway desk.
 purpose := data.tables.purposes[input.context.purpose]
 
 # METADATA
 # title: Every clearance that there is
+# custom:
+#   owner: all agencies
+#   reason: A clearance is what all agencies agreed that it is. Ask the gateway desk.
 levels := data.tables.clearances
 
 # METADATA
 # title: Where the question comes from; an app that is not registered is nowhere
+# custom:
+#   owner: all agencies
+#   reason: An app that nobody registered may be anybody's. Ask the gateway desk.
 app := data.tables.apps[input.subject.app]
 
 # METADATA
 # title: Each clearance that has a say, of the person, the role, whom they ask for, app and network
+# custom:
+#   owner: all agencies
+#   reason: A high clearance is no need to know, and a screen in the street is no office. No desk can change it.
 ceilings := [
 	input.subject.clearance,
 	role.clearance,
@@ -129,7 +147,7 @@ ceilings := [
 # title: The lowest of them
 # custom:
 #   owner: all agencies
-#   reason: A high clearance is no need to know, and a screen in the street is no office.
+#   reason: A high clearance is no need to know, and a screen in the street is no office. Ask the gateway desk.
 clearance := ordered[0][1] if {
 	ordered := sort([[levels[name].rank, name] | some name in ceilings])
 	count(ordered) == count(ceilings)

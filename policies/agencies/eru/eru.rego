@@ -13,7 +13,7 @@ consents := true
 # title: Our names for groups stay with people trained in intelligence
 # custom:
 #   owner: ERU
-#   reason: A group's name can give an operation away.
+#   reason: A group's name can give an operation away. Ask the Regional unit's intelligence desk.
 hide[id] contains "name" if {
 	some id in (lib.of_type("OrganisedGroup") & lib.of_agency("ERU"))
 	not lib.trained("intelligence")
@@ -23,7 +23,7 @@ hide[id] contains "name" if {
 # title: Our reports are not for partners abroad
 # custom:
 #   owner: ERU
-#   reason: Another country gets reports through liaison, under its agreement.
+#   reason: Another country gets reports through liaison, under its agreement. Ask the Regional unit's intelligence desk.
 withhold[id] := {
 	"rule": "eru.partners",
 	"text": "Reports are exchanged through liaison channels.",

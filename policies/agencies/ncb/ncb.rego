@@ -13,7 +13,7 @@ consents := true
 # title: Referrals as a possible victim of trafficking are not for border work
 # custom:
 #   owner: NCB
-#   reason: A possible victim must be able to come forward.
+#   reason: A possible victim must be able to come forward. Ask the National bureau's intelligence desk.
 silence contains id if {
 	lib.border_work
 	some id in (lib.safeguarding & lib.of_agency("NCB"))

@@ -13,7 +13,7 @@ consents := true
 # title: Ranking by face is for people trained for it
 # custom:
 #   owner: NIS
-#   reason: An untrained eye takes a likeness for an identity.
+#   reason: An untrained eye takes a likeness for an identity. Ask the facial search desk.
 withhold[id] := {
 	"rule": "nis.operators",
 	"text": "Refer to a trained operator.",

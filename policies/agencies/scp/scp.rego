@@ -13,7 +13,7 @@ consents := true
 # title: Safeguarding flags are not for border work
 # custom:
 #   owner: SCP
-#   reason: Who asks the police for protection must not meet border work for it.
+#   reason: Who asks the police for protection must not meet border work for it. Ask the Saltcoast records desk, or the public protection desk.
 silence contains id if {
 	lib.border_work
 	some id in (lib.safeguarding & lib.of_agency("SCP"))
