@@ -68,6 +68,7 @@ class Field:
     reveals: tuple[Reveal, ...] = ()
     derived: str | None = None
     from_: tuple[str, ...] = ()
+    coarse_by: tuple[str, ...] = ()  # fields whose masked values are told where a mask leaves none
     bands: Mapping[str, tuple[Any, ...]] = EMPTY
     hidden: bool = False
     guard: bool = False  # the guard of every record rests on it

@@ -104,7 +104,7 @@ class _Reader:
     def field(self, name: str, data: Mapping[str, Any], key: str) -> Field:
         self.name(name, key)
         known = {"type", "marking", "class", "masks", "uses", "reveals", "derived", "from", "bands"}
-        self.table(data, key, known | {"hidden", "guard", "doc"})
+        self.table(data, key, known | {"coarse_by", "hidden", "guard", "doc"})
         if data.get("marking") not in MARKINGS:
             self.fault(f"{key}.marking", "each field needs a marking: O or OS")
         if data.get("class") not in CLASSES:
@@ -125,6 +125,7 @@ class _Reader:
             reveals=tuple(self.reveals(data, f"{key}.reveals")),
             derived=data.get("derived"),
             from_=tuple(data.get("from", ())),
+            coarse_by=tuple(data.get("coarse_by", ())),
             bands=MappingProxyType(bands),
             hidden=data.get("hidden", False),
             guard=data.get("guard", False),
@@ -269,6 +270,7 @@ def declared_vocabulary(data: Mapping[str, Any], file: str) -> tuple[Vocabulary,
     )
     _check_references(vocabulary, reader)
     _check_reveals(vocabulary, reader)
+    _check_coarse(vocabulary, reader)
     whole = replace(
         vocabulary,
         derived=MappingProxyType(dict(_derived(vocabulary))),
@@ -316,6 +318,19 @@ def _check_reveals(vocabulary: Vocabulary, reader: _Reader) -> None:
                         for name in set(reveal.fields) - {EVERYTHING}:
                             if name not in vocabulary.entities[entity].fields:
                                 reader.fault(key, f"{entity} has no field {name}")
+
+
+def _check_coarse(vocabulary: Vocabulary, reader: _Reader) -> None:
+    """What is told in a field's stead stands in a component of the same record, "point.lat"."""
+    for name, entity in vocabulary.entities.items():
+        for field in entity.fields.values():
+            for dotted in field.coarse_by:
+                part, _, inner = dotted.partition(".")
+                type_ = entity.fields[part].type.name if part in entity.fields else ""
+                known = vocabulary.components.get(type_)
+                if known is None or inner not in known.fields:
+                    key = f"entity.{name}.fields.{field.name}.coarse_by"
+                    reader.fault(key, f"no component of {name} has {dotted}")
 
 
 def _check_kind(

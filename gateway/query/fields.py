@@ -163,12 +163,35 @@ class Fields:
             told = partial(self.event, fetch, Outcome.MASKED, note, manner)
             if manner == SANITISED_TEXT:
                 return sanitised(tell, told, self.event(fetch, Outcome.WITHHELD, note))
-            return masked(tell, read, self.shaping.mask(manner, spec), told, spec.type.many)
+            mask = self.shaping.mask(manner, spec)
+            beside = self.coarse(part, spec, manner)
+            return masked(tell, read, mask, told, spec.type.many, beside)
 
         if manner is None or isinstance(manner, str):
             return shown(manner)
         ways = {named: shown(named) for named in (None, *(case.manner for case in manner))}
         return ByCase(self.manner_of(self.agreed.grants[fetch.id], part, spec.name), ways)
+
+    def coarse(self, part: PartGrant, spec: Field, manner: str) -> Callable[[Values], str | None]:
+        """What the mask leaves of the fields that are told where it leaves nothing of this one."""
+        vocabulary = self.shaping.catalogue.vocabulary
+        asked: list[tuple[str, str, Mask]] = []
+        for dotted in spec.coarse_by:
+            inside, _, name = dotted.partition(".")
+            type_ = vocabulary.fields_of(part.part.type)[inside].type.name
+            asked.append(
+                (inside, name, self.shaping.mask(manner, vocabulary.fields_of(type_)[name]))
+            )
+
+        def told(values: Values) -> str | None:
+            left: list[Any] = []
+            for inside, name, mask in asked:
+                for element in (values.get(inside) or ())[:1]:
+                    left.append(mask(element.get(name))[0])
+            whole = len(left) == len(asked) > 0 and None not in left
+            return ", ".join(map(str, left)) if whole else None
+
+        return told
 
     def reader(self, spec: Field) -> Build:
         if spec.derived:
@@ -255,12 +278,23 @@ def withheld(tell: Tell, event: Event, many: bool = False) -> Build:
     return build
 
 
-def masked(tell: Tell, read: Build, mask: Mask, told: Callable[[str], Event], many: bool) -> Build:
-    """What the mask leaves of the value, and that it is masked; `told` by what is shown instead."""
+def masked(
+    tell: Tell,
+    read: Build,
+    mask: Mask,
+    told: Callable[[str], Event],
+    many: bool,
+    beside: Callable[[Values], str | None] = lambda _values: None,
+) -> Build:
+    """What the mask leaves of the value, and that it is masked; `told` by what is shown instead,
+    which for a value of which the mask leaves nothing is what it leaves `beside`."""
     events: dict[str | None, Event] = {}
 
     def build(values: Values, at: Place, owner: Owner) -> Any:
-        value, shows = mask(read(values, at, owner))
+        whole = read(values, at, owner)
+        value, shows = mask(whole)
+        if value is None and shows is None and whole is not None:
+            shows = beside(values)
         event = events.get(shows)
         if event is None:
             event = events[shows] = told(shows or "")

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 
 from connectors.conditions import fields_of
 from gateway.catalogue.vocabulary import Vocabulary
-from gateway.model import SANITISED_TEXT, Case, Grant, PartGrant, Show, manners
+from gateway.model import (
+    CLEAR,
+    HIT_ONLY,
+    SANITISED_TEXT,
+    SILENT,
+    Case,
+    Grant,
+    PartGrant,
+    Show,
+    manners,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +41,7 @@ def need_of(grant: Grant, vocabulary: Vocabulary, beside: Iterable[str]) -> Need
             if path and name in fields:
                 needed.add(f"{path}.{name}")
             elif path or name != "ref":  # a record's ref is the gateway's own
-                needed.update((name, *_derived_from(name, grant, vocabulary)))
+                needed.update((name, *_rests_on(name, grant, vocabulary)))
     parts: dict[str, set[str]] = {path.partition(".")[0]: set() for path in shown if path}
     own: set[str] = set()
     for dotted in needed:
@@ -44,6 +54,7 @@ def need_of(grant: Grant, vocabulary: Vocabulary, beside: Iterable[str]) -> Need
 
 
 _UNREAD = frozenset({None, Show.SILENT})
+_NO_MASKS = frozenset({CLEAR, SILENT, HIT_ONLY})
 
 
 def _fields_of_part(part: PartGrant) -> Iterable[str]:
@@ -66,6 +77,10 @@ def _case_fields(cases: tuple[Case, ...]) -> Iterable[str]:
         yield from (name for name in fields_of(case.when) if name != "match_band")
 
 
-def _derived_from(name: str, grant: Grant, vocabulary: Vocabulary) -> Iterable[str]:
+def _rests_on(name: str, grant: Grant, vocabulary: Vocabulary) -> Iterable[str]:
+    """What a field is derived from, and what is told coarsely in its stead where it is masked."""
     field = vocabulary.entities[grant.fetch.entity].fields.get(name)
-    return field.from_ if field is not None and field.derived else ()
+    if field is None:
+        return ()
+    masked = manners(grant.own.read.get(name)) - _NO_MASKS
+    return (*(field.from_ if field.derived else ()), *(field.coarse_by if masked else ()))

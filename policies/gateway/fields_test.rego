@@ -59,23 +59,21 @@ test_every_place_and_field_that_an_outcome_names_exists if {
 	}
 }
 
-# Of what is held back, by whatever word: each role asks for each field of each type, of an agency's own
-# data and of another's.
+# Of what is held back, by whatever word: each role asks for each field of each type, one of them of its
+# own agency's data.
 test_no_no_without_a_rule_a_desk_and_a_next_step if {
 	every decision in everything {
 		every id, resource in decision.resources {
 			answered(id, resource)
 		}
 	}
-	count(everything) > 20
+	count(everything) > 10
 }
 
 everything := [decision |
 	some name, role in data.tables.roles
 	role.queries
-	purpose := role.purposes[0]
-	some agency in [role.agencies[0], "NCB"]
-	decision := gateway.decision with input as q.asked(name, role.agencies[0], purpose, all_of(agency))
+	decision := gateway.decision with input as q.asked(name, role.agencies[0], role.purposes[0], all_of("NCB"))
 ]
 
 all_of(agency) := {concat("", ["f-", type]): resource |

@@ -172,14 +172,15 @@ test_a_hit_names_the_owners_desk_and_the_next_step if {
 
 entities := {type | some type, fields in data.tables.fields; fields.retention}
 
-shown_of_others := [decision.resources.f0 |
+of_each(agency) := {concat("", ["f", type]): q.fetch(agency, type, ["ref"], {}).f0 | some type in entities}
+
+shown_of_others := [ruling |
 	some name, role in data.tables.roles
 	role.queries
 	agency := [one | some one in ["ERU", "NCB"]; not one in role.agencies][0]
-	purpose := role.purposes[0]
-	some type in entities
-	decision := gateway.decision with input as q.asked(name, role.agencies[0], purpose, q.fetch(agency, type, ["ref"], {}))
-	decision.resources.f0.show == "records"
+	decision := gateway.decision with input as q.asked(name, role.agencies[0], role.purposes[0], of_each(agency))
+	some ruling in decision.resources
+	ruling.show == "records"
 ]
 
 test_every_record_of_another_agency_is_shown_by_its_conditions if {

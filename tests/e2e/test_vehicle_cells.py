@@ -115,6 +115,12 @@ async def test_q2_analyst_sees_older_sightings_coarsely(seven: Asker) -> None:
     assert [bool(s["camera"]) for s in ordered] == [True, True, True, False, False]
     masked = answer.said("sightings.camera") + answer.said("sightings.point.lat")
     assert {e["mask"] for e in masked if e["outcome"] == "MASKED"} == {"GRID_1KM"}
+    # The camera's name is null; the square that it stands in is told as its point is.
+    told = {e["path"].split(".")[-2]: e["shows"] for e in answer.said("sightings.camera")}
+    for at, sighting in enumerate(nmc["sightings"]):
+        if sighting["camera"] is None:
+            point = sighting["point"]
+            assert told[str(at)] == f"{point['lat']}, {point['lon']}"
     bureau = await seven.ask("NO", SEEN, {"v": "SN68BTX"}, purpose="OIC_INVESTIGATION")
     exact = {s["when"]: s["point"] for s in bureau.hits("vehicle", owner="NMC")[0]["sightings"]}
     for sighting in ordered[3:]:

@@ -115,6 +115,16 @@ def test_what_a_field_reveals_must_exist() -> None:
     }
 
 
+def test_what_is_told_in_a_fields_stead_must_exist() -> None:
+    data = copy.deepcopy(real())
+    camera = data["entity"]["Sighting"]["fields"]["camera"]
+    camera["coarse_by"] = ["point.lat", "point.height", "direction.lat", "gone.lat"]
+    key = "entity.Sighting.fields.camera.coarse_by"
+    assert faults(data) == {key: "no component of Sighting has gone.lat"}  # the last of three
+    camera["coarse_by"] = ["point.lat", "point.height"]
+    assert faults(data) == {key: "no component of Sighting has point.height"}
+
+
 def test_every_fault_is_told_at_once() -> None:
     data = copy.deepcopy(real())
     person = data["entity"]["Person"]
