@@ -51,7 +51,6 @@ class Root:
     first_arg: str
     after_arg: str
     each: str  # the list of a node whose elements are the rows; "" when the nodes are
-    key: str  # the field of a node that holds its key; "" when each query names it
     page_size: int
     max_depth: int
     max_complexity: int
@@ -210,7 +209,7 @@ def _root(table: Table, limits: Mapping[str, int]) -> Root:
     names = {
         key: table.text(key, default)
         for key, default in (("field", None), ("page_info", "pageInfo"), ("first_arg", "first"),
-                             ("after_arg", "after"), ("each", ""), ("key", ""))
+                             ("after_arg", "after"), ("each", ""))
     }  # fmt: skip
     nodes = tuple(table.text("nodes", "edges.node").split("."))
     for key, name in (*names.items(), *(("nodes", step) for step in nodes)):

@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.catalogue.check import (
@@ -82,8 +83,20 @@ def _settings(file: Path | None) -> tuple[Settings | None, tuple[Fault, ...]]:
     if file is None:
         return Settings(catalogue_dir=_CATALOGUE, secrets_dir=Path("secrets")), ()
     settings, faults = declared_settings(file, os.environ)
-    unread = any(fault.key == WHOLE_FILE for fault in faults)
-    return None if unread else settings, faults
+    if any(fault.key == WHOLE_FILE for fault in faults):
+        return None, faults
+    return settings, (*faults, *_folders(settings, file))
+
+
+def _folders(settings: Settings, file: Path) -> Iterator[Fault]:
+    """What is not where the settings say, and is missed only when somebody needs it."""
+    if not settings.tables_dir.is_dir():
+        text = f"there is no {settings.tables_dir}: /about could name no purpose"
+        yield Fault(file=str(file), key="tables_dir", text=text)
+    only = sorted({app for issuer in settings.issuers for app in issuer.documents_only})
+    if only and not any(settings.documents_dir.glob("*.graphql")):
+        text = f"no document is in {settings.documents_dir}: {', '.join(only)} could ask nothing"
+        yield Fault(file=str(file), key="documents_dir", text=text)
 
 
 def _tried(catalogue: Catalogue, settings: Settings | None) -> tuple[Fault, ...]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
+from copy import deepcopy
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from connectors.registry import connector_class
 from deploy.write_docs import SETTINGS, with_generated
+from gateway.catalogue.mapping import Gallery
 from gateway.configuration import load
 from gateway.errors import GatewayError
 from gateway.settings import declared, documentation
@@ -42,6 +47,72 @@ def test_no_other_error_is_documented() -> None:
     rows = re.findall(r"^\| `([A-Z_]+)` \|", ERRORS, re.MULTILINE)
     assert set(rows) == {kind.code for kind in kinds()} | set(IN_PART)
     assert len(rows) == len(set(rows))
+
+
+HTTP = {"health": "/health", "rate_per_s": 1, "ca_file": "", "max_bytes": 1, "oauth": {
+    "token_url": "http://127.0.0.1:9", "client_id_secret": "x", "client_secret_secret": "x",
+}}  # fmt: skip
+PARAM = {"column": "a", "param": "a", "style": "csv"}
+TAKEN = {"column": "a", "arg": "a", "type": "[ID!]", "style": "list"}
+LISTING: dict[str, Any] = {"path": "/p", "params": [PARAM]}
+CONNECTIONS: dict[str, tuple[dict[str, Any], list[list[str | int]]]] = {
+    "sql": ({"url": "sqlite:////nowhere"}, [[]]),
+    "rest": (
+        {**HTTP, "base_url": "http://127.0.0.1:9", "relations": {"r": LISTING}},
+        [[], ["oauth"], ["relations", "r"], ["relations", "r", "params", 0]],
+    ),
+    "upstream": (
+        {
+            **HTTP,
+            "url": "http://127.0.0.1:9",
+            "relations": {"r": {"field": "f", "args": [TAKEN]}},
+        },
+        [[], ["relations", "r"], ["relations", "r", "args", 0]],
+    ),
+    "vector": (
+        {
+            **HTTP,
+            "base_url": "http://127.0.0.1:9",
+            "relations": {"r": {**LISTING, "search": {"filters": [{"column": "a", "param": "a"}]}}},
+        },
+        [
+            [],
+            ["relations", "r"],
+            ["relations", "r", "search"],
+            ["relations", "r", "search", "filters", 0],
+        ],
+    ),
+}
+
+
+class _Vault:
+    def get(self, name: str) -> str:
+        return name
+
+
+def accepted(connector: str) -> set[str]:
+    """The keys that a connector knows, as it tells them of a key that it does not know."""
+    whole, places = CONNECTIONS[connector]
+    found: set[str] = set()
+    for place in places:
+        config = deepcopy(whole)
+        table: Any = config
+        for step in place:
+            table = table[step]
+        table["colour"] = "red"
+        with pytest.raises(ValueError, match="colour: unknown key; known are") as told:
+            connector_class(connector).from_config(config, _Vault())
+        found |= set(str(told.value).partition("known are ")[2].split(", "))
+    return found
+
+
+def test_every_key_of_a_connection_and_of_a_gallery_is_explained() -> None:
+    text = (ROOT / "docs/connections.md").read_text("utf-8")
+    rows = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    known = {"token_secret", *(field.name for field in fields(Gallery))}
+    known = known.union(*map(accepted, CONNECTIONS))
+    known = {f"{key}_secret" if key in ("base_url", "token_url") else key for key in known}
+    assert rows == known
 
 
 def test_the_example_is_a_configuration() -> None:
