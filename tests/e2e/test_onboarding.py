@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,6 @@ from deploy.demo.population import Population
 from deploy.demo.stack import Stack, environment, running_stack
 from deploy.demo.world.vehicles import GOLD_VRM
 from gateway.app import application, running
-from gateway.catalogue.check import check_sources, connect, load_catalogue
 from gateway.catalogue.conversions import KNOWN_KEYS
 from gateway.catalogue.named import FUNCTIONS
 from gateway.cli.demo import demo_settings
@@ -34,21 +36,61 @@ Body = Mapping[str, Any]
 
 
 @pytest.fixture(scope="module")
-def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A deployer's own copy of the catalogue, with the two forces in it."""
-    copy = tmp_path_factory.mktemp("catalogue")
-    (copy / "sources").mkdir()
-    shutil.copy(ROOT / "deploy" / "catalogue" / "entities.toml", copy)
-    for source in ("nmc", "scp"):
-        shutil.copy(ROOT / "deploy" / "catalogue" / "sources" / f"{source}.toml", copy / "sources")
-    return copy
+def deployer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A deployer's own checkout: the two forces in its catalogue, the example as its settings."""
+    made = tmp_path_factory.mktemp("deployer")
+    (made / "deploy" / "catalogue" / "sources").mkdir(parents=True)
+    shutil.copytree(ROOT / "policies", made / "policies")
+    shutil.copytree(WALK.parent, made / "docs")
+    for folder in ("policy/schemas", "demo/documents"):
+        shutil.copytree(ROOT / "deploy" / folder, made / "deploy" / folder)
+    kept = ["catalogue/entities.toml", "policy/capabilities.json"]
+    for file in (*kept, "catalogue/sources/nmc.toml", "catalogue/sources/scp.toml"):
+        shutil.copy(ROOT / "deploy" / file, made / "deploy" / file)
+    shutil.copy(ROOT / "deploy" / "gateway.example.toml", made / "deploy" / "gateway.toml")
+    return made
 
 
 @pytest.fixture(scope="module")
-def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    copy = tmp_path_factory.mktemp("deployer") / "policies"
-    shutil.copytree(ROOT / "policies", copy)
-    return copy
+def catalogue(deployer: Path) -> Path:
+    return deployer / "deploy" / "catalogue"
+
+
+@pytest.fixture(scope="module")
+def policies(deployer: Path) -> Path:
+    return deployer / "policies"
+
+
+def steps() -> list[list[str]]:
+    """The commands of each step of the walk, as the document has them."""
+    _, _, rest = (ROOT / "docs" / "onboarding.md").read_text("utf-8").partition("## The walk\n")
+    walk, _, _ = rest.partition("\n## ")
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", walk, re.DOTALL | re.MULTILINE)
+    return [[line.strip() for line in block.splitlines()] for block in blocks]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell:
+    """Where a deployer types the commands of the walk."""
+
+    folder: Path
+    opa: Path
+    environment: Mapping[str, str]
+
+    async def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """One command; `opa` and `portcullis` are those of this test."""
+        programs = {"opa": self.opa, "portcullis": Path(sys.executable).with_name("portcullis")}
+        name, *given = shlex.split(command)
+        return await asyncio.to_thread(
+            subprocess.run,
+            [str(programs.get(name, name)), *given],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +153,17 @@ async def opa_has_read(stack: Stack, path: str) -> None:
 
 
 async def test_two_files_and_a_restart_of_the_gateway_alone(
-    stack: Stack, catalogue: Path, policies: Path, population: Population, opa_program: Path
+    stack: Stack,
+    deployer: Path,
+    catalogue: Path,
+    policies: Path,
+    population: Population,
+    opa_program: Path,
 ) -> None:
+    [secret], [copy_mapping], [check], [copy_policy, check_bundle] = steps()
+    shell = Shell(folder=deployer, opa=opa_program, environment=environment(stack))
+    assert secret.startswith("export GATEWAY_SECRET_VLR_DB_URL=sqlite+aiosqlite:///")
+    assert "GATEWAY_SECRET_VLR_DB_URL" in shell.environment
     truth = next(v for v in population.vehicles if v.vrm == GOLD_VRM)
     async with gateway(stack, catalogue, policies) as client:
         before = await ask(client, stack, "RO", "OFFICER_SAFETY")
@@ -121,19 +172,21 @@ async def test_two_files_and_a_restart_of_the_gateway_alone(
             assert said(before, field) == ["No source holds this."]
             assert all(v[field] is None for v in before["data"]["vehicle"])
 
-    shutil.copy(WALK / "vlr.toml", catalogue / "sources")
+    assert (await shell.run(copy_mapping)).returncode == 0
+    checked = await shell.run(check)
+    # the register holds what its mapping says, and the planted fault of a force is still told
+    told = [line.split(": ")[:2] for line in checked.stderr.splitlines()]
+    assert told == [["sources/nmc.toml", "entity.Person.parts.warnings.0.kind"], ["1 faults."]]
+    assert "3 sources map" in checked.stdout
     async with gateway(stack, catalogue, policies) as client:
         # one file is not enough: the owner has not spoken yet, so its data are not shown
         halfway = await ask(client, stack, "RO", "OFFICER_SAFETY")
         assert {v["owner"] for v in halfway["data"]["vehicle"]} == {"NMC", "SCP"}
         assert "WITHHELD" in {e["outcome"] for e in halfway["extensions"]["disclosure"]}
 
-    shutil.copy(WALK / "vlr.rego", policies / "agencies")
-    await asyncio.to_thread(
-        subprocess.run,
-        [str(opa_program), "check", "--strict", "--bundle", str(policies)],
-        check=True,
-    )
+    assert (await shell.run(copy_policy)).returncode == 0
+    bundle = await shell.run(check_bundle)
+    assert bundle.returncode == 0, bundle.stderr
     await opa_has_read(stack, "agencies/vlr/consents")
     async with gateway(stack, catalogue, policies) as client:
         after = await ask(client, stack, "RA", "PREVENT_DETECT_CRIME")
@@ -157,30 +210,6 @@ async def test_two_files_and_a_restart_of_the_gateway_alone(
         control = await ask(client, stack, "IE", "IMMIGRATION_CONTROL")
         assert all(v["keeper"] is None for v in control["data"]["vehicle"])
         assert {e.get("rule") for e in control["extensions"]["disclosure"]} >= {"vlr.keepers"}
-
-
-async def test_the_register_holds_what_its_mapping_says(stack: Stack, catalogue: Path) -> None:
-    own = catalogue.parent / "checked"
-    shutil.copytree(catalogue, own, dirs_exist_ok=True)
-    shutil.copy(WALK / "vlr.toml", own / "sources")
-    loaded = load_catalogue(own)
-    sources = connect(loaded, Environment(stack))
-    try:
-        faults = await check_sources(loaded, sources)
-        assert [fault for fault in faults if fault.file == "sources/vlr.toml"] == []
-    finally:
-        for source in sources.values():
-            await source.aclose()
-
-
-class Environment:
-    """The secrets of a stack, as connectors ask for them."""
-
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
-
-    def get(self, name: str) -> str:
-        return self.stack.secrets[name]
 
 
 def test_every_key_of_the_mapping_language_is_explained() -> None:
