@@ -52,7 +52,7 @@ def declared_files(directory: Path) -> tuple[Catalogue, tuple[Fault, ...]]:
     """
     faults: list[Fault] = []
     words = _toml(directory / VOCABULARY, directory, faults)
-    vocabulary, found = declared_vocabulary(words or {"version": 1}, VOCABULARY)
+    vocabulary, found = declared_vocabulary({"version": 1} if words is None else words, VOCABULARY)
     faults.extend(found)
     files: list[tuple[str, Mapping[str, Any]]] = []
     for file in sorted((directory / "sources").glob("*.toml")):

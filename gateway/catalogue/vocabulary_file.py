@@ -67,7 +67,7 @@ class _Reader:
 
     def each(self, data: Mapping[str, Any], name: str, key: str) -> list[tuple[str, Any]]:
         """The tables in the table `name`; what is no table is a fault."""
-        held = data.get(name, {})
+        held = data.get(name, {}) if isinstance(data, dict) else None
         if not isinstance(held, dict):
             self.fault(key, "must be a table")
             return []

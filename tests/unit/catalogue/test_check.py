@@ -84,6 +84,19 @@ def test_a_directory_without_vocabulary_says_so(tmp_path: Path) -> None:
     assert "cannot be read" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "key"), [("", "version"), ("version = 1\nheader = 3\n", "header.fields")]
+)
+def test_a_vocabulary_that_says_nothing_of_use_is_at_fault_too(
+    tmp_path: Path, text: str, key: str
+) -> None:
+    files(tmp_path, b='version = 1\nid = "b"\nconnector = "sql"')
+    (tmp_path / "entities.toml").write_text(text, "utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_catalogue(tmp_path)
+    assert told(caught.value) == [("entities.toml", key), ("sources/b.toml", "agency")]
+
+
 # --- connecting ----------------------------------------------------------------------------------
 
 
