@@ -32,7 +32,7 @@ from deploy.demo.world.happenings import (
     Stop,
     Vehicle,
 )
-from deploy.demo.world.images import make_images
+from deploy.demo.world.images import make_images, retained
 from deploy.demo.world.intelligence import (
     make_disruptions,
     make_groups,
@@ -40,7 +40,13 @@ from deploy.demo.world.intelligence import (
     make_reports,
     with_support,
 )
-from deploy.demo.world.people import draw_people, make_pairs, share_documents
+from deploy.demo.world.people import (
+    draw_other_sexes,
+    draw_people,
+    lengthen_names,
+    make_pairs,
+    share_documents,
+)
 from deploy.demo.world.places import make_addresses
 from deploy.demo.world.records import cast, give_history, make_incidents, make_referrals
 from deploy.demo.world.truth import (
@@ -142,9 +148,11 @@ def make_population(
     everybody = draw_people(dice("people"), people, as_of, addresses, phones)
     everybody.update(golden_people(as_of, addresses))
     kept = {truth: name for name, truth in GOLD.items()}
+    lengthen_names(dice("long names"), everybody, kept)
     share_documents(dice("documents"), everybody, kept)
     pairs = make_pairs(dice("pairs"), everybody, kept)
     make_copies(dice("copies"), everybody, as_of, kept)
+    draw_other_sexes(dice("sexes"), everybody, kept)
     progress("records", 0.4)
     give_status(dice("status"), everybody, as_of, kept)
     casts = cast(dice("casts"), everybody, tuple(kept))
@@ -172,7 +180,9 @@ def make_population(
         disruptions=make_disruptions(dice("disruptions"), as_of, groups),
         operations=make_operations(dice("operations"), everybody, as_of, vehicles, GOLD),
         referrals=tuple(make_referrals(dice("referrals"), everybody, as_of)),
-        images=make_images(dice("images"), everybody, as_of, GOLD),
+        images=retained(
+            dice("retention"), make_images(dice("images"), everybody, as_of, GOLD), everybody
+        ),
         pairs=pairs,
         dual_roles=frozenset({*casts.dual, GOLD["GOLD-1"], GOLD["GOLD-6"]}),
         gold=GOLD,

@@ -121,6 +121,8 @@ _ROLES = {
     "RECRUITER": "RE",
 }
 _SEXES = {"MALE": "m", "FEMALE": "f", "OTHER": "o"}
+_FIRMS = ("HALLOWBY", "MARLTHORPE", "ASHDYKE", "WRACKHAVEN", "PELLHYTHE", "CRESK BRIDGE")
+_TRADES = ("TYRES", "MARINE", "HAULAGE", "CARWASH", "LETTINGS")
 _BORN_KEYS = ("dob", "DoB", "born")
 _FIRST_THING = 100_000  # ids of phones, vehicles and places; those of persons are below
 
@@ -133,6 +135,7 @@ def write_eru(path: Path, population: Population) -> None:
     links = list(_links(population, things))
     reports = [r for r in population.reports if r.agency is Agency.ERU]
     named = list(_intel_entities(population, reports, things))
+    links += _fronts(population, things)
     insert(connection, "entity", things.rows(population))
     insert(connection, "link", ((n, *row) for n, row in enumerate(links, start=1)))
     insert(connection, "intel", (_intel(report) for report in reports))
@@ -146,7 +149,7 @@ def write_eru(path: Path, population: Population) -> None:
 
 
 class _Things:
-    """Phones, vehicles and places, each an entity once however often it is named."""
+    """Phones, vehicles, places and firms, each an entity once however often it is named."""
 
     def __init__(self) -> None:
         self._ids: dict[tuple[str, str], int] = {}
@@ -161,6 +164,8 @@ class _Things:
             attrs: dict[str, str] = {}
             if kind == "VEH":
                 attrs = {"make": made[label].make.title(), "Colour": made[label].colour.lower()}
+            elif kind == "ORG":
+                attrs = {"trade": label.split()[-2].lower(), "status": "trading"}
             header = ("1", "A", "P", None, "OS", 0, "K", None, since)
             yield (number, kind, label, json.dumps(attrs), *header)
 
@@ -244,6 +249,22 @@ def _links(population: Population, things: _Things) -> Iterator[tuple[Any, ...]]
     for first, second, relation in _between(population, held):
         silent = int(held[first].silent or held[second].silent)
         yield (int(held[first].key), int(held[second].key), relation, "2/C/P", None, None, silent)
+
+
+def _fronts(population: Population, things: _Things) -> Iterator[tuple[Any, ...]]:
+    """The firms behind which some groups trade: entities like persons, that are nobody's record."""
+    for number, group in enumerate(population.groups):
+        owner = next((m.person for m in group.members if _at_eru(population, m.person)), None)
+        if Agency.ERU in group.refs and owner and number % 3 == 0:
+            label = f"{_FIRMS[number % len(_FIRMS)]} {_TRADES[number % len(_TRADES)]} LTD"
+            key = int(population.key(owner, Agency.ERU))
+            silent = int(group.silent or population.people[owner].copies[Agency.ERU].silent)
+            since = group.last_review.isoformat()
+            yield (key, things.id_of("ORG", label), "ASS", "2/C/P", since, None, silent)
+
+
+def _at_eru(population: Population, truth: str) -> bool:
+    return Agency.ERU in population.people[truth].copies
 
 
 def _between(population: Population, held: dict[str, Copy]) -> Iterator[tuple[str, str, str]]:

@@ -27,6 +27,7 @@ from deploy.demo.world.happenings import (
 )
 from deploy.demo.world.truth import (
     Agency,
+    Custody,
     Governance,
     Name,
 )
@@ -288,11 +289,18 @@ def _custody(population: Population) -> Iterator[Row]:
             if stay.agency is Agency.NMC:
                 released = local(stay.released) if stay.released else None
                 times = (local(stay.arrived), released, _DISPOSALS[stay.disposal])
-                keep = _RETENTION[copy.governance.retention]
+                keep = _custody_retention(stay, copy.governance)
                 taken = person.truth_id in pictured
                 samples = _typist(f"samples:{stay.ref}")
                 prints, dna = samples.random() < 0.9, samples.random() < 0.7
                 yield (stay.ref, copy.key, stay.arrest_offence, *times, taken, prints, dna, keep)
+
+
+def _custody_retention(stay: Custody, held: Governance) -> str:
+    """The record's own, but for one that ended without further action: its review is due at once,
+    and with it that of the images taken."""
+    code = _RETENTION[held.retention]
+    return "R" if code == "A" and stay.disposal == "NO_FURTHER_ACTION" else code
 
 
 def _held_vehicles(population: Population) -> Iterator[tuple[int, Vehicle]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from deploy.demo.world.copies import moment
 from deploy.demo.world.happenings import Image
-from deploy.demo.world.truth import Person
+from deploy.demo.world.truth import Agency, Person
 
 IMAGES = 4000
 DELETED = 0.06  # the share whose deletion is decided
@@ -38,6 +39,28 @@ def make_images(
         retention = "X" if n in deleted else rng.choices("HRQ", (88, 9, 3))[0]
         made.append(_image(rng, n, rng.choice(adults), as_of, retention))
     return tuple(made)
+
+
+def retained(
+    rng: random.Random, images: Sequence[Image], people: Mapping[str, Person]
+) -> tuple[Image, ...]:
+    """The images with the retention that the end of custody asks for.
+
+    Of somebody against whom no further action was taken nothing is simply held: a review is due, or
+    the person has asked for deletion. What was decided before stays decided.
+    """
+    made = []
+    for image in images:
+        held = image.retention == "H" and released_without_action(people[image.person], image.force)
+        code = rng.choices("RQ", (75, 25))[0] if held else image.retention
+        made.append(replace(image, retention=code))
+    return tuple(made)
+
+
+def released_without_action(person: Person, force: Agency) -> bool:
+    """Whether every stay in this force's custody ended without further action."""
+    ends = {stay.disposal for stay in person.custody if stay.agency is force}
+    return ends == {"NO_FURTHER_ACTION"}
 
 
 def _image(rng: random.Random, number: int, person: Person, as_of: date, retention: str) -> Image:

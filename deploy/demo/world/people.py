@@ -20,6 +20,9 @@ from deploy.demo.world.truth import (
 )
 
 PAIRS_OF_A_KIND = 20
+DOUBLE_BARRELLED = 0.04  # the share of people with a family name of two words or more
+LONG = 26  # characters: half of these are longer than old systems keep
+OTHER_SEX = 0.015  # the share of people who are neither male nor female
 SHARED_DOCUMENTS = 40
 _TOWNS = {
     "AL": "Lezhë",
@@ -109,6 +112,44 @@ def _person(
             else None
         ),
     )
+
+
+def lengthen_names(
+    rng: random.Random, people: dict[str, Person], kept: Mapping[str, object]
+) -> None:
+    """Give some people a double-barrelled family name, every other one a long one.
+
+    The words are of the same culture, so a long name says no more of its bearer than a short one.
+    """
+    for person in people.values():
+        if person.truth_id in kept or rng.random() >= DOUBLE_BARRELLED:
+            continue
+        family = words(person.culture).family
+        parts = [person.name.family, rng.choice(family)[0]]
+        least = rng.choice((0, LONG))
+        while len("-".join(parts)) < least:
+            parts.append(rng.choice(family)[0])
+        name = replace(person.name, family="-".join(parts), native=None)
+        number = person.driver_no
+        if number:
+            number = plain(name.family).upper()[:5].ljust(5, "9") + number[5:]
+        people[person.truth_id] = replace(person, name=name, driver_no=number)
+
+
+def draw_other_sexes(
+    rng: random.Random, people: dict[str, Person], kept: Mapping[str, object]
+) -> None:
+    """Let some people be neither male nor female; not every agency that holds them has noted it."""
+    for person in people.values():
+        if person.truth_id in kept or rng.random() >= OTHER_SEX:
+            continue
+        copies = {
+            agency: replace(copy, sex="OTHER")
+            if copy.sex != "NOT_RECORDED" and rng.random() < 0.8
+            else copy
+            for agency, copy in person.copies.items()
+        }
+        people[person.truth_id] = replace(person, sex="OTHER", copies=copies)
 
 
 def plain(word: str) -> str:

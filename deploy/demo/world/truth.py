@@ -201,7 +201,7 @@ class Person:
     culture: str  # ALBANIAN VIETNAMESE ARABIC KURDISH ROMANIAN BRITISH
     name: Name
     born: date
-    sex: str  # MALE FEMALE
+    sex: str  # MALE FEMALE OTHER
     nationality: str
     birth_place: str
     documents: tuple[Document, ...] = ()

@@ -16,10 +16,14 @@ from typing import Any
 import pytest
 
 from deploy.demo.agencies import nmc, scp, vlr
+from deploy.demo.agencies.bid import write_bid
 from deploy.demo.agencies.eru import conditions_text, write_eru
+from deploy.demo.agencies.ncb import write_ncb
 from deploy.demo.agencies.nmc_schema import TABLES
 from deploy.demo.agencies.scp_schema import METADATA
 from deploy.demo.population import Agency, Birth, Name, Population
+from deploy.demo.world.canaries import CANARIES
+from deploy.demo.world.images import released_without_action
 from deploy.demo.world.vehicles import GOLD_VRM
 
 
@@ -63,6 +67,22 @@ def test_eru_keys_drift_and_dates_have_many_forms(eru: Path) -> None:
     born = [attrs[k] for attrs in held for k in ("dob", "DoB", "born") if k in attrs]
     for form in (r"\d\d-[A-Z][a-z]{2}-\d\d", r"\d\d/\d\d/\d{4}", r"\d{4}-\d\d-\d\d", r"\d{8}"):
         assert any(re.fullmatch(form, text) for text in born), form
+
+
+def test_eru_holds_firms_that_are_nobody(eru: Path) -> None:
+    kinds = {kind for (kind,) in rows(eru, "select distinct kind from entity")}
+    assert kinds == {"PER", "VEH", "TEL", "LOC", "ORG"}
+    firms = rows(eru, "select id, attrs from entity where kind = 'ORG'")
+    assert len(firms) > 5
+    assert all(json.loads(attrs)["trade"] for _, attrs in firms)
+    linked = "select distinct x.kind from link l join entity x on x.id = l.a " \
+             "join entity o on o.id = l.b and o.kind = 'ORG'"  # fmt: skip
+    assert rows(eru, linked) == [("PER",)]
+    # nothing that the gateway reads as a person, a phone or a vehicle is one of them
+    firm_ids = {number for number, _ in firms}
+    for view in ("person_v", "phone_v", "vehicle_v"):
+        seen = {number for (number,) in rows(eru, f"select id from {view}")}  # noqa: S608
+        assert seen.isdisjoint(firm_ids)
 
 
 def test_what_hangs_on_a_record_of_eru_is_as_silent_as_it_and_goes_with_it(
@@ -119,6 +139,7 @@ def test_nmc_has_its_traps(world: Population) -> None:
     held = nmc.shares(world)
     births = [row[4] for row in held["nominal"]]
     assert nmc.UNKNOWN_BIRTH in births
+    assert {row[5] for row in held["nominal"]} == {0, 1, 2, 9}
     assert all("'" not in row[1] and row[1] == row[1].upper() for row in held["nominal"])
     assert {row[1] for row in held["nom_warning"]} == {*nmc.WARNINGS.values(), "QX"}
     assert {row[2] for row in held["crime_person"]} == {"S", "D", "V", "W", "I"}
@@ -128,6 +149,53 @@ def test_nmc_has_its_traps(world: Population) -> None:
     assert {"+4", "00", "07"} <= starts
     half_past_one = datetime(2025, 10, 26, 1, 30)  # noqa: DTZ001 - of which there were two
     assert [row[4] for row in held["crime"]].count(half_past_one) >= 2
+
+
+def test_nmc_has_cut_surnames_that_are_longer(world: Population) -> None:
+    """One word or several: 25 characters are kept, and none of the world's names is spoilt else."""
+    kept = {row[0]: row[1] for row in nmc.shares(world)["nominal"]}
+    family = {copy.key: copy.name.family for _, copy in world.held_by(Agency.NMC)}
+    double = [key for key, name in family.items() if "-" in name]
+    cut = [key for key in double if len(nmc.upper(family[key], 60)) > nmc.SURNAME_LENGTH]
+    assert 20 < len(cut) < len(double)
+    for key in cut:
+        assert len(kept[key]) == nmc.SURNAME_LENGTH
+        assert nmc.upper(family[key], 60).startswith(kept[key])
+    whole = family.keys() - set(cut)
+    assert all(kept[key] == nmc.upper(family[key], 60) for key in whole)
+
+
+def test_nmc_reviews_custody_that_ended_without_further_action(world: Population) -> None:
+    held = nmc.shares(world)
+    ends = {(row[5], row[-1]) for row in held["custody"]}
+    assert {code for end, code in ends if end == "NFA"} == {"R", "D", "X"}
+    assert {code for end, code in ends if end == "CHG"} == {"A", "R", "D", "X"}
+
+
+def test_nis_does_not_simply_hold_whom_no_further_action_was_taken_against(
+    world: Population,
+) -> None:
+    drawn = [i for i in world.images if i.person not in CANARIES]
+    released = [i for i in drawn if released_without_action(world.people[i.person], i.force)]
+    assert len(released) > 300
+    assert {i.retention for i in released} == {"R", "Q", "X"}
+    others = [i for i in drawn if not released_without_action(world.people[i.person], i.force)]
+    assert {i.retention for i in others} == {"H", "R", "Q", "X"}
+
+
+def test_ncb_and_bid_write_a_third_sex_as_their_lists_allow(
+    world: Population, tmp_path: Path
+) -> None:
+    write_ncb(tmp_path / "ncb.json", world)
+    write_bid(tmp_path / "bid.json", world)
+    nominals = json.loads((tmp_path / "ncb.json").read_text())["nominals"]
+    assert {n["genderIdentity"] for n in nominals} == {"MAN", "WOMAN", "NON_BINARY", "UNDISCLOSED"}
+    persons = json.loads((tmp_path / "bid.json").read_text())["persons"]
+    genders = {p["personRef"]: p["biographic"]["gender"] for p in persons}
+    assert set(genders.values()) == {"MALE", "FEMALE", "UNSPECIFIED"}
+    others = [copy.key for _, copy in world.held_by(Agency.BID) if copy.sex == "OTHER"]
+    assert others
+    assert {genders[key] for key in others} == {"UNSPECIFIED"}
 
 
 def test_nmc_spells_in_its_own_way() -> None:
@@ -167,7 +235,7 @@ def test_scp_has_its_traps(at_scp: Path) -> None:
     assert any(b.startswith("00/") for b in births)
     names = [n for (n,) in rows(at_scp, "select FullName from vwPerson")]
     assert {"," in name for name in names} == {True, False}
-    assert {g for (g,) in rows(at_scp, "select distinct Gender from vwPerson")} == {*"MFU", ""}
+    assert {g for (g,) in rows(at_scp, "select distinct Gender from vwPerson")} == {*"MFUX", ""}
     doubts = rows(at_scp, "select 1 from vwPerson where NationalityText like '%?'")
     assert doubts
     [(bits,)] = rows(at_scp, "select max(Flags & 1)+max(Flags & 2)+max(Flags & 4)+"
