@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from deploy.demo.agencies import nmc
 from deploy.demo.agencies.nis import embedding
 from deploy.demo.personas import PERSONAS
 from deploy.demo.population import Agency, Population, Report
@@ -152,23 +154,75 @@ async def test_a_place_is_asked_for_no_finer_than_it_is_shown(asker: Asker) -> N
     assert all(postcode.startswith("SQ1 ") for postcode in found)
 
 
-async def test_the_inspectors_list_is_one_query(asker: Asker, population: Population) -> None:
+async def test_a_surname_that_nmc_has_cut_is_found_by_the_whole_one(
+    asker: Asker, population: Population
+) -> None:
+    cut = [
+        copy
+        for _, copy in population.held_by(Agency.NMC)
+        if len(nmc.upper(copy.name.family, 60)) > nmc.SURNAME_LENGTH
+        and copy.governance.retention == "CURRENT"
+    ]
+    assert cut
+    for copy in cut[:3]:
+        who = {"n": [{"family": copy.name.family, "given": copy.name.given}], "a": None}
+        text = PEOPLE + " { hits { owner names { family } identifiers { value } } } }"
+        answer = await asker.ask("AO", text, who, purpose="PROTECT_VULNERABLE")
+        [hit] = [
+            h
+            for h in answer.hits(owner="NMC")
+            if copy.key in {i["value"] for i in h["identifiers"]}
+        ]
+        assert max(len(name["family"]) for name in hit["names"]) == nmc.SURNAME_LENGTH
+
+
+HALF_A_DAY = timedelta(hours=12)
+
+
+async def inspected(
+    asker: Asker,
+    population: Population,
+    text: str,
+    *,
+    beach: str = "Wrackhaven Sands",
+    before: timedelta = HALF_A_DAY,
+) -> Answer:
+    """The inspectors' list of the last landing: a beach, and the hours before and after it."""
     landed = population.now - timedelta(hours=6)
-    answer = await asker.ask(
-        "AO",
-        document("debriefs_missing"),
-        {
-            "beach": "Wrackhaven Sands",
-            "from": (landed - timedelta(hours=12)).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "until": (landed + timedelta(hours=12)).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        },
-        purpose="PROTECT_VULNERABLE",
-        reason="R04",
-    )
+    ends = {"from": landed - before, "until": landed + HALF_A_DAY}
+    spelt = {name: end.strftime("%Y-%m-%dT%H:%M:%SZ") for name, end in ends.items()}
+    given = {"beach": beach, **spelt}
+    return await asker.ask("AO", text, given, purpose="PROTECT_VULNERABLE", reason="R04")
+
+
+async def test_the_inspectors_list_is_one_query(asker: Asker, population: Population) -> None:
+    answer = await inspected(asker, population, document("debriefs_missing"))
     hits = answer.hits("eventSearch")
     assert len(hits) == 7
     assert {hit["debrief"] for hit in hits} == {"NONE"}
     assert answer.data["eventSearch"]["total"] == 7
+
+
+@pytest.mark.parametrize("criterion", ["debrief", "imageTaken", "phoneSeized"])
+async def test_the_inspectors_list_needs_each_of_its_criteria(
+    asker: Asker, population: Population, criterion: str
+) -> None:
+    """Without any one of them somebody else is on it, whom the world has for that."""
+    text, dropped = re.subn(rf"{criterion}: \w+,? ", "", document("debriefs_missing"))
+    assert dropped == 1
+    answer = await inspected(asker, population, text)
+    assert len(answer.hits("eventSearch")) > 7
+
+
+async def test_the_inspectors_list_is_of_one_day_and_one_beach(
+    asker: Asker, population: Population
+) -> None:
+    """At the same beach somebody was missed months before, at another that day one more."""
+    text = document("debriefs_missing")
+    longer = await inspected(asker, population, text, before=timedelta(days=200))
+    assert len(longer.hits("eventSearch")) > 7
+    beside = await inspected(asker, population, text, beach="Shingle Point")
+    assert len(beside.hits("eventSearch")) == 1
 
 
 async def test_groups_not_investigated_and_graded_low(asker: Asker, population: Population) -> None:

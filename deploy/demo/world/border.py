@@ -6,6 +6,7 @@ import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from deploy.demo.world import identifiers
 from deploy.demo.world.copies import moment
@@ -27,6 +28,21 @@ from deploy.demo.world.truth import (
 
 HOTEL_GUESTS = 200
 WITHOUT_DEBRIEF = 7  # of the last boat: no debrief, no image, no phone
+# Who else of that boat lacks all but one of what the seven lack, by where they sat in it, so that
+# no criterion stands for another. An earlier boat at the same beach has one like the seven.
+_ALL_BUT_ONE: Mapping[int, Mapping[str, Any]] = {
+    WITHOUT_DEBRIEF: {"phone_seized": True},
+    WITHOUT_DEBRIEF + 1: {"image_taken": True},
+    WITHOUT_DEBRIEF + 2: {"debrief": "PARTIAL"},
+    WITHOUT_DEBRIEF + 3: {"site": BEACHES[1]},
+}
+_UNDONE: Mapping[str, Any] = {
+    "debrief": "NONE",
+    "image_taken": False,
+    "phone_seized": False,
+    "devices": (),
+}
+_UNDONE_BEFORE = 3  # who of GOLD-1's boat is like the seven
 GOLD_BOAT_PHONE = "+447700900400"
 _VESSELS = (
     ("RHIB", "grey RHIB 7m twin engine"),
@@ -113,9 +129,14 @@ def make_arrivals(
         landing = _landing(rng, n, boats, tuple(party), as_of, now, phones)
         landings.append(landing)
         for place, truth in enumerate(party):
-            missed = n == boats - 1 and place < WITHOUT_DEBRIEF
             device = _device(rng, truth, landing, len(encounters)) if place == 0 else None
-            encounters.append(_from_boat(rng, people[truth], landing, device, missed=missed))
+            seen = _from_boat(rng, people[truth], landing, device)
+            last = n == boats - 1
+            if (last and place < WITHOUT_DEBRIEF) or (n == 0 and place == _UNDONE_BEFORE):
+                seen = replace(seen, **_UNDONE)
+            elif last and place in _ALL_BUT_ONE:
+                seen = replace(seen, **{**_UNDONE, **_ALL_BUT_ONE[place]})
+            encounters.append(seen)
             people[truth] = _with_boat_phone(people[truth], landing.phone)
     passengers = [truth for landing in landings for truth in landing.people]
     _fill_hotel(rng, people, passengers, hotel, as_of, named)
@@ -192,16 +213,12 @@ def _from_boat(
     person: Person,
     landing: Landing,
     device: Device | None,
-    *,
-    missed: bool,
 ) -> Encounter:
     at = landing.at + timedelta(minutes=rng.randint(5, 180))
     seen = _encounter(rng, person, at, landing.site, "SMALL_BOAT")
     seen = replace(seen, landing=landing.ref)
     if device:
         seen = replace(seen, devices=(device,), phone_seized=True)
-    if missed:
-        return replace(seen, debrief="NONE", image_taken=False, phone_seized=False, devices=())
     if landing.phone == GOLD_BOAT_PHONE and device:  # who sits first in this boat is GOLD-1
         return replace(seen, debrief="PARTIAL", image_taken=True, needs=("MEDICAL",))
     return replace(seen, image_taken=seen.image_taken or seen.debrief == "NONE")

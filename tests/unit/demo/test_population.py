@@ -13,6 +13,7 @@ from deploy.demo.population import Agency, Population, make_population
 from deploy.demo.world.border import HOTEL_GUESTS, WITHOUT_DEBRIEF
 from deploy.demo.world.canaries import CANARIES
 from deploy.demo.world.identifiers import luhn, pncid
+from deploy.demo.world.people import LONG
 from deploy.demo.world.places import HOTEL
 
 PLATE = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z]{3}")
@@ -118,7 +119,7 @@ def test_the_last_boat_left_work_undone(world: Population) -> None:
     undone = [
         e
         for e in world.encounters
-        if e.landing == last.ref
+        if (e.landing, e.site) == (last.ref, last.site)
         and (e.debrief, e.image_taken, e.phone_seized) == ("NONE", False, False)
     ]
     assert len(undone) == WITHOUT_DEBRIEF
@@ -195,7 +196,7 @@ def chi_square(table: dict[tuple[str, str], int]) -> tuple[float, int]:
 
 
 # the upper one per cent of the chi-square distribution, by degrees of freedom
-CRITICAL = {5: 15.09, 10: 23.21, 15: 30.58, 20: 37.57, 25: 44.31}
+CRITICAL = {5: 15.09, 10: 23.21, 15: 30.58, 16: 32.00, 20: 37.57, 25: 44.31}
 
 
 def roles(world: Population) -> Counter[tuple[str, str]]:
@@ -222,11 +223,64 @@ def warned(world: Population) -> Counter[tuple[str, str]]:
     return Counter((p.culture, str(bool(p.warnings))) for p in world.people.values())
 
 
+def info_grades(world: Population) -> Counter[tuple[str, str]]:
+    about = ((world.people[t].culture, r) for r in world.reports for t in r.subjects)
+    return Counter((culture, r.governance.info_grade) for culture, r in about)
+
+
+def copies_info_grades(world: Population) -> Counter[tuple[str, str]]:
+    held = ((p.culture, c) for p in world.people.values() for c in p.copies.values())
+    return Counter((culture, c.governance.info_grade) for culture, c in held)
+
+
+def safeguarded(world: Population) -> Counter[tuple[str, str]]:
+    return Counter((p.culture, str(bool(p.safeguards))) for p in world.people.values())
+
+
+def referred(world: Population) -> Counter[tuple[str, str]]:
+    return Counter(
+        (p.culture, str(any(need.kind == "NRM" for need in p.safeguards)))
+        for p in world.people.values()
+    )
+
+
+def alerted(world: Population) -> Counter[tuple[str, str]]:
+    return Counter((p.culture, str(bool(p.alerts))) for p in world.people.values())
+
+
+def held_in_custody(world: Population) -> Counter[tuple[str, str]]:
+    return Counter((p.culture, str(bool(p.custody))) for p in world.people.values())
+
+
+def released(world: Population) -> Counter[tuple[str, str]]:
+    """How custody ended, which decides how long images are kept."""
+    stays = ((p.culture, stay) for p in world.people.values() for stay in p.custody)
+    return Counter((culture, stay.disposal) for culture, stay in stays)
+
+
+def statuses(world: Population) -> Counter[tuple[str, str]]:
+    """Of those who need leave to be here: who belongs here is a citizen whatever the name."""
+    held = ((p.culture, p.nationality, p.immigration) for p in world.people.values())
+    return Counter((c, i.status) for c, n, i in held if i is not None and n not in {"GB", "IE"})
+
+
+def double_barrelled(world: Population) -> Counter[tuple[str, str]]:
+    return Counter((p.culture, str(len(p.name.family) >= LONG)) for p in world.people.values())
+
+
+def sexes(world: Population) -> Counter[tuple[str, str]]:
+    return Counter((p.culture, str(p.sex == "OTHER")) for p in world.people.values())
+
+
 def holders(world: Population) -> Counter[tuple[str, str]]:
     return Counter((p.culture, a) for p in world.people.values() for a in p.copies)
 
 
-@pytest.mark.parametrize("of", [roles, handlings, grades, memberships, warned, holders])
+@pytest.mark.parametrize(
+    "of",
+    [roles, handlings, grades, info_grades, copies_info_grades, memberships, warned, holders,
+     safeguarded, referred, alerted, held_in_custody, released, statuses, double_barrelled, sexes],
+)  # fmt: skip
 def test_nothing_follows_from_how_a_name_looks(world: Population, of: object) -> None:
     assert callable(of)
     statistic, freedom = chi_square(of(world))
