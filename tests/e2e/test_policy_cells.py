@@ -225,6 +225,8 @@ async def test_q2_everybody_sees_the_vehicle_and_overt_markers(
 async def test_q2_response_officer(ask: Ask) -> None:
     rulings = (await ask("RO", "OFFICER_SAFETY", "R02", q2("SCP"))).rulings
     assert clear(rulings["f1"], "primary_name")
+    # The stricter side: in clear "unless LINKED keeper present" comes with matching (issue 6). A
+    # keeper is known by name and address alone, so no identifier can link one until then.
     assert rulings["f1.addresses.location"].read == {"postcode": "FIRST_OUT"}
     assert withheld(rulings["f2"])
 
