@@ -96,7 +96,8 @@ CELLS: Planted = [
      "matrix/data.json: Person.custody has no rule: no role has a word for it"),
     *(("matrix", lambda _: None,
        f"outcomes/data.json: CustodyRecord.{field} has no rule that shows it")
-      for field in ("ref", "arrest_offence", "arrived", "released", "disposal")),
+      for field in ("ref", "arrest_offence", "arrived", "released", "disposal", "image_taken",
+                    "fingerprints_taken", "dna_taken")),
     ("matrix", put("clear", "Person", "response_officer", "IMMIGRATION_CONTROL"),
      "matrix/data.json: Person / response_officer / IMMIGRATION_CONTROL never fires"),
     ("matrix", put("clear", "Vehicle>Landing", "bureau_officer", "*"),
