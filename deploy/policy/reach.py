@@ -158,11 +158,12 @@ def _idle_outcomes(vocabulary: Vocabulary, tables: Mapping[str, Any], told: Told
             continue
         fields = {name for type_ in types for name in tables["fields"][type_]}
         entries = {f"read / {name}": name for name in outcome.get("read", {}) if name != "*"}
+        idle = [where for where, name in entries.items() if name not in fields]
         for use, names in outcome.get("not_uses", {}).items():
-            entries |= {f"not_uses / {use} / {name}": name for name in names}
-        for where, name in entries.items():
-            if name not in fields:
-                yield f"{at}: {word} / {where} never fires: {' '.join(sorted(types))} has none"
+            had = {one for type_ in types for one in tables["uses"].get(type_, {}).get(use, ())}
+            idle += [f"not_uses / {use} / {name}" for name in names if name not in had]
+        for where in idle:
+            yield f"{at}: {word} / {where} never fires: {' '.join(sorted(types))} has none"
         for where, only in _conditions(outcome):
             whose = types if where == _ROWS else around
             for name, values in only.items():

@@ -268,10 +268,13 @@ def _part_grant(part: Part, ruling: Ruling, around: Show | None, limit: int) -> 
         show, rows = Show.SILENT, NEVER
     elif around is not Show.RECORDS:
         show = None  # of a count or a hit nothing but keys is fetched
-    if show is None or show is Show.SILENT:
-        # Elements that are not shown may still find their record, as far as they may be seen.
-        return PartGrant(part=part, show=show, rows=rows, notes=ruling.notes)
     agreed = part.uses & ruling.uses
+    match = frozenset(field for use, field in agreed if use is Use.MATCH)
+    if show is None or show is Show.SILENT:
+        # Elements that are not shown may still find their record, as far as they may be seen; and
+        # those of a hit may tell whether it is somebody's whom other rules protect.
+        known = match if around is Show.HIT and ruling.show is Show.RECORDS else frozenset()
+        return PartGrant(part=part, show=show, rows=rows, match=known, notes=ruling.notes)
     read = ruling.read if show is Show.RECORDS else {}
     return PartGrant(
         part=part,
@@ -280,7 +283,7 @@ def _part_grant(part: Part, ruling: Ruling, around: Show | None, limit: int) -> 
         rows=ruling.rows,
         whole=ruling.whole if show is Show.RECORDS else CLEAR,
         read={name: manner for name in sorted(part.reads) if (manner := read.get(name))},
-        match=frozenset(field for use, field in agreed if use is Use.MATCH),
+        match=match,
         count=frozenset(field for use, field in agreed if use is Use.COUNT),
         notes=ruling.notes,
     )

@@ -22,6 +22,9 @@ class Moment:
 
 Derive: TypeAlias = Callable[[Mapping[str, Any], Moment], Any]
 
+DISPUTED = "\0disputed"
+"""Marks a record of somebody who may be a child by another record's date."""
+
 _KINDS = ("LEGAL", "CLAIMED", "TRANSLITERATED", "ALIAS", "MAIDEN", "NICK")
 
 
@@ -51,7 +54,19 @@ def _dob_quality(values: Mapping[str, Any], _moment: Moment) -> str | None:
 
 
 def _age_state(values: Mapping[str, Any], moment: Moment) -> str:
-    """Whether somebody is an adult. An unknown date is not an adult; a claimed one is disputed."""
+    """Whether somebody is proved an adult. An unknown date proves none, nor does an adult's date
+    that rests on their own word or that another record of theirs contradicts."""
+    by_date = _age_by_date(values, moment)
+    doubted = values.get("dob_claimed") or values.get(DISPUTED)
+    return "DISPUTED" if by_date == "ADULT" and doubted else by_date
+
+
+def may_be_child(values: Mapping[str, Any], moment: Moment) -> bool:
+    """Whether the date of birth that a record has may be that of somebody under eighteen."""
+    return _age_by_date(values, moment) in {"CHILD", "DISPUTED"}
+
+
+def _age_by_date(values: Mapping[str, Any], moment: Moment) -> str:
     born = values.get("date_of_birth")
     if not isinstance(born, str):
         return "UNKNOWN"
@@ -60,9 +75,7 @@ def _age_state(values: Mapping[str, Any], moment: Moment) -> str:
     limit = f"{eighteen.year - 18:04}-{eighteen:%m-%d}"
     if latest <= limit:
         return "ADULT"
-    if earliest > limit:
-        return "CHILD"
-    return "DISPUTED"
+    return "CHILD" if earliest > limit else "DISPUTED"
 
 
 def _checksum_ok(values: Mapping[str, Any], _moment: Moment) -> bool | None:

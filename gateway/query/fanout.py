@@ -31,6 +31,7 @@ from gateway.model import (
     Shared,
     State,
 )
+from gateway.query.ages import Grown
 from gateway.query.bearers import Bearers
 from gateway.query.breaker import Breakers
 from gateway.query.calls import together
@@ -104,7 +105,7 @@ class FanOut:
         group: asyncio.TaskGroup,
     ) -> None:
         """One fetch; those beneath it go on in the group."""
-        result = await self._with_beside(agreed, grant, keys)
+        result = await self._proved(agreed, grant, keys)
         results[grant.fetch.id] = result
         for child in agreed.grants.values():
             if child.fetch.parent != grant.fetch.id:
@@ -114,6 +115,22 @@ class FanOut:
                 group.create_task(self._branch(agreed, child, found, results, group))
             else:
                 results[child.fetch.id] = FetchResult(state=State.ANSWERED)
+
+    async def _proved(
+        self, agreed: AuthorisedPlan, grant: Grant, keys: Sequence[Any]
+    ) -> FetchResult:
+        """One visit; where a rule asks how old somebody is, for those grown up by every source."""
+        grown = Grown(
+            agreed=agreed,
+            catalogue=self.catalogue,
+            moment=self.moment,
+            ask=lambda other: self._timed(agreed, other, ()),
+        )
+        if not grown.asked_of(grant):
+            return await self._with_beside(agreed, grant, keys)
+        return await grown.proved(
+            grant, await self._with_beside(agreed, grown.looking(grant), keys)
+        )
 
     async def _with_beside(
         self, agreed: AuthorisedPlan, grant: Grant, keys: Sequence[Any]

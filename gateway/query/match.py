@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from gateway.model import CLEAR, AuthorisedPlan, Grant, Results, Show
+from gateway.model import CLEAR, AuthorisedPlan, Grant, PartGrant, Results, Show
 
 LINKED = "LINKED_BY_IDENTIFIER"
 
@@ -91,13 +91,13 @@ def explain(
             if identifier[0] in _LINKING:
                 bearers.setdefault(identifier, []).append(candidate)
     held_apart = shared | {i for i, found in bearers.items() if _borne_by_several(found)}
-    linking = {
+    links = {
         identifier: found
         for identifier, found in bearers.items()
         if identifier not in held_apart and len(found) > 1
     }
-    groups = _groups(linking)
-    return {c.id: _explanation(c, linking, held_apart) for c in listed}, groups
+    groups = _groups(links)
+    return {c.id: _explanation(c, links, held_apart) for c in listed}, groups
 
 
 def _borne_by_several(found: list[Candidate]) -> bool:
@@ -107,7 +107,7 @@ def _borne_by_several(found: list[Candidate]) -> bool:
 
 def _explanation(
     candidate: Candidate,
-    linking: Mapping[tuple[str, str], list[Candidate]],
+    links: Mapping[tuple[str, str], list[Candidate]],
     held_apart: Iterable[tuple[str, str]],
 ) -> Explanation:
     features: list[Feature] = []
@@ -115,7 +115,7 @@ def _explanation(
         word = _WORDS.get(identifier[0])
         if word is None:
             continue
-        if identifier in linking:
+        if identifier in links:
             weight = _WEIGHTS.get(identifier[0], _DEFAULT_WEIGHT)
             features.append(Feature(name=word, weight=weight, used=True, withheld=False))
         elif identifier in held_apart:
@@ -133,7 +133,7 @@ def _explanation(
     )
 
 
-def _groups(linking: Mapping[tuple[str, str], list[Candidate]]) -> tuple[Group, ...]:
+def _groups(links: Mapping[tuple[str, str], list[Candidate]]) -> tuple[Group, ...]:
     """Connected records, with every identifier that connects them as the reason."""
     leader: dict[Identity, Identity] = {}
 
@@ -142,14 +142,14 @@ def _groups(linking: Mapping[tuple[str, str], list[Candidate]]) -> tuple[Group, 
             member = leader[member]
         return member
 
-    for found in linking.values():
+    for found in links.values():
         for other in found[1:]:
             leader[lead(other.id)] = lead(found[0].id)
     members: dict[Identity, list[Identity]] = {}
     reasons: dict[Identity, list[str]] = {}
     for member in leader:
         members.setdefault(lead(member), []).append(member)
-    for identifier, found in sorted(linking.items()):
+    for identifier, found in sorted(links.items()):
         reasons.setdefault(lead(found[0].id), []).append(_WORDS[identifier[0]])
     return tuple(
         Group(
@@ -189,8 +189,17 @@ def candidates_of(
 
 def may_match(grant: Grant) -> bool:
     """Whether matching may look at the identifiers of the records that a visit finds."""
-    identifiers = grant.parts.get("identifiers")
+    return grant.own.show is Show.RECORDS and matched_on(grant.parts.get("identifiers"))
+
+
+def matched_on(identifiers: PartGrant | None) -> bool:
+    """Whether policy agreed that these elements tell who somebody is."""
     return identifiers is not None and _NEEDED.issubset(identifiers.match)
+
+
+def linking(identifiers: Iterable[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """Those that name one person, if they are borne by one."""
+    return frozenset(i for i in identifiers if i[0] in _LINKING)
 
 
 def would_link(candidates: Iterable[Candidate]) -> frozenset[tuple[str, str]]:

@@ -37,7 +37,7 @@ def need_of(grant: Grant, vocabulary: Vocabulary, beside: Iterable[str]) -> Need
     shown = {path: part for path, part in grant.parts.items() if part.show not in _UNREAD}
     for path, part in shown.items():
         fields = vocabulary.fields_of(part.part.type)
-        for name in _fields_of_part(part):
+        for name in fields_of_part(part):
             if path and name in fields:
                 needed.add(f"{path}.{name}")
             elif path or name != "ref":  # a record's ref is the gateway's own
@@ -57,7 +57,7 @@ _UNREAD = frozenset({None, Show.SILENT})
 _NO_MASKS = frozenset({CLEAR, SILENT, HIT_ONLY})
 
 
-def _fields_of_part(part: PartGrant) -> Iterable[str]:
+def fields_of_part(part: PartGrant) -> Iterable[str]:
     """Fields that showing this part rests on: what is read, and what its rules look at."""
     if part.show is Show.RECORDS:
         yield from part.read

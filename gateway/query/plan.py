@@ -217,11 +217,10 @@ class _Structuring:
         match root.shape:
             case "hits":
                 inner, wrapper = child(selection.selections, "hits"), "hits"
-                # What hangs on a person may depend on how surely it is that person, so records
-                # are matched whether or not the match itself was asked for.
-                links = self.vocabulary.entities[root.entity].links if root.matches else {}
-                asked = {"matches", *links} & {s.name for s in (*selection.selections, *inner)}
-                if asked:
+                # What hangs on a person may depend on how surely it is that person, and what is
+                # shown at all on whether any record of theirs says that they may be a child: so
+                # records are matched whether or not the match itself was asked for.
+                if root.matches:
                     inner = (*inner, _MATCHED)
             case "face":
                 inner, wrapper = child(selection.selections, "candidates"), "candidates"

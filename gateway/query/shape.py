@@ -25,6 +25,7 @@ from gateway.model import (
     Show,
     State,
 )
+from gateway.query.ages import dispute
 from gateway.query.fields import Mask, MaskBy, Shaping
 from gateway.query.match import Group, candidates_of, explain
 from gateway.query.reading import applicable
@@ -226,6 +227,7 @@ class _Root:
         candidates = candidates_of(self.agreed, self.results, (f.id for f in self.fetches))
         explanations, self.groups = explain(candidates, self.shared)
         self.records.explanations.update(explanations)
+        dispute(self.groups, self.agreed, self.results, self.shaping.moment)
 
     def match_groups(self, selection: Selection) -> list[dict[str, Any]]:
         made: list[dict[str, Any]] = []

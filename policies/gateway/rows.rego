@@ -40,12 +40,14 @@ overt(whose) := [] if {
 } else := [lib.eq("silent", false)]
 
 # METADATA
-# title: Only who was certainly grown up when the year began
-# description: The year alone, so that of a date known by its year or month no day is too late.
+# title: Only who was certainly grown up when the year began, and not by their own word alone
+# description: >-
+#   The year alone, so that of a date known by its year or month no day is too late. What other
+#   records say of the same person's age the gateway looks up, wherever rows ask for it.
 # custom:
 #   owner: all agencies
 #   reason: Children's records do not go abroad on a guess of their age. No desk can change it.
-adults(outcome) := [lib.before("date_of_birth", sprintf("%d", [year - 18]))] if {
+adults(outcome) := [lib.before("date_of_birth", sprintf("%d", [year - 18])), lib.eq("dob_claimed", false)] if {
 	outcome.adult
 	year := to_number(substring(input.context.time, 0, 4))
 } else := []

@@ -125,6 +125,7 @@ test_a_discreet_marker_is_seen_by_whom_it_was_placed_for if {
 test_no_children_for_partners_abroad if {
 	liaison := q.asked("foreign_liaison", "PARTNER", "OIC_INVESTIGATION", q.fetch("NMC", "Person", [], {}))
 	lib.before("date_of_birth", "2007") in conditions(liaison)
+	lib.eq("dob_claimed", false) in conditions(liaison)
 	lib.eq("victim", false) in conditions(liaison)
 }
 

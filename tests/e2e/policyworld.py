@@ -31,6 +31,7 @@ TYPES: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 RECORD = {
     "retention": "CURRENT", "marking": "OFFICIAL", "silent": False, "victim": False,
+    "dob_claimed": False,
     "collected_for": ["PREVENT_DETECT_CRIME"],
 }  # fmt: skip
 BAND = ("LINKED_BY_IDENTIFIER", "LIKELY", "POSSIBLE")

@@ -176,5 +176,6 @@ async def test_foreign_liaison_learns_only_who_holds_something(ask: Ask) -> None
     for unsure in (None, "2007", "2007-01", "2007-01-01"):  # of age on some of these days
         assert not sees(ruling, date_of_birth=unsure)
     assert sees(ruling, date_of_birth="2006")
+    assert not sees(ruling, date_of_birth="1991-04-17", dob_claimed=True)  # by their word alone
     assert not sees(ruling, date_of_birth="1991-04-17", victim=True)
     assert not sees(ruling, date_of_birth="1991-04-17", marking="OFFICIAL_SENSITIVE")

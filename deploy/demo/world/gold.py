@@ -316,8 +316,9 @@ def _both_sides(as_of: date, addresses: Sequence[Address]) -> Person:
     born, name = date(year, 2, 11), Name(given="Khánh", family="Nguyễn", native="Nguyễn Khánh")
     at_force = Name(given="Khanh", family="Nguyen")
     doc = Document(kind="PASSPORT", number="CE0421421", issuer="VN", genuine=True)
+    older = Birth(year=year - 4, month=2, day=11)
     copies = (
-        _copy(as_of, "GOLD-6", Agency.NMC, at_force, Birth(year=year - 4, month=2, day=11)),
+        _copy(as_of, "GOLD-6", Agency.NMC, at_force, older, documents=(doc,)),
         _copy(as_of, "GOLD-6", Agency.SCP, at_force, Birth(year=year)),
         _copy(as_of, "GOLD-6", Agency.BID, name, exact(born), documents=(doc,)),
     )

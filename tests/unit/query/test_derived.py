@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.query.derived import DERIVED, Moment
+from gateway.query.derived import DERIVED, DISPUTED, Moment
 
 MOMENT = Moment(now=datetime(2026, 2, 28, 12, tzinfo=UTC), image_link_ttl_s=60)
 
@@ -46,6 +46,11 @@ MOMENT = Moment(now=datetime(2026, 2, 28, 12, tzinfo=UTC), image_link_ttl_s=60)
         ("grid_ref", {"point": [{"lat": 48.0, "lon": 2.0}]}, None),
         ("grid_ref", {"point": [{"lat": None, "lon": 2.0}]}, None),
         ("grid_ref", {}, None),
+        ("age_state", {"date_of_birth": "1991", "dob_claimed": False}, "ADULT"),
+        ("age_state", {"date_of_birth": "1991", "dob_claimed": True}, "DISPUTED"),
+        ("age_state", {"date_of_birth": "2010", "dob_claimed": True}, "CHILD"),
+        ("age_state", {"date_of_birth": "1991", DISPUTED: True}, "DISPUTED"),
+        ("age_state", {"date_of_birth": "2010", DISPUTED: True}, "CHILD"),
         ("within_day", {}, False),
         ("within_day", {"when": "2026-02-27T12:00:00Z"}, True),
         ("within_day", {"when": "2026-02-27T11:59:59Z"}, False),

@@ -53,7 +53,11 @@ def test_a_record_is_named_and_an_element_anchored_whatever_is_selected() -> Non
 def test_a_field_that_tells_another_is_a_use_of_it() -> None:
     made = parts(planned(search("identifiers { kind value }")))
     told = {"date_of_birth", "names", "nationalities", "safeguarding"}
-    assert made["identifiers"] == ({"kind", "value"}, {("reveal", name) for name in told})
+    matched = {("match", "kind"), ("match", "value")}  # whoever is found is matched
+    assert made["identifiers"] == (
+        {"kind", "value"},
+        {("reveal", name) for name in told} | matched,
+    )
 
 
 def test_policy_is_asked_of_what_is_told_and_nobody_reads_it() -> None:
