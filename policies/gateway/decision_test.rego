@@ -158,7 +158,7 @@ test_a_purpose_is_used_up_to_the_day_of_its_next_review if {
 
 said(attribute, moment) := q.with_subject(simple, {"as_at": {attribute: moment}})
 
-test_a_stale_posting_or_clearance_is_not_held if {
+test_az_30_a_stale_posting_or_clearance_is_not_held if {
 	every attribute, hours in {"posting": 24, "clearance": 720} {
 		data.tables.limits.fresh_hours[attribute] == hours
 		decision := gateway.decision with input as said(attribute, "2025-02-28T10:00:00Z")
@@ -194,7 +194,7 @@ test_who_works_at_a_desk_asks_whether_or_not_on_duty if {
 	required == {"response_officer", "sergeant", "immigration_enforcement", "border_force", "arrival_officer"}
 }
 
-test_stale_training_is_none if {
+test_az_30_stale_training_is_none if {
 	question := q.asked("rocu_analyst", "ERU", "OIC_INVESTIGATION", q.fetch("ERU", "IntelligenceReport", ["urn"], {}))
 	every moment, shown in {"2025-01-30T10:00:00Z": "records", "2025-01-30T09:59:59Z": "hit", "never": "hit"} {
 		decision := gateway.decision with input as q.with_subject(question, {"as_at": {"training": moment}})

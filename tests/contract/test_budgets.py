@@ -135,7 +135,7 @@ async def test_records_shown_count_against_the_next_question(place: Place) -> No
     assert asks(budgets, 1) == [0.0]  # no question was charged by it
 
 
-async def test_one_target_is_counted_for_each_officer_alone(place: Place) -> None:
+async def test_in_26_one_target_is_counted_for_each_officer_alone(place: Place) -> None:
     budgets = await place.process()
 
     def about(*targets: str, who: Subject = ASKER) -> float:
@@ -206,7 +206,7 @@ async def test_a_supervisor_adds_until_a_moment(place: Place) -> None:
     assert budgets.added(ASKER, "questions", NOW + timedelta(minutes=31)) == 0
 
 
-async def test_the_desk_is_told_once_of_a_spent_budget(place: Place) -> None:
+async def test_pu_06_the_desk_is_told_once_of_a_spent_budget(place: Place) -> None:
     budgets = await place.process()
     asks(budgets, 4)
     for _ in range(3):

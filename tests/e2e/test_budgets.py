@@ -68,7 +68,7 @@ async def took(asker: Asker, vrm: str) -> tuple[Answer, float]:
     return answer, time.monotonic() - began
 
 
-async def test_slowed_then_refused_then_released(frugal: Asker) -> None:
+async def test_pu_06_slowed_then_refused_then_released(frugal: Asker) -> None:
     for vrm in ("AB12CDE", "AB12CDF", "AB12CDG"):
         assert (await plate(frugal, "RO", vrm)).status == 200
     for vrm in ("AB12CDH", "AB12CDJ"):

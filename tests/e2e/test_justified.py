@@ -24,7 +24,7 @@ NOTHING_ELSE: dict[str, Any] = {"reasonText": None, "incidentRef": None}
     ("reference", "counts"),
     [("NM/2026/004512", True), ("SC-26-0004512", False), ("see my notebook", False)],
 )
-async def test_a_case_is_named_as_the_officers_agency_names_its_cases(
+async def test_pu_05_a_case_is_named_as_the_officers_agency_names_its_cases(
     asker: Asker, reference: str, counts: bool
 ) -> None:
     asked: dict[str, Any] = {"purpose": "OFFICER_SAFETY", "reason": "R06", "caseRef": reference}

@@ -68,7 +68,7 @@ def test_each_secret_was_otherwise_in_some_world(
 # --- times ---------------------------------------------------------------------------------------
 
 
-def test_the_area_under_the_curve_is_that_of_counting_pairs() -> None:
+def test_in_20_the_area_under_the_curve_is_that_of_counting_pairs() -> None:
     dice = Random(1)  # noqa: S311 - reproducible, not secret
     hidden, nobody = ([dice.randrange(20) + k for _ in range(60)] for k in (8, 0))
     pairs = [(a > b) + (a == b) / 2 for a in hidden for b in nobody]

@@ -256,14 +256,14 @@ def test_the_smaller_limit_holds() -> None:
         shown("sex", rows=And((ALWAYS, Or((NEVER, And((NEVER,)))))), note=NO),
     ],
 )
-def test_a_fetch_without_permission_is_withheld_with_its_children(ruling: Ruling) -> None:
+def test_az_14_a_fetch_without_permission_is_withheld_with_its_children(ruling: Ruling) -> None:
     plan = agreed(fetch("f0"), fetch("f1", parent="f0"), fetch("f2"),
                   f0=ruling, f1=shown("sex"), f2=shown("sex"))  # fmt: skip
     assert plan.withheld == {"f0": NO}
     assert plan.grants.keys() == {"f2"}
 
 
-def test_silence_takes_the_children_along_and_says_nothing() -> None:
+def test_az_14_silence_takes_the_children_along_and_says_nothing() -> None:
     plan = agreed(fetch("f0"), fetch("f1", parent="f0"),
                   f0=Ruling(show=Show.SILENT), f1=shown("sex"))  # fmt: skip
     assert plan.silent == {"f0"}

@@ -54,11 +54,11 @@ def expected_fields() -> dict[str, dict[str, list[str]]]:
     }
 
 
-def test_the_table_of_fields_is_the_vocabularys() -> None:
+def test_az_21_the_table_of_fields_is_the_vocabularys() -> None:
     assert table("fields") == expected_fields()
 
 
-def test_every_use_in_the_table_is_offered_or_needed_by_a_link() -> None:
+def test_az_21_every_use_in_the_table_is_offered_or_needed_by_a_link() -> None:
     known = expected_fields()
     for type_, uses in table("uses").items():
         for use, fields in uses.items():

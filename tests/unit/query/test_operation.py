@@ -14,7 +14,7 @@ from gateway.errors import (
 from gateway.model import Selection
 from gateway.query.document import Preparations
 from gateway.query.operation import parse_request
-from tests.unit.query.world import operation, parser, refused, request
+from tests.unit.query.world import operation, parser, plan_of, refused, request
 
 SEARCH = 'personSearch(anyOf: [{family: "Hodja"}])'
 
@@ -308,3 +308,27 @@ def test_sd_01_hidden_fields_are_not_in_the_schema() -> None:
     assert made is not None
     names = {field["name"] for field in made["__type"]["fields"]}
     assert not names & {"nativeKey", "silent", "victim", "imageSubject", "dobClaimed"}
+
+
+# --- variables -----------------------------------------------------------------------------------
+
+TWICE = """query ($who: [PersonCriteria!]!, $n: Int) {
+  personSearch(anyOf: $who, first: $n) { hits { sex } }
+  again: personSearch(anyOf: $who) { hits { sex } } }"""
+
+
+def test_az_10_variables_that_change_after_they_were_read_change_nothing() -> None:
+    """One coerced copy is decided on, logged and asked: deep changes and new ones come too late."""
+    sent: dict[str, Any] = {"who": [{"family": "Hodja", "dob": "1991-04"}], "n": 3}
+    made = operation(TWICE, sent)
+    before = plan_of(made)
+    sent["who"][0].update(family="Hoxha", dob=None, identifier="A1234567")
+    sent["who"].append({"identifier": "A1234567"})
+    sent["n"] = 50
+    sent.clear()
+    after = plan_of(made)
+    assert after == before
+    wheres = {fetch.where for fetch in after.fetches}
+    assert len(wheres) == 1  # both uses of one variable ask the same
+    assert "HODJA" in str(wheres).upper()
+    assert "A1234567" not in str(wheres)
