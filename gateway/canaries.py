@@ -15,7 +15,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,8 @@ FILE: Final = "canaries.toml"
 PURPOSE: Final = "ENFORCEMENT_CHECK"
 AGENCY: Final = "GATEWAY"  # no issuer may vouch for it but one that the operator names
 DESK: Final = "gateway"
+ON_CALL: Final = "gateway-duty"  # told where nobody at the desk acknowledges an alarm in time
+DUE: Final = timedelta(minutes=5)
 _WHY: Final[Mapping[str, Any]] = {"purpose": PURPOSE, "reasonCode": "R11"}
 
 _log = logging.getLogger(__name__)
@@ -269,14 +271,17 @@ class Canaries:
         elif canary.id not in self._shown:
             self._shown.add(canary.id)
             _log.error("canary %s of %s is shown: not ready", canary.id, canary.source)
+            now = self._gate.clock()
             self._untold.append(
                 Notice(
                     id=self._new_id(),
-                    at=self._gate.clock(),
+                    at=now,
                     agency=AGENCY,
                     desk=DESK,
                     about=Told.CANARY_SHOWN,
                     subject=canary.id,
+                    on_call=ON_CALL,
+                    due_at=now + DUE,
                 )
             )
 

@@ -363,6 +363,7 @@ class Unit(StrEnum):
 
     QUESTION = "question"
     RECORD = "record"  # each that an answer shows
+    HIT = "hit"  # each that an answer tells of and does not show
     TARGET = "target"  # questions, for each person or thing that is asked about
 
 
@@ -379,6 +380,8 @@ class Budget:
     most: int
     agency: str  # whose desk is told when it is spent
     desk: str
+    on_call: str  # the desk that is told when the first does not acknowledge in time
+    due_s: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

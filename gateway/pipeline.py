@@ -43,6 +43,7 @@ from gateway.model import (
     Results,
     Shared,
     Subject,
+    Unit,
 )
 from gateway.policy.contract import question
 from gateway.policy.enforce import authorise
@@ -167,8 +168,8 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         response = under_conditions(gate, request, subject, agreed, shaped)
         if used := shown_by_release(agreed, response):
             await gate.releases.used(used, request.received_at)
-        budgets, shown = budgets_of(agreed.obligations), len(response.disclosed)
-        gate.budgets.spend(subject, budgets, shown, request.received_at)
+        budgets = budgets_of(agreed.obligations)
+        gate.budgets.spend(subject, budgets, given_by(response), request.received_at)
         visited = subject, agreed, found, response.disclosed
     except GatewayError as error:
         response = failed(error, request)
@@ -274,6 +275,12 @@ async def charged(gate: Gate, request: Request, subject: Subject, agreed: Author
     slow_s = gate.budgets.charge(subject, budgets, targets, request.received_at)
     if slow_s:
         await asyncio.sleep(slow_s)
+
+
+def given_by(response: Response) -> dict[Unit, int]:
+    """How much an answer gives of what budgets count."""
+    hits = sum(report.hits for report in response.reports)
+    return {Unit.RECORD: len(response.disclosed), Unit.HIT: hits}
 
 
 def shown_by_release(agreed: AuthorisedPlan, response: Response) -> tuple[Released, ...]:

@@ -6,7 +6,7 @@ they would have to fulfil.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from gateway.model import (
     Request,
     Results,
     Subject,
+    Unit,
 )
 from gateway.policy.obligations import lasting
 
@@ -73,9 +74,13 @@ class Counting(Protocol):
         """
 
     def spend(
-        self, subject: Subject, budgets: tuple[Budget, ...], records: int, now: datetime
+        self,
+        subject: Subject,
+        budgets: tuple[Budget, ...],
+        given: Mapping[Unit, int],
+        now: datetime,
     ) -> None:
-        """Charge the records that an answer shows."""
+        """Charge what an answer gives: the records that it shows, the hits that it tells of."""
 
 
 class NothingCounted:
@@ -89,7 +94,11 @@ class NothingCounted:
         return 0.0
 
     def spend(
-        self, subject: Subject, budgets: tuple[Budget, ...], records: int, now: datetime
+        self,
+        subject: Subject,
+        budgets: tuple[Budget, ...],
+        given: Mapping[Unit, int],
+        now: datetime,
     ) -> None:
         return None
 

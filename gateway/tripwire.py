@@ -1,12 +1,13 @@
 """Records of which their owner is to learn that a question found them; the officer never does.
 
-The obligation `notify_owner` carries the rows: ones that stay silent, ones that are shown because
-the agencies lowered the victim firewall, or on their owner's condition that they are told of it. Of
-the last the answer's own visit knows all. For the others, once the answer is on its way, the
-gateway visits those sources once more for keys only, records that it did, and tells the owner's
-desk of what it found. Whether it visits depends on the decision alone; what it finds is in no
-answer, and neither in its timing nor in its size. The entries that it leaves are as many, found or
-not, since an officer's next receipt counts them.
+The obligation `notify_owner` carries the rows: ones that stay silent, elements of records that do,
+such as a discreet marker, ones that are shown because the agencies lowered the victim firewall, or
+on their owner's condition that they are told of it. Of the last the answer's own visit knows all.
+For the others, once the answer is on its way, the gateway visits those sources once more for keys
+only, records that it did, and tells the owner's desk of what it found. Whether it visits depends on
+the decision and on which sources answered; what it finds is in no answer, and neither in its timing
+nor in its size. The entries that it leaves are as many, found or not, since an officer's next
+receipt counts them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -29,11 +30,14 @@ from gateway.model import (
     Disclosed,
     FetchResult,
     Grant,
+    Record,
     Request,
     Results,
+    Show,
+    State,
     Subject,
 )
-from gateway.policy.enforce import keys_of
+from gateway.policy.enforce import elements_of, keys_of
 from gateway.policy.obligations import RECORD_SHOWN, VICTIM_SHOWN, Tripwire, tripwires_of
 from gateway.query.certain import certain
 from gateway.query.fanout import FanOut
@@ -142,47 +146,55 @@ class Tripwires:
     async def _look(self, due: Due) -> None:
         """Tell of what was shown on that condition; for the rest record, visit, tell, record."""
         reached = [
-            (wire, due.agreed.grants[wire.resource])
+            (wire, due.agreed.grants[wire.fetch])
             for wire in tripwires_of(due.agreed.obligations)
-            if wire.resource in due.agreed.grants and _reached(due, wire)
+            if wire.fetch in due.agreed.grants and _reached(due, wire)
         ]
         if shown := [one for wire, grant in reached for one in self._shown(due, wire, grant)]:
             await self._store.tell(*shown)
         wires = [(wire, grant) for wire, grant in reached if wire.about != RECORD_SHOWN]
         if not wires:
             return
-        looking = self._audit.looking(
-            due.request, self._new_id(), tuple(dict.fromkeys(w.agency for w, _ in wires))
-        )
-        await looking.intent([wire.resource for wire, _ in wires])
-        visits, found = self._visits(due.request), list[tuple[Tripwire, FetchResult]]()
+        told = {agency for wire, _ in wires for agency in wire.desks}
+        looks = {a: self._audit.looking(due.request, self._new_id(), a) for a in sorted(told)}
+        await asyncio.gather(*(
+            look.intent([wire.resource for wire, _ in wires if agency in wire.desks])
+            for agency, look in looks.items()
+        ))  # fmt: skip
+        visits, notices = self._visits(due.request), list[Notice]()
+        found: dict[str, list[tuple[str, str, list[str]]]] = {agency: [] for agency in looks}
         for wire, grant in wires:
-            keys = self._keys(due, grant)
-            if grant.fetch.parent is None or keys:
-                looked = await visits.look(due.agreed, _look_for(wire, grant), keys)
-                found.append((wire, _among(due, wire, looked)))
-        notices = [one for wire, result in found for one in self._notices(due, wire, result)]
+            looked = await self._visited(visits, due, wire, grant)
+            owned = _by_owner(wire, grant, looked.records)
+            for agency in wire.desks:
+                records = owned.get(agency, [])
+                keys = [str(record.key) for record in records]
+                found[agency].append((wire.resource, str(looked.state), keys))
+                notices += (self._notice(due, wire, agency, record) for record in records)
         if notices:
             await self._store.tell(*notices)
-        await looking.outcome(
-            [
-                (wire.resource, str(result.state), [str(record.key) for record in result.records])
-                for wire, result in found
-            ]
-        )
+        await asyncio.gather(*(look.outcome(found[agency]) for agency, look in looks.items()))
+
+    async def _visited(self, visits: FanOut, due: Due, wire: Tripwire, grant: Grant) -> FetchResult:
+        """What the visit for a wire's rows gives; there is none where nothing can be found."""
+        keys, shown = self._keys(due, grant), due.results[wire.fetch].records
+        linked_to_none = grant.fetch.parent is not None and not keys
+        if linked_to_none or (_of_shown(wire) and not shown) or not _looked_into(wire, grant):
+            return FetchResult(state=State.NOT_ASKED)
+        looked = await visits.look(due.agreed, _look_for(wire, grant), keys)
+        return _among(due, wire, looked)
 
     def _shown(self, due: Due, wire: Tripwire, grant: Grant) -> list[Notice]:
         """What is told of records that the answer showed: what their cases rest on was read."""
         if wire.about != RECORD_SHOWN:
             return []
-        given, fetch = due.results[wire.resource], grant.fetch
-        records = tuple(
-            record
+        given, fetch = due.results[wire.fetch], grant.fetch
+        return [
+            self._notice(due, wire, wire.agency, record)
             for record in given.records
             if (fetch.source, fetch.entity, record.key) in due.disclosed
             and certain(wire.rows, record.values)
-        )
-        return self._notices(due, wire, replace(given, records=records))
+        ]
 
     def _keys(self, due: Due, grant: Grant) -> tuple[object, ...]:
         """The link keys of a linked fetch, from the records that the officer was shown."""
@@ -191,43 +203,73 @@ class Tripwires:
             return ()
         return links_from(parent.records, grant.fetch.link_from)
 
-    def _notices(self, due: Due, wire: Tripwire, result: FetchResult) -> list[Notice]:
-        now, fetch = self._clock(), due.agreed.grants[wire.resource].fetch
-        return [
-            Notice(
-                id=self._new_id(),
-                at=now,
-                agency=wire.agency,
-                desk=wire.desk,
-                about=Told(wire.about),
-                subject=due.request.id,
-                record=self._seal(wire.agency, fetch.source, fetch.entity, record.key),
-                asker=due.asker,
-                on_call=wire.on_call,
-                due_at=now + timedelta(seconds=wire.due_s),
-            )
-            for record in result.records
-        ]
+    def _notice(self, due: Due, wire: Tripwire, agency: str, record: Record) -> Notice:
+        now, fetch = self._clock(), due.agreed.grants[wire.fetch].fetch
+        return Notice(
+            id=self._new_id(),
+            at=now,
+            agency=agency,
+            desk=wire.desks[agency].desk,
+            about=Told(wire.about),
+            subject=due.request.id,
+            record=self._seal(agency, fetch.source, fetch.entity, record.key),
+            asker=due.asker,
+            on_call=wire.desks[agency].on_call,
+            due_at=now + timedelta(seconds=wire.due_s),
+        )
 
 
 def _reached(due: Due, wire: Tripwire) -> bool:
     """Whether the officer's own visit was answered. Where it was not the officer was told so and
     met no silence, and asking that source again would only keep it from others."""
-    own = due.results.get(wire.resource)
+    own = due.results.get(wire.fetch)
     return own is not None and not own.state.failed
 
 
+def _of_shown(wire: Tripwire) -> bool:
+    """Whether it is about records that the officer was shown, in whole or but for an element."""
+    return wire.about == VICTIM_SHOWN or bool(wire.part)
+
+
+def _looked_into(wire: Tripwire, grant: Grant) -> bool:
+    """Whether elements were shown at all of the component that a wire is about; where none is, the
+    officer was told so, or the whole component is silent whatever it holds."""
+    part = grant.parts.get(wire.part)
+    return not wire.part or (part is not None and part.show is Show.RECORDS)
+
+
 def _look_for(wire: Tripwire, grant: Grant) -> Grant:
-    """The same visit for the keys of the wire's rows alone: of silent ones the first, however the
-    officer pages; of shown ones those from the officer's own page on."""
+    """The same visit for the wire's rows alone: of silent ones the first, however the officer
+    pages; of shown ones those from the officer's own page on."""
+    if wire.part:
+        return elements_of(grant, wire.part, wire.rows, {wire.by})
     if wire.about == VICTIM_SHOWN:
         return keys_of(grant, wire.rows, limit=grant.own.limit, after=grant.fetch.after)
     return keys_of(grant, wire.rows, limit=_MOST, after=None)
 
 
 def _among(due: Due, wire: Tripwire, looked: FetchResult) -> FetchResult:
-    """What was found, of what is told as shown only that which the officer's visit gave."""
-    if wire.about != VICTIM_SHOWN:
+    """What was found, of what is about shown records only that which the officer's visit gave."""
+    if not _of_shown(wire):
         return looked
-    given = {record.key for record in due.results[wire.resource].records}
+    given = {record.key for record in due.results[wire.fetch].records}
     return replace(looked, records=tuple(r for r in looked.records if r.key in given))
+
+
+def _by_owner(wire: Tripwire, grant: Grant, records: tuple[Record, ...]) -> dict[str, list[Record]]:
+    """Whom each match is told to: the holder of a record; of an element that the officer was not
+    shown the agency that placed it."""
+    owned: dict[str, list[Record]] = {}
+    for record in records:
+        for agency in dict.fromkeys(_owners(wire, grant, record)):
+            owned.setdefault(agency, []).append(record)
+    return owned
+
+
+def _owners(wire: Tripwire, grant: Grant, record: Record) -> Iterator[str]:
+    if not wire.part:
+        yield wire.agency
+        return
+    for element in record.values.get(wire.part) or ():
+        if not certain(grant.parts[wire.part].rows, element):
+            yield wire.whose(element)

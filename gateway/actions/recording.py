@@ -21,16 +21,15 @@ _AGREED_FOR: Final = timedelta(minutes=10)  # a countersignature, for one search
 
 
 async def acknowledge_notice(call: Call) -> Mapping[str, Any] | None:
-    """Say that one's desk knows; null for another agency's notice, or one acknowledged before."""
+    """Say that one's desk knows; null for a notice that is neither one's agency's nor for a desk
+    where one's agency has people, as when that desk is on call, or one acknowledged before."""
     office, id_ = call.office, call.selection.args["id"]
     notice = await office.store.notice(id_)
-    if notice is not None and notice.agency != call.subject.agency:
-        notice = None
-    agency = notice.agency if notice else None
-    await call.allowed(
-        Matter(act="acknowledgeNotice", agency=agency), about=notice.id if notice else ""
+    terms = await call.allowed(
+        Matter(act="acknowledgeNotice", agency=call.subject.agency),
+        about=notice.id if notice else "",
     )
-    if notice is None:
+    if notice is None or not (notice.agency == call.subject.agency or notice.desk in terms.desks):
         return None
     done = await office.store.acknowledge(id_, call.caller, call.now)
     return _of_notice(call, done) if done else None
@@ -46,31 +45,29 @@ async def record_outcome(call: Call) -> Mapping[str, Any] | None:
 
 
 async def countersign(call: Call) -> Mapping[str, Any] | None:
-    """Agree to a colleague's question; null for another agency's, or one agreed to before."""
+    """Agree to a colleague's question; null for one of an agency that is not the caller's to
+    supervise, or one agreed to before."""
     office, id_ = call.office, call.selection.args["id"]
     asked = await office.store.countersignature(id_)
-    if asked is not None and asked.asker.agency != call.subject.agency:
-        asked = None
-    matter = Matter(
-        act="countersign",
-        agency=asked.asker.agency if asked else None,
-        own=asked is not None and asked.asker == call.caller,
-    )
-    await call.allowed(matter, about=asked.id if asked else "")
-    if asked is None:
+    own = asked is not None and asked.asker == call.caller
+    matter = Matter(act="countersign", agency=call.subject.agency, own=own)
+    terms = await call.allowed(matter, about=asked.id if asked else "")
+    if asked is None or asked.asker.agency not in terms.agencies:
         return None
     done = await office.store.countersign(id_, call.caller, call.now + _AGREED_FOR)
     return of_countersignature(done, call.token(done.asker)) if done else None
 
 
 async def release_budget(call: Call) -> Mapping[str, Any]:
-    """Add to what a colleague may ask, who is known to the caller's own identity provider."""
+    """Add to what an officer may ask, whom their agency's sign-in knows by this id: a colleague,
+    or somebody of an agency that the caller's supervises."""
     args, caller = call.selection.args, call.caller
     for_s = seconds(args["until"])
-    officer = replace(caller, id=args["officer"])
+    agency = args.get("agency") or caller.agency
+    officer = replace(caller, id=args["officer"], agency=agency)
     matter = Matter(
         act="releaseBudget",
-        agency=caller.agency,
+        agency=agency,
         budget=args["budget"],
         extra=args["extra"],
         for_s=for_s,
@@ -91,16 +88,16 @@ async def release_budget(call: Call) -> Mapping[str, Any]:
 
 
 async def to_countersign(call: Call) -> list[Mapping[str, Any]]:
-    await call.allowed(Matter(act="toCountersign", agency=call.subject.agency))
-    found = await call.office.store.to_countersign(call.subject.agency, first(call))
+    terms = await call.allowed(Matter(act="toCountersign", agency=call.subject.agency))
+    found = await call.office.store.to_countersign(terms.agencies, first(call))
     return [of_countersignature(one, call.token(one.asker)) for one in found]
 
 
 async def notices(call: Call) -> list[Mapping[str, Any]]:
-    await call.allowed(Matter(act="notices", agency=call.subject.agency))
+    terms = await call.allowed(Matter(act="notices", agency=call.subject.agency))
     store = call.office.store
     listed = store.acknowledged_of if call.selection.args["acknowledged"] else store.notices_of
-    found = await listed(call.subject.agency, first(call))
+    found = await listed(call.subject.agency, first(call), terms.desks)
     return [_of_notice(call, one) for one in found]
 
 

@@ -110,9 +110,9 @@ class Recorder:
         }
         await self.append(leaf, {}, ("GATEWAY",))
 
-    def looking(self, request: Request, id_: str, agencies: tuple[str, ...]) -> Looking:
-        """A record of what is looked for after a request was answered, for its owners alone."""
-        return Looking(self, request.id, id_, agencies)
+    def looking(self, request: Request, id_: str, agency: str) -> Looking:
+        """A record of what is looked for after a request was answered, for its owner alone."""
+        return Looking(self, request.id, id_, agency)
 
     def hmac(self, name: str, value: str) -> str:
         """The keyed token of an identifier, under this quarter's key."""
@@ -316,13 +316,13 @@ class Record:
 
 
 class Looking:
-    """The two entries of a look for silent records, with an id of their own.
+    """The two entries of a look for one owner's silent records, with an id of their own.
 
-    Their leaves are the same whatever is found: what was, lies sealed for the owners.
+    Their leaves are the same whatever is found: what was, lies sealed for that owner alone.
     """
 
-    def __init__(self, recorder: Recorder, of: str, id_: str, agencies: tuple[str, ...]) -> None:
-        self._recorder, self._of, self._id, self._agencies = recorder, of, id_, agencies
+    def __init__(self, recorder: Recorder, of: str, id_: str, agency: str) -> None:
+        self._recorder, self._of, self._id, self._agency = recorder, of, id_, agency
         self._resources: list[str] = []
         self._intent_index = 0
 
@@ -334,13 +334,13 @@ class Looking:
         """
         self._resources = sorted(resources)
         leaf = self._leaf(Kind.INTENT)
-        self._intent_index = (await self._recorder.append(leaf, {}, self._agencies)).index
+        self._intent_index = (await self._recorder.append(leaf, {}, (self._agency,))).index
 
     async def outcome(self, found: Sequence[tuple[str, str, list[str]]]) -> None:
         """Write what was found: the resource of each look, how its source fared, and the keys."""
         leaf = self._leaf(Kind.OUTCOME) | {"intent_index": self._intent_index}
         detail = {"found": [list(look) for look in found]}
-        await self._recorder.append(leaf, detail, self._agencies)
+        await self._recorder.append(leaf, detail, (self._agency,))
 
     def _leaf(self, kind: Kind) -> dict[str, Any]:
         return {

@@ -12,7 +12,7 @@ import contextlib
 import hmac
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final, NamedTuple
@@ -28,6 +28,7 @@ _STALE_S: Final = 30.0
 _PARTS: Final = 12  # of a window: what was used counts until its part is as old as the window
 _LONGEST: Final = timedelta(days=8)  # no window is longer, so older counts are deleted
 _OVERLAP: Final = timedelta(minutes=1)  # clocks of several machines differ
+_AFTERWARDS: Final = frozenset({Unit.RECORD, Unit.HIT})  # counted when they have been given
 _DOMAIN: Final = b"portcullis budget v1\0"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _log = logging.getLogger(__name__)
@@ -98,18 +99,19 @@ class Budgets:
             if used >= budget.slow_after:
                 slow_s = max(slow_s, budget.slow_ms / 1000)
         for budget, key in keys:
-            if budget.unit is not Unit.RECORD:
+            if budget.unit not in _AFTERWARDS:
                 self._count(key, budget, now, 1)
         return slow_s
 
     def spend(
-        self, subject: Subject, budgets: Iterable[Budget], records: int, now: datetime
+        self, subject: Subject, budgets: Iterable[Budget], given: Mapping[Unit, int], now: datetime
     ) -> None:
-        """Charge the records an answer shows; what is over counts against the next question."""
-        charged = [budget for budget in budgets if budget.unit is Unit.RECORD and records]
+        """Charge the records that an answer shows and the hits that it tells of; what is over
+        counts against the next question."""
+        charged = [budget for budget in budgets if given.get(budget.unit)]
         officer = self._officer(subject) if charged else ""
         for budget in charged:
-            self._count(_Key(officer, budget.name, ""), budget, now, records)
+            self._count(_Key(officer, budget.name, ""), budget, now, given[budget.unit])
 
     def used(self, key: _Key, budget: Budget, now: datetime) -> int:
         """What was used within the budget's window."""
@@ -118,13 +120,14 @@ class Budgets:
         return sum(used for (since, _), used in parts if since > oldest)
 
     def added(self, subject: Subject, name: str, now: datetime) -> int:
-        """What supervisors have added, and stands."""
+        """What supervisors have added, and stands: they name an officer by agency and id, whichever
+        of the agency's sign-ins vouches for them."""
         return sum(
             one.extra
             for one in self._releases
             if one.budget == name
             and one.until > now
-            and (one.officer.issuer, one.officer.id) == (subject.issuer, subject.id)
+            and (one.officer.agency, one.officer.id) == (subject.agency, subject.id)
         )
 
     def _officer(self, subject: Subject) -> str:
@@ -150,6 +153,8 @@ class Budgets:
                     about=Told.BUDGET_SPENT,
                     subject=budget.name,
                     asker=Officer.of(subject),
+                    on_call=budget.on_call,
+                    due_at=now + timedelta(seconds=budget.due_s),
                 )
             )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -28,14 +28,19 @@ class Notices(Database):
     async def notice(self, id_: str) -> Notice | None:
         return first_of(await self._notices(notices.c.id == id_, 1))
 
-    async def notices_of(self, agency: str, first: int) -> tuple[Notice, ...]:
-        """An agency's notices that nobody has acknowledged, the oldest first."""
-        where = and_(notices.c.agency == agency, notices.c.acknowledged_at.is_(None))
+    async def notices_of(
+        self, agency: str, first: int, desks: Collection[str] = ()
+    ) -> tuple[Notice, ...]:
+        """Notices of an agency, or for one of `desks` whosever they are, that nobody has
+        acknowledged, the oldest first."""
+        where = and_(_for(agency, desks), notices.c.acknowledged_at.is_(None))
         return await self._notices(where, first)
 
-    async def acknowledged_of(self, agency: str, first: int) -> tuple[Notice, ...]:
-        """An agency's notices that somebody has acknowledged, the latest first."""
-        where = and_(notices.c.agency == agency, notices.c.acknowledged_at.is_not(None))
+    async def acknowledged_of(
+        self, agency: str, first: int, desks: Collection[str] = ()
+    ) -> tuple[Notice, ...]:
+        """The same that somebody has acknowledged, the latest first."""
+        where = and_(_for(agency, desks), notices.c.acknowledged_at.is_not(None))
         return await self._notices(where, first, notices.c.acknowledged_at.desc())
 
     async def acknowledge(self, id_: str, by: Officer, at: datetime) -> Notice | None:
@@ -110,6 +115,10 @@ class Notices(Database):
     ) -> tuple[Notice, ...]:
         query = select(notices).where(where).order_by(order, notices.c.id).limit(first)
         return tuple(rows.notice(row) for row in await self._rows(query))
+
+
+def _for(agency: str, desks: Collection[str]) -> ColumnElement[bool]:
+    return or_(notices.c.agency == agency, notices.c.desk.in_(desks))
 
 
 async def tell(connection: AsyncConnection, notice: Notice) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, insert, select, update
@@ -61,10 +62,12 @@ class Owing(Database):
             await connection.execute(insert(countersignatures).values(row))
         return asked
 
-    async def to_countersign(self, agency: str, first: int) -> tuple[Countersignature, ...]:
-        """What an agency's people wait for, the newest first."""
+    async def to_countersign(
+        self, agencies: Collection[str], first: int
+    ) -> tuple[Countersignature, ...]:
+        """What people of these agencies wait for, the newest first."""
         table = countersignatures.c
-        waiting = and_(table.asker_agency == agency, table.by_id.is_(None))
+        waiting = and_(table.asker_agency.in_(agencies), table.by_id.is_(None))
         query = select(countersignatures).where(waiting).order_by(table.at.desc(), table.id)
         return tuple(rows.countersignature(row) for row in await self._rows(query.limit(first)))
 

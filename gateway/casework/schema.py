@@ -69,6 +69,9 @@ class Notice(graphene.ObjectType):  # type: ignore[misc]
     subject = graphene.ID(
         required=True, description="The request, query or notice that it is about."
     )
+    agency = graphene.String(
+        required=True, description="Whose matter it is; a desk on call may be another's."
+    )
     desk = graphene.String(required=True)
     record = graphene.String(description="The silent record that would have been found: its ref.")
     key = graphene.String(description="The same in the desk's own system.")
@@ -194,11 +197,14 @@ class Mutation(graphene.ObjectType):  # type: ignore[misc]
         BudgetRelease,
         args={
             "officer": graphene.Argument(graphene.ID, required=True),
+            "agency": graphene.Argument(
+                graphene.String, description="The officer's, if it is not the caller's own."
+            ),
             "budget": graphene.Argument(graphene.String, required=True),
             "extra": graphene.Argument(graphene.Int, required=True),
             "until": graphene.Argument(graphene.String, default_value="PT8H"),
         },
-        description="For a supervisor: let a colleague of the same agency ask more for a time.",
+        description="For a supervisor: let an officer ask more for a time.",
     )
     acknowledge_notice = graphene.Field(
         Notice,

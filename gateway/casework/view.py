@@ -57,6 +57,7 @@ def of_notice(
         "at": utc_text(notice.at),
         "about": notice.about.value,
         "subject": notice.subject,
+        "agency": notice.agency,
         "desk": notice.desk,
         "record": notice.record,
         "key": key,

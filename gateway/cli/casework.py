@@ -58,18 +58,20 @@ def register(commands: Commands) -> None:
             "release_budget",
             {
                 "officer": given.officer,
+                "agency": given.agency,
                 "budget": given.budget,
                 "extra": given.extra,
                 "until": given.until,
             },
         ),
-        help_text="For a supervisor: let a colleague ask more for a time.",
+        help_text="For a supervisor: let an officer ask more for a time.",
         examples="  portcullis casework budget demo-nmc-0001 questions 200 --for PT4H --as SG",
     )
     made.add_argument("officer", help="as your identity provider names them")
     made.add_argument("budget", help="a row of policies/tables/budgets: questions, records, ...")
     made.add_argument("extra", type=int, help="how much is added")
     made.add_argument("--for", dest="until", default="PT8H", help="how long (default: PT8H)")
+    made.add_argument("--agency", help="the officer's (default: your own)")
     caller(made)
     act(
         inner,

@@ -54,6 +54,8 @@ class Terms:
     due_s: int = 0
     most_waiting: int = 0  # requests of one officer, this one among them
     most_of_record: int = 0  # of these, about one and the same record
+    desks: tuple[str, ...] = ()  # at which the caller's agency has people
+    agencies: tuple[str, ...] = ()  # whose matters the caller may deal with
 
 
 def casework_question(
@@ -100,6 +102,9 @@ def read_terms(result: object) -> Terms:
         case {"version": 1, "serial": int(serial), "allow": True, "terms": dict(given), **more}:
             if not more and _fine(given):
                 return Terms(serial=serial, refuse=None, **given)
+            if not more and _named(given):
+                desks, agencies = (tuple(given.get(name, ())) for name in ("desks", "agencies"))
+                return Terms(serial=serial, refuse=None, desks=desks, agencies=agencies)
         case {"version": 1, "serial": int(serial), "allow": False, "refuse": dict(said), **more}:
             if not more and _said(said):
                 return Terms(serial=serial, refuse=Note(**said))
@@ -112,6 +117,14 @@ def _fine(given: Mapping[str, Any]) -> bool:
         return True
     return given.keys() == _TERMS.keys() and all(
         type(given[name]) is kind and given[name] for name, kind in _TERMS.items()
+    )
+
+
+def _named(given: Mapping[str, Any]) -> bool:
+    """Names of desks, or of agencies."""
+    return given.keys() in ({"desks"}, {"agencies"}) and all(
+        isinstance(texts, list) and all(isinstance(text, str) and text for text in texts)
+        for texts in given.values()
     )
 
 

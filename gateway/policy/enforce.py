@@ -177,6 +177,16 @@ def keys_of(grant: Grant, rows: Condition, *, limit: int, after: str | int | Non
     return Grant(fetch=replace(grant.fetch, after=after), parts=parts)
 
 
+def elements_of(grant: Grant, path: str, rows: Condition, beside: AbstractSet[str]) -> Grant:
+    """The same visit for other elements of one component: of these the fields that either rule on
+    them rests on, and those `beside`, and nothing else."""
+    look = keys_of(grant, grant.own.rows, limit=grant.own.limit, after=grant.fetch.after)
+    part = grant.parts[path]
+    read = dict.fromkeys(fields_of(rows) | fields_of(part.rows) | beside, CLEAR)
+    bare = PartGrant(part=part.part, show=Show.RECORDS, limit=part.limit, rows=rows, read=read)
+    return replace(look, parts={**look.parts, path: bare})
+
+
 def _unread(part: PartGrant) -> PartGrant:
     """No element of it is read; it still finds its record as far as it may be seen."""
     return part if part.show is Show.SILENT else replace(part, show=None)

@@ -54,17 +54,39 @@ _ABOUT: Final = frozenset({SILENT_MATCH, VICTIM_SHOWN, RECORD_SHOWN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tripwire:
-    """Rows of one fetch that stay silent, or of which each that is shown is told, and the desk
-    that is told of a match with one."""
+class Desk:
+    """Where an agency is told of something."""
 
-    about: str  # SILENT_MATCH, VICTIM_SHOWN, or RECORD_SHOWN: by its owner's condition
-    agency: str
-    resource: str  # the fetch
-    rows: Condition
     desk: str
     on_call: str  # the desk that is told when the first does not acknowledge in time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tripwire:
+    """Rows of one resource that stay silent, or of which each that is shown is told, and the desks
+    that are told of a match with one."""
+
+    about: str  # SILENT_MATCH, VICTIM_SHOWN, or RECORD_SHOWN: by its owner's condition
+    resource: str  # a fetch, or a component of one
+    rows: Condition
+    agency: str  # that holds the records
+    by: str  # the field of an element that names the agency it is for; "" for whole records
+    desks: Mapping[str, Desk]  # by agency, the holder's among them
     due_s: int
+
+    @property
+    def fetch(self) -> str:
+        return self.resource.partition(".")[0]
+
+    @property
+    def part(self) -> str:
+        """The component's path; "" for whole records."""
+        return self.resource.partition(".")[2]
+
+    def whose(self, element: Mapping[str, Any]) -> str:
+        """The agency that an element is for; the holder where it names none that has a desk."""
+        named = element.get(self.by)
+        return named if isinstance(named, str) and named in self.desks else self.agency
 
 
 def notify_owner(obligation: Obligation, asking: Asking) -> None:
@@ -97,14 +119,16 @@ def _each(
 
 
 def _tripwire(given: Mapping[str, Any]) -> Tripwire:
-    texts: dict[str, Any] = {
-        name: given.get(name) for name in ("about", "agency", "resource", "desk", "on_call")
-    }
-    due_s = given.get("due_s")
+    texts: dict[str, Any] = {name: given.get(name) for name in ("about", "agency", "resource")}
+    by, due_s = given.get("by"), given.get("due_s")
+    desks = _desks(given.get("desks"))
     if (
-        given.keys() != {*texts, "rows", "due_s"}
+        given.keys() != {*texts, "rows", "by", "desks", "due_s"}
         or not all(isinstance(text, str) and text for text in texts.values())
         or texts["about"] not in _ABOUT
+        or not isinstance(by, str)
+        or bool(by) != ("." in texts["resource"])
+        or texts["agency"] not in desks
         or type(due_s) is not int
         or due_s < 1
     ):
@@ -113,7 +137,19 @@ def _tripwire(given: Mapping[str, Any]) -> Tripwire:
         rows = from_json(given["rows"])
     except ValueError as error:
         raise PolicyMisunderstood(detail=f"notify_owner: {error}") from error
-    return Tripwire(rows=rows, due_s=due_s, **texts)
+    return Tripwire(rows=rows, due_s=due_s, by=by, desks=desks, **texts)
+
+
+def _desks(given: object) -> Mapping[str, Desk]:
+    """The desks by agency; none of what cannot be read."""
+    held = given if isinstance(given, dict) else {}
+    fine = all(
+        isinstance(one, dict)
+        and one.keys() == {"desk", "on_call"}
+        and all(isinstance(text, str) and text for text in one.values())
+        for one in held.values()
+    )
+    return {agency: Desk(**one) for agency, one in held.items()} if fine else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +218,8 @@ def budgets_of(obligations: Iterable[Obligation]) -> tuple[Budget, ...]:
     return _each(obligations, "budget", _budget)
 
 
-_WORDS = ("name", "title", "unit", "agency", "desk")
-_NUMBERS = ("window_s", "slow_after", "slow_ms", "most")
+_WORDS = ("name", "title", "unit", "agency", "desk", "on_call")
+_NUMBERS = ("window_s", "slow_after", "slow_ms", "most", "due_s")
 
 
 def _budget(given: Mapping[str, Any]) -> Budget:
@@ -193,6 +229,7 @@ def _budget(given: Mapping[str, Any]) -> Budget:
         and all(type(given[name]) is int and given[name] >= 0 for name in _NUMBERS)
         and given["unit"] in set(Unit)
         and given["window_s"] > 0
+        and given["due_s"] > 0
     )
     if not fine:
         raise PolicyMisunderstood(detail="a budget that cannot be read")

@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 Form: TypeAlias = Mapping[str, Sequence[str]]
 
-_NOTICE: Final = """id at about subject desk key askedBy dueAt escalatedAt acknowledgedAt
+_NOTICE: Final = """id at about subject agency desk key askedBy dueAt escalatedAt acknowledgedAt
   acknowledgedBy"""
 _LISTS: Final = {
     "requests": """query DeskRequests { deskQueue(first: 200) { id state at dueAt urgency entity key

@@ -104,6 +104,7 @@ class DeskNotice:
     id: str = told("Its name.")
     about: str = told("What it is about, in words.")
     subject: str = told("The request, question or notice that it is about.")
+    agency: str = told("Whose matter it is.")
     desk: str = told("Which desk is told.")
     since: str = told("Since when.")
     due: str = told("By when it is to be acknowledged.", "")
@@ -213,6 +214,7 @@ def _notice(given: Mapping[str, Any], now: str) -> DeskNotice:
         id=given["id"],
         about=_ABOUT.get(given["about"], given["about"]),
         subject=given["subject"],
+        agency=given["agency"],
         desk=given["desk"],
         since=given["at"],
         due=due,

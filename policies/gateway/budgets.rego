@@ -24,9 +24,12 @@ charged contains {"type": "budget", "attributes": {
 	"slow_ms": data.tables.budgets.slow_ms,
 	"most": row.most,
 	"agency": input.subject.agency,
-	"desk": data.tables.agencies[input.subject.agency].desk,
+	"desk": desk,
+	"on_call": lib.on_call(desk),
+	"due_s": data.tables.budgets.told_due_s,
 }} if {
 	not subject.unattended
+	desk := data.tables.agencies[input.subject.agency].desk
 	some name, row in data.tables.budgets.kinds
 	counts(row)
 }
@@ -46,7 +49,7 @@ counts(row) if {
 }
 
 # METADATA
-# title: A question that may answer with a hit, which is a disclosure too
+# title: A question that may answer with a hit, if only for some records, which is a disclosure too
 counts(row) if {
 	row.when == "hit"
 	some named in fields.outcomes
@@ -55,7 +58,23 @@ counts(row) if {
 
 counts(row) if {
 	row.when == "hit"
+	some named in fields.outcomes
+	some manner in data.tables.outcomes[named].read
+	hits(manner)
+}
+
+counts(row) if {
+	row.when == "hit"
 	firewall.told
+}
+
+# METADATA
+# title: A manner, or one of its cases, that tells of a record and does not show it
+hits(manner) if manner == "HIT_ONLY"
+
+hits(manner) if {
+	some one in fields.stated(manner)
+	one.as == "HIT_ONLY"
 }
 
 # METADATA

@@ -15,6 +15,8 @@ test_every_question_is_charged_to_its_officer if {
 	some one in budgets.charged with input as vehicle
 	one.attributes.agency == "NMC"
 	one.attributes.desk == "nmc-bureau"
+	one.attributes.on_call == "gateway"
+	one.attributes.due_s == data.tables.budgets.told_due_s
 	one.attributes.slow_after < one.attributes.most
 }
 
@@ -41,6 +43,22 @@ test_what_may_be_a_hit_has_one if {
 	not "hits" in names(vehicle)
 }
 
+names_as(word) := found if {
+	asked := q.asked("arrival_officer", "SCP", "OFFICER_SAFETY", q.fetch("ERU", "IntelligenceReport", ["ref"], {}))
+	found := names(asked) with data.tables.matrix.IntelligenceReport.arrival_officer as {"*": word}
+}
+
+test_what_may_be_a_hit_by_case_has_it_too if {
+	every named in ["intel_safety", "intel_handling", "images_by_match", "referrals_by_hit"] {
+		"hits" in names_as(named)
+	}
+	not "hits" in names_as("clear")
+	not "hits" in names_as("point_recent")
+	not "hits" in names_as("withheld")
+	one_of := {"read": {"ref": "HIT_ONLY"}, "show": "records"}
+	"hits" in names_as("made") with data.tables.outcomes.made as one_of
+}
+
 test_the_gateways_own_questions_are_charged_to_nobody if {
 	asked := q.asked("canary", "GATEWAY", "ENFORCEMENT_CHECK", q.fetch("NMC", "Vehicle", ["make"], {}))
 	not gateway.decision.refuse with input as asked
@@ -58,5 +76,5 @@ test_each_budget_is_charged_for_its_own_reason_alone if {
 	flags := q.asked("public_protection", "SCP", "PROTECT_VULNERABLE", q.person("SCP", "safeguarding", "SafeguardFlag", ["kind"]))
 	names(flags) == everybody | {"most_sensitive"}
 	faces := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("NIS", "ImageRef", ["ref"], {"face": ["likeness"]}))
-	names(faces) == everybody | {"faces"}
+	names(faces) == everybody | {"faces", "hits"} # an image is a hit where the match is not likely
 }

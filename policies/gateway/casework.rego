@@ -5,7 +5,7 @@
 #   that is not there, or is not the caller's to know of, comes without agency and kind.
 package gateway.casework
 
-import data.gateway.obligations
+import data.gateway.lib
 import data.gateway.refusals
 import data.gateway.subject
 
@@ -47,7 +47,7 @@ name := "question" if {
 } else := "desk" if {
 	act != "requestRelease"
 	is_string(input.casework.agency)
-	input.casework.agency != input.subject.agency
+	not input.casework.agency in theirs
 } else := deciding if {
 	act == "decideRelease"
 } else := "own_request" if {
@@ -61,6 +61,18 @@ name := "question" if {
 } else := "outcome" if {
 	act == "recordOutcome"
 	not data.tables.casework.outcomes[input.casework.outcome]
+}
+
+# METADATA
+# title: The agencies whose matters the caller may deal with
+# description: Their own; a supervisor also those that the table gives into their agency's care.
+# custom:
+#   owner: all agencies
+#   reason: Whoever has nobody of their own to release them must not be stopped for good.
+theirs := {input.subject.agency} | {agency |
+	act in {"countersign", "toCountersign", "releaseBudget"}
+	some agency, by in data.tables.casework.supervised_by
+	by == input.subject.agency
 }
 
 # METADATA
@@ -195,13 +207,17 @@ refusing if {
 }
 
 # METADATA
-# title: Whose desk is asked, whose is told when it does not answer, how soon it is to, and how many may wait
+# title: The terms of an action
+# description: >-
+#   Of a release whose desk is asked, whose is told when it does not answer, how soon it is to, and how
+#   many may wait. Of notices the desks that the caller's agency has people at, whoever was told first.
+#   Of colleagues' questions the agencies whose they may be.
 # custom:
 #   owner: all agencies
 #   reason: Who waits must know for whom, and how long. Ask the owner's desk.
 terms := {
 	"desk": desk,
-	"on_call": obligations.on_call(desk),
+	"on_call": lib.on_call(desk),
 	"due_s": data.tables.casework.urgencies[input.casework.urgency].due_s,
 	"most_waiting": most.officer,
 	"most_of_record": most.record,
@@ -209,4 +225,8 @@ terms := {
 	act == "requestRelease"
 	desk := data.tables.agencies[input.casework.agency].desk
 	most := data.tables.casework.most_waiting
+} else := {"desks": [desk | some desk, row in data.tables.desks; input.subject.agency in row.agencies]} if {
+	act in {"notices", "acknowledgeNotice"}
+} else := {"agencies": [agency | some agency in theirs]} if {
+	act in {"countersign", "toCountersign"}
 } else := {}

@@ -190,7 +190,38 @@ test_nobody_countersigns_for_themselves_or_another_agency if {
 	said(asked("response_officer", "NMC", "countersign", {"agency": "NMC"})) == "casework.role"
 }
 
+test_a_supervisor_of_each_agency_agrees_and_the_gateways_where_there_is_none if {
+	every agency in ["NMC", "SCP", "BID", "ERU", "NCB"] {
+		said(asked("duty_supervisor", agency, "countersign", {"agency": agency})) == "allowed"
+		terms(asked("duty_supervisor", agency, "toCountersign", {"agency": agency})) == {"agencies": [agency]}
+	}
+	own := asked("duty_supervisor", "GATEWAY", "countersign", {"agency": "GATEWAY"})
+	{agency | some agency in terms(own).agencies} == {"GATEWAY", "PARTNER", "TASKFORCE"}
+	said(asked("duty_supervisor", "GATEWAY", "countersign", {"agency": "TASKFORCE"})) == "allowed"
+	said(asked("duty_supervisor", "GATEWAY", "countersign", {"agency": "NMC"})) == "casework.desk"
+}
+
+# --- notices ---
+
+test_the_desks_of_an_agency_are_those_that_it_has_people_at if {
+	every act in ["notices", "acknowledgeNotice"] {
+		terms(asked("desk", "ERU", act, {"agency": "ERU"})) == {"desks": ["eru-duty", "eru-intel"]}
+		terms(asked("desk", "GATEWAY", act, {"agency": "GATEWAY"})) == {"desks": ["gateway", "gateway-duty"]}
+	}
+}
+
 # --- budgets ---
+
+test_every_officer_has_somebody_who_may_release_their_budget if {
+	agencies := {agency | some role in data.tables.roles; role.queries; not role.unattended; some agency in role.agencies}
+	every agency in agencies {
+		by := object.get(table.supervised_by, agency, agency)
+		release := {"agency": agency, "budget": "questions", "extra": 100, "for_s": 3600}
+		said(asked("duty_supervisor", by, "releaseBudget", release)) == "allowed"
+	}
+	said(asked("duty_supervisor", "BID", "releaseBudget", {"agency": "PARTNER", "budget": "questions", "extra": 1, "for_s": 60})) == "casework.desk"
+	said(asked("desk", "GATEWAY", "notices", {"agency": "PARTNER"})) == "casework.desk"
+}
 
 added(role, more) := asked(role, "NMC", "releaseBudget", object.union({"agency": "NMC", "budget": "questions", "extra": 100, "for_s": 3600}, more))
 

@@ -109,8 +109,7 @@ test_by_notify_a_victims_record_answers_and_its_owner_is_told if {
 	some one in decision.obligations
 	one.type == "notify_owner"
 	one.attributes.about == "VICTIM_SHOWN"
-	one.attributes.desk == "nmc-bureau"
-	one.attributes.on_call == "gateway"
+	one.attributes.desks == {"NMC": {"desk": "nmc-bureau", "on_call": "gateway"}}
 	one.attributes.due_s == data.tables.switches.firewall_settings.notify.due_s
 	lib.eq("victim", true) in one.attributes.rows.value
 	every condition in decision.resources.f0.rows.value {

@@ -254,7 +254,7 @@ told_of(decision) := {one.attributes.resource: one.attributes |
 test_the_owner_is_told_of_what_is_shown_on_that_condition if {
 	decision := gateway.decision with input as arrival
 	wire := told_of(decision).f0
-	[wire.agency, wire.desk, wire.due_s] == ["ERU", "eru-intel", data.tables.handling.notify_due_s]
+	[wire.agency, wire.desks.ERU.desk, wire.due_s] == ["ERU", "eru-intel", data.tables.handling.notify_due_s]
 	wire.rows.value == [lib.one_of("conditions", ["NOTIFY_ORIGINATOR"])]
 	every question in [
 		q.asked("rocu_analyst", "ERU", "OIC_INVESTIGATION", report),

@@ -88,6 +88,10 @@ asks_by_face if {
 trained(name) if name in subject.training
 
 # METADATA
+# title: The desk that is told when another does not answer in time
+on_call(desk) := object.get(data.tables.casework.on_call, desk, data.tables.casework.on_call["*"])
+
+# METADATA
 # title: A border or immigration officer asks for border or immigration work
 # custom:
 #   owner: all agencies

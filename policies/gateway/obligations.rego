@@ -27,22 +27,52 @@ required contains {"type": "require_reason", "attributes": {}} if input.context.
 # custom:
 #   owner: all agencies
 #   reason: Silence must not cost an officer's life. No desk can change it.
-required contains notice(id, "SILENT_MATCH", silent, data.tables.casework.tripwire_due_s) if {
+required contains notice(id, "SILENT_MATCH", silent, "", {resource.agency}, data.tables.casework.tripwire_due_s) if {
 	not subject.unattended
 	silent := [lib.eq("silent", true), rows.retained]
 	some id in fields.fetches
 	resource := input.resources[id]
-	resource.entity in data.tables.casework.tripwires[resource.agency]
+	wired(resource.agency, resource.entity)
 	resource.agency in owners.consenting
 	count(rows.overt(fields.side(resource.agency))) > 0
 }
+
+# METADATA
+# title: Who placed a discreet alert or marker learns of a question that met its record
+# description: >-
+#   Where the outcome of the component keeps discreet ones back. Which of them the officer may see all
+#   the same the gateway leaves out.
+# custom:
+#   owner: all agencies
+#   reason: Who watches somebody must know that others are about to meet them.
+required contains notice(id, "SILENT_MATCH", discreet, by, placers(resource.entity), data.tables.casework.tripwire_due_s) if {
+	not subject.unattended
+	discreet := [lib.eq("discreet", true)]
+	some id, named in fields.outcome_name
+	fields.root[id] != id
+	data.tables.outcomes[named].only.discreet == [false]
+	resource := input.resources[id]
+	by := data.tables.casework.placed_by[resource.entity]
+	resource.agency in owners.consenting
+}
+
+# METADATA
+# title: An agency's row of `tripwires` lists a kind of record or component, or all of them
+wired(agency, type) if {
+	some listed in data.tables.casework.tripwires[agency]
+	listed in {type, "*"}
+}
+
+# METADATA
+# title: The agencies that want to learn of what they placed
+placers(type) := {agency | some agency, _ in data.tables.casework.tripwires; wired(agency, type)}
 
 # METADATA
 # title: An owner learns of each record of a victim or a witness that a lowered firewall shows
 # custom:
 #   owner: all agencies
 #   reason: Who answers for a victim must be able to warn them. No desk can change it.
-required contains notice(id, "VICTIM_SHOWN", victims, firewall.setting.due_s) if {
+required contains notice(id, "VICTIM_SHOWN", victims, "", {input.resources[id].agency}, firewall.setting.due_s) if {
 	firewall.open
 	some id in fields.fetches
 	named := fields.outcome_name[id]
@@ -55,7 +85,7 @@ required contains notice(id, "VICTIM_SHOWN", victims, firewall.setting.due_s) if
 # custom:
 #   owner: all agencies
 #   reason: Who shares on that condition must be able to follow what is done with it. Ask the owner's desk.
-required contains notice(id, "RECORD_SHOWN", [handling.telling], data.tables.handling.notify_due_s) if {
+required contains notice(id, "RECORD_SHOWN", [handling.telling], "", {resource.agency}, data.tables.handling.notify_due_s) if {
 	not subject.unattended
 	some id in fields.fetches
 	data.tables.outcomes[fields.outcome_name[id]].show == "records"
@@ -65,29 +95,30 @@ required contains notice(id, "RECORD_SHOWN", [handling.telling], data.tables.han
 }
 
 # METADATA
-# title: That an owner's desk is told of what is found of these rows, and another in time
+# title: That a desk is told of what is found of these rows, and another in time
+# description: The holder's; for elements that of the agency that the field `by` names, where it is told.
 # custom:
 #   owner: all agencies
 #   reason: A notice that names no desk reaches nobody. Ask the gateway desk.
-notice(id, about, these, due_s) := {"type": "notify_owner", "attributes": {
+notice(id, about, these, by, told, due_s) := {"type": "notify_owner", "attributes": {
 	"about": about,
-	"agency": agency,
+	"agency": holder,
 	"resource": id,
 	"rows": lib.all_of(these),
-	"desk": desk,
-	"on_call": on_call(desk),
+	"by": by,
+	"desks": {agency: desks[agency] | some agency in (told | {holder})},
 	"due_s": due_s,
 }} if {
-	agency := input.resources[id].agency
-	desk := data.tables.agencies[agency].desk
+	holder := input.resources[id].agency
+	desks[holder]
 }
 
 # METADATA
-# title: The desk that is told when another does not answer in time
+# title: The desk of each agency, and the one that is told when it does not answer in time
 # custom:
 #   owner: all agencies
 #   reason: Somebody is awake when a life depends on it. Ask the gateway desk.
-on_call(desk) := object.get(data.tables.casework.on_call, desk, data.tables.casework.on_call["*"])
+desks := {agency: {"desk": row.desk, "on_call": lib.on_call(row.desk)} | some agency, row in data.tables.agencies; row.desk}
 
 # METADATA
 # title: What came of a search is recorded before the next one, and another person agrees to some

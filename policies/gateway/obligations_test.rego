@@ -25,8 +25,8 @@ test_an_owner_learns_of_what_stays_silent_to_others if {
 			"agency": "ERU",
 			"resource": "f0",
 			"rows": lib.all_of([lib.eq("silent", true), lib.one_of("retention", ["CURRENT", "REVIEW_DUE"])]),
-			"desk": "eru-intel",
-			"on_call": "eru-duty",
+			"by": "",
+			"desks": {"ERU": {"desk": "eru-intel", "on_call": "eru-duty"}},
 			"due_s": data.tables.casework.tripwire_due_s,
 		},
 	}] with input as question
@@ -49,14 +49,66 @@ test_nobody_else_may_ask_as_the_gateway if {
 	gateway.decision.refuse.rule == "refuse.purpose" with input as pretender
 }
 
+wiring(tripwires) := object.union(object.remove(data.tables.casework, ["tripwires"]), {"tripwires": tripwires})
+
+vehicle(agency) := q.asked("arrival_officer", "SCP", "OFFICER_SAFETY", q.fetch(agency, "Vehicle", ["make"], {}))
+
 test_only_the_kinds_that_the_owner_lists if {
-	notify(q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", q.fetch("ERU", "Person", ["sex"], {}))) == set()
-	notify(q.asked("arrival_officer", "SCP", "OFFICER_SAFETY", q.fetch("NCB", "Person", ["sex"], {}))) == {"f0"}
-	notify(q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", report("SCP"))) == set()
+	{agency | some agency in ["BID", "ERU", "NCB", "NMC", "SCP"]; notify(vehicle(agency)) == {"f0"}} == {"BID", "ERU", "NCB"}
+	table := wiring({"ERU": ["IntelligenceReport"]})
+	notify(vehicle("ERU")) == set() with data.tables.casework as table
+	notify(q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", report("ERU"))) == {"f0"} with data.tables.casework as table
 }
 
-test_a_component_trips_no_wire_of_its_own if {
+test_a_component_without_discreet_elements_trips_no_wire_of_its_own if {
 	notify(q.asked("arrival_officer", "SCP", "OFFICER_SAFETY", q.person("NCB", "names", "PersonName", ["full"]))) == {"f0"}
+}
+
+alerts(role, agency, holder) := q.asked(role, agency, "OFFICER_SAFETY", q.person(holder, "alerts", "Alert", ["kind"]))
+
+elements(question) := {one.attributes | some one in obligations; one.attributes.by != ""} if {
+	obligations := [one | some one in gateway.decision.obligations; one.type == "notify_owner"] with input as question
+}
+
+test_who_placed_a_discreet_alert_learns_of_the_question if {
+	some attributes in elements(alerts("response_officer", "NMC", "NMC"))
+	object.remove(attributes, ["desks"]) == {
+		"about": "SILENT_MATCH",
+		"agency": "NMC",
+		"resource": "f0.alerts",
+		"rows": lib.all_of([lib.eq("discreet", true)]),
+		"by": "owner",
+		"due_s": data.tables.casework.tripwire_due_s,
+	}
+	object.keys(attributes.desks) == {"BID", "ERU", "NCB", "NMC", "SCP"}
+	attributes.desks.NCB.desk == data.tables.agencies.NCB.desk
+}
+
+test_of_elements_the_holder_is_told_at_least if {
+	table := wiring({"NCB": ["Alert"]})
+	some attributes in elements(alerts("response_officer", "NMC", "SCP")) with data.tables.casework as table
+	object.keys(attributes.desks) == {"NCB", "SCP"} with data.tables.casework as table
+}
+
+test_whoever_sees_discreet_elements_trips_no_wire if {
+	elements(alerts("bureau_officer", "NCB", "NCB")) == set()
+	elements(alerts("immigration_enforcement", "BID", "BID")) == set()
+	count(elements(alerts("bureau_officer", "NCB", "BID"))) == 1
+}
+
+test_no_wire_for_what_nobody_says_who_placed_or_does_not_agree if {
+	count(elements(alerts("response_officer", "NMC", "NMC"))) == 1
+	elements(alerts("response_officer", "NMC", "NMC")) == set() with data.tables.casework as object.remove(data.tables.casework, ["placed_by"])
+	elements(alerts("response_officer", "NMC", "NMC")) == set() with data.agencies.nmc.consents as false
+	canary := q.asked("canary", "GATEWAY", "ENFORCEMENT_CHECK", q.person("NMC", "alerts", "Alert", ["kind"]))
+	elements(canary) == set()
+}
+
+test_an_agency_without_a_desk_is_told_nothing if {
+	nobody := {"NMC": object.remove(data.tables.agencies.NMC, ["desk"])}
+	agencies := object.union(object.remove(data.tables.agencies, ["NMC"]), nobody)
+	count(elements(alerts("response_officer", "NMC", "NMC"))) == 1
+	elements(alerts("arrival_officer", "SCP", "NMC")) == set() with data.tables.agencies as agencies
 }
 
 test_an_owner_that_is_not_part_is_not_visited if {

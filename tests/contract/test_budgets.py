@@ -43,6 +43,8 @@ QUESTIONS = Budget(
     most=4,
     agency="NMC",
     desk="nmc-bureau",
+    on_call="gateway",
+    due_s=60,
 )
 RECORDS = replace(QUESTIONS, name="records", unit=Unit.RECORD, slow_after=50, most=100)
 TARGETS = replace(QUESTIONS, name="one_target", unit=Unit.TARGET, slow_after=1, most=2)
@@ -127,9 +129,9 @@ async def test_a_refused_question_is_charged_to_no_budget(place: Place) -> None:
 async def test_records_shown_count_against_the_next_question(place: Place) -> None:
     budgets = await place.process()
     assert budgets.charge(ASKER, (RECORDS,), NOBODY, NOW) == 0.0
-    budgets.spend(ASKER, (RECORDS, QUESTIONS), 60, NOW)
+    budgets.spend(ASKER, (RECORDS, QUESTIONS), {Unit.RECORD: 60, Unit.HIT: 9}, NOW)
     assert budgets.charge(ASKER, (RECORDS,), NOBODY, NOW) == 0.7
-    budgets.spend(ASKER, (RECORDS,), 60, NOW)
+    budgets.spend(ASKER, (RECORDS,), {Unit.RECORD: 60}, NOW)
     with pytest.raises(Refused):
         budgets.charge(ASKER, (RECORDS,), NOBODY, NOW)
     assert asks(budgets, 1) == [0.0]  # no question was charged by it
@@ -218,6 +220,8 @@ async def test_pu_06_the_desk_is_told_once_of_a_spent_budget(place: Place) -> No
         (Told.BUDGET_SPENT, "questions", "nmc-bureau")
     ]
     assert told[0].asker == Officer(issuer=ASKER.issuer, id="nmc-1", agency="NMC")
+    late = await place.stores[0].overdue_notices(told[0].at + timedelta(seconds=60))
+    assert [(one.id, one.on_call) for one in late] == [(told[0].id, "gateway")]
 
 
 async def test_what_cannot_be_kept_is_not_counted_for_long(place: Place) -> None:
@@ -259,3 +263,15 @@ async def test_what_counts_no_longer_is_deleted(place: Place) -> None:
     assert not budgets._counts
     kept: tuple[Use, ...] = await place.stores[0].counted("nobody", NOW - timedelta(days=30))
     assert kept == ()
+
+
+async def test_hits_are_counted_as_they_are_told(place: Place) -> None:
+    """A question that tells of none costs nothing; what is over counts against the next one."""
+    budgets = await place.process()
+    hits = replace(QUESTIONS, name="hits", unit=Unit.HIT, slow_after=1, most=2)
+    for _ in range(3):
+        assert budgets.charge(ASKER, (hits,), NOBODY, NOW) == 0.0
+        budgets.spend(ASKER, (hits,), {Unit.RECORD: 5, Unit.HIT: 0}, NOW)
+    budgets.spend(ASKER, (hits,), {Unit.RECORD: 5, Unit.HIT: 7}, NOW)
+    with pytest.raises(Refused):
+        budgets.charge(ASKER, (hits,), NOBODY, NOW)

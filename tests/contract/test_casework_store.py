@@ -282,6 +282,21 @@ async def test_a_notice_is_acknowledged_once(store: Store) -> None:
     assert await store.notices_of("NMC", 10) == ()
 
 
+async def test_a_desk_on_call_has_what_others_did_not_acknowledge(store: Store) -> None:
+    """Another agency's people too, once it was told; and those whose matter it is keep it."""
+    late = replace(told("n-1"), on_call="gateway", due_at=NOW)
+    await store.tell(late, told("n-2"))
+    assert await store.notices_of("GATEWAY", 10, ["gateway"]) == ()
+    tries = [store.escalate_notice(late, f"o-{n}", NOW) for n in range(3)]
+    assert sorted(await asyncio.gather(*tries)) == [False, False, True]
+    (notice,) = await store.notices_of("GATEWAY", 10, ["gateway"])
+    assert (notice.agency, notice.desk, notice.subject) == ("ERU", "gateway", "n-1")
+    assert notice.id in {one.id for one in await store.notices_of("ERU", 10)}
+    assert await store.notices_of("NMC", 10, ["nmc-bureau"]) == ()
+    assert await store.acknowledge(notice.id, DESK, NOW)
+    assert [n.id for n in await store.acknowledged_of("GATEWAY", 10, ["gateway"])] == [notice.id]
+
+
 async def test_an_outcome_is_owed_until_its_officer_records_it(store: Store) -> None:
     owed = OwedOutcome(operation="q-1", officer=ASKER, kind="face", at=NOW)
     assert await store.owe(owed)
@@ -315,8 +330,8 @@ async def test_a_countersignature_is_anothers_and_good_for_one_search(store: Sto
     )  # fmt: skip
     assert await store.wanted(wanted) == wanted
     assert await store.wanted(replace(wanted, id="c-2")) == wanted  # it waits already
-    assert await store.to_countersign("NMC", 10) == (wanted,)
-    assert await store.to_countersign("SCP", 10) == ()
+    assert await store.to_countersign(["NMC", "ERU"], 10) == (wanted,)
+    assert await store.to_countersign(["SCP"], 10) == ()
     until = NOW + timedelta(minutes=10)
     assert not await store.use_countersignature(ASKER, "d", NOW)  # nobody has agreed
     assert await store.countersign("c-1", ASKER, until) is None  # one's own

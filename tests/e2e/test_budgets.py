@@ -4,6 +4,7 @@ tests/contract/test_budgets.py: the demonstration's officers have another issuer
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,11 +14,12 @@ import httpx
 import pytest
 
 from deploy.demo.personas import PERSONAS
-from deploy.demo.population import Population
+from deploy.demo.population import Agency, Population
 from deploy.demo.stack import ROOT
 from gateway.cli.demo import running_demo
 from tests.e2e.asking import Answer, Asker
 from tests.e2e.test_casework import Desk
+from tests.e2e.test_casework_command import Terminal
 from tests.opa import changed
 
 PLATES = "query($vrm: Vrm!) { vehicle(vrm: $vrm) { make } }"
@@ -33,6 +35,7 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> Path:
         table["slow_ms"] = 400
         table["kinds"]["questions"] |= {"slow_after": 3, "most": 5}
         table["kinds"]["one_target"] |= {"slow_after": 2, "most": 2}
+        table["kinds"]["hits"] |= {"slow_after": 1, "most": 1}
 
     return changed(tmp_path_factory.mktemp("budgets") / "policies", budgets=less)
 
@@ -95,6 +98,42 @@ async def test_pu_06_slowed_then_refused_then_released(frugal: Asker) -> None:
     assert refusal(await plate(frugal, "RO", "AB12CDN")) == spent
 
 
+@pytest.mark.parametrize(
+    ("spender", "supervisor", "agency"),
+    [("RO", "SG", ()), ("IE", "DS", ()), ("BF", "DS", ()), ("FL", "GD", ("--agency", "PARTNER"))],
+)
+async def test_each_agencys_supervisor_releases_from_the_command_line(
+    frugal: Asker, spender: str, supervisor: str, agency: tuple[str, ...],
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Also of somebody with another sign-in of the same agency, and of one without supervisors."""
+    terminal = Terminal(frugal.demo, tmp_path, capsys)
+
+    async def asks() -> Answer:
+        if spender != "FL":
+            return await plate(frugal, spender, "AB12CDE")
+        named = {"n": [{"family": "Nobody", "dob": "1971-02-03"}]}
+        return await frugal.ask(spender, PEOPLE, named, purpose="OIC_INVESTIGATION")
+
+    for _ in range(6):
+        answer = await asks()
+    assert refusal(answer)[1].startswith("budget.")
+    named = refusal(answer)[1].removeprefix("budget.")
+    words = ("casework", "budget", PERSONAS[spender].sub, named, "3", "--for", "PT1H", *agency)
+    code, _, said = await terminal.run("DK", *words)
+    assert (code, "may not do this" in said) == (1, True)
+    code, out, _ = await terminal.run(supervisor, *words)
+    assert (code, json.loads(out)["extra"]) == (0, 3)
+    await frugal.demo.started.budgets.tick()
+    assert (await asks()).status == 200
+    if agency:
+        code, out, _ = await terminal.run(supervisor, "notices", "list")
+        spent = [one for one in json.loads(out) if one["about"] == "BUDGET_SPENT"]
+        assert {one["agency"] for one in spent} == {"PARTNER"}
+        code, _, said = await terminal.run("DS", *words)
+        assert (code, "supervisors" in said) == (1, True)
+
+
 async def test_one_person_is_not_asked_for_again_and_again(frugal: Asker) -> None:
     async def person(persona: str, **criteria: Any) -> Answer:
         who = [{"identifier": "ZZ9999999"} | criteria]
@@ -107,3 +146,32 @@ async def test_one_person_is_not_asked_for_again_and_again(frugal: Asker) -> Non
     assert refusal(await person("RA", family="Hoxhaj"))[1] == "budget.one_target"
     assert (await person("NO")).status == 200  # and a colleague learns nothing of it
     assert (await person("RA", identifier="YY8888888")).status == 200
+
+
+REPORTS = """query($n: [PersonCriteria!]!) { personSearch(anyOf: $n, first: 5) {
+  hits { owner intelligence { urn } } } }"""
+
+
+async def test_a_hit_by_case_is_charged_when_it_is_told(
+    frugal: Asker, population: Population
+) -> None:
+    """A report with conditions is a hit to the bureau: what tells of none costs nothing of it."""
+    copy = next(
+        copy for report in population.reports
+        if report.agency is Agency.ERU and not report.silent
+        and report.governance.handling == "C" and report.governance.retention == "CURRENT"
+        for subject in report.subjects
+        if (copy := population.people[subject].copies[Agency.ERU]).birth.day
+        and copy.name.family and not copy.silent and copy.governance.retention == "CURRENT"
+    )  # fmt: skip
+    born = f"{copy.birth.year:04}-{copy.birth.month:02}-{copy.birth.day:02}"
+
+    async def asked(**who: str) -> Answer:
+        return await frugal.ask("NO", REPORTS, {"n": [who]}, purpose="OIC_INVESTIGATION")
+
+    for _ in range(2):
+        assert (await asked(family="Nobody", dob="1971-02-03")).status == 200
+    told = await asked(family=copy.name.family, dob=born)
+    assert "HIT" in {entry["outcome"] for entry in told.said("intelligence")}
+    assert refusal(await asked(family="Nobody", dob="1972-02-03"))[1] == "budget.hits"
+    assert (await plate(frugal, "NO", "AB12CDE")).status == 200  # which can tell of no hit

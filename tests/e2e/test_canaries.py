@@ -27,7 +27,17 @@ from connectors.spi import (
 )
 from deploy.demo.stack import running_opa
 from gateway.audit.entry import read_leaf
-from gateway.canaries import AGENCY, FILE, PURPOSE, Canaries, Question, Seen, load_canaries
+from gateway.canaries import (
+    AGENCY,
+    DUE,
+    FILE,
+    ON_CALL,
+    PURPOSE,
+    Canaries,
+    Question,
+    Seen,
+    load_canaries,
+)
 from gateway.casework.model import Told
 from gateway.cli.demo import Demo
 from gateway.pipeline import Gate
@@ -150,6 +160,7 @@ async def test_a_tampered_rule_turns_readiness_off_and_raises_the_alarm_until_it
         told = await store.notices_of(AGENCY, 50)
         assert {(n.desk, n.about) for n in told} == {("gateway", Told.CANARY_SHOWN)}
         assert canary in {n.subject for n in told}
+        assert all(n.on_call == ON_CALL and n.due_at == n.at + DUE for n in told)
         metrics = own.started.gate.metrics.exposition().decode()
         source = canary.partition("-")[0]
         assert f'portcullis_canaries{{seen="shown",source="{source}"}}' in metrics

@@ -152,7 +152,7 @@ async def test_a_desk_sees_what_waits_for_it(
 async def test_the_demonstrations_desk_signs_in_by_a_button(nobody: Browser) -> None:
     await nobody.open()
     buttons = re.findall(r'name="persona" value="(\w+)"', nobody.page)
-    assert buttons == ["DK"]
+    assert buttons == ["DK", "GD"]
     reply = await nobody.send("sign-in", {"persona": "DK"})
     assert (reply.status_code, "Desk of ERU" in nobody.page) == (200, True)
     other = await nobody.send("sign-in", {"persona": "NO"})  # offered no more than that
@@ -269,6 +269,33 @@ async def test_what_policy_refuses_the_page_says_and_the_request_waits(
     assert 'role="alert"' in browser.page
     assert says in browser.page
     assert browser.card(f'id="{request_id}"')
+
+
+async def test_the_desk_on_call_of_another_agency_has_what_was_not_acknowledged(
+    nobody: Browser, apps: Desk, demo: Demo
+) -> None:
+    """By the page, and by the same action of any app."""
+    now, store = datetime.now(UTC), demo.started.office.store
+    late = [
+        Notice(
+            id=f"nmc-late-{n}", at=now, agency="NMC", desk="nmc-bureau", about=Told.BUDGET_SPENT,
+            subject="questions", on_call="gateway", due_at=now,
+        )
+        for n in range(2)
+    ]  # fmt: skip
+    await store.tell(*late)
+    await nobody.sign_in(await apps.asker.token("GD"))
+    assert "nmc-late" not in nobody.page  # not before its time
+    await demo.started.office.standing.tick()
+    await nobody.open()
+    assert "nmc-late-0" in nobody.page
+    over = [n for n in await store.notices_of("NMC", 50) if n.subject.startswith("nmc-late")]
+    assert [(n.desk, n.about) for n in over] == [("gateway", Told.NOTICE_OVERDUE)] * 2
+    assert (await nobody.send("acknowledge", {"id": over[0].id})).status_code == 200
+    document = "mutation($id: ID!) { acknowledgeNotice(id: $id) { agency acknowledgedAt } }"
+    assert (await apps.raw("DK", document, id=over[1].id)).data == {"acknowledgeNotice": None}
+    done = (await apps.raw("GD", document, id=over[1].id)).data["acknowledgeNotice"]
+    assert (done["agency"], bool(done["acknowledgedAt"])) == ("NMC", True)
 
 
 # --- who may not ---------------------------------------------------------------------------------

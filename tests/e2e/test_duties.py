@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from gateway.query.refs import Probe, officer
 from tests.e2e.asking import Answer, Asker
 from tests.e2e.owngateway import served
 from tests.e2e.test_casework import Desk
+from tests.e2e.test_casework_command import Terminal
 from tests.opa import changed, opa
 
 FACE = "query($f: FaceProbe!) { faceSearch(probe: $f) { threshold } }"
@@ -67,6 +70,19 @@ async def test_q5_the_next_search_waits_for_the_last_ones_outcome(
     second = await search(asker, kept)  # the probe was not spent by the refusal
     assert second.data["faceSearch"]
     await asker.came_of("NO", second)
+
+
+async def test_an_outcome_is_recorded_from_the_command_line(
+    asker: Asker, population: Population, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = Terminal(asker.demo, tmp_path, capsys)
+    searched = await search(asker, probe(asker, population))
+    id_ = searched.body["extensions"]["receipt"]["queryId"]
+    code, out, _ = await terminal.run("NO", "casework", "outcome", id_, "LEAD")
+    assert (code, json.loads(out)["outcome"]) == (0, "LEAD")
+    again = await search(asker, probe(asker, population))  # nothing is owed any more
+    assert again.data["faceSearch"]
+    await asker.came_of("NO", again)
 
 
 async def test_a_search_that_was_not_made_owes_nothing(
@@ -147,6 +163,27 @@ async def test_another_person_agrees_before_anything_is_visited(strict: Asker) -
     assert (await stop(strict)).code == "REFUSED"  # good for one search
 
 
+async def test_from_the_command_line_too(
+    strict: Asker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = Terminal(strict.demo, tmp_path, capsys)
+    assert (await stop(strict, "GH12JKL")).code == "REFUSED"
+    _, out, _ = await terminal.run("SG", "casework", "countersign")
+    waiting = json.loads(out)[0]  # the newest first
+    code, out, _ = await terminal.run("SG", "casework", "countersign", waiting["id"])
+    assert (code, json.loads(out)["id"]) == (0, waiting["id"])
+    assert (await stop(strict, "GH12JKL")).status == 200
+
+
+async def test_a_duty_supervisor_agrees_for_an_agency_without_sergeants(strict: Asker) -> None:
+    desk = Desk(asker=strict)
+    asked = await strict.ask("IE", VEHICLE, {"v": "AB12CDE"}, purpose="OFFICER_SAFETY")
+    assert asked.code == "REFUSED"
+    (waiting,) = (await desk.raw("DS", WAITING)).data["toCountersign"]
+    assert (await desk.raw("GD", AGREE, id=waiting["id"])).data == {"countersign": None}
+    assert (await desk.raw("DS", AGREE, id=waiting["id"])).data["countersign"]["until"]
+
+
 async def test_who_agrees_is_told_of_a_search_by_face(
     strict: Asker, population: Population
 ) -> None:
@@ -162,7 +199,7 @@ async def test_another_agencys_question_is_like_none(strict: Asker) -> None:
         "AO", VEHICLE, {"v": "AB12CDE"}, purpose="OFFICER_SAFETY", reason="R02"
     )
     assert asked.code == "REFUSED"
-    found = await strict.demo.started.office.store.to_countersign("SCP", 10)
+    found = await strict.demo.started.office.store.to_countersign(["SCP"], 10)
     (id_,) = [one.id for one in found]
     for wrong in (id_, "none"):
         assert (await desk.raw("SG", AGREE, id=wrong)).data == {"countersign": None}

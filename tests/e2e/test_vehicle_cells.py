@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from deploy.demo.population import Population
+from gateway.casework.model import Told
 from gateway.cli.common import ROOT
 from gateway.cli.demo import running_demo
 from tests.e2e.asking import Answer, Asker
@@ -66,12 +67,29 @@ def markers(answer: Answer) -> set[str]:
     return {m["kind"] for row in answer.hits("vehicle") for m in row["markers"]}
 
 
+async def told(seven: Asker, answer: Answer) -> dict[str, list[tuple[str, str]]]:
+    """The agencies whose desks were told of a silent match in it: the source and kind of each."""
+    started = seven.demo.started
+    await started.tripwires.settled()
+    of, found = answer.body["extensions"]["receipt"]["queryId"], dict[str, list[tuple[str, str]]]()
+    for agency in ("NMC", "SCP", "NCB", "ERU", "BID"):
+        for notice in await started.office.store.notices_of(agency, 10_000):
+            if notice.about is Told.SILENT_MATCH and notice.subject == of:
+                opened = started.gate.refs.open(agency, notice.record or "")
+                assert opened is not None
+                found.setdefault(agency, []).append(opened[:2])
+    return found
+
+
 async def test_q2_response_officer(seven: Asker) -> None:
     answer = await q2(seven, "RO", "OFFICER_SAFETY")
     (nmc,) = answer.hits("vehicle", owner="NMC")
     assert (nmc["make"], nmc["stolen"], nmc["falsePlateSuspected"]) == ("MERCEDES", False, False)
     assert markers(answer) == {"DRUGS"}  # the discreet one is silent
     assert not answer.said("markers")
+    assert await told(seven, answer) == {
+        "NCB": [("nmc", "Vehicle")]
+    }  # who placed it, not who holds
     held = keeper(answer)
     assert held is not None
     assert "WHITLOCK" in held["primaryName"].upper()
@@ -89,6 +107,7 @@ async def test_q2_immigration_enforcement(seven: Asker) -> None:
     assert "WHITLOCK" in held["primaryName"].upper()
     assert border.outcomes("sightings", agency="NMC") == {"WITHHELD"}
     assert markers(border) == {"DRUGS"}
+    assert await told(seven, border) == {"NCB": [("nmc", "Vehicle")]}
     control = await q2(seven, "IE", "IMMIGRATION_CONTROL")
     assert keeper(control) is None
     assert control.outcomes("keeper", agency="VLR") == {"WITHHELD"}
@@ -104,6 +123,7 @@ async def test_q2_analyst(seven: Asker) -> None:
     assert len(nmc["sightings"]) == 3
     assert all(sighting["camera"] for sighting in nmc["sightings"])
     assert markers(answer) == {"DRUGS"}
+    assert await told(seven, answer) == {"NCB": [("nmc", "Vehicle")]}
 
 
 async def test_q2_analyst_sees_older_sightings_coarsely(seven: Asker) -> None:
@@ -133,5 +153,6 @@ async def test_q2_bureau_officer(seven: Asker) -> None:
     assert keeper(answer) is not None
     (nmc,) = answer.hits("vehicle", owner="NMC")
     assert len(nmc["sightings"]) == 3
-    # The discreet marker was placed for the bureau; telling its owner of others comes with issue 4.
+    # The discreet marker was placed for the bureau: they see it, and nobody is told of them.
     assert markers(answer) == {"DRUGS", "WEAPONS"}
+    assert await told(seven, answer) == {}

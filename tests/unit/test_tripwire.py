@@ -17,8 +17,8 @@ WIRE = {
     "agency": "NORTH",
     "resource": "f0",
     "rows": {"type": "field", "field": "silent", "operator": "eq", "value": True},
-    "desk": "desk",
-    "on_call": "duty",
+    "by": "",
+    "desks": {"NORTH": {"desk": "desk", "on_call": "duty"}},
     "due_s": 60,
 }
 

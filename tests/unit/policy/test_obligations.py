@@ -13,6 +13,7 @@ from gateway.errors import PolicyMisunderstood, PurposeRequired, Refused
 from gateway.model import Justification, Obligation, Subject
 from gateway.policy.obligations import (
     Asking,
+    Desk,
     Lasting,
     Tripwire,
     budgets_of,
@@ -55,9 +56,10 @@ def test_an_unknown_one_is_never_skipped() -> None:
         carry_out([Obligation(type="sing")], asking(why("x")))
 
 
-TOLD = {
+TOLD: dict[str, Any] = {
     "about": "SILENT_MATCH", "agency": "ERU",
-    "resource": "f0", "desk": "eru-intel", "on_call": "eru-duty", "due_s": 300,
+    "resource": "f0", "by": "", "due_s": 300,
+    "desks": {"ERU": {"desk": "eru-intel", "on_call": "eru-duty"}},
     "rows": {"type": "field", "field": "silent", "operator": "eq", "value": True},
 }  # fmt: skip
 
@@ -68,19 +70,35 @@ def test_whom_to_tell_of_a_silent_match_is_read() -> None:
     (read,) = tripwires_of([REASON, notify])
     assert read == Tripwire(
         about="SILENT_MATCH", agency="ERU",
-        resource="f0", desk="eru-intel", on_call="eru-duty", due_s=300,
+        resource="f0", by="", desks={"ERU": Desk(desk="eru-intel", on_call="eru-duty")}, due_s=300,
         rows=Compare("silent", Op.EQ, True),
     )  # fmt: skip
+    assert (read.fetch, read.part, read.whose({})) == ("f0", "", "ERU")
+
+
+def test_an_element_is_told_to_who_placed_it_and_else_to_who_holds_it() -> None:
+    desks = TOLD["desks"] | {"NCB": {"desk": "ncb-intel", "on_call": "ncb-duty"}}
+    placed = TOLD | {"resource": "f0.a.markers", "by": "placed_by", "desks": desks}
+    (read,) = tripwires_of([Obligation(type="notify_owner", attributes=placed)])
+    assert (read.fetch, read.part) == ("f0", "a.markers")
+    named = [read.whose({"placed_by": who}) for who in ("NCB", "VLR", None, 7)]
+    assert [*named, read.whose({})] == ["NCB", "ERU", "ERU", "ERU", "ERU"]
 
 
 @pytest.mark.parametrize("name", TOLD)
 def test_one_that_does_not_say_all_of_it_refuses_the_question(name: str) -> None:
     for wrong in (
         {key: value for key, value in TOLD.items() if key != name},
-        {**TOLD, name: ""},
+        {**TOLD, name: "x" if name == "by" else ""},
         {**TOLD, name: None},
         {**TOLD, "more": 1},
         {**TOLD, "about": "RELEASE_USED"},
+        {**TOLD, "by": "placed_by"},
+        {**TOLD, "resource": "f0.markers"},
+        {**TOLD, "desks": {"NCB": {"desk": "ncb-intel", "on_call": "ncb-duty"}}},
+        {**TOLD, "desks": {"ERU": {"desk": "eru-intel"}}},
+        {**TOLD, "desks": {"ERU": {"desk": "eru-intel", "on_call": ""}}},
+        {**TOLD, "desks": {"ERU": "eru-intel"}},
         {**TOLD, "due_s": 0},
         {**TOLD, "due_s": True},
         {**TOLD, "rows": {"type": "field", "field": "silent", "operator": "like", "value": 1}},
@@ -162,6 +180,7 @@ def test_the_shortest_time_counts() -> None:
 BUDGET = {
     "name": "questions", "title": "questions", "unit": "question", "window_s": 3600,
     "slow_after": 200, "slow_ms": 1500, "most": 400, "agency": "NMC", "desk": "nmc-bureau",
+    "on_call": "gateway", "due_s": 1800,
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from deploy.demo.personas import PERSONAS
+from gateway import canaries
 from gateway.policy.masks import MASKS
 from gateway.policy.obligations import OBLIGATIONS
 
@@ -149,6 +150,42 @@ def test_casework_names_roles_desks_and_kinds_that_there_are() -> None:
     casework, desks = table("casework"), table("desks")
     assert {role for roles in casework["acts"].values() for role in roles} <= table("roles").keys()
     assert set(casework["on_call"].values()) | casework["on_call"].keys() <= {*desks, "*"}
+    assert casework["supervised_by"].keys() <= table("agencies").keys()
+    assert set(casework["supervised_by"].values()) <= set(
+        table("roles")["duty_supervisor"]["agencies"]
+    )
     assert casework["tripwires"].keys() <= table("agencies").keys()
     for kinds in casework["tripwires"].values():
-        assert set(kinds) <= VOCABULARY["entity"].keys()
+        assert set(kinds) <= {*VOCABULARY["entity"], *VOCABULARY["component"], "*"}
+
+
+def on_call(desk: str) -> str:
+    named = table("casework")["on_call"]
+    return str(named.get(desk, named["*"]))
+
+
+def test_no_desk_is_on_call_for_itself() -> None:
+    assert [desk for desk in table("desks") if on_call(desk) == desk] == []
+    told = {row["desk"] for row in table("agencies").values()}
+    assert "gateway-duty" not in told  # so nobody is told there first
+    assert on_call(canaries.DESK) == canaries.ON_CALL
+
+
+def test_somebody_reads_the_notices_of_every_desk_that_is_told() -> None:
+    """Each desk that an agency's matters go to, and the one on call for it, has people whose agency
+    may give the role that reads notices; but for registers, which nobody is told of yet."""
+    desks, readers = table("desks"), set(table("roles")["desk"]["agencies"])
+    for agency, row in table("agencies").items():
+        if agency in {"NIS", "VLR"}:
+            continue
+        for desk in (row["desk"], on_call(row["desk"])):
+            assert readers & set(desks[desk]["agencies"]), (agency, desk)
+    for desk in desks.values():
+        assert set(desk["agencies"]) <= table("agencies").keys()
+
+
+def test_of_every_component_that_may_be_discreet_the_table_knows_who_placed_it() -> None:
+    held = {name: spec["fields"] for name, spec in VOCABULARY["component"].items()}
+    placed = table("casework")["placed_by"]
+    assert placed.keys() == {name for name, fields in held.items() if "discreet" in fields}
+    assert all(field in held[name] for name, field in placed.items())
