@@ -68,7 +68,7 @@ name := "question" if {
 # description: Their own; a supervisor also those that the table gives into their agency's care.
 # custom:
 #   owner: all agencies
-#   reason: Whoever has nobody of their own to release them must not be stopped for good.
+#   reason: Whoever has nobody of their own to release them must not be stopped for good. Ask the gateway desk.
 theirs := {input.subject.agency} | {agency |
 	act in {"countersign", "toCountersign", "releaseBudget"}
 	some agency, by in data.tables.casework.supervised_by

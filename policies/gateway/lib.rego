@@ -89,6 +89,9 @@ trained(name) if name in subject.training
 
 # METADATA
 # title: The desk that is told when another does not answer in time
+# custom:
+#   owner: all agencies
+#   reason: Somebody is awake when a life depends on it. Ask the gateway desk.
 on_call(desk) := object.get(data.tables.casework.on_call, desk, data.tables.casework.on_call["*"])
 
 # METADATA

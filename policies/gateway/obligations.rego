@@ -58,6 +58,9 @@ required contains notice(id, "SILENT_MATCH", discreet, by, placers(resource.enti
 
 # METADATA
 # title: An agency's row of `tripwires` lists a kind of record or component, or all of them
+# custom:
+#   owner: all agencies
+#   reason: An agency says what it wants to be told of. Ask the owner's desk.
 wired(agency, type) if {
 	some listed in data.tables.casework.tripwires[agency]
 	listed in {type, "*"}
@@ -65,6 +68,9 @@ wired(agency, type) if {
 
 # METADATA
 # title: The agencies that want to learn of what they placed
+# custom:
+#   owner: all agencies
+#   reason: Whoever placed an alert answers for it. Ask the owner's desk.
 placers(type) := {agency | some agency, _ in data.tables.casework.tripwires; wired(agency, type)}
 
 # METADATA

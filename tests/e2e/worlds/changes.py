@@ -244,11 +244,16 @@ def other_words(record: Record, _kept: frozenset[str]) -> bool | None:
     return True
 
 
+LABELS = frozenset({"NO_ONWARD", "NO_COURT_USE"})
+"""Conditions under which a paragraph is shown with a label."""
+
+
 def other_paragraphs(record: Record, _kept: frozenset[str]) -> bool | None:
-    """Paragraphs coded C, and the text that holds them."""
+    """Paragraphs coded C with more than labels, and the text that holds any coded C."""
     coded = [p for p in record["paragraphs"] if p["handling"] == "C"]
     for paragraph in coded:
-        paragraph["text"] = "Another paragraph."
+        if not paragraph["conditions"] or set(paragraph["conditions"]) - LABELS:
+            paragraph["text"] = "Another paragraph."
     if coded:
         record["text"] = "Another text."
     return True if coded else None

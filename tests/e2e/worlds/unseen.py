@@ -337,16 +337,17 @@ SECRETS: tuple[Secret, ...] = (
                  *ncb(altered("intelReports", other_words))),
     ),
     Secret(
-        name="paragraphs of NCB coded C",
+        name="paragraphs of NCB under conditions",
         unseen_by=only("RA", "AO"),
         changes=ncb(altered("intelReports", other_paragraphs)),
     ),
     Secret(
-        name="paragraphs of ERU coded C",
+        name="paragraphs of ERU under conditions",
         unseen_by=only("NO", "AO"),
         changes=eru("update intel set txt = 'y' where urn in "
                     "(select urn from intel_para where hnd = 'C')",
-                    "update intel_para set txt = 'y' where hnd = 'C'"),
+                    "update intel_para set txt = 'y' where hnd = 'C' and "
+                    "coalesce(hnd_cond, '') not in ('NO', 'CT', 'NO,CT', 'CT,NO')"),
     ),
     Secret(
         name="who belongs to a group, on the street",
