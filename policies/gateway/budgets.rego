@@ -7,6 +7,7 @@ package gateway.budgets
 
 import data.gateway.fields
 import data.gateway.firewall
+import data.gateway.handling
 import data.gateway.lib
 import data.gateway.subject
 
@@ -66,6 +67,15 @@ counts(row) if {
 counts(row) if {
 	row.when == "hit"
 	firewall.told
+}
+
+counts(row) if {
+	row.when == "hit"
+	some id, named in fields.outcome_name
+	data.tables.outcomes[named].show == "records"
+	resource := input.resources[id]
+	fields.side(resource.agency) == "other"
+	handling.bound(resource.entity) # whatever the outcome, its owner may have set conditions
 }
 
 # METADATA

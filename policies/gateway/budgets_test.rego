@@ -44,7 +44,7 @@ test_what_may_be_a_hit_has_one if {
 }
 
 names_as(word) := found if {
-	asked := q.asked("arrival_officer", "SCP", "OFFICER_SAFETY", q.fetch("ERU", "IntelligenceReport", ["ref"], {}))
+	asked := q.asked("arrival_officer", "SCP", "OFFICER_SAFETY", q.fetch("SCP", "IntelligenceReport", ["ref"], {}))
 	found := names(asked) with data.tables.matrix.IntelligenceReport.arrival_officer as {"*": word}
 }
 
@@ -57,6 +57,17 @@ test_what_may_be_a_hit_by_case_has_it_too if {
 	not "hits" in names_as("withheld")
 	one_of := {"read": {"ref": "HIT_ONLY"}, "show": "records"}
 	"hits" in names_as("made") with data.tables.outcomes.made as one_of
+}
+
+test_another_agencys_conditions_may_make_any_record_a_hit if {
+	theirs := q.asked("response_officer", "NMC", "OFFICER_SAFETY", q.fetch("SCP", "Vehicle", ["make"], {}))
+	"hits" in names(theirs)
+	not "hits" in names(vehicle) # one's own
+	without := object.remove(data.tables.fields.Vehicle, ["handling"])
+	unbound := names(theirs) with data.tables.fields.Vehicle as without
+	not "hits" in unbound
+	withheld := names(theirs) with data.tables.matrix.Vehicle.response_officer as {"*": "withheld"}
+	not "hits" in withheld
 }
 
 test_the_gateways_own_questions_are_charged_to_nobody if {

@@ -90,16 +90,12 @@ test_by_protocol_an_agency_keeps_back_what_it_keeps_back if {
 }
 
 test_by_protocol_a_question_may_answer_with_a_hit_and_is_charged_for_it if {
-	charged := {one.attributes.name |
-		some one in by(control, "protocol", ["protocol"]).obligations
-		one.type == "budget"
-	}
-	"hits" in charged
-	up := {one.attributes.name |
-		some one in by(control, "firewall", []).obligations
-		one.type == "budget"
-	}
-	not "hits" in up
+	# as if owners set no conditions, by which any record may be a hit
+	unbound := object.remove(data.tables.fields.Person, ["handling"])
+	lowered := by(control, "protocol", ["protocol"]) with data.tables.fields.Person as unbound
+	"hits" in {one.attributes.name | some one in lowered.obligations; one.type == "budget"}
+	up := by(control, "firewall", []) with data.tables.fields.Person as unbound
+	not "hits" in {one.attributes.name | some one in up.obligations; one.type == "budget"}
 }
 
 test_by_notify_a_victims_record_answers_and_its_owner_is_told if {

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from deploy.demo.personas import PERSONAS
-from deploy.demo.population import Population
+from deploy.demo.population import Agency, Population
 from deploy.demo.stack import ROOT
 from gateway.cli.demo import running_demo
 from tests.e2e.asking import Answer, Asker
@@ -146,3 +146,31 @@ async def test_one_person_is_not_asked_for_again_and_again(frugal: Asker) -> Non
     assert refusal(await person("RA", family="Hoxhaj"))[1] == "budget.one_target"
     assert (await person("NO")).status == 200  # and a colleague learns nothing of it
     assert (await person("RA", identifier="YY8888888")).status == 200
+
+
+REPORTS = """query($n: [PersonCriteria!]!) { personSearch(anyOf: $n, first: 5) {
+  hits { owner intelligence { urn } } } }"""
+
+
+async def test_a_hit_by_case_is_charged_when_it_is_told(
+    frugal: Asker, population: Population
+) -> None:
+    """Some conditions make a report a hit: an answer that tells of none costs nothing of it."""
+    copy = next(
+        copy for report in population.reports
+        if report.agency is Agency.ERU and not report.silent
+        and report.governance.handling == "C" and report.governance.retention == "CURRENT"
+        for subject in report.subjects
+        if (copy := population.people[subject].copies[Agency.ERU]).birth.day
+        and copy.name.family and not copy.silent and copy.governance.retention == "CURRENT"
+    )  # fmt: skip
+    born = f"{copy.birth.year:04}-{copy.birth.month:02}-{copy.birth.day:02}"
+
+    async def asked(**who: str) -> Answer:
+        return await frugal.ask("NO", REPORTS, {"n": [who]}, purpose="OIC_INVESTIGATION")
+
+    for _ in range(2):
+        assert (await asked(family="Nobody", dob="1971-02-03")).status == 200
+    told = await asked(family=copy.name.family, dob=born)
+    assert "HIT" in {entry["outcome"] for entry in told.said("intelligence")}
+    assert refusal(await asked(family="Nobody", dob="1972-02-03"))[1] == "budget.hits"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.demo.stack import environment
+from deploy.demo.stack import POLICIES, environment
 from gateway.catalogue.check import check_sources, load_catalogue
 from gateway.cli import main
 from gateway.cli.common import ROOT
@@ -144,7 +144,8 @@ async def test_the_command_tries_every_source_whatever_is_wrong_elsewhere(
         if name.startswith("GATEWAY_SECRET_") and name != "GATEWAY_SECRET_SCP_DB_URL":
             monkeypatch.setenv(name, held[name])
     settings = tmp_path / "gateway.toml"
-    settings.write_text('catalogue_dir = "catalogue"\nport = "many"\n', "utf-8")
+    folders = f'catalogue_dir = "catalogue"\ntables_dir = "{POLICIES / "tables"}"\n'
+    settings.write_text(f'{folders}port = "many"\n', "utf-8")
     change(copy, "ncb", "version = 1", "version = 2")
     change(copy, "eru", 'title = "title"', 'title = "headline"')
     asked = ["check-config", "--config", str(settings)]
@@ -161,7 +162,7 @@ async def test_the_command_tries_every_source_whatever_is_wrong_elsewhere(
     assert "SCP_DB_URL" in told
     assert told.endswith("5 faults.\n")
 
-    settings.write_text('catalogue_dir = "catalogue"\n', "utf-8")
+    settings.write_text(folders, "utf-8")
     change(copy, "ncb", "version = 2", "version = 1")
     change(copy, "eru", 'title = "headline"', 'title = "title"')
     change(copy, "nmc", 'FI = "FIREARMS_CERT"', 'QX = "DRUGS", FI = "FIREARMS_CERT"')

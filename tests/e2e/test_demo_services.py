@@ -117,6 +117,7 @@ async def test_bid_person_has_its_formats(bid: httpx.AsyncClient) -> None:
         ],
         "dateOfBirth": {"y": 1991, "m": 1, "d": 1},
         "gender": "MALE",
+        "placeOfBirth": {"town": "Nowhere", "country": "ALB"},
     }
     assert person["nationality"] == ["ALB"]
     assert person["status"]["code"] == 310
