@@ -15,6 +15,7 @@ from deploy.demo.story import STEPS, Step
 from gateway.cli.demo import Demo
 from gateway.cli.proof import PROOFS, Finding, seeded
 from gateway.cli.story import tell
+from gateway.cli.tour import tour_of
 from tests.e2e.owngateway import served
 
 _NOBODY = "http://127.0.0.1:9"
@@ -100,10 +101,14 @@ async def test_the_proofs_find_what_was_done_to_the_record_and_what_was_left(
     assert name not in found["scan"].text
 
 
-async def test_the_tour_shows_the_proofs(demo: Demo) -> None:
+async def test_the_tour_shows_the_proofs(demo: Demo, own: Demo) -> None:
+    tour = tour_of(own)
+    for proof, words in zip(PROOFS, ("files alone: whole.", "none found."), strict=True):
+        step = await tour.run(proof.id)
+        assert step is not None
+        assert words in step.summary, step.problem
     async with httpx.AsyncClient(base_url=demo.url, trust_env=False, timeout=30) as browser:
-        for proof, words in zip(PROOFS, ("files alone: whole.", "none found."), strict=True):
-            page = (await browser.post(f"/tour/{proof.id}")).text
-            step = page.partition(f'id="{proof.id}"')[2].partition('<li class="step')[0]
-            assert words in step
-            assert "The GraphQL" not in step
+        page = (await browser.post("/tour/record")).text
+    shown = page.partition('id="record"')[2].partition('<li class="step')[0]
+    assert "files alone: whole." in shown
+    assert "The GraphQL" not in shown
