@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
-from gateway.casework.model import Countersignature, Officer, OwedOutcome
+from gateway.casework.model import Countersignature, Notice, Officer, OwedOutcome, Told
 from gateway.casework.store import Store
 from gateway.catalogue.schema import camel
 from gateway.errors import Refused
 from gateway.model import AuthorisedPlan, Operation, Plan, Request, Subject
-from gateway.policy.obligations import lasting
+from gateway.policy.obligations import Alarm, alarms_of, lasting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,8 @@ class Duties:
     async def fulfil(
         self, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
     ) -> None:
-        """Use the countersignature, and owe the outcome, of a search that is about to be made.
+        """Use the countersignature, and owe the outcome, of a search that is about to be made; tell
+        whose officer breaks the glass.
 
         Raises:
             Refused: another search at the same moment was quicker.
@@ -62,6 +64,21 @@ class Duties:
             owed = OwedOutcome(operation=request.id, officer=officer, kind=kind, at=now)
             if not await self.store.owe(owed):
                 raise _owes(None)
+        if alarms := alarms_of(agreed.obligations):
+            await self.store.tell(*(self._alarm(request, officer, alarm) for alarm in alarms))
+
+    def _alarm(self, request: Request, officer: Officer, alarm: Alarm) -> Notice:
+        return Notice(
+            id=self.new_id(),
+            at=request.received_at,
+            agency=alarm.agency,
+            desk=alarm.desk,
+            about=Told.GLASS_BROKEN,
+            subject=request.id,
+            asker=officer,
+            on_call=alarm.on_call,
+            due_at=request.received_at + timedelta(seconds=alarm.due_s),
+        )
 
     def _digest(self, operation: Operation) -> str:
         """What a countersignature is for: this question, with these values, for this purpose and

@@ -22,7 +22,7 @@ from gateway.model import (
     Subject,
     Unit,
 )
-from gateway.policy.obligations import lasting
+from gateway.policy.obligations import alarms_of, lasting
 
 
 class Authenticating(Protocol):
@@ -166,7 +166,7 @@ class NothingLasting:
     async def check(
         self, request: Request, subject: Subject, operation: Operation, agreed: AuthorisedPlan
     ) -> None:
-        if lasting(agreed.obligations):
+        if lasting(agreed.obligations) or alarms_of(agreed.obligations):
             raise CaseworkUnavailable(detail="no records are kept of what outlives a question")
 
     fulfil = check

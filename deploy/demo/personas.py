@@ -84,7 +84,7 @@ _ROWS = (
     _persona("RA", "Regional unit analyst", "eru", 1, "eru-desktop", "rocu_analyst",
              training="intelligence"),
     _persona("NO", "National bureau officer", "ncb", 1, "ncb-desktop", "bureau_officer",
-             training="intelligence face_operator covert_read"),
+             training="intelligence face_operator covert_read break_glass"),
     _persona("AO", "Arrival officer", "scp", 1, "scp-arrivals", "arrival_officer",
              training="intelligence arrivals"),
     _persona("BF", "Border Force officer", "bf", 1, "bf-port", "border_force"),

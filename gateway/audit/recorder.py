@@ -260,6 +260,10 @@ class Record:
                 for name, text in (("case", why.case_ref), ("incident", why.incident_ref)):
                     if text:
                         leaf["purpose"][name] = hmac("case", text)
+                if words := " ".join((why.reason_text or "").casefold().split()):
+                    leaf["purpose"]["words"] = hmac("words", words)  # the same again is a signal
+                if why.break_glass:
+                    leaf["purpose"]["break_glass"] = True
         return leaf
 
     def _document(self, operation: Operation) -> str:

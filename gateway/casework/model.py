@@ -120,6 +120,7 @@ class Told(StrEnum):
     RECORD_SHOWN = "RECORD_SHOWN"  # one of theirs, on the condition that they are told
     NOTICE_OVERDUE = "NOTICE_OVERDUE"
     BUDGET_SPENT = "BUDGET_SPENT"  # an officer may ask no more for now
+    GLASS_BROKEN = "GLASS_BROKEN"  # an officer says that a life depends on the answer
     CANARY_SHOWN = "CANARY_SHOWN"  # what nobody may see was shown: to the gateway's operator
 
 

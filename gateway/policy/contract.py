@@ -124,7 +124,7 @@ def _why(given: Justification | None) -> dict[str, Any]:
         "case_form": form_of(given.case_ref) if given and given.case_ref else None,
         "incident_given": bool(given and given.incident_ref),
         "on_behalf_of": given.on_behalf_of if given else None,
-        "break_glass": given.break_glass if given else None,
+        "break_glass": bool(given and given.break_glass),
     }
 
 

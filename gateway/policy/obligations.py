@@ -236,6 +236,46 @@ def _budget(given: Mapping[str, Any]) -> Budget:
     return Budget(**{**given, "unit": Unit(given["unit"])})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """Who is told, before anything is visited, that the glass was broken."""
+
+    agency: str
+    desk: str
+    on_call: str
+    due_s: int
+
+
+def break_glass(obligation: Obligation, asking: Asking) -> None:
+    """The desk of the asker's agency is told at once: `gateway/duties.py`.
+
+    Raises:
+        PolicyMisunderstood: it does not say whom to tell.
+    """
+    alarms_of([obligation])
+
+
+def alarms_of(obligations: Iterable[Obligation]) -> tuple[Alarm, ...]:
+    """Who is to be told before anything is visited, read strictly.
+
+    Raises:
+        PolicyMisunderstood: one that cannot be read.
+    """
+    return _each(obligations, "break_glass", _alarm)
+
+
+def _alarm(given: Mapping[str, Any]) -> Alarm:
+    words, due_s = ("agency", "desk", "on_call"), given.get("due_s")
+    if (
+        given.keys() != {*words, "due_s"}
+        or not all(isinstance(given[name], str) and given[name] for name in words)
+        or type(due_s) is not int
+        or due_s < 1
+    ):
+        raise PolicyMisunderstood(detail="break_glass does not say whom to tell")
+    return Alarm(**given)
+
+
 def reauthenticate(obligation: Obligation, asking: Asking) -> None:
     """The person has signed in lately, and as strongly as is asked for (RFC 9470).
 
@@ -298,6 +338,7 @@ def watermark(obligation: Obligation, asking: Asking) -> None:
 
 OBLIGATIONS: Mapping[str, Duty] = MappingProxyType(
     {
+        "break_glass": break_glass,
         "budget": budget,
         "notify_owner": notify_owner,
         "reauthenticate": reauthenticate,

@@ -49,7 +49,7 @@ _CANARY: Final[Mapping[str, Any]] = {
         "case_form": None,
         "incident_given": True,
         "on_behalf_of": None,
-        "break_glass": None,
+        "break_glass": False,
     },
     "resources": {
         "f0": {

@@ -27,6 +27,7 @@ _ABOUT: Final[Mapping[str, str]] = {
     "RECORD_SHOWN": "A question showed a record that is shared on the condition that you are told",
     "NOTICE_OVERDUE": "A notice was not acknowledged in time",
     "BUDGET_SPENT": "An officer has asked as much as they may for now",
+    "GLASS_BROKEN": "An officer broke the glass: a life depends on it, they say",
     "CANARY_SHOWN": "A record that nobody may see was shown",
 }
 _TERMS: Final[Mapping[str, str]] = {

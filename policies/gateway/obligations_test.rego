@@ -150,6 +150,22 @@ test_intrusive_questions_ask_for_a_recent_sign_in if {
 	of("reauthenticate", plates) == set()
 }
 
+test_az_26_whoever_breaks_the_glass_was_trained_to_and_their_desk_is_told if {
+	broken := q.with_context(plates, {"break_glass": true})
+	trained := q.with_subject(broken, {"training": ["break_glass"]})
+	of("break_glass", trained) == {{
+		"agency": "NMC",
+		"desk": "nmc-bureau",
+		"on_call": "gateway",
+		"due_s": data.tables.obligations.break_glass.due_s,
+	}}
+	gateway.decision.refuse.rule == "refuse.break_glass" with input as broken
+	of("break_glass", plates) == set()
+	allowed := gateway.decision with input as q.with_subject(plates, {"training": ["break_glass"]})
+	shown := gateway.decision with input as trained
+	shown.resources == allowed.resources # it widens nothing
+}
+
 test_images_are_shown_for_a_time_only if {
 	of("time_box", faces) == {{"seconds": data.tables.obligations.time_box.seconds}}
 	of("time_box", plates) == set()

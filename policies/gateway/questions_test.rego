@@ -39,7 +39,7 @@ asked(role, agency, purpose, resources) := {
 		"case_form": object.get(data.tables.agencies, [agency, "case_forms", 0], null),
 		"incident_given": true,
 		"on_behalf_of": "u-2",
-		"break_glass": null,
+		"break_glass": false,
 	},
 	"resources": resources,
 }

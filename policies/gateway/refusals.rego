@@ -32,6 +32,9 @@ name := "question" if {
 	not data.tables.reasons[input.context.reason_code]
 } else := "reason" if {
 	not reasoned
+} else := "break_glass" if {
+	input.context.break_glass
+	not data.tables.obligations.break_glass.training in subject.training
 } else := "on_behalf" if {
 	subject.role.on_behalf
 	not for_somebody

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from deploy.demo.personas import PERSONAS
 from deploy.demo.population import Agency, Population
 from deploy.demo.world.canaries import OPEN, SILENT
 from deploy.demo.world.copies import key_of
 from deploy.demo.world.people import truth_id
+from gateway.audit.entry import read_leaf
 from gateway.cli.demo import Demo
 from tests.e2e.asking import Answer, Asker
 from tests.e2e.test_tripwire import plain
@@ -208,12 +210,29 @@ async def test_az_24_another_documents_text_is_not_trusted(asker: Asker, demo: D
     assert reply.json()["errors"][0]["extensions"]["rule"] == "refuse.documents"
 
 
-async def test_az_26_breaking_the_glass_widens_nothing_by_itself(asker: Asker) -> None:
-    document = SHAPES["plain"] % DENIED
-    usual = await ask(asker, document)
-    broken = await ask(asker, document, reason="R12", breakGlass="Somebody may die")
+async def test_az_26_breaking_the_glass_is_for_some_and_widens_nothing(asker: Asker) -> None:
+    """Who is not trained for it is refused; of the others a desk is told, with a clock, and the
+    record says it in its leaf, without the words."""
+    document, glass = SHAPES["plain"] % DENIED, {"reason": "R12", "breakGlass": "Somebody may die"}
+    refused = await ask(asker, document, **glass)
+    assert (refused.status, refused.code) == (403, "REFUSED")
+    assert refused.body["errors"][0]["extensions"]["rule"] == "refuse.break_glass"
+    usual = await ask(asker, document, persona="NO")
+    broken = await ask(asker, document, persona="NO", **glass)
     assert broken.data == usual.data
-    silent = await ask(asker, document, reason="R12", breakGlass="x", reasonText=None)
+    query = broken.body["extensions"]["receipt"]["queryId"]
+    store = asker.demo.started.office.store
+    told = [one for one in await store.notices_of("NCB", 10_000) if one.subject == query]
+    assert [(one.about, one.desk, one.asker and one.asker.id) for one in told] == [
+        ("GLASS_BROKEN", "ncb-intel", PERSONAS["NO"].sub)
+    ]
+    assert told[0].due_at is not None
+    log = asker.demo.started.log
+    leaves = [read_leaf(await log.leaf(n)) for n in range(log.size)]
+    said = [leaf["purpose"] for leaf in leaves if leaf["request_id"] == query and "purpose" in leaf]
+    assert said
+    assert all(one["break_glass"] is True and "Somebody" not in str(one) for one in said)
+    silent = await ask(asker, document, persona="NO", reasonText=None, **glass)
     assert (silent.status, silent.code) == (403, "REFUSED")  # its reason in words is demanded
 
 

@@ -536,3 +536,23 @@ async def test_callers_who_hang_up_do_not_make_a_source_one_that_failed(lit: Wor
             await asking
     lit.connector.waits = None
     assert state(await lit.ask()) == "ANSWERED"
+
+
+async def test_the_record_tells_the_same_words_again_and_a_broken_glass_but_no_word(
+    lit: World,
+) -> None:
+    for more in (
+        {"reasonText": "Routine check"},
+        {"reasonText": " routine  CHECK ", "breakGlass": "Somebody may die"},
+        {"reasonText": "Another reason"},
+        {},
+    ):
+        why = {**world.WHY, **more}
+        assert (await lit.ask(world.request(SEARCH, justification=why))).status == 200
+    said = [leaf["purpose"] for leaf in lit.journal.leaves if leaf["kind"] == "I"]
+    first, again, other, none = (one.get("words") for one in said)
+    assert first == again != other
+    assert first
+    assert none is None
+    assert [one.get("break_glass") for one in said] == [None, True, None, None]
+    assert not any(word in str(said) for word in ("outine", "CHECK", "Somebody", "Another"))

@@ -126,7 +126,7 @@ def test_the_question_is_the_contracts() -> None:
             "case_given": False,
             "incident_given": True,
             "on_behalf_of": None,
-            "break_glass": None,
+            "break_glass": False,
         },
         "resources": {
             "f0": {

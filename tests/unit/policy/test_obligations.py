@@ -147,6 +147,9 @@ def test_a_sign_in_is_as_strong_as_asked_for() -> None:
         assert "phr" in refused.value.said
 
 
+ALARM = {"agency": "NMC", "desk": "nmc-bureau", "on_call": "gateway", "due_s": 60}
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -162,6 +165,10 @@ def test_a_sign_in_is_as_strong_as_asked_for() -> None:
         Obligation(type="time_box", attributes={"seconds": 1.5}),
         Obligation(type="time_box", attributes={"seconds": 60, "minutes": 1}),
         Obligation(type="watermark", attributes={"text": "x"}),
+        Obligation(type="break_glass", attributes={}),
+        Obligation(type="break_glass", attributes=ALARM | {"due_s": True}),
+        Obligation(type="break_glass", attributes=ALARM | {"desk": ""}),
+        Obligation(type="break_glass", attributes=ALARM | {"more": 1}),
         Obligation(type="budget", attributes={"name": "questions"}),
     ],
 )
