@@ -1,7 +1,9 @@
 """Whom or what a question is about, as keyed tokens that tell nobody.
 
 Each alternative of what is asked is one target, and so is each value that alone stands for somebody
-or something: a document's number, a phone, a plate, the key of a record.
+or something: a document's number, a phone, a plate, the key of a record, a stored image whose like
+is looked for. A probe that an officer brings is new each time: searches by face have a budget of
+their own.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ def targets_of(plan: Plan, key: bytes) -> frozenset[str]:
     """The targets of a plan's roots, each as 32 hexadecimal digits of an HMAC-SHA-256."""
     asked = {fetch.where for fetch in plan.fetches if fetch.parent is None}
     found = {text for where in asked for text in _texts(where)}
+    near = ((fetch.source, fetch.near.ref_key) for fetch in plan.fetches if fetch.near is not None)
+    found |= {f"like\0{source}\0{image}" for source, image in near if image}
     return frozenset(hmac.new(key, _DOMAIN + t.encode(), sha256).hexdigest()[:32] for t in found)
 
 

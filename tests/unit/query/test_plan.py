@@ -14,6 +14,7 @@ from gateway.errors import InvalidOperation, LimitExceeded, MalformedRequest
 from gateway.model import Near, Plan, Use
 from gateway.query.asking import cursor_binding
 from gateway.query.refs import Cursor
+from gateway.query.targets import targets_of
 from tests.unit.query.world import (
     HEADER,
     LIMITS,
@@ -254,6 +255,19 @@ def test_in_18_a_face_probe_is_a_ref_or_a_handle_and_never_both() -> None:
     assert made.fetches[0].near == Near(handle="h")
     assert (Use.FACE, "likeness") in made.fetches[0].part("").uses
     assert made.fetches[0].limit == 10
+
+
+def test_in_18_a_stored_image_is_a_target_of_its_own_whose_budget_counts_it() -> None:
+    document = "query ($p: FaceProbe!) { faceSearch(probe: $p) { threshold } }"
+
+    def targets(probe: dict[str, Any]) -> frozenset[str]:
+        return targets_of(plan_with_gallery(document, probe), b"k" * 32)
+
+    one, other = (REFS.seal("NORTH", "north", "ImageRef", number) for number in (7, 8))
+    nothing = targets({"handle": "h"})
+    assert targets({"ref": one}) == targets({"ref": one})
+    assert len(targets({"ref": one}) - nothing) == 1
+    assert targets({"ref": one}) != targets({"ref": other})
 
 
 def plan_with_gallery(document: str, probe: dict[str, Any]) -> Plan:
