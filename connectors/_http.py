@@ -63,13 +63,14 @@ def service_url(table: Table, key: str) -> str:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError:
-        raise table.wrong(key, "a URL") from None
+        table.wrong(key, "a URL")
+        return text
     if parts.scheme not in ("http", "https") or not host or port == 0:
-        raise table.wrong(key, "an http or https URL")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise table.wrong(key, "a URL without credentials, query or fragment")
-    if _is_link_local(host):
-        raise table.wrong(key, "the address of a service, not a link-local one")
+        table.wrong(key, "an http or https URL")
+    elif parts.username or parts.password or parts.query or parts.fragment:
+        table.wrong(key, "a URL without credentials, query or fragment")
+    elif _is_link_local(host):
+        table.wrong(key, "the address of a service, not a link-local one")
     return text.rstrip("/")
 
 
@@ -129,15 +130,16 @@ def client_for(table: Table, url_key: str) -> Client:
     url, oauth = service_url(table, url_key), credentials(table)
     token = table.secret("token_secret") if "token_secret" in table else ""
     if oauth is not None and token:
-        raise table.wrong("token_secret", "absent where there is an oauth table")
+        table.wrong("token_secret", "absent where there is an oauth table")
     rate = None
     if "rate_per_s" in table:
         rate = Rate(table.number("rate_per_s", 1))
     ca_file = table.text("ca_file", "")
+    verify: ssl.SSLContext | bool = True
     try:
         verify = ssl.create_default_context(cafile=ca_file) if ca_file else True
     except OSError:
-        raise table.wrong("ca_file", "a file of certificates") from None
+        table.wrong("ca_file", "a file of certificates")
     max_bytes = table.whole("max_bytes", 8 * 1024 * 1024)
     return Client(url=url, oauth=oauth, token=token, rate=rate, max_bytes=max_bytes, verify=verify)
 

@@ -74,7 +74,7 @@ def listing_from(table: Table, page_size: int, min_criteria: int) -> Listing:
     """One `[connection.relations.<name>]` table; the service's own numbers are the defaults."""
     path = table.text("path")
     if not path.startswith("/") or any(mark in path for mark in "?#{} \\") or "/.." in path:
-        raise table.wrong("path", "a path that starts with / and holds no value")
+        table.wrong("path", "a path that starts with / and holds no value")
     params = params_from(table, "params", "param")
     found = Listing(
         path=path,

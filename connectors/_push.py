@@ -88,7 +88,7 @@ def combinations_from(table: Table, params: Iterable[Param]) -> tuple[frozenset[
     known = {param.name for param in params}
     found = [frozenset(entry) for entry in table.lists("combinations")]
     if any(not entry or entry - known for entry in found):
-        raise table.wrong("combinations", "lists of the relation's parameters")
+        table.wrong("combinations", "lists of the relation's parameters")
     return tuple(found)
 
 

@@ -75,13 +75,14 @@ class SqlConnector:
         text = table.plain_or_secret("url")
         pool_size = table.whole("pool_size", 5, most=100)
         statement_timeout_s = table.number("statement_timeout_s", 10.0, most=600)
-        table.done()
+        url = sa.URL.create("none")
         try:
             url = sa.make_url(text)
         except (sa.exc.ArgumentError, ValueError):
-            raise table.wrong("url", "a SQLAlchemy URL") from None
+            table.wrong("url", "a SQLAlchemy URL")
         if url.drivername.partition("+")[0] not in _DRIVERS or not url.database:
-            raise table.wrong("url", "a postgresql, mariadb or sqlite URL that names a database")
+            table.wrong("url", "a postgresql, mariadb or sqlite URL that names a database")
+        table.done()
         return cls(url, pool_size=pool_size, statement_timeout_s=statement_timeout_s)
 
     @property

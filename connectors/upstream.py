@@ -214,10 +214,10 @@ def _root(table: Table, limits: Mapping[str, int]) -> Root:
     nodes = tuple(table.text("nodes", "edges.node").split("."))
     for key, name in (*names.items(), *(("nodes", step) for step in nodes)):
         if name and not _NAME.fullmatch(name):
-            raise table.wrong(key, "a GraphQL name")
+            table.wrong(key, "a GraphQL name")
     for arg in args:
         if not _NAME.fullmatch(arg.name) or not _TYPE.fullmatch(arg.type):
-            raise table.wrong("args", "arguments with a GraphQL name and type each")
+            table.wrong("args", "arguments with a GraphQL name and type each")
     found = Root(
         **names,
         args=args,

@@ -163,7 +163,7 @@ def _search(table: Table) -> Search:
         entry.done()
     path = table.text("path", "/search")
     if not path.startswith("/") or any(mark in path for mark in "?#{} \\"):
-        raise table.wrong("path", "a path that starts with / and holds no value")
+        table.wrong("path", "a path that starts with / and holds no value")
     found = Search(
         path=path,
         items=table.text("items", "items"),

@@ -102,8 +102,19 @@ def connections(
             text = f"there is no secret {error.args[0]!r}: set it in the environment or a file"
             faults.append(Fault(file=source.file, key="connection", text=text))
         except ValueError as error:
-            faults.append(Fault(file=source.file, key="connection", text=str(error)))
+            faults.extend(_told(source.file, line) for line in str(error).splitlines())
     return made, tuple(faults)
+
+
+def _told(file: str, line: str) -> Fault:
+    """What a connector says of its table: `connection.<key>: what is wrong`."""
+    key, _, text = line.partition(": ")
+    named = key.startswith("connection") and text != ""
+    return (
+        Fault(file=file, key=key, text=text)
+        if named
+        else Fault(file=file, key="connection", text=line)
+    )
 
 
 def check_questions(catalogue: Catalogue) -> tuple[Fault, ...]:

@@ -94,7 +94,7 @@ def question(code: str, purpose: str, reason: str, resources: Resources) -> dict
             "case_form": "AA/9999/999999",
             "incident_given": True,
             "on_behalf_of": "demo-nmc-0001" if code == "SG" else None,
-            "break_glass": None,
+            "break_glass": False,
         },
         "resources": resources,
     }

@@ -155,7 +155,7 @@ async def test_the_command_tries_every_source_whatever_is_wrong_elsewhere(
     assert places == {
         (str(settings), "port"),
         ("sources/ncb.toml", "version"),
-        ("sources/scp.toml", "connection"),
+        ("sources/scp.toml", "connection.url_secret"),
         ("sources/eru.toml", "entity.IntelligenceReport.columns.title"),
         ("sources/nmc.toml", "entity.Person.parts.warnings.0.kind"),
     }

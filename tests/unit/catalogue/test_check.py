@@ -119,8 +119,12 @@ def test_connections_that_cannot_be_made_are_named_together() -> None:
     )
     with pytest.raises(ConfigError) as caught:
         connect(held, NoSecrets())
-    assert [f.file for f in caught.value.faults] == ["a.toml", "b.toml", "c.toml"]
-    assert {f.key for f in caught.value.faults} == {"connection"}
+    assert [(f.file, f.key) for f in caught.value.faults] == [
+        ("a.toml", "connection"),
+        ("b.toml", "connection.url_secret"),
+        ("c.toml", "connection.url"),
+        ("c.toml", "connection.colour"),
+    ]
     assert "'B_URL'" in caught.value.faults[1].text
 
 

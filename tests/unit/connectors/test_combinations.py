@@ -55,8 +55,10 @@ def test_combinations_name_parameters() -> None:
 
     every: tuple[object, ...] = ([["docNo", "other"]], [[]], [["docNo", 1]], "docNo")
     for wrong in every:
+        table = Table({"combinations": wrong}, Nothing())
+        combinations_from(table, PARAMS)
         with pytest.raises(ValueError, match=r"connection\.combinations"):
-            combinations_from(Table({"combinations": wrong}, Nothing()), PARAMS)
+            table.done()
 
 
 def test_a_key_of_several_parts() -> None:

@@ -72,17 +72,44 @@ def test_an_upstream_field_is_a_graphql_name() -> None:
         UpstreamConnector.from_config(config, Vault())
 
 
-def test_tables_are_tables() -> None:
-    table = Table({"a": 1, "b": [1], "c": ["x"], "d": "x"}, Vault())
-    with pytest.raises(ValueError, match=r"connection\.a: should be a table"):
-        table.table("a")
-    with pytest.raises(ValueError, match=r"connection\.b\[0\]: should be a table"):
-        table.tables("b")
-    with pytest.raises(ValueError, match=r"connection\.a: should be a list of tables"):
-        table.tables("a")
-    with pytest.raises(ValueError, match=r"connection\.b: should be a list of texts"):
-        table.texts("b")
-    with pytest.raises(ValueError, match=r"connection\.d: should be true or false"):
-        table.flag("d", default=False)
+def test_all_that_is_wrong_with_a_table_is_told_together() -> None:
+    """A key once, however it was read; of what is no table nothing but that."""
+    table = Table(
+        {"a": 1, "b": [1], "c": ["x"], "d": "x", "e": {"n": 0, "more": 1}, "f": 1, "g": "N"},
+        Vault(),
+    )
+    assert table.table("a").text("below") == ""
+    assert len(table.tables("b")) == 1
+    assert table.tables("d") == ()
+    assert table.texts("f") == ()
+    assert table.flag("f", default=False) is False
+    inner = table.table("e")
+    assert inner.whole("n", 5) == 1
+    inner.done()
     assert table.texts("c") == ("x",)
-    table.done()
+    assert table.plain_or_secret("h") == ""
+    assert table.secret("g") == ""
+    with pytest.raises(ValueError, match="connection") as caught:
+        table.done()
+    assert [line.partition(": ")[::2] for line in str(caught.value).splitlines()] == [
+        ("connection.a", "should be a table"),
+        ("connection.b[0]", "should be a table"),
+        ("connection.d", "should be a list of tables"),
+        ("connection.f", "should be a list of texts"),
+        ("connection.e.n", "should be a whole number from 1 to 1000000000"),
+        ("connection.e.more", "unknown key; known are n"),
+        ("connection.h", "needs either h or h_secret"),
+        ("connection.g", "there is no secret named 'N'"),
+    ]
+
+
+def test_a_wrong_address_is_told_with_all_the_rest() -> None:
+    config = {"base_url": "ftp://x", "page_size": 0, "relations": {"p": {"path": "p", "patj": 1}}}
+    with pytest.raises(ValueError, match="connection") as caught:
+        RestConnector.from_config(config, Vault())
+    assert [line.partition(": ")[0] for line in str(caught.value).splitlines()] == [
+        "connection.base_url",
+        "connection.page_size",
+        "connection.relations.p.path",
+        "connection.relations.p.patj",
+    ]
