@@ -73,7 +73,7 @@ class Everything:
                 "case_form": forms[0],
                 "incident_given": True,
                 "on_behalf_of": _ANOTHER,
-                "break_glass": None,
+                "break_glass": False,
             },
             "resources": {
                 f"{agency}-{place}": {
