@@ -55,12 +55,12 @@ class Table:
 
     def wrong(self, key: str, should: str) -> None:
         """Tell what a key should hold, unless something was told of it already."""
-        told = (f"{self._path}.{key}:", f"{self._path}.{key}_secret:")
-        if not any(fault.startswith(told) for fault in self._faults):
-            self._tell(key, f"should be {should}")
+        self._tell(key, f"should be {should}")
 
     def _tell(self, key: str, text: str) -> None:
-        if self._read:  # of a table that is none that is all there is to say
+        told = (f"{self._path}.{key}:", f"{self._path}.{key}_secret:")
+        # Of a table that is none that is all there is to say.
+        if self._read and not any(fault.startswith(told) for fault in self._faults):
             self._faults.append(f"{self._path}.{key}: {text}")
 
     def text(self, key: str, default: str | None = None) -> str:
@@ -146,13 +146,11 @@ class Table:
 
     def secret(self, key: str) -> str:
         """The secret that the key names; what is said never holds the secret."""
-        faults = len(self._faults)
         name = self.text(key)
         try:
             return self._secrets.get(name)
         except KeyError:
-            if len(self._faults) == faults:
-                self._tell(key, f"there is no secret named {name!r}")
+            self._tell(key, f"there is no secret named {name!r}")
             return ""
 
     def plain_or_secret(self, key: str) -> str:

@@ -150,9 +150,10 @@ class Tripwires:
             for wire in tripwires_of(due.agreed.obligations)
             if wire.fetch in due.agreed.grants and _reached(due, wire)
         ]
-        if shown := [one for wire, grant in reached for one in self._shown(due, wire, grant)]:
-            await self._store.tell(*shown)
-        wires = [(wire, grant) for wire, grant in reached if wire.about != RECORD_SHOWN]
+        shown = [one for one in reached if one[0].about == RECORD_SHOWN]
+        if told_of := [notice for one in shown for notice in self._shown(due, *one)]:
+            await self._store.tell(*told_of)
+        wires = [one for one in reached if one[0].about != RECORD_SHOWN]
         if not wires:
             return
         told = {agency for wire, _ in wires for agency in wire.desks}
@@ -186,8 +187,6 @@ class Tripwires:
 
     def _shown(self, due: Due, wire: Tripwire, grant: Grant) -> list[Notice]:
         """What is told of records that the answer showed: what their cases rest on was read."""
-        if wire.about != RECORD_SHOWN:
-            return []
         given, fetch = due.results[wire.fetch], grant.fetch
         return [
             self._notice(due, wire, wire.agency, record)

@@ -109,12 +109,9 @@ def connections(
 def _told(file: str, line: str) -> Fault:
     """What a connector says of its table: `connection.<key>: what is wrong`."""
     key, _, text = line.partition(": ")
-    named = key.startswith("connection") and text != ""
-    return (
-        Fault(file=file, key=key, text=text)
-        if named
-        else Fault(file=file, key="connection", text=line)
-    )
+    if not (key.startswith("connection") and text):
+        key, text = "connection", line
+    return Fault(file=file, key=key, text=text)
 
 
 def check_questions(catalogue: Catalogue) -> tuple[Fault, ...]:
