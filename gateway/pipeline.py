@@ -34,7 +34,6 @@ from gateway.errors import (
 from gateway.metrics import Metrics
 from gateway.model import (
     AuthorisedPlan,
-    Disclosed,
     Operation,
     Plan,
     Released,
@@ -60,6 +59,7 @@ from gateway.policy.pdp import Pdp
 from gateway.policy.releases import followed, releases_told, settled
 from gateway.ports import (
     Afterwards,
+    Answered,
     Authenticating,
     Counting,
     Lasting,
@@ -148,7 +148,7 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
     started = gate.monotonic()
     record = gate.audit.begin(request)
     purpose: str | None = None
-    visited: tuple[Subject, AuthorisedPlan, Results, Disclosed] | None = None
+    answered: Answered | None = None
     try:
         subject = await gate.identity.authenticate(request.authorization)
         record.known(subject=subject)
@@ -170,7 +170,13 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
             await gate.releases.used(used, request.received_at)
         budgets = budgets_of(agreed.obligations)
         gate.budgets.spend(subject, budgets, given_by(response), request.received_at)
-        visited = subject, agreed, found, response.disclosed
+        answered = Answered(
+            request=request,
+            subject=subject,
+            agreed=agreed,
+            results=found,
+            disclosed=response.disclosed,
+        )
     except GatewayError as error:
         response = failed(error, request)
     except asyncio.CancelledError:
@@ -180,8 +186,8 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         _log.error("query %s failed: %s", request.id, where_it_failed(error))
         response = failed(Internal(detail=type(error).__name__), request)
     audited = await record.outcome(response)  # durable before a byte leaves
-    if visited is not None:
-        gate.afterwards.put(request, *visited)
+    if answered is not None:
+        gate.afterwards.put(answered)
     gate.observed(request, response)
     gate.metrics.query(code=response.code, purpose=purpose, elapsed_s=gate.monotonic() - started)
     gate.metrics.visited(response.reports)
@@ -254,7 +260,7 @@ async def decided(
         raise MalformedRequest("This cursor cannot be used: start again without `after`.")
     asking = Asking(subject=subject, justification=operation.justification, now=request.received_at)
     carry_out(agreed.obligations, asking)
-    if tripwires_of(agreed.obligations) and not gate.afterwards.room:
+    if tripwires_of(agreed.obligations) and not await gate.afterwards.room():
         raise CaseworkUnavailable(detail="nobody can look for silent records afterwards")
     await charged(gate, request, subject, agreed)
     if told:

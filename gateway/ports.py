@@ -7,6 +7,7 @@ they would have to fulfil.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -103,37 +104,34 @@ class NothingCounted:
         return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """One question, what was agreed to, what each visit gave, and which records that showed."""
+
+    request: Request
+    subject: Subject
+    agreed: AuthorisedPlan
+    results: Results
+    disclosed: Disclosed = ()
+
+
 class Afterwards(Protocol):
     """What is looked for once an answer has left: `gateway/tripwire.py`."""
 
-    @property
-    def room(self) -> bool:
-        """Whether one more question can be followed."""
+    async def room(self) -> bool:
+        """Whether one more question can be followed, at once or after a little while."""
 
-    def put(
-        self,
-        request: Request,
-        subject: Subject,
-        agreed: AuthorisedPlan,
-        results: Results,
-        disclosed: Disclosed = (),
-    ) -> None:
-        """Follow a question that was answered, and showed these records. Returns at once."""
+    def put(self, answered: Answered) -> None:
+        """Follow a question that was answered. Returns at once."""
 
 
 class NothingAfterwards:
     """Nobody looks, so no question can be answered on that condition."""
 
-    room = False
+    async def room(self) -> bool:
+        return False
 
-    def put(
-        self,
-        request: Request,
-        subject: Subject,
-        agreed: AuthorisedPlan,
-        results: Results,
-        disclosed: Disclosed = (),
-    ) -> None:
+    def put(self, answered: Answered) -> None:
         return None
 
 

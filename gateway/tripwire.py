@@ -15,37 +15,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 from gateway.audit.recorder import Recorder
 from gateway.casework.model import Notice, Officer, Told
 from gateway.casework.store import Store
-from gateway.errors import where_it_failed
+from gateway.errors import CaseworkUnavailable, where_it_failed
 from gateway.model import (
-    AuthorisedPlan,
-    Disclosed,
     FetchResult,
     Grant,
     Record,
     Request,
-    Results,
     Show,
     State,
-    Subject,
 )
 from gateway.policy.enforce import elements_of, keys_of
 from gateway.policy.obligations import RECORD_SHOWN, VICTIM_SHOWN, Tripwire, tripwires_of
+from gateway.ports import Answered
 from gateway.query.certain import certain
 from gateway.query.fanout import FanOut
 from gateway.query.whole import links_from
 
 _WAITING: Final = 500  # questions whose silent records have not been looked for yet
-_WORKERS: Final = 8  # with fewer, looks fall behind where many ask at once
+_PATIENCE_S: Final = 2.0  # how long a question waits until these are fewer, before it is refused
+_AT_ONCE: Final = 64  # most of them wait for a turn at a source
+_EACH: Final = 2  # looks at one source at a time: most of its connections are for officers
 _AFTER_S: Final = 0.05  # the answer itself goes first
+_AGAIN_S: Final = 1.0  # until a look that failed, or notices that were not kept, are tried again
 _MOST: Final = 20  # silent records told of one visit
 
 _log = logging.getLogger(__name__)
@@ -53,16 +54,7 @@ _log = logging.getLogger(__name__)
 Visits = Callable[[Request], FanOut]
 """What visits sources on behalf of a request, with time of its own."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
-    """One question that was answered, and what is still to be looked for."""
-
-    request: Request
-    asker: Officer
-    agreed: AuthorisedPlan
-    results: Results
-    disclosed: AbstractSet[tuple[str, str, str | int]]
+_Wire: TypeAlias = tuple[Tripwire, Grant]  # what trips, and the officer's own visit
 
 
 class Tripwires:
@@ -84,40 +76,33 @@ class Tripwires:
         self._store = store
         self._clock = clock
         self._new_id = new_id
-        self._queue: asyncio.Queue[Due] = asyncio.Queue(_WAITING)
+        self._queue: asyncio.Queue[Answered] = asyncio.Queue()
+        self._fewer = asyncio.Event()
+        self._untold = list[Notice]()
+        self._telling = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
+        self._turns = defaultdict[str, asyncio.Semaphore](partial(asyncio.Semaphore, _EACH))
 
-    @property
-    def room(self) -> bool:
-        """Whether one more can be promised; a question that cannot be followed is not answered."""
-        return not self._queue.full()
+    async def room(self) -> bool:
+        """Whether one more can be promised; a question that cannot be followed is not answered.
 
-    def put(
-        self,
-        request: Request,
-        subject: Subject,
-        agreed: AuthorisedPlan,
-        results: Results,
-        disclosed: Disclosed = (),
-    ) -> None:
+        Where looks fall behind, who asks is slowed down to their pace before anybody is refused.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                while self._queue.qsize() >= _WAITING:
+                    self._fewer.clear()
+                    await self._fewer.wait()
+        return self._queue.qsize() < _WAITING
+
+    def put(self, answered: Answered) -> None:
         """Have the silent records of an answered question looked for, and owners told of those
         that it showed on that condition."""
-        if not tripwires_of(agreed.obligations):
-            return
-        due = Due(
-            request=request,
-            asker=Officer.of(subject),
-            agreed=agreed,
-            results=results,
-            disclosed=frozenset(disclosed),
-        )
-        try:
-            self._queue.put_nowait(due)
-        except asyncio.QueueFull:  # many were promised the last place at once
-            _log.error("query %s: its silent records were not looked for", request.id)
+        if tripwires_of(answered.agreed.obligations):
+            self._queue.put_nowait(answered)
 
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(self._run()) for _ in range(_WORKERS)]
+        self._tasks = [asyncio.create_task(self._run()) for _ in range(_AT_ONCE)]
 
     async def aclose(self) -> None:
         """Finish what waits, for as long as a query may take, and stop."""
@@ -135,6 +120,7 @@ class Tripwires:
     async def _run(self) -> None:
         while True:
             due = await self._queue.get()
+            self._fewer.set()
             try:
                 await asyncio.sleep(_AFTER_S)
                 await self._look(due)
@@ -143,7 +129,7 @@ class Tripwires:
             finally:
                 self._queue.task_done()
 
-    async def _look(self, due: Due) -> None:
+    async def _look(self, due: Answered) -> None:
         """Tell of what was shown on that condition; for the rest record, visit, tell, record."""
         reached = [
             (wire, due.agreed.grants[wire.fetch])
@@ -152,7 +138,7 @@ class Tripwires:
         ]
         shown = [one for one in reached if one[0].about == RECORD_SHOWN]
         if told_of := [notice for one in shown for notice in self._shown(due, *one)]:
-            await self._store.tell(*told_of)
+            await self._tell(told_of)
         wires = [one for one in reached if one[0].about != RECORD_SHOWN]
         if not wires:
             return
@@ -162,10 +148,9 @@ class Tripwires:
             look.intent([wire.resource for wire, _ in wires if agency in wire.desks])
             for agency, look in looks.items()
         ))  # fmt: skip
-        visits, notices = self._visits(due.request), list[Notice]()
+        given, notices = await self._given(due, wires), list[Notice]()
         found: dict[str, list[tuple[str, str, list[str]]]] = {agency: [] for agency in looks}
-        for wire, grant in wires:
-            looked = await self._visited(visits, due, wire, grant)
+        for (wire, grant), looked in zip(wires, given, strict=True):
             owned = _by_owner(wire, grant, looked.records)
             for agency in wire.desks:
                 records = owned.get(agency, [])
@@ -173,10 +158,45 @@ class Tripwires:
                 found[agency].append((wire.resource, str(looked.state), keys))
                 notices += (self._notice(due, wire, agency, record) for record in records)
         if notices:
-            await self._store.tell(*notices)
+            await self._tell(notices)
         await asyncio.gather(*(look.outcome(found[agency]) for agency, look in looks.items()))
 
-    async def _visited(self, visits: FanOut, due: Due, wire: Tripwire, grant: Grant) -> FetchResult:
+    async def _tell(self, notices: list[Notice]) -> None:
+        """Keep notices, together with those that other looks have by then: few transactions tell
+        of many. Where nobody can keep them they wait, and questions soon with them."""
+        self._untold += notices
+        async with self._telling:
+            told, self._untold = self._untold, []
+            while told:  # unless the look before took ours along
+                try:
+                    return await self._store.tell(*told)
+                except CaseworkUnavailable as error:
+                    _log.error("%d notices wait to be kept: %s", len(told), error.detail)
+                    await asyncio.sleep(_AGAIN_S)
+
+    async def _given(
+        self, due: Answered, wires: Sequence[tuple[Tripwire, Grant]]
+    ) -> list[FetchResult]:
+        """What the visit for each wire gives. No source waits for another's turn; one that does not
+        answer is tried once more, as what it holds may be urgent."""
+        visits = self._visits(due.request)
+
+        async def once(wire: _Wire) -> FetchResult:
+            async with self._turns[wire[1].fetch.source]:
+                return await self._visited(visits, due, *wire)
+
+        async def one(wire: _Wire) -> FetchResult:
+            looked = await once(wire)
+            if not looked.state.failed:
+                return looked
+            await asyncio.sleep(_AGAIN_S)
+            return await once(wire)
+
+        return await asyncio.gather(*map(one, wires))
+
+    async def _visited(
+        self, visits: FanOut, due: Answered, wire: Tripwire, grant: Grant
+    ) -> FetchResult:
         """What the visit for a wire's rows gives; there is none where nothing can be found."""
         keys, shown = self._keys(due, grant), due.results[wire.fetch].records
         linked_to_none = grant.fetch.parent is not None and not keys
@@ -185,7 +205,7 @@ class Tripwires:
         looked = await visits.look(due.agreed, _look_for(wire, grant), keys)
         return _among(due, wire, looked)
 
-    def _shown(self, due: Due, wire: Tripwire, grant: Grant) -> list[Notice]:
+    def _shown(self, due: Answered, wire: Tripwire, grant: Grant) -> list[Notice]:
         """What is told of records that the answer showed: what their cases rest on was read."""
         given, fetch = due.results[wire.fetch], grant.fetch
         return [
@@ -195,14 +215,14 @@ class Tripwires:
             and certain(wire.rows, record.values)
         ]
 
-    def _keys(self, due: Due, grant: Grant) -> tuple[object, ...]:
+    def _keys(self, due: Answered, grant: Grant) -> tuple[object, ...]:
         """The link keys of a linked fetch, from the records that the officer was shown."""
         parent = due.results.get(grant.fetch.parent or "")
         if parent is None:
             return ()
         return links_from(parent.records, grant.fetch.link_from)
 
-    def _notice(self, due: Due, wire: Tripwire, agency: str, record: Record) -> Notice:
+    def _notice(self, due: Answered, wire: Tripwire, agency: str, record: Record) -> Notice:
         now, fetch = self._clock(), due.agreed.grants[wire.fetch].fetch
         return Notice(
             id=self._new_id(),
@@ -212,13 +232,13 @@ class Tripwires:
             about=Told(wire.about),
             subject=due.request.id,
             record=self._seal(agency, fetch.source, fetch.entity, record.key),
-            asker=due.asker,
+            asker=Officer.of(due.subject),
             on_call=wire.desks[agency].on_call,
             due_at=now + timedelta(seconds=wire.due_s),
         )
 
 
-def _reached(due: Due, wire: Tripwire) -> bool:
+def _reached(due: Answered, wire: Tripwire) -> bool:
     """Whether the officer's own visit was answered. Where it was not the officer was told so and
     met no silence, and asking that source again would only keep it from others."""
     own = due.results.get(wire.fetch)
@@ -247,7 +267,7 @@ def _look_for(wire: Tripwire, grant: Grant) -> Grant:
     return keys_of(grant, wire.rows, limit=_MOST, after=None)
 
 
-def _among(due: Due, wire: Tripwire, looked: FetchResult) -> FetchResult:
+def _among(due: Answered, wire: Tripwire, looked: FetchResult) -> FetchResult:
     """What was found, of what is about shown records only that which the officer's visit gave."""
     if not _of_shown(wire):
         return looked

@@ -27,7 +27,7 @@ from gateway.errors import (
 from gateway.model import EMPTY, AuthorisedPlan, Plan
 from gateway.pipeline import decided, fan_out
 from gateway.policy.casework import Matter
-from gateway.ports import NothingReleased
+from gateway.ports import Answered, NothingReleased
 from gateway.query.single import found_as, plan_of_one
 
 # --- asking for a release ------------------------------------------------------------------------
@@ -119,7 +119,9 @@ async def _shown(call: Call, seen: tuple[Decided | None, AuthorisedPlan]) -> boo
     if not agreed.grants:
         return None
     results, _ = await fan_out(call.office.gate, call.request, agreed, EMPTY)
-    call.office.gate.afterwards.put(call.request, call.subject, agreed, results)
+    call.office.gate.afterwards.put(
+        Answered(request=call.request, subject=call.subject, agreed=agreed, results=results)
+    )
     (result,) = results.values()
     if result.state.failed:
         raise Refused(

@@ -20,10 +20,12 @@ class Notices(Database):
     """What agencies' desks are to know."""
 
     async def tell(self, *told: Notice) -> None:
-        """Keep notices, all or none."""
+        """Keep notices, all or none; those that are kept already as they are, so that it can be
+        tried again by whoever does not know whether it was done."""
+        made = [rows.flat(notice, "asker", "acknowledged_by") for notice in told]
         async with self._writing() as connection:
-            for notice in told:
-                await tell(connection, notice)
+            if made:
+                await connection.execute(self._insert(notices).on_conflict_do_nothing(), made)
 
     async def notice(self, id_: str) -> Notice | None:
         return first_of(await self._notices(notices.c.id == id_, 1))

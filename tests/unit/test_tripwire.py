@@ -1,14 +1,29 @@
-"""Where the officer's own visit was not answered, nothing is looked for: they met no silence."""
+"""What is looked for after an answer, when, and that nothing found is lost."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any, cast
 
 import pytest
 
+from gateway import tripwire
 from gateway.casework.model import Notice
-from gateway.model import AuthorisedPlan, FetchResult, Grant, Obligation, Request, State
+from gateway.errors import CaseworkUnavailable
+from gateway.model import (
+    AuthorisedPlan,
+    Disclosed,
+    FetchResult,
+    Grant,
+    Obligation,
+    Request,
+    Results,
+    State,
+)
+from gateway.ports import Answered
 from gateway.tripwire import Tripwires
 from tests.unit.query import world
 
@@ -21,6 +36,9 @@ WIRE = {
     "desks": {"NORTH": {"desk": "desk", "on_call": "duty"}},
     "due_s": 60,
 }
+
+
+REQUEST = Request(id="q", received_at=world.NOW, authorization=())
 
 
 class Entries:
@@ -50,27 +68,45 @@ class Visits:
         return FetchResult(state=State.ANSWERED)
 
 
-@pytest.mark.parametrize("state", State)
-async def test_only_what_answered_the_officer_is_asked_again(state: State) -> None:
+def tripwires(visits: Any, entries: Entries, store: Any = None) -> Tripwires:
+    numbers = count()
+    return Tripwires(
+        visits=lambda _request: cast("Any", visits),
+        seal=lambda *what: "/".join(map(str, what)),
+        audit=cast("Any", entries),
+        store=cast("Any", store),
+        clock=lambda: world.NOW,
+        new_id=lambda: f"id{next(numbers)}",
+    )
+
+
+def agreed_with(*wires: Mapping[str, Any]) -> AuthorisedPlan:
     operation = world.operation('{ personSearch(anyOf: [{family: "Hodja"}]) { hits { owner } } }')
     agreed = world.allowed(world.plan_of(operation))
-    agreed = replace(agreed, obligations=(Obligation(type="notify_owner", attributes=WIRE),))
-    visits, entries = Visits(), Entries()
-    wires = Tripwires(
-        visits=lambda _request: cast("Any", visits),
-        seal=lambda *_what: "ref",
-        audit=cast("Any", entries),
-        store=cast("Any", None),
-        clock=lambda: world.NOW,
-        new_id=lambda: "id",
+    duties = tuple(Obligation(type="notify_owner", attributes=wire) for wire in wires)
+    return replace(agreed, obligations=duties)
+
+
+def answered(agreed: AuthorisedPlan, results: Results, disclosed: Disclosed = ()) -> Answered:
+    return Answered(
+        request=REQUEST,
+        subject=world.SUBJECT,
+        agreed=agreed,
+        results=results,
+        disclosed=disclosed,
     )
+
+
+@pytest.mark.parametrize("state", State)
+async def test_only_what_answered_the_officer_is_asked_again(state: State) -> None:
+    agreed, visits, entries = agreed_with(WIRE), Visits(), Entries()
+    wires = tripwires(visits, entries)
     wires.start()
-    request = Request(id="q", received_at=world.NOW, authorization=())
-    wires.put(request, world.SUBJECT, agreed, {"f0": FetchResult(state=state)})
+    wires.put(answered(agreed, {"f0": FetchResult(state=state)}))
     await wires.settled()
     await wires.aclose()
     failed = state in {State.RATE_LIMITED, State.TIMED_OUT, State.UNAVAILABLE, State.FAULT}
-    assert visits.asked == ([] if failed else ["f0"])
+    assert visits.asked == ([] if failed else ["f0"])  # else they met no silence
     assert entries.made == (0 if failed else 2)
 
 
@@ -97,28 +133,93 @@ class Kept:
 
 async def test_of_what_the_answer_showed_on_that_condition_its_owner_is_told_at_once() -> None:
     """No source is asked again, no entry is made; what the answer did not show is not told."""
-    operation = world.operation('{ personSearch(anyOf: [{family: "Hodja"}]) { hits { owner } } }')
-    agreed = world.allowed(world.plan_of(operation))
-    agreed = replace(agreed, obligations=(Obligation(type="notify_owner", attributes=SHOWN),))
+    agreed = agreed_with(SHOWN)
     held = {key: ["NO_ONWARD", "NOTIFY_ORIGINATOR"] for key in ("shown", "hit")} | {"other": []}
     records = tuple(world.record(key, conditions=value) for key, value in held.items())
     visits, entries, kept = Visits(), Entries(), Kept()
-    wires = Tripwires(
-        visits=lambda _request: cast("Any", visits),
-        seal=lambda *what: "/".join(map(str, what)),
-        audit=cast("Any", entries),
-        store=cast("Any", kept),
-        clock=lambda: world.NOW,
-        new_id=lambda: "id",
-    )
+    wires = tripwires(visits, entries, kept)
     wires.start()
-    request = Request(id="q", received_at=world.NOW, authorization=())
     fetch = agreed.grants["f0"].fetch
     disclosed = tuple((fetch.source, "Person", key) for key in ("shown", "other"))
-    wires.put(request, world.SUBJECT, agreed, {"f0": world.came(*records)}, disclosed)
+    wires.put(answered(agreed, {"f0": world.came(*records)}, disclosed))
     await wires.settled()
     await wires.aclose()
     assert [(one.record, one.agency, one.about) for one in kept.told] == [
         (f"NORTH/{fetch.source}/Person/shown", "NORTH", "RECORD_SHOWN")
     ]
     assert (visits.asked, entries.made) == ([], 0)
+
+
+class Failing(Visits):
+    """A source that fails at first, and then holds one such record."""
+
+    async def look(self, _agreed: AuthorisedPlan, grant: Grant, _keys: Any) -> FetchResult:
+        self.asked.append(grant.fetch.id)
+        if len(self.asked) == 1:
+            return FetchResult(state=State.RATE_LIMITED)
+        return world.came(world.record("silent"))
+
+
+class Locked(Kept):
+    """A database that cannot be written at first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tries: list[int] = []
+
+    async def tell(self, *notices: Notice) -> None:
+        self.tries.append(len(notices))
+        if len(self.tries) == 1:
+            raise CaseworkUnavailable(detail="locked")
+        await super().tell(*notices)
+
+
+async def test_a_look_that_failed_is_made_once_more_and_its_notice_waits_until_it_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tripwire, "_AGAIN_S", 0.01)
+    visits, entries, kept = Failing(), Entries(), Locked()
+    wires = tripwires(visits, entries, kept)
+    wires.start()
+    wires.put(answered(agreed_with(WIRE), {"f0": world.came()}))
+    await wires.settled()
+    await wires.aclose()
+    assert visits.asked == ["f0", "f0"]
+    assert [notice.about for notice in kept.told] == ["SILENT_MATCH"]
+    assert entries.made == 2
+
+
+async def test_what_several_looks_found_is_kept_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first waits for its database; all that came meanwhile is one transaction."""
+    monkeypatch.setattr(tripwire, "_AGAIN_S", 0.3)
+    visits, kept = Failing(), Locked()
+    visits.asked.append("before")
+    wires = tripwires(visits, Entries(), kept)
+    wires.start()
+    for _ in range(5):
+        wires.put(answered(agreed_with(WIRE), {"f0": world.came()}))
+    await wires.settled()
+    await wires.aclose()
+    assert kept.tries[:2] == [1, 1]
+    assert kept.tries[2:] == [4]
+    assert len({notice.id for notice in kept.told}) == 5
+
+
+async def test_who_asks_is_slowed_down_before_anybody_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tripwire, "_WAITING", 2)
+    monkeypatch.setattr(tripwire, "_PATIENCE_S", 0.05)
+    wires = tripwires(Visits(), Entries())
+    for _ in range(2):
+        assert await wires.room()
+        wires.put(answered(agreed_with(WIRE), {"f0": world.came()}))
+    assert not await wires.room()  # nobody looks
+    monkeypatch.setattr(tripwire, "_PATIENCE_S", 60.0)
+    slowed = asyncio.create_task(wires.room())
+    await asyncio.sleep(0)
+    assert not slowed.done()
+    wires.start()
+    assert await slowed
+    await wires.settled()
+    await wires.aclose()

@@ -396,7 +396,7 @@ SECRETS: tuple[Secret, ...] = (
     ),
     Secret(
         name="how an incident is told, to all but its force where safety needs it",
-        unseen_by=lambda a: not (a.persona in {"RO", "PP"} and a.purpose in HELP),
+        unseen_by=lambda a: not (a.persona in STREET | {"PP"} and a.purpose in HELP),
         changes=(*nmc("update rms.crime set narrative = 'x', sanitised = 'y'"),
                  *scp("update tblOccurrence set Narrative = 'x', Sanitised = 'y'")),
     ),
