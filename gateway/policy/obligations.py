@@ -118,13 +118,18 @@ def _each(
     )
 
 
+def _said(values: Iterable[object]) -> bool:
+    """Whether each is a text, and not an empty one."""
+    return all(isinstance(one, str) and one for one in values)
+
+
 def _tripwire(given: Mapping[str, Any]) -> Tripwire:
     texts: dict[str, Any] = {name: given.get(name) for name in ("about", "agency", "resource")}
     by, due_s = given.get("by"), given.get("due_s")
     desks = _desks(given.get("desks"))
     if (
         given.keys() != {*texts, "rows", "by", "desks", "due_s"}
-        or not all(isinstance(text, str) and text for text in texts.values())
+        or not _said(texts.values())
         or texts["about"] not in _ABOUT
         or not isinstance(by, str)
         or bool(by) != ("." in texts["resource"])
@@ -144,9 +149,7 @@ def _desks(given: object) -> Mapping[str, Desk]:
     """The desks by agency; none of what cannot be read."""
     held = given if isinstance(given, dict) else {}
     fine = all(
-        isinstance(one, dict)
-        and one.keys() == {"desk", "on_call"}
-        and all(isinstance(text, str) and text for text in one.values())
+        isinstance(one, dict) and one.keys() == {"desk", "on_call"} and _said(one.values())
         for one in held.values()
     )
     return {agency: Desk(**one) for agency, one in held.items()} if fine else {}
@@ -192,9 +195,7 @@ def lasting(obligations: Iterable[Obligation]) -> tuple[Lasting, ...]:
     for one in obligations:
         if one.type in _LASTING:
             given = dict(one.attributes)
-            if given.keys() != {"kind", "resource"} or not all(
-                isinstance(text, str) and text for text in given.values()
-            ):
+            if given.keys() != {"kind", "resource"} or not _said(given.values()):
                 raise PolicyMisunderstood(detail=f"{one.type} does not say of what")
             found.append(Lasting(type=one.type, **given))
     return tuple(found)
@@ -225,7 +226,7 @@ _NUMBERS = ("window_s", "slow_after", "slow_ms", "most", "due_s")
 def _budget(given: Mapping[str, Any]) -> Budget:
     fine = (
         given.keys() == {*_WORDS, *_NUMBERS}
-        and all(isinstance(given[name], str) and given[name] for name in _WORDS)
+        and _said(given[name] for name in _WORDS)
         and all(type(given[name]) is int and given[name] >= 0 for name in _NUMBERS)
         and given["unit"] in set(Unit)
         and given["window_s"] > 0
@@ -268,7 +269,7 @@ def _alarm(given: Mapping[str, Any]) -> Alarm:
     words, due_s = ("agency", "desk", "on_call"), given.get("due_s")
     if (
         given.keys() != {*words, "due_s"}
-        or not all(isinstance(given[name], str) and given[name] for name in words)
+        or not _said(given[name] for name in words)
         or type(due_s) is not int
         or due_s < 1
     ):
