@@ -9,7 +9,7 @@ ask who bears them; rows that policy hides take no part.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -103,11 +103,27 @@ class Bearers:
             if counted.state is State.ANSWERED and len(counted.records) < 2:
                 return borne  # one person at most, as mostly: nothing more need be read
             # Several, or the source cannot say without reading more.
-            looked = await self.ask(_identifying(grant, values))
-            if looked.state is not State.ANSWERED:
-                return None
-            borne += self._identifiers(grant, looked, values)
+            looked = await self._bearers(grant, values)
+            return None if looked is None else borne + looked
         return borne
+
+    async def _bearers(self, grant: Grant, values: Set[str]) -> list[Identifier] | None:
+        """The identifiers of these values, as often as persons of the source bear them; None where
+        it could not say, or not whether there are two.
+
+        What is known of a value hangs on no other that is asked for with it: which these are, only
+        the order tells in which searches end.
+        """
+        looked = await self.ask(_identifying(grant, values))
+        found = self._identifiers(grant, looked, values)
+        if looked.state is State.ANSWERED:
+            return found
+        if looked.state is not State.TRUNCATED:
+            return None
+        if len(values) == 1:
+            return found if any(found.count(one) > 1 for one in found) else None
+        each = await asyncio.gather(*(self._bearers(grant, {one}) for one in sorted(values)))
+        return None if None in each else [one for known in each for one in known or ()]
 
     def _identifiers(
         self, grant: Grant, result: FetchResult, values: Iterable[str]
@@ -127,14 +143,17 @@ def counting(grant: Grant, values: Iterable[str]) -> Grant:
     return _bearing(grant, values, grant.made.once("counting", parts))
 
 
-def _identifying(grant: Grant, values: Iterable[str]) -> Grant:
-    """The same visit for the bearers of any of these identifiers, reading nothing else."""
+def _identifying(grant: Grant, values: Set[str]) -> Grant:
+    """The same visit for the bearers of any of these identifiers, however short the officer's page
+    is for two of each, reading nothing else."""
+
+    limit = max(grant.own.limit, 2 * len(values))
 
     def parts() -> Parts:
-        own = replace(grant.own, **_NOTHING)
+        own = replace(grant.own, limit=limit, **_NOTHING)
         return Parts({"": own, "identifiers": grant.parts["identifiers"]})
 
-    return _bearing(grant, values, grant.made.once("identifying", parts))
+    return _bearing(grant, values, grant.made.once(f"identifying {limit}", parts))
 
 
 def _bearing(grant: Grant, values: Iterable[str], parts: Parts) -> Grant:

@@ -17,6 +17,7 @@ from gateway.catalogue.mapping import Catalogue, read_catalogue
 from gateway.model import AuthorisedPlan, Note, Operation, PartGrant, Plan, State, Use
 from gateway.policy.enforce import keys_of
 from gateway.query.asking import cursor_binding
+from gateway.query.bearers import Bearers
 from gateway.query.derived import Moment
 from gateway.query.explain import explain
 from gateway.query.fanout import FanOut
@@ -261,6 +262,36 @@ async def test_a_source_that_holds_no_such_number_is_not_asked() -> None:
     asked = search(Memory(people("A1234567", "A1234567")), held=held)
     assert (await asked.answer())[0] == frozenset()
     assert asked.east.asked == []
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_one_number_is_not_held_apart_for_another_that_was_asked_for_with_it(
+    together: bool,
+) -> None:
+    """Which are asked for together hangs on which search ends first; three bear the one."""
+
+    def short(id_: str, grant: PartGrant) -> PartGrant:
+        return replace(grant, limit=1) if id_ == "f2" else grant
+
+    asked = search(Memory(people("B7654321", "B7654321", "B7654321", "A1234567")), change=short)
+    values = {"A1234567", "B7654321"}
+    bearers = Bearers(
+        agreed=asked.agreed,
+        catalogue=asked.held,
+        results={},
+        searches={},
+        ask=lambda grant: asked.visits.look(asked.agreed, grant, ()),
+        ordered=list,
+    )
+    look = asked.agreed.looks["f2"]
+    borne = [
+        await bearers._borne(look, {("PASSPORT", value) for value in some})
+        for some in ([values] if together else [{value} for value in sorted(values)])
+    ]
+    assert None not in borne
+    found = [one for known in borne for one in known or ()]
+    assert found.count(("PASSPORT", "A1234567")) < 2
+    assert found.count(("PASSPORT", "B7654321")) > 1
 
 
 @pytest.mark.parametrize("then", ["answers", "fails"])
