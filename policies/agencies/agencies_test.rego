@@ -18,11 +18,13 @@ test_an_owner_without_a_policy_has_agreed_to_nothing if {
 	}
 }
 
-test_forces_and_bureau_silence_flags_for_border_work_whatever_the_matrix_says if {
+# Whatever the common switch has silent: its word is not the only one.
+test_forces_and_bureau_silence_flags_behind_the_firewall_whatever_the_matrix_says if {
 	every agency in ["NMC", "SCP", "NCB"] {
-		question := q.asked("immigration_enforcement", "BID", "BORDER_SECURITY", flags(agency))
+		question := q.asked("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", flags(agency))
 		decision := gateway.decision with input as question
 			with data.tables.matrix["Person.safeguarding"].immigration_enforcement as {"*": "clear"}
+			with data.tables.switches.firewall_silent as []
 		decision.resources["f0.safeguarding"] == {"show": "silent"}
 		safety := gateway.decision with input as q.with_context(question, {"purpose": "OFFICER_SAFETY"})
 			with data.tables.matrix["Person.safeguarding"].immigration_enforcement as {"*": "clear"}
@@ -30,9 +32,13 @@ test_forces_and_bureau_silence_flags_for_border_work_whatever_the_matrix_says if
 	}
 }
 
-test_flags_are_silent_for_border_officers_alone if {
-	arrival := gateway.decision with input as q.asked("arrival_officer", "SCP", "BORDER_SECURITY", flags("SCP"))
-	arrival.resources["f0.safeguarding"].show != "silent"
+test_flags_are_silent_behind_the_firewall_alone if {
+	every role, agency in {"immigration_enforcement": "BID", "border_force": "BID", "arrival_officer": "SCP"} {
+		every owner in ["NMC", "SCP", "NCB"] {
+			decision := gateway.decision with input as q.asked(role, agency, "BORDER_SECURITY", flags(owner))
+			decision.resources["f0.safeguarding"].show == "hit"
+		}
+	}
 }
 
 immigration := q.person("BID", "immigration", "ImmigrationStatus", ["status", "case_state"])
@@ -149,12 +155,12 @@ test_what_is_silent_stays_so_whatever_its_owner_says if {
 	decision.resources.f0 == {"show": "silent"}
 }
 
-test_border_work_silences_flags_and_nothing_else if {
+test_the_firewall_silences_flags_of_the_agencys_own_and_nothing_else if {
 	every agency in ["NMC", "SCP", "NCB"] {
-		question := q.asked("immigration_enforcement", "BID", "BORDER_SECURITY", flags(agency))
+		question := q.asked("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", flags(agency))
 		silenced := {id | some id in data.agencies[lower(agency)].silence} with input as question
 		silenced == {"f0.safeguarding"}
-		others := q.asked("immigration_enforcement", "BID", "BORDER_SECURITY", flags("ERU"))
+		others := q.asked("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", flags("ERU"))
 		count(data.agencies[lower(agency)].silence) == 0 with input as others
 	}
 }

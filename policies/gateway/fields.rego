@@ -3,6 +3,7 @@
 # description: The matrix names an outcome for entity or component, role and purpose; this reads it.
 package gateway.fields
 
+import data.gateway.firewall
 import data.gateway.handling
 import data.gateway.lib
 import data.gateway.subject
@@ -51,8 +52,8 @@ side(agency) := "own" if {
 # arguments: five agencies asked the same cost little more than one.
 
 # METADATA
-# title: The outcome of a place, after training
-outcome(link, place, type, whose) := settled(word(link, place, type, whose))
+# title: The outcome of a place, after training; under a crime purpose some places are not silent
+outcome(link, place, type, whose) := firewall.floored(place, settled(word(link, place, type, whose)))
 
 # METADATA
 # title: The outcome that the matrix names, the most particular place first
@@ -209,6 +210,6 @@ component_shown(_, _, field) if not contains(field, ".")
 component_shown(type, whose, field) if {
 	component := split(field, ".")[0]
 	holds := data.tables.fields[type][component][2]
-	inner := settled(word("", concat(".", [type, component]), holds, whose))
+	inner := outcome("", concat(".", [type, component]), holds, whose)
 	data.tables.outcomes[inner].show != "silent"
 }

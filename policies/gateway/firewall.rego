@@ -73,6 +73,19 @@ rows := [lib.eq("victim", false)] if {
 } else := []
 
 # METADATA
+# title: What a place comes to under a crime purpose, where the matrix would have it silent
+# description: >-
+#   The wall's other side. One agency knows the suspect and another the victim, so no agency by
+#   itself could tell who is both: wherever something is held, that much is told, and whom to call.
+# custom:
+#   owner: all agencies
+#   reason: A suspect may be a victim first, and somebody must see to that. Ask the public protection desk.
+floored(place, named) := data.tables.switches.firewall_told[place] if {
+	subject.purpose.crime
+	data.tables.outcomes[named].show == "silent"
+} else := named
+
+# METADATA
 # title: Without a whole switch nothing is decided
 # custom:
 #   owner: all agencies
@@ -81,4 +94,5 @@ whole if {
 	is_string(data.tables.switches.firewall)
 	is_array(data.tables.switches.firewall_purposes)
 	is_array(data.tables.switches.firewall_silent)
+	is_object(data.tables.switches.firewall_told)
 }

@@ -155,17 +155,13 @@ test_safeguarding_is_silent_by_every_setting_whatever_the_matrix_says if {
 }
 
 test_without_a_whole_switch_nothing_is_decided if {
-	every broken in [
-		{"firewall_purposes": [], "firewall_silent": []},
-		{"firewall": "firewall", "firewall_silent": []},
-		{"firewall": "firewall", "firewall_purposes": []},
-	] {
+	every missing in ["firewall", "firewall_purposes", "firewall_silent", "firewall_told"] {
+		broken := object.remove(data.tables.switches, [missing])
 		not gateway.decision with input as control with data.tables.switches as broken
 	}
 }
 
-# Section 8.5's other side: who protects a suspect that is a victim as well is told of by a hit. Border
-# officers' own work is no such purpose: what forces know of victims is silent then.
+# Section 8.5's other side: who protects a suspect that is a victim as well is told of by a hit.
 test_under_every_crime_purpose_flags_are_told_of if {
 	crime := {name | some name, row in data.tables.purposes; row.crime; not row.reaches}
 	held := {[role, purpose] |
@@ -174,9 +170,8 @@ test_under_every_crime_purpose_flags_are_told_of if {
 		not row.unattended
 		some purpose in row.purposes
 		purpose in crime
-		not border_work(row.agencies[0], purpose)
 	}
-	count(held) == 20
+	count(held) == 22
 	every pair in held {
 		[role, purpose] := pair
 		agency := data.tables.roles[role].agencies[0]
@@ -184,24 +179,52 @@ test_under_every_crime_purpose_flags_are_told_of if {
 			question := q.asked(role, agency, purpose, q.person(owner, "safeguarding", "SafeguardFlag", ["kind"]))
 			decision := gateway.decision with input as question
 			shown := decision.resources["f0.safeguarding"]
-			shown.show in {"hit", "records"}
-			is_told(shown)
+			is_told(shown, owner == agency)
 		}
 	}
 }
 
-border_work("BID", "BORDER_SECURITY")
+flags_of(purpose, word, told, crime) := decision.resources["f0.safeguarding"] if {
+	question := q.asked("bureau_officer", "NCB", purpose, q.person("SCP", "safeguarding", "SafeguardFlag", ["kind"]))
+	decision := gateway.decision with input as question
+		with data.tables.matrix["Person.safeguarding"].bureau_officer as {"*": word}
+		with data.tables.switches.firewall_told as told
+		with data.tables.purposes as object.union(data.tables.purposes, {purpose: {"crime": crime}})
+}
+
+# The column `crime` says for which purposes, the switch which places, and no name in a rule.
+test_what_the_matrix_would_have_silent_is_told_of_under_a_crime_purpose_alone if {
+	told := {"Person.safeguarding": "protection_hit"}
+	hit := flags_of("APPREHEND", "silent", told, true)
+	hit.show == "hit"
+	is_told(hit, false)
+	flags_of("APPREHEND", "silent", told, false) == {"show": "silent"}
+	flags_of("PROTECT_VULNERABLE", "silent", told, false) == {"show": "silent"}
+	flags_of("PROTECT_VULNERABLE", "silent", told, true).show == "hit"
+	flags_of("APPREHEND", "silent", {}, true) == {"show": "silent"}
+	flags_of("APPREHEND", "clear", told, true).show == "records"
+	flags_of("APPREHEND", "withheld", told, true).notes[""].rule == "Person.safeguarding:withheld"
+}
+
+test_the_wall_is_silent_also_before_a_purpose_that_is_a_crime_purpose if {
+	question := q.asked("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", q.person("SCP", "safeguarding", "SafeguardFlag", ["kind"]))
+	decision := gateway.decision with input as question with data.tables.purposes.IMMIGRATION_CONTROL.crime as true
+	decision.resources["f0.safeguarding"] == {"show": "silent"}
+}
 
 # Whoever gets a hit reads whom to call.
-is_told(shown) if {
+is_told(shown, _) if {
 	shown.show == "hit"
 	shown.notes[""].desk == "public-protection"
 	shown.notes[""].action == "call"
 }
 
-is_told(shown) if {
+is_told(shown, _) if {
 	shown.show == "records"
 	some one in shown.read.kind
 	one.as == "HIT_ONLY"
 	shown.notes[""].desk == "public-protection"
 }
+
+# Of its own flags an agency may show its people more.
+is_told(shown, true) if shown.read.kind == "CLEAR"

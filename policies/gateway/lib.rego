@@ -95,16 +95,6 @@ trained(name) if name in subject.training
 on_call(desk) := object.get(data.tables.casework.on_call, desk, data.tables.casework.on_call["*"])
 
 # METADATA
-# title: A border or immigration officer asks for border or immigration work
-# custom:
-#   owner: all agencies
-#   reason: Who asks for protection must not meet border work for it. No desk can change it.
-border_work if {
-	input.subject.agency == "BID"
-	input.context.purpose in {"IMMIGRATION_CONTROL", "BORDER_SECURITY"}
-}
-
-# METADATA
 # title: The entities and components that are asked for
 entities := object.keys(by_type)
 

@@ -52,11 +52,3 @@ test_a_search_by_face_is_one_that_uses_a_likeness if {
 	lib.asks_by_face with input as question
 	not lib.asks_by_face with input as json.remove(question, ["resources/f1/uses/face"])
 }
-
-test_border_work_is_by_border_officers_for_two_purposes if {
-	every purpose, expected in {"IMMIGRATION_CONTROL": 1, "BORDER_SECURITY": 1, "OFFICER_SAFETY": 0} {
-		asked := {"subject": {"agency": "BID"}, "context": {"purpose": purpose}}
-		count([1 | lib.border_work]) == expected with input as asked
-		count([1 | lib.border_work]) == 0 with input as object.union(asked, {"subject": {"agency": "SCP"}})
-	}
-}

@@ -275,7 +275,8 @@ async def test_q3_border_security(ask: Ask) -> None:
     assert hit(rulings["f2"])
     for force in ("NMC", "SCP", "NCB"):
         held = (await ask("IE", "BORDER_SECURITY", "R04", q3(force))).rulings
-        assert silent(held["f0.safeguarding"])
+        # section 8.5: a crime purpose, so a hit; BID's own say what they are
+        assert hit(held["f0.safeguarding"], "public-protection")
 
 
 async def test_q3_immigration_control(ask: Ask) -> None:

@@ -80,8 +80,9 @@ def asked(capsys: pytest.CaptureFixture[str], words: str) -> str:
         ),
         (
             "BF Person.safeguarding.kind BORDER_SECURITY --agency NCB",
-            "is silent, as if nothing were held; decided by policies/agencies/ncb/ncb.rego, "
-            "silence.",
+            "is a hit, only that something is held; decided by "
+            "policies/tables/matrix/data.json, Person.safeguarding / border_force / "
+            "BORDER_SECURITY / other; ",
         ),
         (
             "RO Encounter.method PROTECT_VULNERABLE --agency BID",

@@ -42,7 +42,7 @@ sources(id, field) := [["tables/refusals/data.json", [refusals.name]]] if {
 	not fields.outcome_name[id]
 } else := said(id, "hide") if {
 	owners.hidden[id][field]
-} else := array.concat(cell(id), meaning(id, field))
+} else := array.concat(cell(id), array.concat(floor(id), meaning(id, field)))
 
 # METADATA
 # title: The agency's own rule
@@ -71,6 +71,15 @@ cell(id) := [["tables/matrix/data.json", keys[0]]] if {
 		fields.placed(place, whose)
 	]
 }
+
+# METADATA
+# title: The switch that lifts a silent cell under a crime purpose
+floor(id) := [["tables/switches/data.json", ["firewall_told", place]] |
+	resource := input.resources[id]
+	place := fields.name[id]
+	named := fields.settled(fields.word(object.get(fields.via, fields.root[id], ""), place, resource.entity, fields.side(resource.agency)))
+	named != fields.outcome_name[id]
+]
 
 # METADATA
 # title: The places that the matrix may have for a resource, the most particular first

@@ -3,6 +3,7 @@
 # description: May withhold, silence, hide and narrow; never allow.
 package agencies.ncb
 
+import data.gateway.firewall
 import data.gateway.lib
 
 # METADATA
@@ -10,11 +11,11 @@ import data.gateway.lib
 consents := true
 
 # METADATA
-# title: Referrals as a possible victim of trafficking are not for border work
+# title: Referrals as a possible victim of trafficking are not for what the victim firewall stands before
 # custom:
 #   owner: NCB
 #   reason: A possible victim must be able to come forward. Ask the National bureau's intelligence desk.
 silence contains id if {
-	lib.border_work
+	firewall.stands
 	some id in (lib.safeguarding & lib.of_agency("NCB"))
 }

@@ -3,6 +3,7 @@
 # description: May withhold, silence, hide and narrow; never allow.
 package agencies.scp
 
+import data.gateway.firewall
 import data.gateway.lib
 
 # METADATA
@@ -10,11 +11,11 @@ import data.gateway.lib
 consents := true
 
 # METADATA
-# title: Safeguarding flags are not for border work
+# title: Safeguarding flags are not for what the victim firewall stands before
 # custom:
 #   owner: SCP
-#   reason: Who asks the police for protection must not meet border work for it. Ask the Saltcoast records desk, or the public protection desk.
+#   reason: Who asks the police for protection must not meet immigration control for it. Ask the Saltcoast records desk, or the public protection desk.
 silence contains id if {
-	lib.border_work
+	firewall.stands
 	some id in (lib.safeguarding & lib.of_agency("SCP"))
 }

@@ -228,17 +228,11 @@ SECRETS: tuple[Secret, ...] = (
     ),
     Secret(
         name="the roles that a person's record stands on",
-        unseen_by=lambda a: a.persona in STREET | {"RA", "IEC"} and a.purpose != "APPREHEND",
+        unseen_by=lambda a: (a.persona in STREET | {"RA", "IEC"} and a.purpose != "APPREHEND")
+        or (a.persona in BORDER and a.purpose == "BORDER_SECURITY"),
         # that a suspect is a victim as well is told by a hit
         changes=(*nmc("update rms.nominal set role_cds = 'S' "
                       "where not (role_cds ~ '[DS]' and role_cds ~ 'V')"),),
-    ),
-    Secret(
-        name="flags of protection that another agency holds, from border work",
-        unseen_by=lambda a: a.persona in BORDER and a.purpose == "BORDER_SECURITY",
-        changes=(*scp("update tblPerson set Flags = Flags & ~48 where Flags & 48"),
-                 *nmc("update rms.nominal set role_cds = 'S'"),
-                 *ncb(without("referrals", everything))),
     ),
     Secret(
         name="what a referral says, where it is a hit",
