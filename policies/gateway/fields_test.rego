@@ -162,6 +162,14 @@ test_a_person_reached_over_a_vehicle_is_a_keeper if {
 	ruling("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", linked("Encounter"), "f1").show == "records"
 }
 
+test_a_stop_is_for_police_and_its_desk_s_to_tell_border_officers if {
+	stops := q.fetch("NMC", "Stop", ["power", "vrm"], {"filter": ["event_ref"]})
+	ruling("response_officer", "NMC", "OFFICER_SAFETY", stops, "f0").read == {"power": "CLEAR", "vrm": "CLEAR"}
+	kept := ruling("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", stops, "f0")
+	not kept.show
+	kept.notes[""].action == "refer"
+}
+
 test_an_unlisted_component_follows_its_type if {
 	ruling("response_officer", "NMC", "OFFICER_SAFETY", q.person("NMC", "names", "PersonName", ["full"]), "f0.names").read == {"full": "CLEAR"}
 }

@@ -22,6 +22,12 @@ ENCOUNTERS = """query($n: [PersonCriteria!]!) { personSearch(anyOf: $n) { hits {
     landing { owner eventRef when personsCount deaths } } } } }"""
 LANDING = """query($r: String!) { eventSearch(by: {ref: $r, kinds: [LANDING]}) { hits {
   ... on Landing { eventRef deaths pilots { owner primaryName } } } } }"""
+STOP = """query($r: String!) { eventSearch(by: {ref: $r, kinds: [STOP]}) { hits { __typename owner
+  ... on Stop { eventRef when where { line postcode } power outcome vrm
+    person { primaryName } vehicle { owner vrm } } } } }"""
+STOPPED = """query($n: [PersonCriteria!]!) { personSearch(anyOf: $n) { hits { owner
+  stops(first: 20) { eventRef } } } }"""
+STOPPED_IN = """query($v: Vrm!) { vehicle(vrm: $v) { owner stops { eventRef } } }"""
 PLACE = """query($c: Postcode!) { locationSearch(by: {postcode: $c}, first: 50) {
   owner line gridRef point { lat lon } events { eventRef offenceCode } } }"""
 GROUPS = """query($r: String!) { organisedGroups(by: {ref: $r}) { hits { owner leadAgency
@@ -222,3 +228,61 @@ async def test_groups_say_their_crimes_and_who_shares_the_work(
     told = {(d["lead"], d["summary"], d["eventKey"]) for d in held["disruptions"]}
     assert told == {(str(d.lead), d.summary, d.event_key) for d in done}
     assert all(d["disruptionRef"] for d in held["disruptions"])
+
+
+async def test_a_stop_says_who_was_stopped_in_what_and_what_came_of_it(
+    asker: Asker, population: Population
+) -> None:
+    """NMC keeps stops by a plate in either spelling, at local times, with the person's marks."""
+    truth = population.gold["GOLD-1"]
+    [held] = [one for one in population.stops if one.person == truth and one.vrm]
+    answer = await asker.ask("RA", STOP, {"r": held.ref}, purpose="OIC_INVESTIGATION")
+    [stop] = answer.hits("eventSearch")
+    vehicles = stop.pop("vehicle")
+    assert stop == {
+        "__typename": "Stop",
+        "owner": "NMC",
+        "eventRef": held.ref,
+        "when": held.at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "where": {"line": held.address.line, "postcode": held.address.postcode},
+        "power": held.power,
+        "outcome": held.outcome,
+        "vrm": held.vrm,
+        "person": {"primaryName": "ARBEN HOXHA"},
+    }
+    owners = {one["owner"] for one in vehicles}
+    assert {"NMC", "SCP"} <= owners  # whoever else holds the plate answers on the vehicle
+    assert {one["vrm"] for one in vehicles} == {held.vrm}
+
+
+async def test_person_and_vehicle_lead_to_the_stop_and_border_officers_to_its_desk(
+    asker: Asker, population: Population
+) -> None:
+    truth = population.gold["GOLD-1"]
+    [held] = [one for one in population.stops if one.person == truth and one.vrm]
+    assert held.vrm is not None
+    who = {"n": [{"family": "Hoxha", "given": "Arben", "dob": "1991-04-17"}]}
+    street: dict[str, Any] = {"purpose": "OFFICER_SAFETY", "reason": "R01"}
+    person = await asker.ask("RO", STOPPED, who, **street)
+    refs = [stop["eventRef"] for hit in person.hits(owner="NMC") for stop in hit["stops"]]
+    assert held.ref in refs
+    vehicle = await asker.ask("RO", STOPPED_IN, {"v": held.vrm}, **street)
+    refs = [stop["eventRef"] for one in vehicle.hits("vehicle") for stop in one["stops"]]
+    assert held.ref in refs
+    border = await asker.ask("IE", STOPPED, who, **street)
+    assert border.hits(owner="NMC")
+    assert not any(hit["stops"] for hit in border.hits())
+    assert border.outcomes("stops", agency="NMC") == {"WITHHELD"}
+    assert all(entry["contact"] for entry in border.said("stops", agency="NMC"))
+
+
+async def test_the_stop_of_somebody_whose_record_is_due_for_disposal_is_gone_with_it(
+    asker: Asker, population: Population
+) -> None:
+    kept = {
+        t: c.governance.retention for p, c in population.held_by(Agency.NMC) for t in [p.truth_id]
+    }
+    gone = next(one for one in population.stops if kept[one.person] in {"DISPOSE", "RESTRICTED"})
+    answer = await asker.ask("NO", STOP, {"r": gone.ref}, purpose="OIC_INVESTIGATION")
+    assert answer.hits("eventSearch") == []
+    assert answer.state("NMC") == "ANSWERED"

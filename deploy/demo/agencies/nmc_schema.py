@@ -85,7 +85,7 @@ INDEXES = {
     "anpr": ("vrm", "seen"),
     "address": ("nom_ref", "postcode"),
     "phone": ("nom_ref", "num"),
-    "stop": ("nom_ref",),
+    "stop": ("nom_ref", "vrm", "stop_dtm"),
 }
 
 # one view for each table; those named here are joined, have a column more, or gather rows: a phone
@@ -104,6 +104,9 @@ VIEWS = {
     "crime_person": """
   select p.nom_ref, p.role_cd, c.* from rms.crime_person p join rms.crime c using (crime_no)
   where p.nom_ref in (select nom_ref from rms.nominal where ret_cd not in ('D', 'X'))""",
+    "stop": """
+  select s.*, n.ret_cd, n.review_dt, n.src_grade, n.inf_grade, n.hnd, n.gpms, n.role_cds
+  from rms.stop s join rms.nominal n using (nom_ref)""",
     "vehicle_marker": """
   select v.veh_id, m.* from rms.vehicle_marker m join rms.vehicle v on v.vrm = m.vrm""",
     "address": f"select a.*, {PLACE} from rms.address a",  # noqa: S608 - our own names

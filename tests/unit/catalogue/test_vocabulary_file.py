@@ -83,8 +83,8 @@ def test_derived_and_telling_fields_are_known_by_their_type() -> None:
     assert {("", "offence_code"), ("where.point", "lat"), ("participants", "role")} < {*everything}
     assert not {("", "marking"), ("", "silent"), ("participants", "person_key")} & {*everything}
     assert held.field_at("Person", "addresses.location.point.lat").type.name == "Float"
-    assert held.concrete("Event") == ("Incident", "Encounter", "Landing")
-    assert held.enums["EventKind"] == ("INCIDENT", "ENCOUNTER", "LANDING")
+    assert held.concrete("Event") == ("Incident", "Encounter", "Landing", "Stop")
+    assert held.enums["EventKind"] == ("INCIDENT", "ENCOUNTER", "LANDING", "STOP")
     assert held.fields_of("Person") is held.entities["Person"].fields
     with pytest.raises(KeyError):
         held.field_at("Person", "nothing")
