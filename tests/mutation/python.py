@@ -16,6 +16,7 @@ import math
 import os
 import random
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -29,7 +30,7 @@ from importlib.util import spec_from_file_location
 from multiprocessing import connection, get_context
 from pathlib import Path
 from types import CodeType, FunctionType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import pytest
 from hypothesis import Phase, configuration, settings
@@ -41,6 +42,7 @@ from tests.mutation.mutant import INVALID, KILLED, SURVIVED, Mutant, share
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _LOOK_S = 1.0
+_END_S = 5.0
 _LEAST_S = 60.0  # a test may wait for a busy machine
 _MOST_BYTES = 4 << 30  # a mutant that never ends does not take the machine with it
 _LOAD_IT: Final = 77  # an exit code: the module has to be loaded with the change
@@ -83,6 +85,11 @@ TARGETS: Final = (
     Target(
         file="gateway/policy/masks.py", tests=_tests("policy", "masks", "mask_promises", "enforce")
     ),
+    Target(file="gateway/policy/groups.py", tests=_tests("policy", "enforce", "narrowing")),
+    Target(file="gateway/policy/releases.py", tests=_tests("policy", "releases")),
+    Target(file="gateway/policy/casework.py", tests=_tests("policy", "casework")),
+    Target(file="gateway/policy/pdp.py", tests=("tests/e2e/test_pdp.py",)),
+    Target(file="gateway/duties.py", tests=_tests("casework", "duties")),
     Target(
         file="gateway/query/translate.py",
         tests=_tests("query", "on_seen", "translate", "visit", "layout", "fanout", "probe", "plan"),
@@ -101,6 +108,8 @@ TARGETS: Final = (
     ),
     Target(file="gateway/query/need.py", tests=_VISITS),
     Target(file="gateway/query/bearers.py", tests=_tests("query", "fanout", "match", "on_seen")),
+    Target(file="gateway/query/ages.py", tests=_tests("query", "ages")),
+    Target(file="gateway/query/whole.py", tests=_tests("query", "whole", "fanout", "on_seen")),
     Target(
         file="connectors/conditions.py",
         tests=_tests("connectors", "conditions", "push") + _tests("query", "cases"),
@@ -224,11 +233,20 @@ class _Tests:
         file = self.target.root / self.target.file
         if not _swapped(str(file), self.target.text(), text):
             sys.exit(_LOAD_IT)
+        signal.signal(signal.SIGTERM, _stopped)
+        hook, code = session.config.hook, 1
         try:
-            session.config.hook.pytest_runtestloop(session=session)
+            hook.pytest_runtestloop(session=session)
+            code = 1 if session.testsfailed else 0
         except (session.Failed, session.Interrupted):
-            sys.exit(1)
-        sys.exit(1 if session.testsfailed else 0)
+            pass
+        finally:  # what the tests started ends with them
+            hook.pytest_sessionfinish(session=session, exitstatus=code)
+        sys.exit(code)
+
+
+def _stopped(_signal: int, _frame: object) -> NoReturn:
+    sys.exit(1)
 
 
 def _pytest(target: Target, *plugins: object) -> int:
@@ -252,6 +270,7 @@ def _collected(target: Target, texts: Sequence[str], jobs: int, told: Any) -> No
 def _loaded(target: Target, text: str) -> None:
     """The tests where the module is loaded with this text."""
     name = target.file.removesuffix(".py").replace("/", ".")
+    signal.signal(signal.SIGTERM, _stopped)
     sys.meta_path.insert(0, _Changed(name, target.root / target.file, text))
     sys.exit(_pytest(target))
 
@@ -283,6 +302,8 @@ def _processes(
             if late and took < limit:
                 continue
             if late:
+                process.terminate()
+                process.join(_END_S)
                 process.kill()
             process.join()
             del running[sentinel]

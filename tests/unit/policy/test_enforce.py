@@ -433,6 +433,10 @@ def test_what_always_tells_goes_and_a_kind_that_tells_takes_its_elements_away() 
     assert told.read.keys() == {"kind", "status"}
     assert told.rows == Compare("kind", Op.NE, "NRM_REF")
     assert numbers("issuer", own=shown("date_of_birth")).show is None  # nothing is left to read
+    of_kind = numbers("issuer", "status", own=shown("date_of_birth"), rows=OF["PASSPORT"])
+    assert of_kind.read == {"status": "CLEAR"}
+    listed = Compare("kind", Op.IN, ("PASSPORT", "NRM_REF"))
+    assert numbers("value", own=shown("title"), rows=listed).read != {"value": "CLEAR"}
 
 
 def test_only_what_is_in_clear_tells_and_no_rows_are_masked_twice() -> None:
@@ -442,11 +446,58 @@ def test_only_what_is_in_clear_tells_and_no_rows_are_masked_twice() -> None:
     assert numbers("value", own=no_sex, manner=cases).read == {"value": cases}
     kinds = Compare("kind", Op.IN, ("DRIVER_NO", "NRM_REF"))
     assert numbers("value", own=no_sex, rows=And((kinds,))).read == {"value": "CLEAR"}
+    others = Or((OF["NRM_REF"], OF["DRIVER_NO"]))
+    assert numbers("value", own=no_sex, rows=others).read == {"value": "CLEAR"}
     either = Or((OF["NRM_REF"], Compare("status", Op.EQ, "LOST")))
     assert numbers("value", own=no_sex, rows=either).read != {"value": "CLEAR"}
     met = (Case(Compare("status", Op.EQ, "LOST"), "CLEAR"),)
     both = And((met[0].when, OF["PASSPORT"]))
     assert numbers("value", own=no_sex, manner=met).read == {"value": (Case(both, "NULL"), *met)}
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        (shown("sex", "title"), False),
+        (shown("sex"), True),  # withheld
+        (replace(shown("sex"), read={"sex": "CLEAR", "title": "YEAR"}), True),  # masked
+    ],
+)
+def test_a_link_whose_records_tell_what_is_not_clear_of_their_record_is_withheld(
+    own: Ruling, told: bool
+) -> None:
+    link = replace(fetch("f1", parent="f0"), reveals=(("", "sex"), ("", "title")))
+    plan = agreed(fetch("f0"), link, f0=own, f1=shown("sex", note=NO))
+    assert ("f1" in plan.grants, plan.withheld) == (not told, {"f1": NO} if told else {})
+    assert "f1" in agreed(fetch("f0"), fetch("f1", parent="f0"), f0=own, f1=shown("sex")).grants
+    hit = agreed(fetch("f0"), link, f0=own, f1=shown(show=Show.HIT))
+    assert "f1" in hit.grants  # nothing of it is seen that could tell
+    quiet = agreed(fetch("f0"), link, f0=own, f1=shown("sex"))
+    assert quiet.withheld == ({"f1": Note()} if told else {})
+
+
+@pytest.mark.parametrize(
+    "outer",
+    [shown("kind"), shown("kind", show=Show.HIT), shown("kind", rows=OF["PASSPORT"]), None],
+)
+def test_what_stands_in_a_component_is_clear_only_if_every_element_around_it_is_shown(
+    outer: Ruling | None,
+) -> None:
+    link = replace(fetch("f1", parent="f0"), reveals=(("addresses.location", "town"),))
+    rulings = {"f0_addresses": outer} if outer else {}
+    plan = agreed(
+        fetch("f0"), link, f0=shown("sex"), f0_addresses_location=shown("town"), f1=shown("sex"),
+        **rulings,
+    )  # fmt: skip
+    assert ("f1" in plan.grants) is (outer == shown("kind"))
+
+
+def test_a_masked_field_does_not_reveal_itself() -> None:
+    words = Words(reveals={("Person", "title"): (Reveal(fields=("title", "sex")),)})
+    uses = ((Use.REVEAL, "title"), (Use.REVEAL, "sex"))
+    own = replace(shown("sex", uses=uses), read={"sex": "CLEAR", "title": "REDACT"})
+    asked = fetch("f0", part("", "Person", "sex", "title", uses=uses))
+    assert agreed(asked, words=words, f0=own).grants["f0"].own.read == own.read
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from connectors.conditions import ALWAYS, NEVER, And, Compare, IsNull, Op, Or, holds
 from gateway.errors import PolicyMisunderstood
-from gateway.model import CLEAR, Case, Decision, Fetch, Plan, Released, Ruling, Show
-from gateway.policy.casework import Matter, Terms, casework_question, read_terms
-from gateway.policy.contract import read_decision
+from gateway.model import (
+    CLEAR,
+    Beside,
+    Case,
+    Decision,
+    Fetch,
+    Note,
+    Plan,
+    Released,
+    Ruling,
+    Show,
+)
 from gateway.policy.releases import bears_on, followed, releases_told, settled
-from tests.unit.query import world
 
 UNTIL = datetime(2026, 3, 1, 10, 0, 0, 999999, tzinfo=UTC)
 GIVEN = Released(
@@ -122,10 +130,14 @@ def test_any_other_comparison_is_not_understood(bad: Any) -> None:
 def test_rows_never_look_at_it() -> None:
     with pytest.raises(PolicyMisunderstood):
         settled(ruled(rows=Or((OURS, NEVER))), PLAN, (GIVEN,))
+    plain = ruled()
+    told = replace(plain.rulings["f0"], beside=Beside(rows=Or((OURS, NEVER)), note=Note()))
+    with pytest.raises(PolicyMisunderstood):
+        settled(replace(plain, rulings={"f0": told}), PLAN, (GIVEN,))
 
 
 def test_a_decision_without_the_release_is_left_as_it_was() -> None:
-    decision = ruled(Case(Compare("handling", Op.EQ, "P"), CLEAR))
+    decision = ruled(Case(And((Compare("handling", Op.EQ, "P"), IsNull("caveats"))), CLEAR))
     assert settled(decision, PLAN, (GIVEN,)) == decision
 
 
@@ -138,80 +150,6 @@ def test_what_a_decision_may_show_by_a_release() -> None:
     told = releases_told(PLAN, [GIVEN])
     assert followed(ruled(Case(Or((NEVER, OURS)), CLEAR)), told) == {"r-1"}
     assert followed(ruled(Case(ALWAYS, CLEAR)), told) == set()
+    assert followed(ruled(Case(Compare("handling", Op.EQ, "r-1"), CLEAR)), told) == set()
     opening = [{**told[0], "opens": True}]
     assert followed(ruled(Case(ALWAYS, CLEAR)), opening) == {"r-1"}
-
-
-# --- actions -------------------------------------------------------------------------------------
-
-TERMS: dict[str, Any] = {
-    "desk": "eru-intel", "on_call": "eru-duty", "due_s": 900,
-    "most_waiting": 20, "most_of_record": 3,
-}  # fmt: skip
-ALLOWED = {
-    "version": 1, "serial": 3, "allow": True,
-    "terms": TERMS,
-}  # fmt: skip
-REFUSED = {
-    "version": 1, "serial": 3, "allow": False,
-    "refuse": {"rule": "casework.role", "text": "No.", "desk": "gateway"},
-}  # fmt: skip
-
-
-def test_an_answer_about_an_action_is_read() -> None:
-    read = read_terms(ALLOWED)
-    assert read == Terms(
-        serial=3, refuse=None, desk="eru-intel", on_call="eru-duty", due_s=900,
-        most_waiting=20, most_of_record=3,
-    )  # fmt: skip
-    assert read_terms({**ALLOWED, "terms": {}}) == Terms(serial=3, refuse=None)
-    refuse = read_terms(REFUSED).refuse
-    assert refuse is not None
-    assert (refuse.rule, refuse.text, refuse.desk) == ("casework.role", "No.", "gateway")
-
-
-@pytest.mark.parametrize("base", [ALLOWED, REFUSED], ids=["allowed", "refused"])
-def test_a_key_more_or_less_is_not_understood(base: dict[str, Any]) -> None:
-    for key in base:
-        with pytest.raises(PolicyMisunderstood):
-            read_terms({name: value for name, value in base.items() if name != key})
-    with pytest.raises(PolicyMisunderstood):
-        read_terms({**base, "colour": "red"})
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"version": 2}, {"version": True}, {"serial": "3"}, {"serial": True}, {"allow": 1},
-        {"allow": "true"}, {"allow": False}, {"terms": None}, {"terms": {"desk": "d"}},
-        {"terms": TERMS | {"desk": ""}},
-        {"terms": TERMS | {"due_s": 0}},
-        {"terms": TERMS | {"due_s": True}},
-        {"terms": TERMS | {"most_waiting": 0}},
-        {"terms": TERMS | {"most_of_record": True}},
-        {"terms": TERMS | {"more": 1}},
-        {"refuse": REFUSED["refuse"]},
-    ],
-)  # fmt: skip
-def test_what_is_malformed_is_not_understood(changes: dict[str, Any]) -> None:
-    with pytest.raises(PolicyMisunderstood):
-        read_terms({**ALLOWED, **changes})
-
-
-@pytest.mark.parametrize("wrong", [None, [], "yes", {}, {"allow": True}])
-def test_silence_means_no(wrong: object) -> None:
-    with pytest.raises(PolicyMisunderstood):
-        read_terms(wrong)
-
-
-def test_the_question_about_an_action_holds_no_text_of_the_callers() -> None:
-    asked = casework_question(
-        Matter(act="requestRelease", agency="ERU", entity="Report", fields=("text",), for_s=60),
-        world.SUBJECT, None, now=UNTIL + timedelta(seconds=1), query_id="q",
-    )  # fmt: skip
-    assert asked["action"] == {"name": "casework"}
-    assert asked.keys() == {"version", "action", "subject", "context", "casework"}
-    assert asked["context"]["purpose"] is None
-    assert asked["casework"]["for_s"] == 60
-    with pytest.raises(PolicyMisunderstood):
-        read_decision(ALLOWED)  # an answer about an action is none about a query
