@@ -1,6 +1,7 @@
 package agencies.agencies_test
 
 import data.gateway
+import data.gateway.lib
 import data.gateway.questions_test as q
 
 ruling(role, agency, purpose, resources, id) := decision.resources[id] if {
@@ -39,6 +40,16 @@ test_flags_are_silent_behind_the_firewall_alone if {
 			decision.resources["f0.safeguarding"].show == "hit"
 		}
 	}
+}
+
+# Of a suspect who is a victim as well border officers are told by a hit, of other victims nothing.
+test_border_work_is_told_of_flags_on_both_sides_alone if {
+	every role in ["immigration_enforcement", "border_force"] {
+		decision := gateway.decision with input as q.asked(role, "BID", "BORDER_SECURITY", flags("SCP"))
+		decision.resources["f0.safeguarding"].rows.value == [lib.eq("kind", "VICTIM")]
+	}
+	arrival := gateway.decision with input as q.asked("arrival_officer", "SCP", "BORDER_SECURITY", flags("SCP"))
+	arrival.resources["f0.safeguarding"].rows != lib.only({"kind": ["VICTIM"]})
 }
 
 immigration := q.person("BID", "immigration", "ImmigrationStatus", ["status", "case_state"])

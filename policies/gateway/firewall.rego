@@ -75,8 +75,8 @@ rows := [lib.eq("victim", false)] if {
 # METADATA
 # title: What a place comes to under a crime purpose, where the matrix would have it silent
 # description: >-
-#   The wall's other side. One agency knows the suspect and another the victim, so no agency by
-#   itself could tell who is both: wherever something is held, that much is told, and whom to call.
+#   The wall's other side. Of a suspect who is a victim as well that much is told, and whom to call;
+#   of anybody else the matrix's silence stands.
 # custom:
 #   owner: all agencies
 #   reason: A suspect may be a victim first, and somebody must see to that. Ask the public protection desk.

@@ -376,7 +376,7 @@ async def test_q3_border_security(asker: Asker) -> None:
     assert bid["nationalities"] == [{"country": "AL", "claimed": True}]
     assert {s["kind"] for s in bid["safeguarding"]} == {"HEALTH"}  # BID's own
     assert all(row["safeguarding"] == [] for row in answer.hits(owner="SCP"))
-    assert answer.outcomes("safeguarding", agency="SCP") == {"HIT"}  # section 8.5, and no flag
+    assert not answer.said("safeguarding", agency="SCP")  # silent: no suspect there
     assert all(row["offending"] == [] for row in answer.hits())
     (count, *_) = answer.said("offending", agency="NMC")
     assert (count["outcome"], count["mask"]) == ("MASKED", "COUNT_ONLY")

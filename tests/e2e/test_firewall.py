@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -321,8 +321,8 @@ async def test_by_the_other_settings_no_owner_is_told(
 
 CRIME = [
     ("RO", "OFFICER_SAFETY"), ("RO", "PREVENT_DETECT_CRIME"), ("RO", "APPREHEND"),
-    ("IE", "OFFICER_SAFETY"), ("IE", "BORDER_SECURITY"), ("IEC", "OIC_INVESTIGATION"),
-    ("BF", "OFFICER_SAFETY"), ("BF", "BORDER_SECURITY"), ("AO", "OFFICER_SAFETY"),
+    ("IE", "OFFICER_SAFETY"), ("IEC", "OIC_INVESTIGATION"),
+    ("BF", "OFFICER_SAFETY"), ("AO", "OFFICER_SAFETY"),
     ("AO", "BORDER_SECURITY"), ("AO", "OIC_INVESTIGATION"), ("RA", "OIC_INVESTIGATION"),
     ("RA", "PREVENT_DETECT_CRIME"), ("NO", "OFFICER_SAFETY"), ("NO", "PREVENT_DETECT_CRIME"),
     ("NO", "APPREHEND"), ("NO", "OIC_INVESTIGATION"), ("NO", "BORDER_SECURITY"),
@@ -373,11 +373,34 @@ async def test_a_suspect_who_is_a_victim_too_is_a_hit_for_the_desk_by_every_agen
     }
     for whose, who in asked.items():
         answer = await asker.ask(persona, FLAGS, {"n": who}, purpose=purpose, reason="R04")
-        agency = whose.split()[0]
-        told = [e for e in answer.said("safeguarding", agency=agency) if e["outcome"] == "HIT"]
-        assert told, (whose, answer.body)
-        assert all(entry.items() >= DESK.items() for entry in told)
-        kinds = {flag["kind"] for row in answer.hits(owner=agency) for flag in row["safeguarding"]}
-        assert kinds.isdisjoint({"NRM", "VICTIM"})
-        # He is a suspect all the same: what else is held of him answers.
-        assert answer.hits(owner=agency)
+        assert_hit(answer, whose.split()[0])
+
+
+def assert_hit(answer: Answer, agency: str) -> None:
+    """The desk is named and nothing else told; he is a suspect, so what else is held answers."""
+    told = [e for e in answer.said("safeguarding", agency=agency) if e["outcome"] == "HIT"]
+    assert told, answer.body
+    assert all(entry.items() >= DESK.items() for entry in told)
+    rows = answer.hits(owner=agency)
+    assert rows
+    kinds = {flag["kind"] for row in rows for flag in row["safeguarding"]}
+    assert kinds.isdisjoint({"NRM", "VICTIM"})
+
+
+@pytest.mark.parametrize("persona", ["IE", "BF"])
+async def test_border_officers_learn_of_no_victim_but_of_a_suspect_that_an_agency_knows_as_both(
+    asker: Asker, population: Population, persona: str
+) -> None:
+    """Q3's cell and section 8.5: border security is a crime purpose, and a victim who is no suspect
+    has not become one by crossing a border."""
+
+    async def ask(who: Sequence[Mapping[str, Any]]) -> Answer:
+        return await asker.ask(persona, FLAGS, {"n": who}, purpose="BORDER_SECURITY", reason="R04")
+
+    for agency in (Agency.NMC, Agency.SCP):
+        answer = await ask(either_way(on_both_sides(population, agency)))
+        assert_hit(answer, agency.value)
+    for holder in ("SCP", "NCB"):  # GOLD-1: flagged by the one, referred by the other
+        answer = await ask(WHO)
+        assert not answer.said("safeguarding", agency=holder)
+        assert all(row["safeguarding"] == [] for row in answer.hits(owner=holder))

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from connectors.conditions import Compare, Op, fields_of
+from connectors.conditions import And, Compare, Op, fields_of
 from gateway.model import Show, Use
 from tests.e2e.policyworld import (
     MAY_ASK,
@@ -275,8 +275,9 @@ async def test_q3_border_security(ask: Ask) -> None:
     assert hit(rulings["f2"])
     for force in ("NMC", "SCP", "NCB"):
         held = (await ask("IE", "BORDER_SECURITY", "R04", q3(force))).rulings
-        # section 8.5: a crime purpose, so a hit; BID's own say what they are
+        # by section 8.5 a hit of who is a suspect as well; of others silent: no row of theirs
         assert hit(held["f0.safeguarding"], "public-protection")
+        assert held["f0.safeguarding"].rows == And((Compare("kind", Op.EQ, "VICTIM"),))
 
 
 async def test_q3_immigration_control(ask: Ask) -> None:

@@ -80,9 +80,9 @@ def asked(capsys: pytest.CaptureFixture[str], words: str) -> str:
         ),
         (
             "BF Person.safeguarding.kind BORDER_SECURITY --agency NCB",
-            "is a hit, only that something is held; decided by "
+            "is a hit, only that something is held, in rows where kind is VICTIM; decided by "
             "policies/tables/matrix/data.json, Person.safeguarding / border_force / "
-            "BORDER_SECURITY / other; ",
+            "BORDER_SECURITY / other; policies/tables/switches/data.json, firewall_told / ",
         ),
         (
             "RO Encounter.method PROTECT_VULNERABLE --agency BID",

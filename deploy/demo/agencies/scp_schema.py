@@ -223,8 +223,9 @@ def view_statements(base: str = "", views: str = "") -> list[str]:
             link = "concat('SCP:', PersonID)" if base else "'SCP:' || PersonID"
             query = (
                 f"select p.*, {link} as SubjectRef, "  # noqa: S608
-                "case when instr(p.Roles, 'Aggrieved') > 0 and (instr(p.Roles, 'Suspected') > 0 "
-                f"or instr(p.Roles, 'Charged') > 0) then 'Y' end as BothSides "
+                "case when (instr(p.Roles, 'Aggrieved') > 0 or p.Flags & 48) "
+                "and (instr(p.Roles, 'Suspected') > 0 or instr(p.Roles, 'Charged') > 0) "
+                f"then 'Y' end as BothSides "
                 f"from {source}tblPerson p"
             )
         if table.name == "tblInvolvement":

@@ -235,6 +235,13 @@ SECRETS: tuple[Secret, ...] = (
                       "where not (role_cds ~ '[DS]' and role_cds ~ 'V')"),),
     ),
     Secret(
+        name="flags of protection that another agency holds of no suspect, from border work",
+        unseen_by=lambda a: a.persona in BORDER and a.purpose == "BORDER_SECURITY",
+        changes=(*scp("update tblPerson set Flags = Flags & ~48 where Flags & 48 and not "
+                      "(find_in_set('Suspected', Roles) or find_in_set('Charged', Roles))"),
+                 *ncb(without("referrals", everything))),
+    ),
+    Secret(
         name="what a referral says, where it is a hit",
         unseen_by=lambda a: a.persona in {"RO", "SG", "IE", "BF", "AO", "IEC", "RA", "NO"}
         and a.purpose not in HELP,
