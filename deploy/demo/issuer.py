@@ -13,6 +13,7 @@ import argparse
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -70,11 +71,14 @@ class Issuer:
         }
 
     def token(self, persona: Persona, app: str, ttl_s: int) -> str:
+        """A persona's access token."""
+        return self.signed(self.claims(persona, app, int(time.time()), ttl_s))
+
+    def signed(self, claims: Mapping[str, object]) -> str:
         """A signed access token (RFC 9068, section 2)."""
         key = self.keys[0]
         header = {"typ": "at+jwt", "alg": self.algorithm, "kid": key.kid}
-        claims = json.dumps(self.claims(persona, app, int(time.time()), ttl_s))
-        return jws.serialize_compact(header, claims, key, [self.algorithm])
+        return jws.serialize_compact(header, json.dumps(claims), key, [self.algorithm])
 
     def claims(self, persona: Persona, app: str, now_s: int, ttl_s: int) -> dict[str, object]:
         return {

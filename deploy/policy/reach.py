@@ -20,10 +20,10 @@ _REF: Final = "ref"
 _ROWS: Final = "only"
 
 
-def unreached(program: Path, policies: Path) -> list[str]:
+def unreached(program: Path, policies: Path, catalogue: Path = CATALOGUE) -> list[str]:
     """What `make check` names: coordinates without a rule, and rows that never fire."""
     tables = tables_of(policies)
-    vocabulary = load_catalogue(CATALOGUE).vocabulary
+    vocabulary = load_catalogue(catalogue).vocabulary
     # What is asked rests on the tables of fields and uses: their gaps are told first.
     if gaps := [*_unruled_fields(vocabulary, tables), *_strangers(vocabulary, tables)]:
         return gaps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 _SIX = ("NMC", "SCP", "BID", "ERU", "NCB", "NIS")
 
 
-async def tell(demo: Demo, console: Console) -> bool:
-    """Tell the story; whether every line of it was as expected."""
+async def tell(demo: Demo, console: Console, steps: Sequence[Step] = STEPS) -> bool:
+    """Tell the story by its first three steps; whether every line of it was as expected."""
     expected = True
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
-        arrival, stop, control = STEPS[:3]
+        arrival, stop, control = steps[:3]
         body, lines_ok = await _told(demo, client, arrival, console, table=True)
         expected &= lines_ok and _all_answered(body, console)
         body, lines_ok = await _told(demo, client, stop, console)

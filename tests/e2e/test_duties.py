@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from deploy.demo.agencies.nis import embedding
 from deploy.demo.personas import PERSONAS
 from deploy.demo.population import Population
 from gateway.audit.entry import read_leaf
-from gateway.model import Subject
 from gateway.query.refs import Probe, officer
 from tests.e2e.asking import Answer, Asker
 from tests.e2e.owngateway import served
@@ -239,22 +238,11 @@ async def test_an_answer_without_conditions_says_nothing_of_any(asker: Asker) ->
 
 
 async def test_a_search_by_face_needs_a_recent_sign_in(
-    asker: Asker, population: Population, monkeypatch: pytest.MonkeyPatch
+    asker: Asker, population: Population
 ) -> None:
-    """The demonstration's tokens are of a sign-in just now; this gateway's clock is a day later."""
-    gate = asker.demo.started.gate
-    token = await asker.token("NO")
-    subject = await gate.identity.authenticate((f"Bearer {token}",))
-    assert subject.auth_time is not None
-    late = replace(subject, auth_time=subject.auth_time - timedelta(days=1))
-
-    async def authenticated(_self: object, _headers: object) -> Subject:
-        return late
-
-    monkeypatch.setattr(type(gate.identity), "authenticate", authenticated)
-    refused = await search(asker, probe(asker, population))
+    yesterday = asker.saying("NO", auth_time=int(time.time()) - 24 * 3600)
+    refused = await search(yesterday, probe(asker, population))
     assert refused.body["errors"][0]["extensions"]["rule"] == "obligation.reauthenticate"
-    monkeypatch.undo()
     answer = await search(asker, probe(asker, population))
     assert answer.data["faceSearch"]
     await asker.came_of("NO", answer)

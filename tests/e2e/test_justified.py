@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+import time
 from typing import Any
 
 import pytest
 
 from deploy.demo.population import Agency, Population
 from gateway.audit.entry import read_leaf
-from gateway.model import Subject
 from tests.e2e.asking import Asker
 
 PLATE = '{ vehicle(vrm: "SN68 BTX") { make } }'
@@ -91,48 +88,24 @@ async def test_a_partner_abroad_learns_who_holds_something_and_nothing_else(aske
 # --- on duty -------------------------------------------------------------------------------------
 
 
-def as_said(
-    monkeypatch: pytest.MonkeyPatch, asker: Asker, change: Callable[[Subject], Subject]
-) -> None:
-    """Tokens that say something else of their bearer than the demonstration's do."""
-    identity = type(asker.demo.started.gate.identity)
-    honest = identity.authenticate
-
-    async def authenticate(self: Any, authorization: Sequence[str]) -> Subject:
-        return change(await honest(self, authorization))
-
-    monkeypatch.setattr(identity, "authenticate", authenticate)
-
-
-def since(hours: float) -> Callable[[Subject], Subject]:
-    """On duty, as somebody said so many hours before the question (not before the suite began)."""
-
-    def change(subject: Subject) -> Subject:
-        return replace(subject, as_at={"on_duty": datetime.now(UTC) - timedelta(hours=hours)})
-
-    return change
-
-
 @pytest.mark.parametrize(
-    ("persona", "change", "asks"),
+    ("persona", "hours", "asks"),
     [
-        ("RO", since(11.9), True),
-        ("RO", since(12.1), False),
-        ("RO", lambda subject: replace(subject, on_duty=False), False),
-        ("AO", lambda subject: replace(subject, on_duty=False), False),
-        ("IE", lambda subject: replace(subject, on_duty=False), False),
-        ("NO", lambda subject: replace(subject, on_duty=False), True),  # works at a desk
+        ("RO", 11.9, True),
+        ("RO", 12.1, False),
+        ("RO", None, False),
+        ("AO", None, False),
+        ("IE", None, False),
+        ("NO", None, True),  # works at a desk
     ],
 )
 async def test_who_is_on_the_front_line_asks_on_duty_only(
-    asker: Asker,
-    monkeypatch: pytest.MonkeyPatch,
-    persona: str,
-    change: Callable[[Subject], Subject],
-    asks: bool,
+    asker: Asker, persona: str, hours: float | None, asks: bool
 ) -> None:
+    """On duty, as somebody said so many hours before the question; or not on duty."""
     log = asker.demo.started.log
-    as_said(monkeypatch, asker, change)
+    said_at_s = int(time.time() - 3600 * (hours or 0))
+    asker = asker.saying(persona, on_duty=hours is not None, on_duty_as_at=said_at_s)
     await asker.demo.started.tripwires.settled()  # entries of questions before this one
     first = log.size
     answer = await asker.ask(persona, PLATE, purpose="OFFICER_SAFETY", reason="R02")
@@ -146,11 +119,9 @@ async def test_who_is_on_the_front_line_asks_on_duty_only(
         assert "Sign on for duty" in said["message"]
 
 
-async def test_the_sealed_log_keeps_who_said_what_of_an_officer_and_when(
-    asker: Asker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_sealed_log_keeps_who_said_what_of_an_officer_and_when(asker: Asker) -> None:
     log, academy = asker.demo.started.log, "https://academy.example"
-    as_said(monkeypatch, asker, lambda one: replace(one, said_by={"training": academy}))
+    asker = asker.saying("RO", training_source=academy)
     await asker.demo.started.tripwires.settled()
     first = log.size
     await asker.ask("RO", PLATE, purpose="OFFICER_SAFETY", reason="R02")

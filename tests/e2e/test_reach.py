@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,9 +13,6 @@ import pytest
 
 from deploy.policy import reach
 from deploy.policy.check import covered, linted, main
-from gateway.catalogue.check import load_catalogue
-from gateway.catalogue.mapping import Catalogue
-from gateway.catalogue.vocabulary import Component, Field, TypeRef
 from tests.opa import POLICIES, program
 
 Table: TypeAlias = dict[str, Any]
@@ -145,28 +141,13 @@ def test_each_fault_is_named_by_file_and_key_and_nothing_else_is(
     assert found == sorted(f"tables/{said}" for *_, said in planted)
 
 
-def test_a_field_that_the_vocabulary_gains_needs_its_rule(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    catalogue = load_catalogue(reach.CATALOGUE)
-    alert = catalogue.vocabulary.components["Alert"]
-    gained = Field(
-        name="reach",
-        type=TypeRef(name="String"),
-        marking="O",
-        sens="S3",
-        uses=frozenset({"filter"}),
-    )
-    more = Component(name="Alert", fields={**alert.fields, "reach": gained})
-    vocabulary = replace(
-        catalogue.vocabulary, components={**catalogue.vocabulary.components, "Alert": more}
-    )
-
-    def changed(_folder: Path) -> Catalogue:
-        return replace(catalogue, vocabulary=vocabulary)
-
-    monkeypatch.setattr(reach, "load_catalogue", changed)
-    assert reach.unreached(program(), POLICIES) == [
+def test_a_field_that_the_vocabulary_gains_needs_its_rule(tmp_path: Path) -> None:
+    catalogue = shutil.copytree(reach.CATALOGUE, tmp_path / "catalogue")
+    entities, alerts = catalogue / "entities.toml", "[component.Alert.fields]\n"
+    before, after = entities.read_text("utf-8").split(alerts)
+    gained = 'reach = { type = "String", marking = "O", class = "S3", uses = ["filter"] }\n'
+    entities.write_text(before + alerts + gained + after, "utf-8")
+    assert reach.unreached(program(), POLICIES, catalogue) == [
         "tables/fields/data.json: Alert.reach has no rule",
         "tables/uses/data.json: Alert.reach has no rule for filter",
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,9 +30,9 @@ def said(by: Console) -> str:
     return by.file.getvalue()
 
 
-async def told(demo: Demo) -> tuple[bool, str]:
+async def told(demo: Demo, steps: Sequence[Step] = STEPS) -> tuple[bool, str]:
     to = console()
-    return await tell(demo, to), said(to)
+    return await tell(demo, to, steps), said(to)
 
 
 @pytest.fixture
@@ -59,26 +59,20 @@ async def test_missing_agencies_are_not_as_expected(demo: Demo, tmp_path: Path) 
     assert "Expected a warning in clear and a hit with a desk" in text
 
 
-async def test_a_victim_who_shows_is_not_as_expected(
-    own: Demo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_victim_who_shows_is_not_as_expected(own: Demo) -> None:
     """Where the firewall is told of, somebody asks who protects him."""
     arrival, stop, _control = STEPS[:3]
-    monkeypatch.setattr("gateway.cli.story.STEPS", (arrival, stop, arrival))
-    good, text = await told(own)
+    good, text = await told(own, (arrival, stop, arrival))
     assert not good
     assert text.count("Expected") == 1
     assert "Expected no victim's data" in text
 
 
-async def test_an_answer_that_is_none_is_not_as_expected(
-    own: Demo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_answer_that_is_none_is_not_as_expected(own: Demo) -> None:
     def unheld(step: Step) -> Step:
         return replace(step, justification={**step.justification, "purpose": "OVERSIGHT"})
 
-    monkeypatch.setattr("gateway.cli.story.STEPS", tuple(map(unheld, STEPS)))
-    good, text = await told(own)
+    good, text = await told(own, tuple(map(unheld, STEPS)))
     assert not good
     assert text.count("no answer: ") == 3
 
