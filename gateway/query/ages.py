@@ -94,8 +94,9 @@ class Grown:
 
         grown = [record for record in found.records if is_grown(record)]
         limit = grant.own.limit
-        cut = found.truncated or len(grown) > limit
-        return replace(found, records=tuple(grown[:limit]), truncated=cut)
+        if len(grown) > limit:
+            found = replace(found, state=State.TRUNCATED, truncated=True)
+        return replace(found, records=tuple(grown[:limit]))
 
     def _may_tell(self, grant: Grant) -> bool:
         """Whether others may be asked who else knows the persons of this visit."""

@@ -24,7 +24,7 @@ from gateway.model import (
 )
 from gateway.query.need import need_of
 from gateway.query.records import stricter
-from gateway.query.whole import links_from
+from gateway.query.whole import links_from, settle
 from tests.unit.query import world
 from tests.unit.query.world import answer, came, record
 
@@ -86,6 +86,28 @@ def test_a_hit_leads_nowhere() -> None:
     shown, hit = record("a", sex="1"), replace(record("b", sex="2"), manner=HIT_ONLY)
     told = replace(record("c", sex="3"), manner=SANITISED_TEXT)
     assert links_from((shown, hit, told, shown), "sex") == ("1",)
+
+
+def test_an_element_of_a_component_leads_where_its_field_says() -> None:
+    numbers = [{"value": "A1"}, {"value": None}, {"kind": "BRP"}, {"value": "B2"}]
+    records = (
+        record("a", identifiers=numbers, sex=None),
+        record("b", identifiers=[{"value": "B2"}, {"value": "C3"}]),
+        record("c"),
+        record("d", identifiers=None),
+    )
+    assert links_from(records, "identifiers.value") == ("A1", "B2", "C3")
+    assert links_from(records, "sex") == ()
+
+
+def test_a_record_of_which_no_case_says_how_it_may_be_shown_is_a_hit() -> None:
+    agreed = world.allowed(world.plan_of(world.operation(PERSONS)))
+    grant = agreed.grants["f0"]
+    unsaid = replace(grant.own, whole=BY_CODE[:2])
+    grant = Grant(fetch=grant.fetch, parts={**grant.parts, "": unsaid})
+    records = (person("a", "P"), person("b", "C"), person("c", "C", "SANITISED_ONLY"))
+    settle(records, grant, world.vocabulary().fields_of("Person"), world.MOMENT)
+    assert [one.manner for one in records] == [CLEAR, HIT_ONLY, SANITISED_TEXT]
 
 
 @pytest.mark.parametrize(
