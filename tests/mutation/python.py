@@ -52,7 +52,8 @@ _FORK = get_context("fork")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A module, the functions of it that are meant (all, if none is named), and its tests."""
+    """A module, the functions of it that are meant (all, if none is named), and its tests, as
+    pytest is told of them."""
 
     file: str
     tests: tuple[str, ...]
@@ -75,6 +76,8 @@ _QUERY = _tests(
 )
 _VISITS = _tests("query", "visit", "fanout", "read_on", "probe", "kept", "translate")
 
+_ON_SQLITE = ("-k", "not postgresql")  # both databases run the same tests
+
 TARGETS: Final = (
     Target(
         file="gateway/policy/enforce.py",
@@ -89,6 +92,14 @@ TARGETS: Final = (
     Target(file="gateway/policy/releases.py", tests=_tests("policy", "releases")),
     Target(file="gateway/policy/casework.py", tests=_tests("policy", "casework")),
     Target(file="gateway/policy/pdp.py", tests=("tests/e2e/test_pdp.py",)),
+    Target(
+        file="gateway/casework/budgets.py", tests=("tests/contract/test_budgets.py", *_ON_SQLITE)
+    ),
+    Target(
+        file="gateway/casework/releases.py",
+        tests=("tests/contract/test_casework_store.py", *_ON_SQLITE),
+    ),
+    Target(file="gateway/casework/standing.py", tests=_tests("casework", "standing")),
     Target(file="gateway/duties.py", tests=_tests("casework", "duties")),
     Target(
         file="gateway/query/translate.py",
@@ -106,7 +117,7 @@ TARGETS: Final = (
             {"run", "_fetch", "_prefetch", "prefetching", "_elements", "_children", "_permitted"}
         ),
     ),
-    Target(file="gateway/query/need.py", tests=_VISITS),
+    Target(file="gateway/query/need.py", tests=_tests("query", "need", "whole")),
     Target(file="gateway/query/bearers.py", tests=_tests("query", "fanout", "match", "on_seen")),
     Target(file="gateway/query/ages.py", tests=_tests("query", "ages")),
     Target(file="gateway/query/whole.py", tests=_tests("query", "whole", "fanout", "on_seen")),

@@ -83,18 +83,6 @@ class Named(Memory):
 
 
 @dataclass
-class Held(Memory):
-    """A source that answers once it may."""
-
-    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def fetch(self, query: SourceQuery) -> SourceResult:
-        found = await super().fetch(query)
-        await self.may_answer.wait()
-        return found
-
-
-@dataclass
 class Seen(Memory):
     """A source that says once it was asked."""
 
@@ -103,6 +91,18 @@ class Seen(Memory):
     async def fetch(self, query: SourceQuery) -> SourceResult:
         self.seen.set()
         return await super().fetch(query)
+
+
+@dataclass
+class Held(Seen):
+    """A source that answers once it may."""
+
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        found = await super().fetch(query)
+        await self.may_answer.wait()
+        return found
 
 
 class HeldUp(Held):
@@ -257,6 +257,20 @@ async def test_a_source_that_was_searched_for_the_identifier_is_not_asked_for_it
     assert len(asked.east.asked) == times
 
 
+async def test_a_search_for_the_identifier_that_is_under_way_is_waited_for() -> None:
+    east = Held(people("A1234567"))
+    asked = search(east, document=BY_NUMBER)
+    task = asyncio.create_task(asked.answer())
+    async with asyncio.timeout(5.0):
+        await east.seen.wait()
+        for _ in range(100):  # the other searches end, and link
+            await asyncio.sleep(0)
+        east.may_answer.set()
+        found, body = await task
+    assert (found, len(east.asked)) == (frozenset(), 1)
+    assert bands(body) == ["LINKED_BY_IDENTIFIER"] * 3
+
+
 async def test_a_source_that_holds_no_such_number_is_not_asked() -> None:
     held = catalogue(identifiers={"kind": {"constant": "BRP"}, "value": "passport"})
     asked = search(Memory(people("A1234567", "A1234567")), held=held)
@@ -309,8 +323,65 @@ async def test_others_are_asked_while_a_search_is_under_way(then: str) -> None:
     assert len(slow.asked) == 1
     slow.may_answer.set()
     found, body = await task
+    assert len(east.asked) == 1  # nothing twice
     assert found == (frozenset() if then == "answers" else {PASSPORT})
     assert bands(body) == ["LINKED_BY_IDENTIFIER" if then == "answers" else None] * 2
+
+
+async def test_nobody_is_asked_once_a_search_has_failed() -> None:
+    """Which may know another bearer; what others would say changes nothing."""
+    west = {**world.NORTH, "id": "west", "agency": "WEST"}
+    asked = search(Memory(people()), held=catalogue(west=west))
+    slow, failed = Held(bearer("n1")), HeldUp({})
+    sources = {**asked.visits.sources, "west": failed, "north": slow}
+    asked = replace(asked, visits=replace(asked.visits, sources=sources))
+    task = asyncio.create_task(asked.answer())
+    async with asyncio.timeout(5.0):
+        await failed.seen.wait()
+        failed.may_answer.set()
+        slow.may_answer.set()
+        assert (await task)[0] == {PASSPORT}
+    assert (len(failed.asked), asked.east.asked) == (1, [])
+
+
+async def test_who_may_know_another_bearer_is_not_waited_for_once_a_search_has_failed() -> None:
+    west = {**world.NORTH, "id": "west", "agency": "WEST"}
+    failing, never = HeldUp({}), Held(people())
+    asked = search(never, held=catalogue(west=west))
+    asked = replace(
+        asked,
+        visits=replace(asked.visits, sources={**asked.visits.sources, "west": failing}),
+    )
+    task = asyncio.create_task(asked.answer())
+    async with asyncio.timeout(5.0):
+        await never.seen.wait()
+        failing.may_answer.set()
+        assert (await task)[0] == {PASSPORT}
+
+
+async def test_a_search_by_something_else_does_not_give_every_bearer() -> None:
+    """Somebody of another name bears the number in a source that was searched by name."""
+    north = dict(bearer("n1"))
+    north["person"] = [*north["person"], {**north["person"][0], "id": "n2", "sur": "DOE"}]
+    north["person_no"] = [*north["person_no"], {**north["person_no"][0], "person": "n2"}]
+    asked = search(Memory(people()))
+    sources = {**asked.visits.sources, "north": Memory(north)}
+    found, body = await replace(asked, visits=replace(asked.visits, sources=sources)).answer()
+    assert found == {PASSPORT}
+    assert bands(body) == [None, None]
+
+
+async def test_what_hangs_on_a_record_is_not_asked_who_bears_a_number() -> None:
+    vehicle = ' vehicle(vrm: "AB12CDE") { keeper { match { band } } } }'
+    documents = (SEARCH, SEARCH.removesuffix("}") + vehicle)
+    times: list[int] = []
+    for document in documents:
+        asked = search(Memory(people()), document=document)
+        north = asked.visits.sources["north"]
+        assert isinstance(north, Memory)
+        await asked.answer()
+        times.append(len([query for query in north.asked if query.relation != "vehicle"]))
+    assert times[0] == times[1]
 
 
 @pytest.mark.parametrize("source", [Failing, TooBroad])
