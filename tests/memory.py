@@ -44,6 +44,8 @@ class Memory:
             found.sort(key=lambda row: -row["score"])
         else:
             found.sort(key=lambda row: str(row[query.key]))
+            if query.after is not None:
+                found = [row for row in found if str(row[query.key]) > str(query.after)]
         score = ("score",) if query.near is not None else ()
         return SourceResult(
             rows=tuple(

@@ -88,32 +88,33 @@ class Bearers:
         """Those of the identifiers that persons of one source bear, as often as they are borne;
         None where it could not say."""
         mapping = self.catalogue.mapping(grant.fetch.source, grant.fetch.entity)
-        values = {value for kind, value in identifiers if may_hold(kind, mapping)}
-        told, borne = values & _asked_alone(grant.fetch), list[Identifier]()
+        wanted = {one for one in identifiers if may_hold(one[0], mapping)}
+        told, borne = _values(wanted) & _asked_alone(grant.fetch), list[Identifier]()
         if told and (search := self.searches.get(grant.fetch.id)) is not None:
             await asyncio.wait((search,))
             searched = self.results[grant.fetch.id]
             if searched.state is State.ANSWERED:  # with every bearer
                 borne += self._identifiers(grant, searched, told)
-                values -= told
-        if values:
-            counted = await self.ask(counting(grant, values))
+                wanted = {one for one in wanted if one[1] not in told}
+        if wanted:
+            counted = await self.ask(counting(grant, _values(wanted)))
             if counted.state.failed and counted.state is not State.FAULT:
                 return None
             if counted.state is State.ANSWERED and len(counted.records) < 2:
                 return borne  # one person at most, as mostly: nothing more need be read
             # Several, or the source cannot say without reading more.
-            looked = await self._bearers(grant, values)
+            looked = await self._bearers(grant, wanted)
             return None if looked is None else borne + looked
         return borne
 
-    async def _bearers(self, grant: Grant, values: Set[str]) -> list[Identifier] | None:
+    async def _bearers(self, grant: Grant, wanted: Set[Identifier]) -> list[Identifier] | None:
         """The identifiers of these values, as often as persons of the source bear them; None where
-        it could not say, or not whether there are two.
+        it could not say, or not of each that is wanted whether there are two.
 
         What is known of a value hangs on no other that is asked for with it: which these are, only
         the order tells in which searches end.
         """
+        values = _values(wanted)
         looked = await self.ask(_identifying(grant, values))
         found = self._identifiers(grant, looked, values)
         if looked.state is State.ANSWERED:
@@ -121,8 +122,9 @@ class Bearers:
         if looked.state is not State.TRUNCATED:
             return None
         if len(values) == 1:
-            return found if any(found.count(one) > 1 for one in found) else None
-        each = await asyncio.gather(*(self._bearers(grant, {one}) for one in sorted(values)))
+            return found if all(found.count(one) > 1 for one in wanted) else None
+        alike = ({one for one in wanted if one[1] == value} for value in sorted(values))
+        each = await asyncio.gather(*(self._bearers(grant, some) for some in alike))
         return None if None in each else [one for known in each for one in known or ()]
 
     def _identifiers(
@@ -130,6 +132,10 @@ class Bearers:
     ) -> list[Identifier]:
         bearers = candidates_of(self.agreed, {grant.fetch.id: result}, (grant.fetch.id,))
         return [i for bearer in bearers for i in bearer.identifiers if i[1] in values]
+
+
+def _values(identifiers: Iterable[Identifier]) -> frozenset[str]:
+    return frozenset(value for _, value in identifiers)
 
 
 def counting(grant: Grant, values: Iterable[str]) -> Grant:

@@ -30,7 +30,8 @@ from tests.unit.query import world
 PASSPORT = ("PASSPORT", "A1234567")
 SEARCH = """query ($after: String) { personSearch(anyOf: [{family: "Hodja"}], after: $after) {
   total next hits { owner match { band } } matches { band } } }"""
-BY_NUMBER = """{ personSearch(anyOf: [{family: "Hodja"}, {identifier: "A1234567"}], first: 2) {
+BY_NUMBER = """query ($after: String) { personSearch(
+  anyOf: [{family: "Hodja"}, {identifier: "A1234567"}], first: 2, after: $after) {
   total next hits { owner match { band } } matches { band } } }"""
 
 
@@ -154,7 +155,7 @@ def plan(
                 binding=cursor_binding(asked, world.SUBJECT, asked.roots[0]),
             )
         )
-        asked = world.operation(SEARCH, {"after": text})
+        asked = world.operation(document, {"after": text})
     return asked, world.plan_of(asked, held=held)
 
 
@@ -282,12 +283,13 @@ async def test_a_source_that_holds_no_such_number_is_not_asked() -> None:
 async def test_one_number_is_not_held_apart_for_another_that_was_asked_for_with_it(
     together: bool,
 ) -> None:
-    """Which are asked for together hangs on which search ends first; three bear the one."""
+    """Which are asked for together hangs on which search ends first; more bear the one than are
+    read for both."""
 
     def short(id_: str, grant: PartGrant) -> PartGrant:
         return replace(grant, limit=1) if id_ == "f2" else grant
 
-    asked = search(Memory(people("B7654321", "B7654321", "B7654321", "A1234567")), change=short)
+    asked = search(Memory(people(*["B7654321"] * 5, "A1234567")), change=short)
     values = {"A1234567", "B7654321"}
     bearers = Bearers(
         agreed=asked.agreed,
@@ -306,6 +308,23 @@ async def test_one_number_is_not_held_apart_for_another_that_was_asked_for_with_
     found = [one for known in borne for one in known or ()]
     assert found.count(("PASSPORT", "A1234567")) < 2
     assert found.count(("PASSPORT", "B7654321")) > 1
+
+
+@pytest.mark.parametrize("others", [0, 1, 2])
+async def test_where_other_kinds_of_number_crowd_a_number_out_it_is_not_known_to_be_of_one(
+    others: int,
+) -> None:
+    """`others` bear the same text as another kind of number, and two bear the passport; two
+    persons are read."""
+    kinds = [{"kind": {"constant": "PASSPORT"}, "value": "passport"},
+             {"kind": {"constant": "BRP"}, "value": "permit"}]  # fmt: skip
+    permits = [{"id": f"a{n}", "name": "A B", "permit": "A1234567"} for n in range(others)]
+    found = search(
+        Memory({"/people": [*permits, *people("A1234567", "A1234567")["/people"]]}),
+        held=catalogue(identifiers=kinds),
+        change=lambda id_, grant: replace(grant, limit=1) if id_ == "f2" else grant,
+    )
+    assert (await found.answer())[0] == {PASSPORT}
 
 
 @pytest.mark.parametrize("then", ["answers", "fails"])
@@ -369,6 +388,32 @@ async def test_a_search_by_something_else_does_not_give_every_bearer() -> None:
     found, body = await replace(asked, visits=replace(asked.visits, sources=sources)).answer()
     assert found == {PASSPORT}
     assert bands(body) == [None, None]
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_search_for_the_number_and_a_name_does_not_give_every_bearer(
+    together: bool,
+) -> None:
+    """But one for the number alone does, whatever else is searched for."""
+    both = '{identifier: "A1234567", family: "Hodja"}'
+    either = '{identifier: "A1234567"}, {family: "Hodja"}'
+    document = SEARCH.replace('{family: "Hodja"}', both if together else either)
+    north = Memory(bearer("n1"))
+    asked = search(Memory(people("A1234567")), document=document)
+    asked = replace(
+        asked, visits=replace(asked.visits, sources={**asked.visits.sources, "north": north})
+    )
+    assert (await asked.answer())[0] == frozenset()
+    searches = [query for query in north.asked if query.relation == "person"]
+    assert len(searches) == (2 if together else 1)
+
+
+async def test_a_later_page_does_not_give_every_bearer() -> None:
+    east = Memory(people("A1234567", "A1234567"))
+    after = {"north": "a", "south": "a", "east": "e0"}
+    found, body = await search(east, after=after, document=BY_NUMBER).answer()
+    assert found == {PASSPORT}
+    assert bands(body) == [None] * 3
 
 
 async def test_what_hangs_on_a_record_is_not_asked_who_bears_a_number() -> None:
