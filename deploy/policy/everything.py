@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from gateway.catalogue.vocabulary import Vocabulary
+from gateway.catalogue.vocabulary import KEY, Vocabulary
 from gateway.policy.contract import ATTRIBUTES, VERSION
 
 _TIME: Final = "2026-11-01T06:00:00Z"  # attributes are as old as the question: none is stale
@@ -160,8 +160,11 @@ def parts(vocabulary: Vocabulary, entity: str) -> Iterator[tuple[str, str]]:
 
 
 def offered(vocabulary: Vocabulary, type_: str) -> list[tuple[str, str]]:
-    """Each (use, field) that a type's fields offer; what a field reveals is offered to be told."""
+    """Each (use, field) that a type's fields offer; what a field reveals is offered to be told, and
+    what is given in pages is counted and put in order."""
     fields = vocabulary.fields_of(type_).items()
     uses = {(use, name) for name, field in fields for use in field.uses}
     told = {name for _, field in fields for reveal in field.reveals for name in reveal.fields}
+    if vocabulary.paged(type_):
+        uses |= {("count", KEY), ("sort", KEY)}
     return sorted(uses | {("reveal", name) for name in told})

@@ -34,7 +34,10 @@ SCALARS = frozenset(
         "Vector",  # an embedding: hidden always
     }
 )
-USES = frozenset({"filter", "sort", "count", "link", "match", "face", "identify"})
+USES = frozenset({"filter", "count", "link", "match", "face", "identify"})
+KEY = "native_key"
+"""What records are counted by, and what puts them in the order that a cursor goes on in. Nobody
+chooses another order, so no other field is sorted by."""
 MARKINGS = frozenset({"O", "OS"})
 CLASSES = ("S0", "S1", "S2", "S3", "S4", "S5")
 MASKS = frozenset(
@@ -195,6 +198,11 @@ class Vocabulary:
                 yield from self._places(below, inner.fields, inner.fields)
             elif not field.hidden and not field.derived:
                 yield path, name
+
+    def paged(self, entity: str) -> bool:
+        """Whether a search gives this entity's records in pages, with their number."""
+        roots = (root for root in self.roots.values() if root.shape == "hits")
+        return any(entity in self.concrete(root.entity) for root in roots)
 
     def concrete(self, type_name: str) -> tuple[str, ...]:
         """The entities that a type stands for: an interface's members, or itself."""

@@ -38,7 +38,7 @@ from gateway.policy.masks import admits
 
 # Denied, these take away what they serve and leave the rows as they are; any other denied use
 # would leave more rows than a permitted one, so the whole fetch is withheld.
-_PARTIAL = frozenset({Use.MATCH, Use.COUNT, Use.REVEAL, Use.IDENTIFY})
+_PARTIAL = frozenset({Use.MATCH, Use.REVEAL, Use.IDENTIFY})
 
 _UNRULED = Ruling()  # what a decision does not mention: nothing of it
 
@@ -206,7 +206,8 @@ def _denied(fetch: Fetch, rulings: Mapping[str, Ruling]) -> Note | None:
     for part in fetch.parts:
         ruling = rulings.get(resource_id(fetch.id, part.path), _UNRULED)
         for use, field in sorted(part.uses - ruling.uses):
-            if use not in _PARTIAL:
+            counts_elements = use is Use.COUNT and part.path  # else records, whose total it is
+            if use not in _PARTIAL and not counts_elements:
                 return ruling.notes.get(field) or _unasked(ruling)
     return None
 
@@ -294,7 +295,8 @@ def _part_grant(part: Part, ruling: Ruling, around: Show | None, limit: int) -> 
         whole=ruling.whole if show is Show.RECORDS else CLEAR,
         read={name: manner for name in sorted(part.reads) if (manner := read.get(name))},
         match=match,
-        count=frozenset(field for use, field in agreed if use is Use.COUNT),
+        # A record's own count needs nothing read: it is how many are shown.
+        count=frozenset(field for use, field in agreed if use is Use.COUNT and part.path),
         notes=ruling.notes,
     )
 

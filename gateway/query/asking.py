@@ -38,7 +38,7 @@ class Asked:
     @property
     def shape(self) -> Hashable:
         """All of it but the values."""
-        return self.limit, fields_of(self.where), self.visits
+        return self.limit, fields_of(self.where), self.visits, bool(self.after)
 
 
 class Asking:

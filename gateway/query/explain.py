@@ -47,7 +47,7 @@ def _whole(part: Part, fetch: Fetch) -> PartGrant:
         rows=ALWAYS,
         read=dict.fromkeys(sorted(part.reads), CLEAR),
         match=frozenset(field for use, field in part.uses if use is Use.MATCH),
-        count=frozenset(field for use, field in part.uses if use is Use.COUNT),
+        count=frozenset(field for use, field in part.uses if use is Use.COUNT and part.path),
     )
 
 

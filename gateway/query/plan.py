@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 from connectors.conditions import NEVER, Condition, fields_of
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.schema import GIVEN
-from gateway.catalogue.vocabulary import Link, Root
+from gateway.catalogue.vocabulary import KEY, Link, Root
 from gateway.errors import InvalidOperation, LimitExceeded
 from gateway.model import (
     Fetch,
@@ -158,6 +158,20 @@ def _bound(
     )
 
 
+def uses_of(asked: Asked) -> frozenset[FieldUse]:
+    """What it rests on which records are found, how many are told of and which come next."""
+    if asked.root.shape == "face":
+        return frozenset({(Use.FACE, "likeness")})
+    uses = {(Use.FILTER, field) for field in fields_of(asked.where)}
+    if asked.root.shape == "hits":
+        chosen = {selection.name for selection in asked.selection.selections}
+        if "total" in chosen:
+            uses.add((Use.COUNT, KEY))
+        if "next" in chosen or asked.after:
+            uses.add((Use.SORT, KEY))
+    return frozenset(uses)
+
+
 def _of_link(link: Link, args: Mapping[str, Any], entity: str, criteria: Criteria) -> Condition:
     return criteria.of_link(link, args, entity)
 
@@ -194,8 +208,7 @@ class _Structuring:
     def root(self, asked: Asked) -> tuple[str, ...]:
         """The fetches of one root field, without the values that are asked for."""
         inner, path = self.records(asked.root, asked.selection)
-        uses = frozenset((Use.FILTER, f) for f in fields_of(asked.where))
-        uses = frozenset({(Use.FACE, "likeness")}) if asked.root.shape == "face" else uses
+        uses = uses_of(asked)
         made: list[str] = []
         for source, entity in asked.visits:
             template = Fetch(

@@ -361,12 +361,24 @@ def test_a_hit_that_nobody_looked_for_is_not_said_to_be_there() -> None:
 
 def test_denied_match_and_count_uses_take_only_themselves_away() -> None:
     uses = ((Use.MATCH, "a"), (Use.MATCH, "b"), (Use.COUNT, "c"), (Use.COUNT, "d"))
-    own = agreed(
-        fetch("f0", part("", "Person", "sex", uses=uses)),
-        f0=shown("sex", uses=((Use.MATCH, "a"), (Use.COUNT, "d"), (Use.MATCH, "other"))),
-    ).grants["f0"].own  # fmt: skip
-    assert own.match == {"a"}
-    assert own.count == {"d"}
+    given = shown("kind", uses=((Use.MATCH, "a"), (Use.COUNT, "d"), (Use.MATCH, "other")))
+    asked = fetch("f0", part("", "Person", "sex"), part("offending", "Offence", "kind", uses=uses))
+    plan = agreed(asked, f0=shown("sex"), f0_offending=given)
+    offences = plan.grants["f0"].parts["offending"]
+    assert offences.match == {"a"}
+    assert offences.count == {"d"}
+
+
+@pytest.mark.parametrize("use", [Use.COUNT, Use.SORT])
+def test_a_total_or_a_next_page_that_is_denied_withholds_the_visit(use: Use) -> None:
+    asked = fetch("f0", part("", "Person", "sex", uses=((use, "native_key"),)))
+    with pytest.raises(Refused):
+        agreed(asked, f0=shown("sex"))
+    other: Use = Use.SORT if use is Use.COUNT else Use.COUNT
+    with pytest.raises(Refused):
+        agreed(asked, f0=shown("sex", uses=((other, "native_key"),)))
+    own = agreed(asked, f0=shown("sex", uses=((use, "native_key"),))).grants["f0"].own
+    assert own.count == frozenset()  # how many are shown is told, and no field is counted
 
 
 def numbers(

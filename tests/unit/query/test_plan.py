@@ -45,6 +45,39 @@ def test_a_root_is_one_visit_of_each_holder_that_can_apply_its_criteria() -> Non
     assert family.roots[0].not_held == ("east",)
 
 
+def paged(inner: str, **more: Any) -> Plan:
+    return planned(f'{{ personSearch(anyOf: [{{identifier: "A1234567"}}]) {{ {inner} }} }}', **more)
+
+
+def of_pages(plan: Plan) -> list[set[Use]]:
+    return [
+        {use for use, field in fetch.part("").uses if field == "native_key"}
+        for fetch in plan.fetches
+    ]
+
+
+def test_a_total_asks_to_count_and_a_next_page_asks_for_the_order() -> None:
+    """Of every source that is searched, and of nobody else."""
+    assert of_pages(paged("hits { sex }")) == [set(), set()]
+    assert of_pages(paged("total hits { sex }")) == [{Use.COUNT}] * 2
+    assert of_pages(paged("hits { sex } more: next")) == [{Use.SORT}] * 2
+    both = paged("total next hits { sex vehicles { make } }")
+    paging = {Use.COUNT, Use.SORT}  # of vehicles nothing is counted: they hang on a person
+    assert of_pages(both) == [paging, paging | {Use.LINK}, set()]
+
+
+def test_a_page_further_on_asks_for_the_order_whether_or_not_it_asks_for_the_next() -> None:
+    document = """query($a: String) {
+      personSearch(anyOf: [{identifier: "A1234567"}], after: $a) { hits { sex } } }"""
+    first = operation(document, {"a": None})
+    bound = cursor_binding(first, SUBJECT, first.roots[0])
+    ends = int(NOW.timestamp()) + 900
+    there = Cursor(positions={"north/Person": 7}, serial=1, expires_at=ends, binding=bound)
+    assert of_pages(plan_of(first)) == [set(), set()]
+    further = operation(document, {"a": REFS.seal_cursor(there)})
+    assert of_pages(plan_of(further)) == [{Use.SORT}]
+
+
 def test_a_link_is_one_visit_beneath_its_parent_never_one_for_each_row() -> None:
     plan = planned(search("vehicles(first: 3) { keeper { sex } }", '{family: "Hodja"}'))
     assert visits(plan) == [
