@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 
@@ -496,7 +497,7 @@ def test_what_stands_in_a_component_is_clear_only_if_every_element_around_it_is_
     outer: Ruling | None,
 ) -> None:
     link = replace(fetch("f1", parent="f0"), reveals=(("addresses.location", "town"),))
-    rulings = {"f0_addresses": outer} if outer else {}
+    rulings: dict[str, Any] = {"f0_addresses": outer} if outer else {}
     plan = agreed(
         fetch("f0"), link, f0=shown("sex"), f0_addresses_location=shown("town"), f1=shown("sex"),
         **rulings,
