@@ -21,22 +21,33 @@ import time
 import warnings
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
-SCHEMA_VERSION = 2  # of all shares together: raise it when a writer changes what it writes
+_CODE = Path(__file__).parent
 _START_S = 60.0
 _STOP_S = 20.0
 _SOCKET_PATH_BYTES = 100  # what a Unix socket's path may have, with some to spare
 _ELSEWHERE = "postgres-elsewhere"  # says where the data lie if not here
 
 
-def identity(*, people: int, seed: int, as_of: date, now: datetime) -> str:
-    """What one world's shares are known by; another day's `now` is another world."""
-    parts = [SCHEMA_VERSION, people, seed, as_of.isoformat(), now.date().isoformat()]
+def identity(*, people: int, seed: int, as_of: date, now: datetime, code: Path = _CODE) -> str:
+    """What one world's shares are known by; another day's `now` is another world, and so is what
+    other `code` writes."""
+    parts = [_digest(code), people, seed, as_of.isoformat(), now.date().isoformat()]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+@cache
+def _digest(code: Path) -> str:
+    """Of the files below a directory that make and write worlds: programs and lists of names."""
+    digest = hashlib.sha256()
+    for file in sorted(file for kind in ("*.py", "*.txt") for file in code.rglob(kind)):
+        digest.update(file.relative_to(code).as_posix().encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
 
 
 def is_written(state: Path, share: str, world: str) -> bool:

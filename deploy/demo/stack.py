@@ -135,8 +135,7 @@ async def _eru(_stack: AsyncExitStack, home: Path, population: Population) -> di
     from deploy.demo.agencies.eru import write_eru
 
     path = home / "eru.sqlite"
-    if not path.exists():
-        await asyncio.to_thread(write_eru, path, population)
+    await _written(home, "eru", population, lambda: write_eru(path, population))
     return {"ERU_DB_URL": f"sqlite+aiosqlite:///{path}"}
 
 

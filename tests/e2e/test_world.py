@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from deploy.demo.databases import (
     remove_postgres_data,
 )
 from deploy.demo.population import Agency, Population, make_population
+from deploy.demo.stack import _bid, _eru, _ncb, _scp
 
 PASSWORD = "a synthetic one"  # noqa: S105
 _KILLED = """
@@ -200,6 +202,23 @@ def test_a_database_name_that_is_not_one_is_refused(nmc: PostgreSQL) -> None:
         nmc.create_database("x; drop table y")
 
 
+async def test_each_share_of_another_world_is_written_anew(
+    tmp_path: Path, people: Population
+) -> None:
+    """What a state directory held before is another's: its people, or its day, are not these."""
+    home = tmp_path / "agencies"
+    home.mkdir()
+    stale = [home / name for name in ("eru.sqlite", "scp.sqlite", "bid.json", "ncb.json")]
+    for file in stale:
+        file.write_bytes(b"another world")
+    async with AsyncExitStack() as stack:
+        await _eru(stack, home, people)
+        await _scp(stack, home, people, mariadb=False)
+        await _bid(stack, home, people)
+        await _ncb(stack, home, people)
+    assert all(b"another world" not in file.read_bytes() for file in stale)
+
+
 def test_a_share_is_complete_only_once_it_says_so(tmp_path: Path, people: Population) -> None:
     def world(**other: object) -> str:
         given = {"people": 600, "seed": 417, "as_of": people.as_of, "now": people.now} | other
@@ -211,6 +230,10 @@ def test_a_share_is_complete_only_once_it_says_so(tmp_path: Path, people: Popula
     assert is_written(tmp_path, "nmc", world(now=people.now + timedelta(hours=1)))
     assert not is_written(tmp_path, "nmc", world(now=people.now + timedelta(days=1)))
     assert not is_written(tmp_path, "nmc", world(seed=1))
+    other = tmp_path / "code"
+    other.mkdir()
+    (other / "nmc.py").write_text("VIEWS = 1\n")
+    assert not is_written(tmp_path, "nmc", world(code=other))  # what writes it has changed
     assert not is_written(tmp_path, "scp", world())
     forget_written(tmp_path, "nmc")
     assert not is_written(tmp_path, "nmc", world())
