@@ -12,6 +12,7 @@ from connectors.conditions import ALWAYS, NEVER, And, Compare, Condition, Op, Or
 from gateway.errors import PolicyMisunderstood, Refused
 from gateway.model import (
     AuthorisedPlan,
+    Beside,
     Case,
     Decision,
     Fetch,
@@ -27,7 +28,7 @@ from gateway.model import (
     Show,
     Use,
 )
-from gateway.policy.enforce import authorise
+from gateway.policy.enforce import authorise, elements_of
 from gateway.policy.masks import MASKS
 from gateway.policy.obligations import OBLIGATIONS
 
@@ -280,6 +281,45 @@ def test_a_look_is_granted_apart_and_never_answers_for_a_fetch() -> None:
     for look in (shown("sex"), Ruling(show=Show.SILENT)):
         with pytest.raises(Refused):
             agreed(fetch("f0"), looks=(fetch("f1"),), f1=look)
+
+
+def test_what_is_told_of_beside_is_looked_for_by_itself_and_never_for_a_look() -> None:
+    quiet = Compare("handling", Op.EQ, "C")
+    both = replace(shown("sex"), beside=Beside(rows=quiet, note=NO))
+    plan = agreed(fetch("f0"), fetch("f2"), looks=(fetch("f1"),), f0=both, f1=both, f2=shown("sex"))
+    assert plan.beside.keys() == {"f0"}
+    own = plan.beside["f0"].own
+    assert (own.rows, own.limit, own.read, own.notes) == (quiet, 1, {}, {"": NO})
+
+
+def test_other_elements_are_looked_for_by_what_rules_on_them_rest_on_and_nothing_else() -> None:
+    uses = ((Use.MATCH, "value"), (Use.COUNT, "verified"))
+    asked = fetch(
+        "f0", part("", "Person", "sex"), part("identifiers", "Identifier", "value", uses=uses)
+    )
+    kind, lost = Compare("kind", Op.EQ, "PASSPORT"), Compare("status", Op.EQ, "LOST")
+    ruling = shown("value", rows=kind, uses=uses)
+    grant = agreed(asked, f0=shown("sex"), f0_identifiers=ruling).grants["f0"]
+    look = elements_of(grant, "identifiers", lost, frozenset({"issuer"}))
+    part_ = look.parts["identifiers"]
+    assert part_.read == dict.fromkeys(("kind", "status", "issuer"), "CLEAR")
+    assert (part_.rows, part_.match, part_.count) == (lost, frozenset(), frozenset())
+    assert look.own.read == {}
+
+
+@pytest.mark.parametrize(
+    ("ruling", "known"), [(shown("value"), {"value"}), (shown(show=None), set()), (Ruling(), set())]
+)
+def test_of_a_hit_matching_looks_only_at_elements_that_would_be_shown(
+    ruling: Ruling, known: set[str]
+) -> None:
+    uses = ((Use.MATCH, "value"),)
+    asked = fetch("f0", part("", "Person"), part("identifiers", "Identifier", uses=uses))
+    ruling = replace(ruling, uses=frozenset(uses))
+    plan = agreed(asked, f0=shown(show=Show.HIT), f0_identifiers=ruling)
+    numbers = plan.grants["f0"].parts["identifiers"]
+    assert numbers.show is None
+    assert numbers.match == known
 
 
 @pytest.mark.parametrize("show", [Show.COUNT, Show.HIT])
@@ -539,6 +579,22 @@ def test_a_derived_field_of_nothing_planned_is_withheld_and_one_of_nothing_is_no
     plan = agreed(fetch("f0", part("", "Person", "primary_name", "rank")), words=DERIVED,
                   f0=shown("primary_name", "rank"))  # fmt: skip
     assert plan.grants["f0"].own.read.keys() == {"rank"}
+
+
+@pytest.mark.parametrize(("lat", "kept"), [("CLEAR", True), ("GRID_1KM", False)])
+def test_a_component_in_a_component_has_derived_fields_too(lat: str, kept: bool) -> None:
+    words = Words(derived={("Place", "grid_ref"): ("point.lat",)})
+    parts = (
+        part("", "Person", "sex"), part("addresses", "Occupancy", "kind"),
+        part("addresses.location", "Place", "grid_ref", "town"),
+        part("addresses.location.point", "Point", "lat"),
+    )  # fmt: skip
+    plan = agreed(
+        fetch("f0", *parts), words=words, f0=shown("sex"), f0_addresses=shown("kind"),
+        f0_addresses_location=shown("grid_ref", "town"),
+        f0_addresses_location_point=replace(shown("lat"), read={"lat": lat}),
+    )  # fmt: skip
+    assert ("grid_ref" in plan.grants["f0"].parts["addresses.location"].read) is kept
 
 
 def test_a_silent_field_stays_silent_whatever_it_rests_on() -> None:
