@@ -12,6 +12,7 @@ import pytest
 
 from deploy.demo.population import Agency, Population
 from deploy.demo.story import WHO
+from deploy.demo.world.gold import OVERT_LINE
 from deploy.demo.world.happenings import Report
 from deploy.demo.world.truth import Birth
 from gateway.casework.model import Told
@@ -91,6 +92,19 @@ async def test_q1_warnings_of_every_kind_are_shown(asker: Asker, persona: str) -
     assert {w["kind"] for w in nmc["warnings"]} == {"WEAPONS", "MENTAL_HEALTH"}
     assert all(w["reason"] for w in nmc["warnings"])
     assert not answer.said("warnings")
+
+
+async def test_q1_silence_costs_no_life(asker: Asker, population: Population) -> None:
+    """GOLD-5 is silent at the bureau for a weapon, and its overt warning stands in the street."""
+    quiet = population.golden("GOLD-5").copies[Agency.NCB]
+    assert quiet.silent
+    who = [{"family": quiet.name.family, "given": quiet.name.given}]
+    answer = await asker.ask("RO", Q1, {"n": who}, purpose="OFFICER_SAFETY", reason="R01")
+    assert {row["owner"] for row in answer.hits()} == {"NMC"}
+    assert [(w["kind"], w["reason"]) for row in answer.hits() for w in row["warnings"]] == [
+        ("WEAPONS", OVERT_LINE)
+    ]
+    assert not answer.said("hits", agency="NCB")
 
 
 async def test_q1_arrival_officer_sees_warnings_and_safeguarding(asker: Asker) -> None:

@@ -66,6 +66,7 @@ _SUBJECTS = (
     ("Weapons", "showed a knife when refused money", "may carry a knife: take care"),
     ("Accommodation", "keeps a house where arrivals are held", "linked to an address of concern"),
 )
+_DANGERS = frozenset({"Weapons"})
 
 
 def make_groups(
@@ -272,10 +273,17 @@ def _retold(report: Report, subject: str, topic: str) -> Report:
     )
 
 
+def _topic(rng: random.Random, *, silent: bool) -> tuple[str, str, str]:
+    """What a report is about. A silent one on a danger to officers needs its owner's overt warning
+    beside it, which GOLD-5 has: the others are about something else."""
+    told = rng.choice(_SUBJECTS)
+    return _SUBJECTS[0] if silent and told[0] in _DANGERS else told
+
+
 def _report(
     rng: random.Random, number: int, agency: Agency, grading: _Grading, as_of: date
 ) -> Report:
-    title, text, line = rng.choice(_SUBJECTS)
+    title, text, line = _topic(rng, silent=grading.silent)
     at = moment(rng, as_of, 900).replace(second=0, microsecond=0)
     handling = "C" if grading.coded else "P"
     conditions = tuple(rng.sample(_CONDITIONS, rng.choice((1, 2)))) if grading.coded else ()
