@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ from gateway.actions import Office, act
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.recorder import Recorder
-from gateway.canaries import FILE, Canaries, load_canaries
+from gateway.canaries import FILE, Canaries, Question, alarm_fault, load_canaries
 from gateway.casework.budgets import Budgets
 from gateway.casework.database import address
 from gateway.casework.delivery import Delivery, Webhook
@@ -300,9 +300,7 @@ async def running(
         )
         canaries = Canaries(
             gate,
-            load_canaries(settings.catalogue_dir / FILE, sources=tuple(sources), parser=gate.parser)
-            if settings.canaries
-            else (),
+            canary_questions(settings, tuple(sources), gate.parser),
             store,
             metrics,
             period_s=settings.canary_period_s,
@@ -319,6 +317,23 @@ async def running(
             canaries=canaries,
             settings=settings,
         )
+
+
+def canary_questions(
+    settings: Settings, sources: Sequence[str], parser: Parser
+) -> tuple[Question, ...]:
+    """What is asked for canaries.
+
+    Raises:
+        ConfigError: a fault in their file, or times by which an alarm could come too late.
+    """
+    if not settings.canaries:
+        return ()
+    questions = load_canaries(settings.catalogue_dir / FILE, sources=sources, parser=parser)
+    kept_s = table(settings.tables_dir, "release").get("cache_s")
+    if fault := alarm_fault(settings, len(questions), kept_s):
+        raise ConfigError(fault)
+    return questions
 
 
 def application(

@@ -20,6 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.casework.delivery import DELIVERED_IN_S
 from gateway.casework.model import Notice, Told
 from gateway.casework.store import Store
 from gateway.errors import ConfigError, Fault, GatewayError
@@ -28,6 +29,7 @@ from gateway.model import Request, Response, State, Subject
 from gateway.pipeline import Gate, answer
 from gateway.query.operation import Parser, parse_request
 from gateway.recurring import Recurring
+from gateway.settings import Settings
 
 FILE: Final = "canaries.toml"
 PURPOSE: Final = "ENFORCEMENT_CHECK"
@@ -35,6 +37,7 @@ AGENCY: Final = "GATEWAY"  # no issuer may vouch for it but one that the operato
 DESK: Final = "gateway"
 ON_CALL: Final = "gateway-duty"  # told where nobody at the desk acknowledges an alarm in time
 DUE: Final = timedelta(minutes=5)
+ALARM_WITHIN_S: Final = 120.0  # what is shown that must not be is known, and told
 _WHY: Final[Mapping[str, Any]] = {"purpose": PURPOSE, "reasonCode": "R11"}
 
 _log = logging.getLogger(__name__)
@@ -64,6 +67,29 @@ class Question:
 
     document: str
     canaries: tuple[Canary, ...]
+
+
+def alarm_fault(settings: Settings, questions: int, cache_s: float | None) -> Fault | None:
+    """What is wrong where settings let an alarm come later than promised; None if they do not.
+
+    Whatever breaks while a round is made is found by the next at the latest, in seconds: after the
+    pause, by a decision that may be `cache_s` old, once each question has had all its time; and
+    then it is delivered.
+    """
+    if cache_s is None:
+        text = f"{settings.tables_dir} has no table release: how late an alarm comes is not known"
+        return Fault(file="settings", key="tables_dir", text=text) if questions else None
+    round_s = questions * settings.limits.query_deadline_s
+    latest_s = settings.canary_period_s + cache_s + round_s + DELIVERED_IN_S
+    if not questions or latest_s <= ALARM_WITHIN_S:
+        return None
+    return Fault(
+        file="settings",
+        key="canary_period_s",
+        text=f"an alarm could come {latest_s:g} s late, and is promised within {ALARM_WITHIN_S:g}: "
+        f"{settings.canary_period_s:g} between rounds, {cache_s:g} that a decision is kept "
+        f"(tables/release), {round_s:g} for a round (query_deadline_s), {DELIVERED_IN_S:g} to tell",
+    )
 
 
 # --- the file ------------------------------------------------------------------------------------

@@ -201,7 +201,7 @@ class Settings:
         True, "Asks for the records of `canaries.toml` in `catalogue_dir`, which nobody may see."
     )
     canary_period_s: float = _seconds(
-        60.0, "What is shown that must not be is known, and told, within two minutes.", most=90
+        30.0, "What is shown that must not be is known, and told, within two minutes.", most=90
     )
     introspection: bool = _setting(
         False, "A schema is a map; clients carry persisted documents instead."

@@ -33,6 +33,7 @@ _FIRST_S, _LONGEST_S = 5.0, 3600.0
 _AT_ONCE: Final = 50
 _EVERY_S: Final = 1.0
 _TIMEOUT_S: Final = 5.0
+DELIVERED_IN_S: Final = _EVERY_S + _TIMEOUT_S  # after it was told, where its webhook answers
 
 _log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.app import canary_questions
 from gateway.catalogue.check import (
     check_questions,
     check_sources,
@@ -20,7 +21,8 @@ from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.schema import build_schema
 from gateway.cli.common import ROOT, Commands, command
 from gateway.configuration import WHOLE_FILE, declared_settings
-from gateway.errors import Fault
+from gateway.errors import ConfigError, Fault
+from gateway.query.operation import Parser
 from gateway.secrets import NamedSecrets
 from gateway.settings import Settings
 
@@ -65,6 +67,8 @@ def _check(given: argparse.Namespace) -> int:
     if directory is not None:
         catalogue, found = declared_files(directory)
         in_files += (*found, *check_questions(catalogue))
+        if not in_files and settings is not None and given.config is not None:
+            in_files += _canaries(settings, catalogue)
         if not in_files:
             build_schema(catalogue.vocabulary)
             held = sum(len(source.entities) for source in catalogue.sources.values())
@@ -97,6 +101,16 @@ def _folders(settings: Settings, file: Path) -> Iterator[Fault]:
     if only and not any(settings.documents_dir.glob("*.graphql")):
         text = f"no document is in {settings.documents_dir}: {', '.join(only)} could ask nothing"
         yield Fault(file=str(file), key="documents_dir", text=text)
+
+
+def _canaries(settings: Settings, catalogue: Catalogue) -> tuple[Fault, ...]:
+    """What is wrong with what the gateway is to ask itself, and whether it would tell in time."""
+    parser = Parser(schema=build_schema(catalogue.vocabulary), limits=settings.limits)
+    try:
+        canary_questions(settings, tuple(catalogue.sources), parser)
+    except ConfigError as error:
+        return error.faults
+    return ()
 
 
 def _tried(catalogue: Catalogue, settings: Settings | None) -> tuple[Fault, ...]:

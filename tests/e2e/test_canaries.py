@@ -95,7 +95,7 @@ async def test_they_are_recorded_like_any_query_and_use_up_nobodys_budget(
 ) -> None:
     async with (
         running_opa(program(), POLICIES) as opa,
-        served(demo, tmp_path, secrets={}, opa_url=opa, canary_period_s=60.0) as own,
+        served(demo, tmp_path, secrets={}, opa_url=opa, canary_period_s=30.0) as own,
     ):
         await ready(own, 200)
         assert not own.started.budgets._counts

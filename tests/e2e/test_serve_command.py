@@ -110,6 +110,18 @@ async def test_the_example_serves_an_officer(demo: Demo, deployed: Path) -> None
         assert "No purpose is open" not in about
 
 
+def test_settings_by_which_an_alarm_would_come_late_are_refused(
+    deployed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = deployed.read_text("utf-8")
+    deployed.write_text(f"canary_period_s = 60.0\n{text}", "utf-8")
+    assert main(["check-config", "--offline", "--config", str(deployed)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("settings: canary_period_s: an alarm could come 146 s late")
+    assert main(["serve", "--config", str(deployed)]) == 2
+    assert told.splitlines()[0] in capsys.readouterr().err
+
+
 def test_folders_that_the_settings_name_in_vain_are_told(
     deployed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

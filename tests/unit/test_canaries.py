@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.canaries import Canary, Seen, judged, load_canaries
+from gateway.app import canary_questions
+from gateway.canaries import Canary, Seen, alarm_fault, judged, load_canaries
 from gateway.catalogue.schema import build_schema
 from gateway.catalogue.vocabulary_file import read_vocabulary
 from gateway.errors import ConfigError
 from gateway.model import Response, SourceReport, State
 from gateway.query.operation import Parser
-from gateway.settings import Limits
+from gateway.settings import Limits, Settings
 
 ROOT = Path(__file__).parents[2] / "deploy" / "catalogue"
 ASK = 'document = "{ sources { agency } }"\n'
@@ -85,3 +87,46 @@ def test_what_an_answer_tells(body: dict[str, Any], state: State, seen: Seen) ->
     other = SourceReport(source="scp", agency="SCP", state=State.ANSWERED)
     elsewhere = judged(CANARY, Response(status=200, body=body, reports=(other,)))
     assert elsewhere in (Seen.SHOWN, Seen.UNPROVED)
+
+
+# --- how late an alarm may come ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("period_s", "cache_s", "questions", "deadline_s", "late"),
+    [
+        (30.0, 60, 2, 10.0, None),  # as deployed
+        (44.0, 60, 1, 10.0, None),  # 120 to the second
+        (44.1, 60, 1, 10.0, "120.1 s late"),
+        (44.0, 61, 1, 10.0, "121 s late"),
+        (44.0, 60, 2, 10.0, "130 s late"),
+        (44.0, 60, 1, 20.0, "130 s late"),
+        (90.0, 600, 0, 300.0, None),  # nothing is asked for, so nothing is promised
+    ],
+)
+def test_an_alarm_comes_within_two_minutes_or_the_settings_are_refused(
+    period_s: float, cache_s: int, questions: int, deadline_s: float, late: str | None
+) -> None:
+    limits = Limits(query_deadline_s=deadline_s)
+    settings = Settings(
+        catalogue_dir=ROOT, secrets_dir=ROOT, canary_period_s=period_s, limits=limits
+    )
+    fault = alarm_fault(settings, questions, cache_s)
+    assert (fault is None) == (late is None)
+    if fault is not None and late is not None:
+        assert late in fault.text
+        assert fault.key == "canary_period_s"
+
+
+def test_the_deployed_settings_keep_it(parser: Parser, tmp_path: Path) -> None:
+    tables = ROOT.parents[1] / "policies" / "tables"
+    settings = Settings(catalogue_dir=ROOT, secrets_dir=ROOT, tables_dir=tables)
+    sources = tuple(file.stem for file in (ROOT / "sources").glob("*.toml"))
+    assert canary_questions(settings, sources, parser)
+    slower = replace(settings, canary_period_s=90.0)
+    with pytest.raises(ConfigError, match="an alarm could come 176 s late"):
+        canary_questions(slower, sources, parser)
+    assert canary_questions(replace(slower, canaries=False), sources, parser) == ()
+    unknown = replace(settings, tables_dir=tmp_path)
+    with pytest.raises(ConfigError, match="has no table release"):
+        canary_questions(unknown, sources, parser)
