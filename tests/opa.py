@@ -51,9 +51,15 @@ def program() -> Path:
     """An OPA of a supported version.
 
     Raises:
-        StopIteration: there is none; `python deploy/get_opa.py` gets one.
+        RuntimeError: there is none on this machine; the text says how to get one.
     """
-    return next(path for path in candidates() if supported(path))
+    for path in candidates():
+        if supported(path):
+            return path
+    raise RuntimeError(
+        "these tests need Open Policy Agent: get it by `python deploy/get_opa.py`, or name one by "
+        "PORTCULLIS_OPA=/path/to/opa"
+    )
 
 
 def free_port() -> int:

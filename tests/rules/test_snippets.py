@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -27,6 +26,7 @@ from gateway.catalogue.mapping import read_source
 from gateway.catalogue.schema import build_schema
 from gateway.cli import parser
 from gateway.configuration import load
+from tests.opa import program
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -78,9 +78,8 @@ def check_toml(text: str, file: Path) -> None:
 
 def check_rego(text: str, file: Path) -> None:
     file.write_text(text, "utf-8")
-    done = subprocess.run(  # noqa: S603 - Open Policy Agent, with our own files
-        [os.environ["PORTCULLIS_OPA"], "parse", str(file)], capture_output=True, check=False
-    )
+    command = [program(), "parse", str(file)]
+    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - our own files
     assert done.returncode == 0, done.stderr.decode()
 
 

@@ -21,6 +21,7 @@ from deploy.get_opa import (
     supported,
     version_of,
 )
+from tests.opa import program as opa_of_tests
 
 
 def program(folder: Path, says: str, status: int = 0) -> Path:
@@ -157,6 +158,12 @@ def test_a_machine_without_a_release_is_told_what_to_do(
     assert told.out == ""
     assert "no program for Linux on riscv64" in told.err
     assert "PORTCULLIS_OPA=/path/to/opa" in told.err
+
+
+def test_tests_without_one_say_in_a_sentence_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.opa.candidates", lambda: iter(()))
+    with pytest.raises(RuntimeError, match=r"python deploy/get_opa\.py.*PORTCULLIS_OPA="):
+        opa_of_tests()
 
 
 GO = """#!/bin/sh
