@@ -78,7 +78,7 @@ def check_toml(text: str, file: Path) -> None:
 
 def check_rego(text: str, file: Path) -> None:
     file.write_text(text, "utf-8")
-    command = [program(), "parse", str(file)]
+    command = [str(program()), "parse", str(file)]
     done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - our own files
     assert done.returncode == 0, done.stderr.decode()
 
