@@ -152,6 +152,15 @@ HOSTILE = (
 )
 
 
+async def narrowed(connector: Connector, query: SourceQuery) -> list[dict[str, Any]]:
+    """Rows that satisfy the query once the connector's own residual has been applied."""
+    left = connector.residual(query)
+    needed = dict.fromkeys((*query.columns, query.key, *sorted(fields_of(left))))
+    result = await connector.fetch(replace(query, columns=tuple(needed)))
+    rows = [dict(zip(needed, row, strict=True)) for row in result.rows]
+    return [row for row in rows if holds(left, row)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rig:
     """A connector, and how to speak of its source."""
@@ -196,11 +205,7 @@ class Rig:
 
     async def rows(self, query: SourceQuery) -> list[dict[str, Any]]:
         """Rows that satisfy the query once the connector's own residual has been applied."""
-        left = self.connector.residual(query)
-        needed = dict.fromkeys((*query.columns, *sorted(fields_of(left))))
-        result = await self.connector.fetch(replace(query, columns=tuple(needed)))
-        rows = [dict(zip(needed, row, strict=True)) for row in result.rows]
-        return [row for row in rows if holds(left, row)]
+        return await narrowed(self.connector, query)
 
     async def refs(self, query: SourceQuery) -> set[object]:
         """The keys of those rows; each row must come once."""
