@@ -171,6 +171,28 @@ test_a_stop_is_for_police_and_its_desk_s_to_tell_border_officers if {
 	kept.notes[""].action == "refer"
 }
 
+warned(purpose) := ruling("response_officer", "NMC", purpose, place, "f0.warnings").rows if {
+	place := object.union(q.fetch("NMC", "Location", ["kind"], {}), {"f0.warnings": {
+		"source": "nmc",
+		"agency": "NMC",
+		"entity": "Warning",
+		"parent": "f0",
+		"limit": 100,
+		"read": ["kind"],
+		"uses": {},
+	}})
+}
+
+test_a_place_s_overt_warnings_are_shown_and_those_of_health_for_safety_alone if {
+	warned("OFFICER_SAFETY").value == [lib.eq("discreet", false)]
+	warned("PROTECT_VULNERABLE").value == [lib.eq("discreet", false)]
+	shown := warned("APPREHEND").value
+	lib.eq("discreet", false) in shown
+	[kinds] := [one.value | some one in shown; one.field == "kind"]
+	"WEAPONS" in kinds
+	not "MENTAL_HEALTH" in kinds
+}
+
 test_an_unlisted_component_follows_its_type if {
 	ruling("response_officer", "NMC", "OFFICER_SAFETY", q.person("NMC", "names", "PersonName", ["full"]), "f0.names").read == {"full": "CLEAR"}
 }

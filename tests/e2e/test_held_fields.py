@@ -28,6 +28,11 @@ STOP = """query($r: String!) { eventSearch(by: {ref: $r, kinds: [STOP]}) { hits 
 STOPPED = """query($n: [PersonCriteria!]!) { personSearch(anyOf: $n) { hits { owner
   stops(first: 20) { eventRef } } } }"""
 STOPPED_IN = """query($v: Vrm!) { vehicle(vrm: $v) { owner stops { eventRef } } }"""
+UNHELD = """query($n: [PersonCriteria!]!) { personSearch(anyOf: $n) { hits { owner
+  names { full language }
+  encounters { documents { number holder mrz } devices { imei imsi } } } } }"""
+WARNED = """query($c: Postcode!) { locationSearch(by: {postcode: $c}) { owner town
+  warnings { kind } } }"""
 PLACE = """query($c: Postcode!) { locationSearch(by: {postcode: $c}, first: 50) {
   owner line gridRef point { lat lon } events { eventRef offenceCode } } }"""
 GROUPS = """query($r: String!) { organisedGroups(by: {ref: $r}) { hits { owner leadAgency
@@ -205,6 +210,22 @@ async def test_a_place_says_what_happened_there_and_where_it_lies_on_the_grid(
     coarse = await asker.ask("RO", PLACE, asked, purpose="PROTECT_VULNERABLE", reason="R07")
     assert {p["gridRef"] for p in coarse.hits("locationSearch")} == {None}
     assert coarse.outcomes("gridRef", agency="NMC") == {"WITHHELD"}
+
+
+async def test_what_no_agency_holds_is_told_and_hides_nothing_of_the_rest(
+    asker: Asker, population: Population
+) -> None:
+    who = {"n": [{"identifier": PASSPORT.number}]}
+    answer = await asker.ask("AO", UNHELD, who, purpose="PROTECT_VULNERABLE")
+    met = [e for hit in answer.hits(owner="BID") for e in hit["encounters"]]
+    assert {d["number"] for e in met for d in e["documents"]} == {PASSPORT.number}
+    assert {d["mrz"] for e in met for d in e["documents"]} == {None}
+    assert {d["imsi"] for e in met for d in e["devices"]} == {None}
+    assert {n["language"] for hit in answer.hits() for n in hit["names"]} == {None}
+    place = population.golden("GOLD-1").occupancies[0].address
+    answer = await asker.ask("AO", WARNED, {"c": place.postcode}, purpose="PROTECT_VULNERABLE")
+    assert answer.hits("locationSearch")
+    assert answer.outcomes("warnings") == {"NOT_ASKED"}
 
 
 async def test_groups_say_their_crimes_and_who_shares_the_work(

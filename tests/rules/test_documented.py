@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from connectors.registry import connector_class
+from deploy.policy.everything import parts
 from deploy.write_docs import SETTINGS, with_generated
+from gateway.catalogue.check import load_catalogue
 from gateway.catalogue.mapping import Gallery
 from gateway.configuration import load
 from gateway.errors import GatewayError
@@ -114,6 +116,28 @@ def test_every_key_of_a_connection_and_of_a_gallery_is_explained() -> None:
     known = known.union(*map(accepted, CONNECTIONS))
     known = {f"{key}_secret" if key in ("base_url", "token_url") else key for key in known}
     assert rows == known
+
+
+def test_what_no_agency_holds_is_listed_field_by_field() -> None:
+    """By type: a part of many records counts as held where one of them has it."""
+    catalogue = load_catalogue(ROOT / "deploy/catalogue")
+    words = catalogue.vocabulary
+    held: set[tuple[str, str]] = set()
+    asked: set[tuple[str, str]] = set()
+    for entity in words.entities:
+        sources = catalogue.holders(entity)
+        for path, type_ in parts(words, entity):
+            for name, field in words.fields_of(type_).items():
+                if not (field.hidden or field.derived):
+                    dotted = f"{path}.{name}" if path else name
+                    asked.add((type_, name))
+                    if any(source.entities[entity].holds_field(dotted) for source in sources):
+                        held.add((type_, name))
+    text = (ROOT / "docs/onboarding.md").read_text("utf-8").partition("held by none of the six")[2]
+    rows = re.findall(r"^  \| `(\w+)` \| (.*) \|$", text, re.MULTILINE)
+    listed = {(type_, name) for type_, names in rows for name in re.findall(r"`(\w+)`", names)}
+    worked_out = {(t, n) for t, n in asked if t in {"MatchExplanation", "MatchFeature"}}
+    assert listed == asked - held - worked_out
 
 
 def test_the_example_is_a_configuration() -> None:

@@ -75,6 +75,11 @@ def test_derived_and_telling_fields_are_known_by_their_type() -> None:
         "PASSPORT": {"date_of_birth", "names", "nationalities"},
         "NRM_REF": {"safeguarding"},
     }
+    (lines,) = held.reveals["DocumentSeen", "mrz"]  # they say all that the document does
+    assert (lines.when_kind, {*lines.fields}) == (
+        None,
+        {"documents", "claimed_name", "claimed_dob"},
+    )
     assert held.contents("Person", "sex") == (("", "sex"),)
     assert held.contents("Person", "safeguarding") == (
         ("safeguarding", "kind"), ("safeguarding", "state"),
