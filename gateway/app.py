@@ -30,7 +30,9 @@ from gateway.casework.schema import build_schema as casework_schema
 from gateway.casework.standing import Standing
 from gateway.casework.store import Store
 from gateway.catalogue.check import connect, load_catalogue
+from gateway.catalogue.coordinates import strangers
 from gateway.catalogue.schema import build_schema
+from gateway.catalogue.vocabulary import Vocabulary
 from gateway.duties import Duties
 from gateway.errors import ConfigError, Fault
 from gateway.identifiers import uuid7
@@ -175,6 +177,8 @@ async def running(
         AuditUnavailable: the log cannot be opened.
     """
     catalogue = load_catalogue(settings.catalogue_dir)
+    if unknown := unknown_coordinates(settings, catalogue.vocabulary):
+        raise ConfigError(*unknown)
     secrets = NamedSecrets(folder=settings.secrets_dir, environment=environment)
     async with AsyncExitStack() as stack:
         sources = connect(catalogue, secrets)
@@ -317,6 +321,12 @@ async def running(
             canaries=canaries,
             settings=settings,
         )
+
+
+def unknown_coordinates(settings: Settings, vocabulary: Vocabulary) -> tuple[Fault, ...]:
+    """Rows of the policy's tables for what the vocabulary does not have."""
+    tables = {name: table(settings.tables_dir, name) for name in ("fields", "uses", "matrix")}
+    return tuple(strangers(vocabulary, tables))
 
 
 def canary_questions(

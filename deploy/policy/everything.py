@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from gateway.catalogue.vocabulary import KEY, Vocabulary
+from gateway.catalogue.coordinates import offered, parts
+from gateway.catalogue.vocabulary import Vocabulary
 from gateway.policy.contract import ATTRIBUTES, VERSION
 
 _TIME: Final = "2026-11-01T06:00:00Z"  # attributes are as old as the question: none is stale
@@ -145,26 +146,3 @@ class Everything:
                 if use not in {"reveal", "count"}:
                     asked.setdefault(use, set()).add(f"{path}.{name}")
         return {use: sorted(names) for use, names in asked.items()}
-
-
-def parts(vocabulary: Vocabulary, entity: str) -> Iterator[tuple[str, str]]:
-    """The record itself ("") and every component in it, as (path, type)."""
-
-    def below(path: str, type_: str) -> Iterator[tuple[str, str]]:
-        yield path, type_
-        for name, field in vocabulary.fields_of(type_).items():
-            if field.type.name in vocabulary.components:
-                yield from below(f"{path}.{name}" if path else name, field.type.name)
-
-    return below("", entity)
-
-
-def offered(vocabulary: Vocabulary, type_: str) -> list[tuple[str, str]]:
-    """Each (use, field) that a type's fields offer; what a field reveals is offered to be told, and
-    what is given in pages is counted and put in order."""
-    fields = vocabulary.fields_of(type_).items()
-    uses = {(use, name) for name, field in fields for use in field.uses}
-    told = {name for _, field in fields for reveal in field.reveals for name in reveal.fields}
-    if vocabulary.paged(type_):
-        uses |= {("count", KEY), ("sort", KEY)}
-    return sorted(uses | {("reveal", name) for name in told})

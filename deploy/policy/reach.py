@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.policy.engine import each
-from deploy.policy.everything import Everything, offered, parts
+from deploy.policy.everything import Everything
 from gateway.catalogue.check import load_catalogue
+from gateway.catalogue.coordinates import offered, parts, strangers, types_of
 from gateway.catalogue.vocabulary import Vocabulary
 from gateway.policy.contract import MATCH_BAND
 
 CATALOGUE: Final = Path(__file__).parents[1] / "catalogue"
 _OWNER: Final = "owner"  # as a desk: that of whoever holds the data
-_REF: Final = "ref"
 _ROWS: Final = "only"
 
 
@@ -73,13 +73,9 @@ def _together(answers: Sequence[Mapping[str, Sequence[Any]]]) -> Told:
 # --- the vocabulary ---
 
 
-def _types(vocabulary: Vocabulary) -> list[str]:
-    return [*vocabulary.entities, *vocabulary.components]
-
-
 def _unruled_fields(vocabulary: Vocabulary, tables: Mapping[str, Any]) -> Iterator[str]:
     """Fields without class and marking, and uses that nothing permits."""
-    for type_ in _types(vocabulary):
+    for type_ in types_of(vocabulary):
         for name in vocabulary.fields_of(type_):
             if name not in tables["fields"].get(type_, {}):
                 yield f"tables/fields/data.json: {type_}.{name} has no rule"
@@ -89,26 +85,9 @@ def _unruled_fields(vocabulary: Vocabulary, tables: Mapping[str, Any]) -> Iterat
 
 
 def _strangers(vocabulary: Vocabulary, tables: Mapping[str, Any]) -> Iterator[str]:
-    """Rows of both tables for what the vocabulary does not have."""
-    known = {type_: {*vocabulary.fields_of(type_)} for type_ in _types(vocabulary)}
-    for type_, fields in tables["fields"].items():
-        given = {_REF} if type_ in vocabulary.entities else set()
-        for name in fields.keys() - known.get(type_, set()) - given:
-            yield f"tables/fields/data.json: {type_}.{name} never fires: there is no such field"
-    for type_, uses in tables["uses"].items():
-        for use, names in uses.items():
-            if use == "reveal":
-                may = {name for kind, name in offered(vocabulary, type_) if kind == use}
-            else:
-                may = {*known.get(type_, ()), *_dotted(vocabulary, type_)}
-            for name in sorted({*names} - may):
-                yield f"tables/uses/data.json: {type_} / {use} / {name} never fires: nobody asks it"
-
-
-def _dotted(vocabulary: Vocabulary, type_: str) -> Iterator[str]:
-    """Fields of an entity's parts, as a record's criteria name them."""
-    for path, inner in parts(vocabulary, type_) if type_ in vocabulary.entities else ():
-        yield from (f"{path}.{name}" for name in vocabulary.fields_of(inner))
+    """Rows for what the vocabulary does not have."""
+    for fault in strangers(vocabulary, tables):
+        yield f"{fault.file}: {fault.key} never fires: {fault.text}"
 
 
 def _unruled_places(vocabulary: Vocabulary, told: Told) -> Iterator[str]:
@@ -122,7 +101,7 @@ def _unruled_places(vocabulary: Vocabulary, told: Told) -> Iterator[str]:
 def _unseen(vocabulary: Vocabulary, tables: Mapping[str, Any], told: Told) -> Iterator[str]:
     """What no role is shown or may use, for any purpose. The ladder's table may mean it so."""
     explicit = tables["ladder"]["explicit"]
-    for type_ in _types(vocabulary):
+    for type_ in types_of(vocabulary):
         for name, field in vocabulary.fields_of(type_).items():
             apart = field.hidden or name in explicit or field.type.name in vocabulary.components
             if not apart and (type_, name) not in told["read"]:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.app import canary_questions
+from gateway.app import canary_questions, unknown_coordinates
 from gateway.catalogue.check import (
     check_questions,
     check_sources,
@@ -68,6 +68,7 @@ def _check(given: argparse.Namespace) -> int:
         catalogue, found = declared_files(directory)
         in_files += (*found, *check_questions(catalogue))
         if not in_files and settings is not None and given.config is not None:
+            in_files += unknown_coordinates(settings, catalogue.vocabulary)
             in_files += _canaries(settings, catalogue)
         if not in_files:
             build_schema(catalogue.vocabulary)

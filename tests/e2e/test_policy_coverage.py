@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import pytest
 
 from deploy.policy.coverage import COLUMNS
-from deploy.policy.everything import offered, parts
 from gateway.catalogue.check import load_catalogue
+from gateway.catalogue.coordinates import offered, parts
 from gateway.catalogue.schema import camel
 from gateway.cli import main
 from gateway.cli.common import ROOT

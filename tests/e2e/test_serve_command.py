@@ -9,9 +9,10 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,9 +20,12 @@ import pytest
 from deploy.demo.issuer import DEFAULT_AUDIENCE
 from deploy.demo.personas import mint
 from deploy.demo.stack import environment
+from gateway.app import running
 from gateway.cli import main
 from gateway.cli.common import ROOT
 from gateway.cli.demo import Demo
+from gateway.configuration import load
+from gateway.errors import ConfigError
 
 STOP = (ROOT / "deploy/demo/documents/vehicle_stop.graphql").read_text("utf-8")
 WHY = {"purpose": "OFFICER_SAFETY", "reasonCode": "R02", "incidentRef": "NM-26-0000001"}
@@ -49,6 +53,17 @@ def deployed(demo: Demo, tmp_path: Path) -> Path:
     file = tmp_path / "deploy" / "gateway.toml"
     file.write_text(text, "utf-8")
     return file
+
+
+def rewrite(file: Path, change: Callable[[str], str]) -> None:
+    file.write_text(change(file.read_text("utf-8")), "utf-8")
+
+
+async def start(file: Path, demo: Demo) -> None:
+    """Start by these settings, and stop."""
+    held = environment(demo.stack)
+    async with running(load(file, held), held):
+        pass
 
 
 @asynccontextmanager
@@ -110,16 +125,48 @@ async def test_the_example_serves_an_officer(demo: Demo, deployed: Path) -> None
         assert "No purpose is open" not in about
 
 
-def test_settings_by_which_an_alarm_would_come_late_are_refused(
-    deployed: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("name", "edit", "told"),
+    [
+        ("fields", lambda t: t["Person"].update(birthName=t["Person"]["sex"]),
+         "tables/fields/data.json: Person.birthName: there is no such field"),
+        ("uses", lambda t: t["Vehicle"]["filter"].append("plate"),
+         "tables/uses/data.json: Vehicle / filter / plate: nobody asks it"),
+        ("matrix", lambda t: t.update({"Person.flags": t["Person.safeguarding"]}),
+         "tables/matrix/data.json: Person.flags: there is no such place"),
+    ],
+)  # fmt: skip
+async def test_az_21_a_policy_that_names_what_does_not_exist_starts_nothing(
+    demo: Demo,
+    deployed: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    edit: Callable[[dict[str, Any]], object],
+    told: str,
 ) -> None:
-    text = deployed.read_text("utf-8")
-    deployed.write_text(f"canary_period_s = 60.0\n{text}", "utf-8")
+    """A coordinate was renamed, in the vocabulary or in the policy, and not in the other."""
+
+    def edited(text: str) -> str:
+        held = json.loads(text)
+        edit(held)
+        return json.dumps(held)
+
+    rewrite(deployed.parents[1] / "policies" / "tables" / name / "data.json", edited)
     assert main(["check-config", "--offline", "--config", str(deployed)]) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("settings: canary_period_s: an alarm could come 146 s late")
-    assert main(["serve", "--config", str(deployed)]) == 2
-    assert told.splitlines()[0] in capsys.readouterr().err
+    assert capsys.readouterr().err.splitlines()[0] == told
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        await start(deployed, demo)
+
+
+async def test_settings_by_which_an_alarm_would_come_late_are_refused(
+    demo: Demo, deployed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rewrite(deployed, lambda text: f"canary_period_s = 60.0\n{text}")
+    assert main(["check-config", "--offline", "--config", str(deployed)]) == 2
+    late = "settings: canary_period_s: an alarm could come 146 s late"
+    assert capsys.readouterr().err.startswith(late)
+    with pytest.raises(ConfigError, match=late):
+        await start(deployed, demo)
 
 
 def test_folders_that_the_settings_name_in_vain_are_told(

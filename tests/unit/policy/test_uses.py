@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from deploy.policy.everything import offered
 from deploy.policy.matrix.asking import NOW
 from deploy.policy.reach import CATALOGUE
 from gateway.catalogue.check import load_catalogue
+from gateway.catalogue.coordinates import offered
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.vocabulary import KEY, Argument, Root, Vocabulary
 from gateway.model import Operation, Plan, Selection, Use
