@@ -164,6 +164,22 @@ async def test_q4_a_phone_of_a_silent_operation(asker: Asker, population: Popula
         assert found[:2] == ("eru", "Contact")
 
 
+async def test_q4_a_silent_person_is_told_of_by_their_phone_as_well(
+    asker: Asker, population: Population
+) -> None:
+    """What leads to the phone itself leads to whoever uses it, by whichever root one asks."""
+    copy = next(
+        c for _, c in population.held_by(Agency.ERU)
+        if c.silent and c.phones and c.governance.retention in ("CURRENT", "REVIEW_DUE")
+    )  # fmt: skip
+    for persona in ("NO", "AO"):
+        answer = await asker.ask(
+            persona, PERSON, {"n": [{"phone": copy.phones[0]}]}, purpose="OIC_INVESTIGATION"
+        )
+        assert ("eru", "Person", int(copy.key)) in await told(asker.demo, answer, "ERU")
+        assert not answer.hits(owner="ERU")
+
+
 async def test_a_silent_group(asker: Asker, population: Population) -> None:
     ref = next(g.refs[Agency.ERU] for g in population.groups if g.silent and Agency.ERU in g.refs)
     answer = await alike(asker, "NO", GROUP, {"r": ref}, {"r": "OCG-0000"})

@@ -78,8 +78,14 @@ create view link_v as
   from link l join entity x on x.id = l.a join entity y on y.id = l.b
   where x.retention in ('K', 'R') and y.retention in ('K', 'R');
 create view vehicle_v as select * from entity where kind = 'VEH';
+-- What a silent person's record says is as silent as the record, and stands in it.
 create view person_phone_v as
-  select l.a as person, t.id as phone, t.label as num, l.start, l.end, l.silent
+  select l.a as person, t.id as phone, t.label as num, l.start, l.end,
+    l.silent and not p.silent as silent
+  from link l join entity t on t.id = l.b and t.kind = 'TEL' join entity p on p.id = l.a
+  where l.rel = 'USE';
+create view phone_person_v as
+  select l.a as person, t.id as phone, l.silent
   from link l join entity t on t.id = l.b and t.kind = 'TEL' where l.rel = 'USE';
 create view person_address_v as
   select l.a as person, t.id as place, t.label as addr, l.start, l.end, l.silent
