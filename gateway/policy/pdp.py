@@ -248,7 +248,8 @@ def _key(question: Mapping[str, Any]) -> Key:
 
 
 def _shows_something(decision: Decision) -> bool:
-    return decision.refuse is None and any(
+    """A refusal does not: it rules on nothing."""
+    return any(
         ruling.show not in (None, Show.SILENT) and ruling.limit > 0
         for ruling in decision.rulings.values()
     )

@@ -85,7 +85,7 @@ test_who_placed_a_discreet_alert_learns_of_the_question if {
 }
 
 test_of_elements_the_holder_is_told_at_least if {
-	table := wiring({"NCB": ["Alert"]})
+	table := wiring({"NCB": ["Alert"], "ERU": ["IntelligenceReport"]})
 	some attributes in elements(alerts("response_officer", "NMC", "SCP")) with data.tables.casework as table
 	object.keys(attributes.desks) == {"NCB", "SCP"} with data.tables.casework as table
 }

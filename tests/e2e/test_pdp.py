@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import PolicyMisunderstood, PolicyUnavailable
-from gateway.model import CLEAR, Show
+from gateway.model import CLEAR, Decision, Show
 from gateway.policy.pdp import Pdp, canaries
 from tests.opa import POLICIES, free_port, opa
 
@@ -43,7 +43,8 @@ async def pdp(port: int, **settings: Any) -> AsyncIterator[Pdp]:
 async def standing_in(
     answer: Callable[[int], bytes | None], *, close: bool = True
 ) -> AsyncIterator[tuple[int, list[int]]]:
-    """A server in OPA's place. `answer` gives the body of the nth request; None hangs."""
+    """A server in OPA's place. `answer` gives the body of the nth request: None hangs, and at
+    nothing the connection is closed."""
     asked: list[int] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -59,6 +60,7 @@ async def standing_in(
                 body = answer(asked[-1])
                 if body is None:
                     await asyncio.sleep(30)
+                if not body:
                     return
                 header = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
                 writer.write(b"HTTP/1.1 200 OK\r\n" + header.encode() + body)
@@ -101,6 +103,32 @@ async def test_not_ready_when_everything_or_nothing_is_allowed(port: int) -> Non
         assert not await client.ready()
     async with pdp(port, canary=(DENIED, DENIED)) as client:
         assert not await client.ready()
+
+
+SHOWN, HIDDEN = {"show": "records", "limit": 1}, {"show": "silent", "limit": 1}
+NO = {"rule": "r", "text": "No.", "desk": "d"}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "denied", "ready"),
+    [
+        ({"resources": {"f0": SHOWN}}, {}, True),
+        ({"resources": {"f0": {"show": "hit", "limit": 1}}}, {"resources": {"f0": HIDDEN}}, True),
+        ({"resources": {"f0": HIDDEN, "f1": SHOWN}}, {}, True),
+        ({"resources": {"f0": SHOWN}}, {"refuse": NO}, True),
+        ({"resources": {"f0": HIDDEN}}, {}, False),
+        ({"resources": {"f0": {"limit": 1}}}, {}, False),
+        ({"resources": {"f0": {"show": "records", "limit": 0}}}, {}, False),
+        ({"refuse": NO}, {}, False),
+        ({"resources": {"f0": SHOWN}}, {"resources": {"f0": HIDDEN, "f1": SHOWN}}, False),
+    ],
+)
+async def test_ready_where_something_is_allowed_and_nothing_that_must_not_be(
+    allowed: dict[str, Any], denied: dict[str, Any], ready: bool
+) -> None:
+    bodies = [says(**allowed), says(**denied)]
+    async with standing_in(lambda nth: bodies[nth]) as (port, _), pdp(port) as client:
+        assert await client.ready() is ready
 
 
 async def test_gone_is_unavailable_at_once() -> None:
@@ -185,6 +213,17 @@ async def test_a_kept_alive_connection_that_was_closed_costs_one_more_try() -> N
     assert len(asked) == 5
 
 
+async def test_a_question_that_a_closing_connection_swallowed_is_asked_once_more() -> None:
+    bodies = [says(), b"", says(), b"", b""]
+    async with standing_in(lambda n: bodies[n], close=False) as (port, asked), pdp(port) as client:
+        await client.decide(ALLOWED)
+        await client.decide(ALLOWED)
+        assert len(asked) == 3
+        with pytest.raises(PolicyUnavailable):
+            await client.decide(ALLOWED)
+    assert len(asked) == 5
+
+
 async def test_an_older_policy_than_seen_is_refused() -> None:
     bodies = [says(serial=5), says(serial=4), says(serial=6)]
     async with standing_in(lambda n: bodies[n]) as (port, _), pdp(port) as client:
@@ -263,11 +302,72 @@ async def test_a_new_serial_ends_reuse_and_the_cache_is_bounded() -> None:
         assert len(asked) == 4
 
 
+async def test_room_is_made_by_what_counts_no_longer_and_then_by_what_was_used_longest_ago() -> (
+    None
+):
+    now, for_s = [0.0], [60]
+    known: dict[str, Decision] = {}
+    async with (
+        standing_in(lambda _: says(cache_s=for_s[0])) as (port, _),
+        pdp(port, max_cached=2, monotonic=lambda: now[0]) as client,
+    ):
+
+        async def kept(purpose: str) -> bool:
+            """Whether it is decided as before, and not anew."""
+            before = known.get(purpose)
+            known[purpose] = await client.decide(asks(purpose=purpose))
+            return known[purpose] is before
+
+        assert not await kept("A")
+        for_s[0] = 10
+        assert not await kept("B")
+        assert await kept("A")
+        assert await kept("B")
+        now[0], for_s[0] = 12.0, 60
+        assert not await kept("C")
+        assert await kept("A")  # B made room, though it was used after A
+        assert not await kept("D")
+        assert await kept("A")  # C made room
+        assert not await kept("C")
+
+
 async def test_the_cache_is_never_used_where_the_policy_does_not_say_so() -> None:
     async with standing_in(lambda _: says()) as (port, asked), pdp(port) as client:
         await client.decide(ALLOWED)
         await client.decide(ALLOWED)
     assert len(asked) == 2
+
+
+ACTION: dict[str, Any] = {
+    "version": 1,
+    "action": {"name": "casework"},
+    "subject": ALLOWED["subject"],
+    "context": ALLOWED["context"],
+    "casework": {"act": "myRequests"},
+}
+
+
+async def test_an_action_is_decided_by_the_rules_for_actions(port: int) -> None:
+    async with pdp(port) as client:
+        allowed = await client.terms(ACTION)
+        denied = await client.terms({**ACTION, "subject": DENIED["subject"]})
+    assert allowed.refuse is None
+    assert denied.refuse is not None
+    assert denied.refuse.rule.startswith("casework.")
+    assert client.serial == allowed.serial > 0
+
+
+async def test_an_action_is_asked_for_anew_each_time_and_of_no_older_policy() -> None:
+    def answer(nth: int) -> bytes:
+        said: dict[str, Any] = {"version": 1, "serial": (5, 5, 4)[nth], "allow": True, "terms": {}}
+        return json.dumps({"result": said}).encode()
+
+    async with standing_in(answer) as (port, asked), pdp(port) as client:
+        assert client.serial == 0
+        assert await client.terms(ACTION) == await client.terms(ACTION)
+        with pytest.raises(PolicyMisunderstood, match="older"):
+            await client.terms(ACTION)
+    assert len(asked) == 3
 
 
 async def test_closed_or_never_opened_is_unavailable(port: int) -> None:
