@@ -166,6 +166,34 @@ async def test_its_desk_is_told_of_each_use(place: Place) -> None:
     assert [(n.subject, n.desk) for n in told] == [("r-1", "eru-intel")]
 
 
+async def test_what_was_read_last_counts_though_it_was_read_at_the_same_moment(
+    place: Place,
+) -> None:
+    await place.release()
+    await place.standing.refresh()
+    assert await place.store.revoke("r-1", DESK, "IN_ERROR", NOW)
+    await place.standing.refresh()
+    assert place.fields() == []
+
+
+async def test_the_clock_tells_the_desk_on_call_of_a_notice_that_nobody_acknowledged(
+    place: Place,
+) -> None:
+    due = NOW + timedelta(minutes=15)
+    told = Notice(id="a-1", at=NOW, agency="ERU", desk="eru-intel", about=Told.SILENT_MATCH,
+                  subject="q-1", on_call="eru-duty", due_at=due)  # fmt: skip
+    await place.store.tell(told)
+    place.time.now = due - timedelta(microseconds=1)
+    await place.standing.tick()
+    assert [one.id for one in await place.store.notices_of("ERU", 10)] == ["a-1"]
+    for place.time.now in (due, due + timedelta(minutes=1)):
+        await place.standing.tick()
+    found = [one for one in await place.store.notices_of("ERU", 10) if one.id != "a-1"]
+    assert [(one.about, one.desk, one.subject) for one in found] == [
+        (Told.NOTICE_OVERDUE, "eru-duty", "a-1")
+    ]
+
+
 async def test_the_clock_escalates_and_reads(place: Place) -> None:
     await place.release("r-1")
     asked = await place.store.request("r-1")
