@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from connectors.registry import connector_class
-from deploy.policy.everything import parts
 from deploy.write_docs import SETTINGS, with_generated
 from gateway.catalogue.check import load_catalogue
+from gateway.catalogue.coordinates import parts
 from gateway.catalogue.mapping import Gallery
 from gateway.configuration import load
 from gateway.errors import GatewayError
