@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from connectors.spi import Secrets
+from connectors.spi import NO_SECRET, Secrets
 
 
 class Table:
@@ -150,7 +150,7 @@ class Table:
         try:
             return self._secrets.get(name)
         except KeyError:
-            self._tell(key, f"there is no secret named {name!r}")
+            self._tell(key, f"{NO_SECRET} named {name!r}")
             return ""
 
     def plain_or_secret(self, key: str) -> str:

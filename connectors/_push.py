@@ -28,6 +28,7 @@ from connectors.conditions import (
 from connectors.spi import SourceQuery, SourceTooBroad
 
 _MAX_REQUESTS = 50  # of one visit
+_ALIKE = (Op.EQ, Op.IN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,13 @@ def params_from(table: Table, key: str, name_key: str) -> tuple[Param, ...]:
         )
         entry.done()
     return tuple(found)
+
+
+def comparisons(params: Iterable[Param]) -> frozenset[tuple[str, Op]]:
+    """The comparisons that the service can be told; one value is a list of one, and back."""
+    found = {(param.column, param.op) for param in params}
+    alike = {(column, one) for column, op in found if op in _ALIKE for one in _ALIKE}
+    return frozenset(found | alike)
 
 
 def combinations_from(table: Table, params: Iterable[Param]) -> tuple[frozenset[str], ...]:
@@ -191,7 +199,7 @@ def _param_for(part: Condition, params: Sequence[Param], names: set[str]) -> Par
     if not isinstance(part, Compare):
         return None
     values = _values(part)
-    ops = (part.op,) if part.op not in (Op.EQ, Op.IN) else (part.op, Op.EQ, Op.IN)
+    ops = (part.op,) if part.op not in _ALIKE else (part.op, *_ALIKE)
     fitting = [
         param
         for op in ops

@@ -8,6 +8,7 @@ from typing import Self
 from connectors._config import Table
 from connectors._http import Client, client_for
 from connectors._listing import Listing, explain, listing_from, read, relation_of
+from connectors._push import comparisons
 from connectors.conditions import Condition, all_of
 from connectors.spi import (
     Ability,
@@ -35,7 +36,10 @@ class RestConnector:
         if all(listing.limit_param or listing.next for listing in listings):
             abilities |= Ability.LIMIT
         least = min((of.least for of in listings), default=0)
-        self._capability = Capability(abilities=abilities, max_keys=max_keys, min_criteria=least)
+        told = {name: comparisons(listing.params) for name, listing in relations.items()}
+        self._capability = Capability(
+            abilities=abilities, max_keys=max_keys, min_criteria=least, told=told
+        )
 
     @classmethod
     def from_config(cls, config: Mapping[str, object], secrets: Secrets) -> Self:

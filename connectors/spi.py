@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Protocol, Self
 
-from connectors.conditions import ALWAYS, Condition, Scalar
+from connectors.conditions import ALWAYS, Condition, Op, Scalar
 
 
 class Ability(Flag):
@@ -42,6 +42,8 @@ class Capability:
     abilities: Ability
     max_keys: int = 1000  # join keys per visit
     min_criteria: int = 0  # the fewest criteria that any of its relations answers to
+    # for each relation the (column, comparison) pairs that it can be told; None: of any column
+    told: Mapping[str, frozenset[tuple[str, Op]]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +129,10 @@ class SourceProtocolError(SourceError):
 
 class SourceTooBroad(SourceProtocolError):
     """The question has too few criteria for this source. Nothing was sent."""
+
+
+NO_SECRET = "there is no secret"  # noqa: S105 - none is here
+"""How a line of `Connector.from_config`'s ValueError begins that the table is not to blame for."""
 
 
 class Secrets(Protocol):

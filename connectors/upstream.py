@@ -19,7 +19,16 @@ from connectors._config import Table
 from connectors._http import Client, client_for
 from connectors._listing import Row, is_after, relation_of, rows_of, together
 from connectors._paths import bare_parts, reader
-from connectors._push import Param, Pushed, Request, params_from, push, spoken, too_broad
+from connectors._push import (
+    Param,
+    Pushed,
+    Request,
+    comparisons,
+    params_from,
+    push,
+    spoken,
+    too_broad,
+)
 from connectors.conditions import Condition, Scalar, all_of
 from connectors.spi import (
     Ability,
@@ -74,7 +83,10 @@ class UpstreamConnector:
         if all(root.first_arg for root in roots.values()):
             abilities |= Ability.LIMIT
         least = min((1 if of.alone else of.min_criteria for of in roots.values()), default=0)
-        self._capability = Capability(abilities=abilities, max_keys=max_keys, min_criteria=least)
+        told = {name: comparisons(root.args) for name, root in roots.items()}
+        self._capability = Capability(
+            abilities=abilities, max_keys=max_keys, min_criteria=least, told=told
+        )
 
     @classmethod
     def from_config(cls, config: Mapping[str, object], secrets: Secrets) -> Self:

@@ -16,7 +16,7 @@ from connectors._config import Table
 from connectors._http import Client, client_for
 from connectors._listing import Listing, explain, listing_from, picker, read, relation_of, within
 from connectors._paths import bare_parts, reader
-from connectors._push import spoken
+from connectors._push import comparisons, spoken
 from connectors.conditions import (
     NEVER,
     And,
@@ -75,7 +75,15 @@ class VectorConnector:
         if sparse and all(of.fields_param for of in searches.values()):
             abilities |= Ability.PROJECT
         least = min((of.least for of in listings.values()), default=0)
-        self._capability = Capability(abilities=abilities, max_keys=max_keys, min_criteria=least)
+        told = {
+            name: comparisons(listing.params).union(
+                searches[name].filters if name in searches else ()
+            )
+            for name, listing in listings.items()
+        }
+        self._capability = Capability(
+            abilities=abilities, max_keys=max_keys, min_criteria=least, told=told
+        )
 
     @classmethod
     def from_config(cls, config: Mapping[str, object], secrets: Secrets) -> Self:

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from connectors.conditions import ALWAYS, all_of
+from connectors.conditions import ALWAYS, Condition, all_of
 from connectors.registry import connector_class
 from connectors.spi import (
+    NO_SECRET,
     Connector,
     Health,
     Secrets,
@@ -22,7 +23,7 @@ from connectors.spi import (
     SourceQuery,
     SourceTooBroad,
 )
-from gateway.catalogue.askable import asked_of, guards, unaskable
+from gateway.catalogue.askable import asked_of, element_guards, guards, unaskable, untold
 from gateway.catalogue.mapping import Catalogue, EntityMapping, Source, declared_catalogue
 from gateway.catalogue.trial import Place, Spelling, Told, lacking, places_of, unread
 from gateway.catalogue.vocabulary import Vocabulary
@@ -99,7 +100,7 @@ def connections(
             kind = connector_class(source.connector)
             made[source.id] = kind.from_config(source.connection, secrets)
         except KeyError as error:
-            text = f"there is no secret {error.args[0]!r}: set it in the environment or a file"
+            text = f"{NO_SECRET} {error.args[0]!r}: set it in the environment or a file"
             faults.append(Fault(file=source.file, key="connection", text=text))
         except ValueError as error:
             faults.extend(_told(source.file, line) for line in str(error).splitlines())
@@ -112,6 +113,19 @@ def _told(file: str, line: str) -> Fault:
     if not (key.startswith("connection") and text):
         key, text = "connection", line
     return Fault(file=file, key=key, text=text)
+
+
+class _NoSecrets:
+    """A machine that knows no secret, as the one where files are only written."""
+
+    def get(self, name: str) -> str:
+        raise KeyError(name)
+
+
+def check_connections(catalogue: Catalogue) -> tuple[Fault, ...]:
+    """What is wrong in `[connection]` tables, as far as that can be told without secrets."""
+    _, faults = connections(catalogue, _NoSecrets())
+    return tuple(fault for fault in faults if not fault.text.startswith(NO_SECRET))
 
 
 def check_questions(catalogue: Catalogue) -> tuple[Fault, ...]:
@@ -148,7 +162,10 @@ async def _check_source(
         text = f"the source does not answer: {health.detail}"
         return [Fault(file=source.file, key="connection", text=text)]
     told: list[Told] = []
+    asked, offers = asked_of(vocabulary, alone=source.entities), connector.capabilities.told
     for entity in source.entities.values():
+        if offers is not None:
+            told += untold(entity, vocabulary, asked, offers.get(entity.relation, frozenset()))
         told += _unguarded(entity, vocabulary, connector)
         for place in places_of(entity, vocabulary):
             found = list(lacking(place, health.relations)) if health.relations is not None else []
@@ -159,25 +176,26 @@ async def _check_source(
 def _unguarded(
     mapping: EntityMapping, vocabulary: Vocabulary, connector: Connector
 ) -> Iterator[Told]:
-    """Each field of the guard that the conversion can ask for, and the source cannot be asked."""
-    if mapping.over_read:
-        return
-    for name, condition in guards(mapping, vocabulary).items():
-        if condition is None:
-            continue
+    """Each field of a guard that the conversion can ask for, and the source cannot be asked."""
+
+    def applies(relation: str, key: str, guard: Condition | None) -> bool:
         query = SourceQuery(
             query_id="check-config",
-            relation=mapping.relation,
-            columns=mapping.key.columns,
-            key=mapping.key.columns[0],
-            guard=condition,
+            relation=relation,
+            columns=(key,),
+            key=key,
+            guard=guard or ALWAYS,  # what cannot be asked for at all is told of the files
         )
-        if connector.residual(query) != ALWAYS:
-            at = f"entity.{mapping.entity}.columns.{name}"
-            yield (
-                at,
-                "every guard rests on it and the source cannot apply it; nothing would be shown",
-            )
+        return connector.residual(query) == ALWAYS
+
+    if not mapping.over_read:
+        for name, guard in guards(mapping, vocabulary).items():
+            if not applies(mapping.relation, mapping.key.columns[0], guard):
+                text = "every guard rests on it and the source cannot apply it"
+                yield f"entity.{mapping.entity}.columns.{name}", f"{text}; nothing would be shown"
+    for at, entry, guard in element_guards(mapping, vocabulary):
+        if entry.relation and not applies(entry.relation, entry.key, guard):
+            yield at, "rules choose elements by it and the source cannot; none would be shown"
 
 
 async def _try(source: Source, place: Place, faulted: set[str], connector: Connector) -> list[Told]:

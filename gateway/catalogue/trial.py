@@ -26,6 +26,7 @@ class Spelling:
     """One field at one place: its key in the file, how it is read, the elements it is read from."""
 
     at: str
+    path: str  # of the entity: "sex", "addresses.location.postcode"
     owner: str  # the entity or component whose field it is
     name: str
     codec: Codec
@@ -59,6 +60,7 @@ def places_of(mapping: EntityMapping, vocabulary: Vocabulary) -> tuple[Place, ..
     own = [
         Spelling(
             at=f"{at}.columns.{name}",
+            path=name,
             owner=mapping.entity,
             name=name,
             codec=codec,
@@ -68,7 +70,7 @@ def places_of(mapping: EntityMapping, vocabulary: Vocabulary) -> tuple[Place, ..
     ]
     children: list[Place] = []
     for part, entry in ((part, e) for part, entries in mapping.parts.items() for e in entries):
-        found = list(_element(entry, fields[part].type.name, vocabulary))
+        found = list(_element(part, entry, fields[part].type.name, vocabulary))
         if entry.relation is None:
             own += found
             continue
@@ -94,12 +96,13 @@ def places_of(mapping: EntityMapping, vocabulary: Vocabulary) -> tuple[Place, ..
     return record, *children
 
 
-def _element(entry: Entry, component: str, vocabulary: Vocabulary) -> Iterator[Spelling]:
+def _element(part: str, entry: Entry, component: str, vocabulary: Vocabulary) -> Iterator[Spelling]:
     for dotted, codec in entry.columns.items():
         owner, (*way, name) = component, dotted.split(".")
         for step in way:
             owner = vocabulary.components[owner].fields[step].type.name
-        yield Spelling(at=f"{entry.at}.{dotted}", owner=owner, name=name, codec=codec, entry=entry)
+        at, path = f"{entry.at}.{dotted}", f"{part}.{dotted}"
+        yield Spelling(at=at, path=path, owner=owner, name=name, codec=codec, entry=entry)
 
 
 def _only(at: str, only: Condition) -> Iterator[Told]:

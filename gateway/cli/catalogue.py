@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gateway.app import canary_questions, unknown_coordinates
 from gateway.catalogue.check import (
+    check_connections,
     check_questions,
     check_sources,
     connections,
@@ -70,12 +71,14 @@ def _check(given: argparse.Namespace) -> int:
         if not in_files and settings is not None and given.config is not None:
             in_files += unknown_coordinates(settings, catalogue.vocabulary)
             in_files += _canaries(settings, catalogue)
+        in_files += check_connections(catalogue)
         if not in_files:
             build_schema(catalogue.vocabulary)
             held = sum(len(source.entities) for source in catalogue.sources.values())
             print(f"{len(catalogue.sources)} sources map {held} entities; the files are in order.")
         if not given.offline:
-            in_sources = _tried(catalogue, settings)
+            tried = _tried(catalogue, settings)
+            in_sources = tuple(fault for fault in tried if fault not in in_files)
     for fault in (*in_files, *in_sources):
         print(fault, file=sys.stderr)
     if in_files or in_sources:

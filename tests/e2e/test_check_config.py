@@ -80,6 +80,15 @@ async def test_a_service_that_wants_criteria_is_tried_too(demo: Demo, copy: Path
     assert all(part in told[key] for key, part in said.items())
 
 
+async def test_a_search_word_that_a_service_does_not_know_is_told(demo: Demo, copy: Path) -> None:
+    change(copy, "bid", 'postcode = { column = "site.postcode", ask = false }',
+           'postcode = "site.postcode"')  # fmt: skip
+    faults = await check_sources(load_catalogue(copy), demo.started.gate.sources)
+    (fault,) = [f for f in faults if f.file == "sources/bid.toml"]
+    assert fault.key == "entity.Encounter.columns.where.postcode"
+    assert "no parameter" in fault.text
+
+
 async def test_an_unmapped_code_is_told(demo: Demo, copy: Path) -> None:
     change(copy, "eru", 'A = "HIGH", B = "MEDIUM", C = "LOW"', 'A = "HIGH", B = "MEDIUM"')
     faults = await check_sources(load_catalogue(copy), demo.started.gate.sources)
@@ -127,8 +136,12 @@ def test_the_command(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check-config", "--offline", "--catalogue", str(copy)]) == 0
     assert "in order" in capsys.readouterr().out
     change(copy, "eru", "version = 1", "version = 3")
+    change(copy, "bid", "page_size = 50", 'page_size = "many"')
     assert main(["check-config", "--offline", "--catalogue", str(copy)]) == 2
-    assert "sources/eru.toml: version" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "sources/eru.toml: version" in told
+    assert "sources/bid.toml: connection.page_size" in told
+    assert told.endswith("2 faults.\n")  # that no secret is here is no fault of a file
 
 
 async def test_the_command_tries_every_source_whatever_is_wrong_elsewhere(

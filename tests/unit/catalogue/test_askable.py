@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -13,16 +14,19 @@ from gateway.catalogue.askable import asked_of, unaskable
 from gateway.catalogue.check import check_questions, load_catalogue
 from gateway.catalogue.conversions import codec
 from gateway.catalogue.mapping import read_catalogue
+from gateway.model import EMPTY
 from tests.unit.query.world import ROOT
 
 REAL = load_catalogue(ROOT / "deploy" / "catalogue")
 
 
-def told(name: str, *, over_read: bool = False, **columns: Any) -> Mapping[str, str]:
+def told(
+    name: str, *, over_read: bool = False, parts: Mapping[str, Any] = EMPTY, **columns: Any
+) -> Mapping[str, str]:
     """What is said of a source that holds one entity, and of its header `columns` alone."""
     data = {
         "version": 1, "id": "s", "agency": "S", "connector": "sql", "over_read": over_read,
-        "entity": {name: {"relation": "r", "columns": columns}},
+        "entity": {name: {"relation": "r", "columns": columns, "parts": dict(parts)}},
     }  # fmt: skip
     header = {key: {"unheld": True} for key in REAL.vocabulary.header} | {"native_key": "id"}
     held = read_catalogue(REAL.vocabulary, [("s.toml", {**data, "header": header})])
@@ -63,6 +67,56 @@ def test_a_guard_that_the_conversion_cannot_ask_for_shows_nothing() -> None:
     assert told("Incident", over_read=True, retention=loose) == {}
     listed = {"column": "ret", "values": {"A": "CURRENT", "B": "DISPOSE"}}
     assert told("Incident", retention=listed) == {}
+
+
+LOOSE = {"column": "k", "values": {"W": "WANTED"}, "other": "BAIL"}
+LISTED = {"column": "k", "values": {"W": "WANTED"}}
+CHILD = {"relation": "a", "by": "p"}
+
+
+@pytest.mark.parametrize(
+    ("alert", "faulty"),
+    [
+        ({**CHILD, "discreet": {"column": "d", "values": {"Y": True}, "other": False}}, True),
+        ({**CHILD, "discreet": {"column": "d", "values": {"Y": True, "N": False}}}, False),
+        (
+            {**CHILD, "discreet": {"constant": False}, "kind": LOOSE},
+            False,
+        ),  # no rule on alerts' kind
+        ({"discreet": "d"}, True),  # in the record's own row
+        ({"discreet": {"constant": False}, "kind": LISTED}, False),
+    ],
+    ids=["loose", "listed", "no rule", "own row", "the same of all"],
+)
+def test_a_source_can_be_asked_for_the_elements_that_rules_choose(
+    alert: Mapping[str, Any], faulty: bool
+) -> None:
+    found = told("Person", parts={"alerts": alert})
+    assert set(found) == ({"entity.Person.parts.alerts.0.discreet"} if faulty else set())
+    assert told("Person", parts={"alerts": {**alert, "over_read": True}}) == {}
+
+
+def test_rules_choose_elements_by_the_fields_that_are_marked_so() -> None:
+    tables = ROOT / "policies/tables"
+    matrix = json.loads((tables / "matrix/data.json").read_text("utf-8"))
+    outcomes = json.loads((tables / "outcomes/data.json").read_text("utf-8"))
+    words = REAL.vocabulary
+    chosen = set()
+    for place, columns in matrix.items():
+        entity, _, path = place.partition(".")
+        type_ = words.field_at(entity, path).type.name if path else entity
+        for word in re.findall(r"[a-z]\w+", json.dumps([*columns.values()])):
+            if type_ in words.components and word in outcomes:
+                ways = [outcomes[word], outcomes.get(outcomes[word].get("otherwise"), {})]
+                chosen |= {(type_, field) for way in ways for field in way.get("only", ())}
+    chosen -= {("ImageRef", "match_band")}
+    marked = {
+        (name, field.name)
+        for name, component in words.components.items()
+        for field in component.fields.values()
+        if field.guard
+    }
+    assert marked == chosen
 
 
 def test_the_guard_rests_on_the_fields_that_are_marked_so() -> None:

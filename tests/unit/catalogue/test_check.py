@@ -23,7 +23,7 @@ from connectors.spi import (
     SourceTooBroad,
     SourceUnavailable,
 )
-from gateway.catalogue.check import check_sources, connect, load_catalogue
+from gateway.catalogue.check import check_connections, check_sources, connect, load_catalogue
 from gateway.catalogue.mapping import Catalogue, read_catalogue
 from gateway.errors import ConfigError, Fault
 from tests.unit.query.world import EAST, HEADER, ROOT, vocabulary
@@ -128,6 +128,28 @@ def test_connections_that_cannot_be_made_are_named_together() -> None:
     assert "'B_URL'" in caught.value.faults[1].text
 
 
+def test_a_connections_table_is_read_without_its_secrets() -> None:
+    """What is wrong in the file is told; that a secret is not on this machine is not."""
+    assert check_connections(load_catalogue(REAL)) == ()
+    listing = {"path": "/p", "params": [{"column": "a", "op": "like", "param": "a"}]}
+    rest = {"base_url_secret": "B_URL", "page_size": "many", "relations": {"r": listing}}
+    tables = {"rest": {**rest, "oauth": {"scope": "s"}}, "sql": {"colour": "red"}}
+    sources = [
+        (f"{kind}.toml", {**EAST, "id": kind, "connector": kind, "connection": table})
+        for kind, table in tables.items()
+    ]
+    found = check_connections(read_catalogue(vocabulary(), sources))
+    assert {(fault.file, fault.key) for fault in found} == {
+        ("rest.toml", "connection.page_size"),
+        ("rest.toml", "connection.oauth.token_url"),
+        ("rest.toml", "connection.oauth.client_id_secret"),
+        ("rest.toml", "connection.oauth.client_secret_secret"),
+        ("rest.toml", "connection.relations.r.params[0].op"),
+        ("sql.toml", "connection.url"),
+        ("sql.toml", "connection.colour"),
+    }
+
+
 # --- trying --------------------------------------------------------------------------------------
 
 
@@ -142,6 +164,7 @@ class FakeConnector:
     wants: Condition = ALWAYS  # the only question that it answers
     empty: bool = False
     deaf: str = ""  # a column that it cannot filter by
+    told: Mapping[str, frozenset[tuple[str, Op]]] | None = None  # what it has parameters for
 
     @classmethod
     def from_config(cls, config: Mapping[str, object], secrets: Secrets) -> Self:
@@ -149,7 +172,7 @@ class FakeConnector:
 
     @property
     def capabilities(self) -> Capability:
-        return Capability(abilities=Ability.PROJECT)
+        return Capability(abilities=Ability.PROJECT, told=self.told)
 
     def residual(self, query: SourceQuery) -> Condition:
         return query.guard if self.deaf in fields_of(query.guard) else ALWAYS
@@ -299,3 +322,29 @@ async def test_a_source_that_cannot_apply_the_guard_is_named() -> None:
     assert fault.key == "entity.Person.columns.silent"
     assert "guard" in fault.text
     assert await tried(FakeConnector(WHOLE, row, deaf="silent"), small(over_read=True)) == ()
+
+
+async def test_a_source_that_cannot_choose_elements_by_a_rule_is_named() -> None:
+    alert = {"relation": "alert", "by": "person", "discreet": "disc"}
+    row = {"id": "p1", "dob": "19910417", "hnd": "P", "silent": 0}
+    held = {"parts": {"alerts": alert}}
+    whole = relations(person="id dob sur gone hnd silent", alert="person disc")
+    found = await tried(FakeConnector(whole, row, deaf="disc"), small(**held))
+    assert "entity.Person.parts.alerts.0.discreet" in {fault.key for fault in found}
+    agreed = {"parts": {"alerts": {**alert, "over_read": True}}}
+    found = await tried(FakeConnector(whole, row, deaf="disc"), small(**agreed))
+    assert "cannot" not in " ".join(fault.text for fault in found)
+
+
+async def test_a_filter_that_a_service_has_no_parameter_for_is_named() -> None:
+    row = {"id": "p1", "dob": "19910417", "hnd": "P", "silent": 0}
+    nothing: frozenset[tuple[str, Op]] = frozenset()
+    (fault,) = await tried(FakeConnector(WHOLE, row, told={"person": nothing}))
+    assert fault.key == "entity.Person.columns.date_of_birth"
+    assert "no parameter" in fault.text
+    born = frozenset(("dob", op) for op in Op)
+    assert await tried(FakeConnector(WHOLE, row, told={"person": born})) == ()
+    (fault,) = await tried(FakeConnector(WHOLE, row, told={}))  # nor the relation itself
+    assert fault.key == "entity.Person.columns.date_of_birth"
+    said = {"date_of_birth": {"column": "dob", "format": "%Y%m%d", "ask": False}}
+    assert await tried(FakeConnector(WHOLE, row, told={}), small(columns=said)) == ()

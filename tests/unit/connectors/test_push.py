@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from connectors._push import Param, Pushed, push, spoken
+from connectors._push import Param, Pushed, comparisons, push, spoken
 from connectors.conditions import ALWAYS, NEVER, And, Compare, Condition, IsNull, Op, Or, Scalar
 from connectors.spi import SourceQuery
 
@@ -147,3 +147,11 @@ def test_values_as_text() -> None:
     assert [spoken(v) for v in ("a", 1, True, False, date(2025, 1, 2))] == [
         "a", "1", "true", "false", "2025-01-02",
     ]  # fmt: skip
+
+
+def test_what_a_service_can_be_told_counts_one_value_and_a_list_of_one_alike() -> None:
+    params = (
+        Param(column="a", op=Op.IN, name="a", many=True, most=2),
+        Param(column="b", op=Op.GTE, name="from", exact=False),
+    )
+    assert comparisons(params) == {("a", Op.EQ), ("a", Op.IN), ("b", Op.GTE)}
