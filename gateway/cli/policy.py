@@ -33,6 +33,7 @@ from gateway.errors import Refused
 from gateway.model import (
     CLEAR,
     SILENT,
+    Beside,
     Case,
     Decision,
     Fetch,
@@ -53,6 +54,7 @@ from gateway.policy.obligations import OBLIGATIONS
 from gateway.query.reading import told_parts
 
 _ACTIONS: Final = {"call": "call", "refer": "refer to", "requestRelease": "request release from"}
+_SETTINGS: Final = "policies/tables/switches/data.json, firewall_settings"
 _SHOWN: Final = {
     None: "withheld",
     Show.SILENT: "silent, as if nothing were held",
@@ -226,6 +228,7 @@ class Finding:
     held_back: bool  # the rules show it and the gateway does not, as more would be told by it
     found: Sequence[tuple[str, Sequence[str | int]]]  # files, and the way to the key in each
     note: Note
+    beside: Beside | None  # records that are not shown, of which a hit is told
 
     def sentence(self, desks: Mapping[str, Any]) -> str:
         grant = self.grant
@@ -236,7 +239,8 @@ class Finding:
         found = "; ".join(f"policies/{file}, {' / '.join(map(str, at))}" for file, at in self.found)
         rule = f" (rule {self.note.rule})" if self.note.rule else ""
         next_ = _next(self.note, desks)
-        return f"{self.place.said} is {self._shown()}{where}; decided by {found}{rule}{next_}."
+        said = f"{self.place.said} is {self._shown()}{where}; decided by {found}{rule}{next_}."
+        return said if self.beside is None else f"{said} {_besides(self.beside, desks)}"
 
     def _shown(self) -> str:
         if self.refused:
@@ -288,6 +292,7 @@ def _finding(
         held_back=allowed and place.field not in grant.read,
         found=told["sources"][at][place.field if path == place.path else ""],
         note=decision.refuse or _note_of(ruling, grant, place.field),
+        beside=decision.rulings.get(fetch.id, Ruling()).beside,
     )
 
 
@@ -345,6 +350,14 @@ def _as(manner: str | None) -> str:
         return "withheld"
     plain = {CLEAR: "shown in clear", SILENT: "silent", "HIT_ONLY": "a hit"}
     return plain.get(manner, f"masked by {manner}")
+
+
+def _besides(told: Beside, desks: Mapping[str, Any]) -> str:
+    """What is told of records that are not among those shown."""
+    return (
+        f"Besides, there is a hit, and nothing else, where {words(told.rows)}; decided by "
+        f"{_SETTINGS} (rule {told.note.rule}){_next(told.note, desks)}."
+    )
 
 
 def _next(note: Note, desks: Mapping[str, Any]) -> str:

@@ -167,6 +167,43 @@ def test_whatever_is_asked_is_explained(capsys: pytest.CaptureFixture[str], code
             assert row_and_word_agree(said)
 
 
+def test_records_of_which_only_a_hit_is_told_are_explained_too(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """By a lowered firewall: as deployed nothing is told of victims' records."""
+
+    def lowered(switches: dict[str, Any]) -> None:
+        switches.update(firewall="protocol", firewall_lowered_by=["protocol"])
+
+    policies = changed(tmp_path / "policies", switches=lowered)
+    cell = "IE Person.sex IMMIGRATION_CONTROL --agency NMC"
+    [said] = asked(capsys, cell).splitlines()
+    [besides] = asked(capsys, f"{cell} --policies {policies}").splitlines()
+    assert "Besides" not in said
+    assert besides.startswith(said)
+    told = besides.removeprefix(said)
+    assert told.startswith(" Besides, there is a hit, and nothing else, where ")
+    assert "victim is true" in told
+    assert (
+        "decided by policies/tables/switches/data.json, firewall_settings (rule Person:firewall"
+        in told
+    )
+    assert "; next: call the Public protection desk (24 h), " in told
+
+
+def test_a_silent_cell_that_a_crime_purpose_lifts_names_the_switch(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def silent(matrix: dict[str, Any]) -> None:
+        matrix["Person.safeguarding"]["response_officer"]["APPREHEND"] = "silent"
+
+    policies = changed(tmp_path / "policies", matrix=silent)
+    cell = f"RO Person.safeguarding.kind APPREHEND --agency SCP --policies {policies}"
+    said = asked(capsys, cell)
+    assert "is a hit, only that something is held; decided by " in said
+    assert "policies/tables/switches/data.json, firewall_told / Person.safeguarding; " in said
+
+
 def test_the_change_that_the_documentation_walks_through(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
