@@ -8,13 +8,25 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateway.errors import PolicyMisunderstood, PolicyUnavailable
-from gateway.model import CLEAR, Decision, Show
+from gateway.model import (
+    CLEAR,
+    Decision,
+    Fetch,
+    Justification,
+    Part,
+    Plan,
+    Show,
+    Subject,
+    Use,
+)
+from gateway.policy.contract import question
 from gateway.policy.pdp import Pdp, canaries
 from tests.opa import POLICIES, free_port, opa
 
@@ -91,6 +103,31 @@ async def test_a_real_decision_is_read(port: int) -> None:
     assert denied.refuse is not None
     assert denied.refuse.rule == "refuse.purpose"
     assert client.serial == allowed.serial > 0
+
+
+def test_the_canaries_are_an_ordinary_officers_question_and_one_of_nobody() -> None:
+    at = datetime(2025, 1, 1, tzinfo=UTC)
+    subject = Subject(
+        issuer="canary",
+        id="canary",
+        agency="NMC",
+        roles=("response_officer",),
+        clearance="OS",
+        training=(),
+        app="canary",
+        token_id="t",  # noqa: S106  # an identifier
+        attributes_as_at=at,
+        on_duty=True,
+    )
+    why = Justification(
+        purpose="OFFICER_SAFETY", reason_code="R02", reason_text="words", incident_ref="an incident"
+    )
+    uses = frozenset({(Use.FILTER, "vrm")})
+    part = Part(path="", type="Vehicle", reads=frozenset({"make"}), uses=uses)
+    plan = Plan(fetches=(Fetch(id="f0", source="nmc", entity="Vehicle", parts=(part,), limit=1),))
+    asked = question(plan, subject, why, agencies={"nmc": "NMC"}, now=at, query_id="canary")
+    assert asked == ALLOWED
+    assert {**ALLOWED, "subject": {**ALLOWED["subject"], "roles": []}} == DENIED
 
 
 async def test_ready_with_the_deployed_policies(port: int) -> None:
