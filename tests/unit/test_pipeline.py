@@ -40,7 +40,7 @@ from gateway.errors import (
 )
 from gateway.identity import Identity
 from gateway.metrics import Metrics
-from gateway.model import Decision, Note, Obligation, Request, Ruling, Show, Subject
+from gateway.model import Decision, Note, Obligation, Request, Ruling, Show, Subject, Use
 from gateway.pipeline import Gate, Probes, answer, refuse
 from gateway.policy.pdp import Pdp
 from gateway.query.breaker import Breakers
@@ -54,7 +54,7 @@ SHOWN = Ruling(
     show=Show.RECORDS,
     limit=5,
     rows=ALWAYS,
-    uses=world.planned(SEARCH).fetches[0].part("").uses,
+    uses=world.planned(SEARCH).fetches[0].part("").uses | {(Use.SORT, "native_key")},
     whole="CLEAR",
     read=CLEAR,
 )

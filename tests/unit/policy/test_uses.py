@@ -39,6 +39,8 @@ WAITING: Final = {
     # links that no agency here holds both ends of
     ("Contact", "link", "value"), ("ContactPoint", "link", "value"),
     ("DeviceSeen", "link", "phone"), ("Vehicle", "link", "keeper_key"),
+    # a document's holder and its machine-readable lines, which no agency here holds
+    ("DocumentSeen", "reveal", "documents"),
 }  # fmt: skip
 
 
