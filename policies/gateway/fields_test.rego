@@ -361,3 +361,54 @@ test_a_word_that_only_a_field_of_its_own_may_have_denies_all_the_others if {
 		with data.tables.matrix.Vehicle.response_officer as {"*": "ladder"}
 	decision.resources.f0.read == {}
 }
+
+# --- deconfliction, before its root comes: how two operations that meet are told of each other ---
+
+operation(agency) := q.fetch(agency, "Operation", ["deconfliction_mode", "contact", "name"], {})
+
+by_mode := [
+	{"when": lib.only({"deconfliction_mode": ["MUTUAL", "ASKER_ONLY"]}), "as": "CLEAR"},
+	{"when": lib.only({}), "as": "HIT_ONLY"},
+]
+
+test_who_plans_a_warrant_learns_whom_to_call_and_nothing_of_the_operation if {
+	every role, asked in {
+		"response_officer": ["NMC", "APPREHEND"],
+		"sergeant": ["NMC", "APPREHEND"],
+		"immigration_enforcement": ["BID", "BORDER_SECURITY"],
+	} {
+		told := ruling(role, asked[0], asked[1], operation("NCB"), "f0")
+		told.show == "hit"
+		told.read == {}
+		told.notes[""].desk == "ncb-intel"
+		told.notes[""].action == "call"
+		lib.only({"deconfliction_mode": ["MUTUAL", "ASKER_ONLY", "DESK_ONLY"]}).value[0] in told.rows.value
+	}
+	behind := ruling("immigration_enforcement", "BID", "IMMIGRATION_CONTROL", operation("NCB"), "f0")
+	behind == {"show": "silent"}
+}
+
+test_an_analyst_is_told_of_a_clash_by_its_mode_and_never_its_name if {
+	told := ruling("rocu_analyst", "ERU", "DECONFLICTION", operation("NCB"), "f0")
+	told.read == {"deconfliction_mode": by_mode, "contact": by_mode}
+}
+
+test_the_bureau_sees_its_own_operations_whole_and_others_by_their_mode if {
+	own := ruling("bureau_officer", "NCB", "DECONFLICTION", operation("NCB"), "f0")
+	own.read == {"deconfliction_mode": "CLEAR", "contact": "CLEAR", "name": "CLEAR"}
+	others := ruling("bureau_officer", "NCB", "DECONFLICTION", operation("ERU"), "f0")
+	others.read == {"deconfliction_mode": by_mode, "contact": by_mode}
+}
+
+test_of_an_operation_that_stays_silent_its_owner_is_told if {
+	decision := gateway.decision with input as q.asked("rocu_analyst", "ERU", "DECONFLICTION", operation("NCB"))
+	some told in decision.obligations
+	told.type == "notify_owner"
+	told.attributes.agency == "NCB"
+	told.attributes.resource == "f0"
+	lib.eq("silent", true) in told.attributes.rows.value
+}
+
+test_under_deconfliction_nothing_else_is_reached if {
+	not ruling("rocu_analyst", "ERU", "DECONFLICTION", q.fetch("NCB", "Person", ["sex"], {}), "f0").show
+}

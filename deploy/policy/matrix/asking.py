@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,16 @@ from deploy.demo.personas import PERSONAS
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.schema import build_schema
 from gateway.cli.common import at_work
-from gateway.model import Justification, Plan, Request, Subject
+from gateway.model import (
+    Fetch,
+    Justification,
+    Part,
+    Plan,
+    Request,
+    RootPlan,
+    Selection,
+    Subject,
+)
 from gateway.policy.contract import question
 from gateway.query.operation import Parser, parse_request
 from gateway.query.plan import Planner
@@ -27,6 +36,16 @@ _QUERY_ID: Final = "01900000-0000-7000-8000-000000000000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToCome:
+    """What a root that is no field yet would touch: its cells are decided before it is."""
+
+    root: str
+    entity: str
+    fields: tuple[str, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Officers:
     """One document of officers' work, and what is asked with it."""
 
@@ -36,6 +55,7 @@ class Officers:
     document: str
     variables: Mapping[str, Any]
     lacking: str = ""
+    to_come: ToCome | None = None
 
 
 def officers_questions() -> Iterator[Officers]:
@@ -48,7 +68,17 @@ def officers_questions() -> Iterator[Officers]:
             document=(HERE / "questions" / f"{name}.graphql").read_text("utf-8"),
             variables=row.get("variables", {}),
             lacking=row.get("lacking", ""),
+            to_come=_to_come(row["to_come"]) if "to_come" in row else None,
         )
+
+
+def _to_come(row: Mapping[str, Any]) -> ToCome:
+    return ToCome(
+        root=row["root"],
+        entity=row["entity"],
+        fields=tuple(row["fields"]),
+        sources=tuple(row["sources"]),
+    )
 
 
 @dataclass(frozen=True)
@@ -82,7 +112,8 @@ class Desk:
             },
             justification={"purpose": "OFFICER_SAFETY", "reasonCode": asked.reason},
         )
-        return self._planner.plan_for(parse_request(request, self._parser), subject, NOW)
+        plan = self._planner.plan_for(parse_request(request, self._parser), subject, NOW)
+        return plan if asked.to_come is None else with_root(plan, asked.to_come)
 
     def _sealed(self, given: Any, subject: Subject) -> Any:
         """A variable, or the ref of a record as the asker's agency would have been given it."""
@@ -108,3 +139,28 @@ class Desk:
             now=NOW,
             query_id=_QUERY_ID,
         )
+
+
+def with_root(plan: Plan, to_come: ToCome) -> Plan:
+    """The plan with one more root, of visits that read these fields and nothing else."""
+    selections = tuple(Selection(key=name, name=name) for name in to_come.fields)
+    own = Part(path="", type=to_come.entity, reads=frozenset({"ref", *to_come.fields}))
+    made = tuple(
+        Fetch(
+            id=f"f{number}",
+            source=source,
+            entity=to_come.entity,
+            parts=(own,),
+            selections=selections,
+            root=to_come.root,
+            path=to_come.root,
+        )
+        for number, source in enumerate(to_come.sources, start=len(plan.visits))
+    )
+    root = RootPlan(
+        key=to_come.root,
+        name=to_come.root,
+        selection=Selection(key=to_come.root, name=to_come.root, selections=selections),
+        fetches=tuple(fetch.id for fetch in made),
+    )
+    return replace(plan, roots=(*plan.roots, root), fetches=(*plan.fetches, *made), structure=None)
