@@ -60,10 +60,12 @@ class Duties:
             digest = self._digest(operation)
             if not await self.store.use_countersignature(officer, digest, now):
                 raise await self._wants(request, subject, operation, agreed)
-        for kind in _kinds(agreed, "record_outcome"):
-            owed = OwedOutcome(operation=request.id, officer=officer, kind=kind, at=now)
-            if not await self.store.owe(owed):
-                raise _owes(None)
+        owed = [
+            OwedOutcome(operation=request.id, officer=officer, kind=kind, at=now)
+            for kind in _kinds(agreed, "record_outcome")
+        ]
+        if owed and not await self.store.owe(*owed):
+            raise _owes(None)
         if alarms := alarms_of(agreed.obligations):
             await self.store.tell(*(self._alarm(request, officer, alarm) for alarm in alarms))
 

@@ -198,8 +198,8 @@ def fault(text: str) -> ConfigError:
 
 
 async def changed(connection: AsyncConnection, change: UpdateBase) -> bool:
-    """Whether it found its row as it expected it."""
-    return (await connection.execute(change)).rowcount == 1
+    """Whether it found its rows as it expected them."""
+    return (await connection.execute(change)).rowcount > 0
 
 
 def first_of(found: Sequence[_T]) -> _T | None:

@@ -18,11 +18,15 @@ class Owing(Database):
 
     # --- outcomes owed ---
 
-    async def owe(self, owed: OwedOutcome) -> bool:
-        """Whether it is owed now; false where another of its kind still is."""
-        put = self._insert(outcomes).values(rows.flat(owed, "officer"))
+    async def owe(self, *owed: OwedOutcome) -> bool:
+        """Whether all are owed now; false, and none is, where another of a kind still is."""
         async with self._writing() as connection:
-            return await changed(connection, put.on_conflict_do_nothing())
+            for one in owed:
+                put = self._insert(outcomes).values(rows.flat(one, "officer"))
+                if not await changed(connection, put.on_conflict_do_nothing()):
+                    await connection.rollback()
+                    return False
+        return True
 
     async def owed(self, officer: Officer, kind: str) -> tuple[OwedOutcome, ...]:
         """The searches of a kind of which an officer has not yet said what came of them."""
@@ -37,7 +41,8 @@ class Owing(Database):
     async def record_outcome(
         self, operation: str, officer: Officer, outcome: str, at: datetime
     ) -> OwedOutcome | None:
-        """What is now recorded; None where nothing is owed by this officer for this search."""
+        """What is now recorded, of every kind that the search was; None where nothing is owed by
+        this officer for it."""
         where = and_(
             outcomes.c.operation == operation, rows.is_officer(outcomes.c, "officer", officer)
         )
@@ -45,7 +50,7 @@ class Owing(Database):
         async with self._writing() as connection:
             if not await changed(connection, change.values(outcome=outcome, recorded_at=at)):
                 return None
-        (row,) = await self._rows(select(outcomes).where(where))
+        row, *_ = await self._rows(select(outcomes).where(where).order_by(outcomes.c.kind))
         return rows.owed(row)
 
     # --- countersignatures ---

@@ -127,7 +127,7 @@ outcomes = Table(
     metadata,
     Column("operation", String(36), primary_key=True),
     *_officer("officer"),
-    _text("kind"),
+    Column("kind", Text, primary_key=True),
     _moment("at"),
     _text("outcome", nullable=True),
     _moment("recorded_at", nullable=True),

@@ -323,6 +323,19 @@ async def test_at_most_one_outcome_of_a_kind_is_owed_however_many_search_at_once
     assert await store.owe(replace(owed, operation="q-10"))
 
 
+async def test_a_search_of_two_kinds_owes_both_or_neither_and_one_outcome_tells_of_both(
+    store: Store,
+) -> None:
+    face = OwedOutcome(operation="q-1", officer=ASKER, kind="face", at=NOW)
+    wide = replace(face, kind="wide")
+    assert await store.owe(face, wide)
+    assert not await store.owe(replace(face, operation="q-2", kind="new"), face)
+    assert await store.owed(ASKER, "new") == ()
+    assert await store.record_outcome("q-1", ASKER, "LEAD", NOW)
+    assert await store.owed(ASKER, "face") == await store.owed(ASKER, "wide") == ()
+    assert await store.owe(replace(face, operation="q-3"), replace(wide, operation="q-3"))
+
+
 async def test_a_countersignature_is_anothers_and_good_for_one_search(store: Store) -> None:
     wanted = Countersignature(
         id="c-1", at=NOW, asker=ASKER, digest="d", purpose="APPREHEND", reason_code="R08",
