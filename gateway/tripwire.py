@@ -15,17 +15,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from time import monotonic
 from typing import Final, TypeAlias
 
 from gateway.audit.recorder import Recorder
 from gateway.casework.model import Notice, Officer, Told
 from gateway.casework.store import Store
-from gateway.errors import CaseworkUnavailable, where_it_failed
+from gateway.errors import where_it_failed
 from gateway.model import (
     FetchResult,
     Grant,
@@ -47,6 +49,8 @@ _AT_ONCE: Final = 64  # most of them wait for a turn at a source
 _EACH: Final = 2  # looks at one source at a time: most of its connections are for officers
 _AFTER_S: Final = 0.05  # the answer itself goes first
 _AGAIN_S: Final = 1.0  # until a look that failed, or notices that were not kept, are tried again
+_ENOUGH: Final = 3  # of them fail one after the other, and no more are tried just then
+_PROMISED_S: Final = 15.0  # a question that is not answered by then will not be
 _MOST: Final = 20  # silent records told of one visit
 
 _log = logging.getLogger(__name__)
@@ -77,6 +81,7 @@ class Tripwires:
         self._clock = clock
         self._new_id = new_id
         self._queue: asyncio.Queue[Answered] = asyncio.Queue()
+        self._promised: deque[float] = deque()  # when a question was
         self._fewer = asyncio.Event()
         self._untold = list[Notice]()
         self._telling = asyncio.Lock()
@@ -90,15 +95,27 @@ class Tripwires:
         """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_S):
-                while self._queue.qsize() >= _WAITING:
+                while self._taken() >= _WAITING:
                     self._fewer.clear()
                     await self._fewer.wait()
-        return self._queue.qsize() < _WAITING
+        if self._taken() >= _WAITING:
+            return False
+        self._promised.append(monotonic())
+        return True
+
+    def _taken(self) -> int:
+        """How many wait, and will: of those that were promised it, who did not end some other
+        way."""
+        while self._promised and self._promised[0] < monotonic() - _PROMISED_S:
+            self._promised.popleft()
+        return self._queue.qsize() + len(self._promised)
 
     def put(self, answered: Answered) -> None:
         """Have the silent records of an answered question looked for, and owners told of those
         that it showed on that condition."""
         if tripwires_of(answered.agreed.obligations):
+            if self._promised:
+                self._promised.popleft()
             self._queue.put_nowait(answered)
 
     def start(self) -> None:
@@ -137,8 +154,10 @@ class Tripwires:
             if wire.fetch in due.agreed.grants and _reached(due, wire)
         ]
         shown = [one for one in reached if one[0].about == RECORD_SHOWN]
-        if told_of := [notice for one in shown for notice in self._shown(due, *one)]:
-            await self._tell(told_of)
+        if shown:
+            disclosed = frozenset(due.disclosed)
+            told_of = (self._shown(due, *one, disclosed) for one in shown)
+            await self._tell([notice for some in told_of for notice in some])
         wires = [one for one in reached if one[0].about != RECORD_SHOWN]
         if not wires:
             return
@@ -157,33 +176,53 @@ class Tripwires:
                 keys = [str(record.key) for record in records]
                 found[agency].append((wire.resource, str(looked.state), keys))
                 notices += (self._notice(due, wire, agency, record) for record in records)
-        if notices:
-            await self._tell(notices)
+        # as soon, found or not: telling may have to wait, and the entries can be counted
         await asyncio.gather(*(look.outcome(found[agency]) for agency, look in looks.items()))
+        await self._tell(notices)
 
     async def _tell(self, notices: list[Notice]) -> None:
         """Keep notices, together with those that other looks have by then: few transactions tell
         of many. Where nobody can keep them they wait, and questions soon with them."""
         self._untold += notices
         async with self._telling:
-            told, self._untold = self._untold, []
-            while told:  # unless the look before took ours along
-                try:
-                    return await self._store.tell(*told)
-                except CaseworkUnavailable as error:
-                    _log.error("%d notices wait to be kept: %s", len(told), error.detail)
+            while self._untold:  # unless the look before took ours along
+                told, self._untold = self._untold, []
+                if left := await self._unkept(told):
+                    self._untold = [*self._untold, *left]
                     await asyncio.sleep(_AGAIN_S)
 
-    async def _given(
-        self, due: Answered, wires: Sequence[tuple[Tripwire, Grant]]
-    ) -> list[FetchResult]:
+    async def _unkept(self, told: list[Notice]) -> list[Notice]:
+        """Try to keep these; those that are to be tried again. One that cannot be kept where
+        another can is at fault itself: it is named and left, so that it keeps up nobody else."""
+        try:
+            await self._store.tell(*told)
+            return []
+        except Exception as error:
+            _log.error("%d notices are not kept yet: %s", len(told), where_it_failed(error))
+            if len(told) == 1:
+                return told
+        failed: list[Notice] = []
+        for at, notice in enumerate(told):
+            try:
+                await self._store.tell(notice)
+            except Exception:
+                failed.append(notice)
+            if len(failed) == at + 1 == _ENOUGH:
+                return [*told[_ENOUGH:], *failed]  # it is the database; others come first then
+        if len(failed) == len(told):
+            return failed
+        for notice in failed:
+            _log.error("notice %s of query %s cannot be kept", notice.id, notice.subject)
+        return []
+
+    async def _given(self, due: Answered, wires: Sequence[_Wire]) -> list[FetchResult]:
         """What the visit for each wire gives. No source waits for another's turn; one that does not
         answer is tried once more, as what it holds may be urgent."""
-        visits = self._visits(due.request)
 
         async def once(wire: _Wire) -> FetchResult:
             async with self._turns[wire[1].fetch.source]:
-                return await self._visited(visits, due, *wire)
+                # its time begins with its turn, however long that was waited for
+                return await self._visited(self._visits(due.request), due, *wire)
 
         async def one(wire: _Wire) -> FetchResult:
             looked = await once(wire)
@@ -205,13 +244,15 @@ class Tripwires:
         looked = await visits.look(due.agreed, _look_for(wire, grant), keys)
         return _among(due, wire, looked)
 
-    def _shown(self, due: Answered, wire: Tripwire, grant: Grant) -> list[Notice]:
+    def _shown(
+        self, due: Answered, wire: Tripwire, grant: Grant, disclosed: AbstractSet[object]
+    ) -> list[Notice]:
         """What is told of records that the answer showed: what their cases rest on was read."""
         given, fetch = due.results[wire.fetch], grant.fetch
         return [
             self._notice(due, wire, wire.agency, record)
             for record in given.records
-            if (fetch.source, fetch.entity, record.key) in due.disclosed
+            if (fetch.source, fetch.entity, record.key) in disclosed
             and certain(wire.rows, record.values)
         ]
 

@@ -9,6 +9,7 @@ ask who bears them; rows that policy hides take no part.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -109,23 +110,28 @@ class Bearers:
 
     async def _bearers(self, grant: Grant, wanted: Set[Identifier]) -> list[Identifier] | None:
         """The identifiers of these values, as often as persons of the source bear them; None where
-        it could not say, or not of each that is wanted whether there are two.
+        it could not say.
 
-        What is known of a value hangs on no other that is asked for with it: which these are, only
-        the order tells in which searches end.
+        A value that more bear than are read of one counts as borne by several. So what is known of
+        a value hangs on no other that is asked for with it: which these are, only the order tells
+        in which searches end.
         """
-        values = _values(wanted)
-        looked = await self.ask(_identifying(grant, values))
-        found = self._identifiers(grant, looked, values)
-        if looked.state is State.ANSWERED:
-            return found
-        if looked.state is not State.TRUNCATED:
+        values, most = sorted(_values(wanted)), max(grant.own.limit, 2)
+        looked = await self.ask(_identifying(grant, values, most * len(values)))
+        if looked.state is State.TRUNCATED and len(values) > 1:
+            halves = values[: len(values) // 2], values[len(values) // 2 :]
+            known = [
+                await self._bearers(grant, {one for one in wanted if one[1] in half})
+                for half in halves
+            ]
+            return None if None in known else [one for some in known for one in some or ()]
+        if looked.state not in (State.ANSWERED, State.TRUNCATED):
             return None
-        if len(values) == 1:
-            return found if all(found.count(one) > 1 for one in wanted) else None
-        alike = ({one for one in wanted if one[1] == value} for value in sorted(values))
-        each = await asyncio.gather(*(self._bearers(grant, some) for some in alike))
-        return None if None in each else [one for known in each for one in known or ()]
+        bearers = candidates_of(self.agreed, {grant.fetch.id: looked}, (grant.fetch.id,))
+        found = [one for bearer in bearers for one in bearer.identifiers if one[1] in values]
+        borne = Counter(value for bearer in bearers for value in _values(bearer.identifiers))
+        many = {one for one in wanted if looked.state is State.TRUNCATED or borne[one[1]] > most}
+        return [*found, *many, *many]
 
     def _identifiers(
         self, grant: Grant, result: FetchResult, values: Iterable[str]
@@ -149,11 +155,8 @@ def counting(grant: Grant, values: Iterable[str]) -> Grant:
     return _bearing(grant, values, grant.made.once("counting", parts))
 
 
-def _identifying(grant: Grant, values: Set[str]) -> Grant:
-    """The same visit for the bearers of any of these identifiers, however short the officer's page
-    is for two of each, reading nothing else."""
-
-    limit = max(grant.own.limit, 2 * len(values))
+def _identifying(grant: Grant, values: Iterable[str], limit: int) -> Grant:
+    """The same visit for so many bearers of any of these identifiers, reading nothing else."""
 
     def parts() -> Parts:
         own = replace(grant.own, limit=limit, **_NOTHING)

@@ -200,7 +200,7 @@ def test_a_silent_cell_that_a_crime_purpose_lifts_names_the_switch(
     policies = changed(tmp_path / "policies", matrix=silent)
     cell = f"RO Person.safeguarding.kind APPREHEND --agency SCP --policies {policies}"
     said = asked(capsys, cell)
-    assert "is a hit, only that something is held; decided by " in said
+    assert "is a hit, only that something is held, in rows where kind is VICTIM; " in said
     assert "policies/tables/switches/data.json, firewall_told / Person.safeguarding; " in said
 
 

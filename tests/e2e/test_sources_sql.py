@@ -315,8 +315,9 @@ WARNINGS = {bit: kind for kind, bit in FLAGS.items()}
 NEEDED = {bit: kind for kind, bit in NEEDS.items()}
 
 
-def on_both_sides(population: Population, truth: str) -> bool:
-    """Whether somebody is a suspect and a victim in Saltcoast's own incidents."""
+def on_both_sides(population: Population, truth: str, mask: int) -> bool:
+    """Whether somebody is a suspect in Saltcoast's own incidents, and a victim by them or by their
+    flags."""
     roles = {
         role
         for incident in population.incidents
@@ -324,7 +325,7 @@ def on_both_sides(population: Population, truth: str) -> bool:
         for who, role in incident.participants
         if who == truth
     }
-    return "VICTIM" in roles and bool(roles & {"SUSPECT", "CONVICTED"})
+    return ("VICTIM" in roles or bool(mask & 48)) and bool(roles & {"SUSPECT", "CONVICTED"})
 
 
 async def test_each_bit_of_the_mask_is_one_warning_or_one_need(
@@ -336,7 +337,7 @@ async def test_each_bit_of_the_mask_is_one_warning_or_one_need(
         hit = await one(sql, "SCP", copy.key)
         warnings = {kind for bit, kind in WARNINGS.items() if mask & bit}
         needs = {kind for bit, kind in NEEDED.items() if mask & bit}
-        needs |= {"VICTIM"} if on_both_sides(population, person.truth_id) else set()
+        needs |= {"VICTIM"} if on_both_sides(population, person.truth_id, mask) else set()
         assert {w["kind"] for w in hit["warnings"]} == warnings
         assert {s["kind"] for s in hit["safeguarding"]} == needs
 
@@ -355,7 +356,7 @@ async def test_a_bit_of_the_other_kind_is_no_element(sql: Asker, population: Pop
         )
         [hit] = answer.hits(owner="SCP")
         assert len(hit["warnings"]) == (mask & 15).bit_count()
-        both = on_both_sides(population, person.truth_id)
+        both = on_both_sides(population, person.truth_id, mask)
         assert len(hit["safeguarding"]) == (mask & 48).bit_count() + both
 
 
