@@ -340,8 +340,8 @@ def canary_questions(
     if not settings.canaries:
         return ()
     questions = load_canaries(settings.catalogue_dir / FILE, sources=sources, parser=parser)
-    kept_s = table(settings.tables_dir, "release").get("cache_s")
-    if fault := alarm_fault(settings, len(questions), kept_s):
+    fault = alarm_fault(settings, table(settings.tables_dir, "release")) if questions else None
+    if fault:
         raise ConfigError(fault)
     return questions
 

@@ -9,6 +9,7 @@ in no log, metric or notice.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import tomllib
@@ -23,7 +24,7 @@ from typing import Any, Final
 from gateway.casework.delivery import DELIVERED_IN_S
 from gateway.casework.model import Notice, Told
 from gateway.casework.store import Store
-from gateway.errors import ConfigError, Fault, GatewayError
+from gateway.errors import ConfigError, Fault, GatewayError, where_it_failed
 from gateway.metrics import Metrics
 from gateway.model import Request, Response, State, Subject
 from gateway.pipeline import Gate, answer
@@ -69,26 +70,33 @@ class Question:
     canaries: tuple[Canary, ...]
 
 
-def alarm_fault(settings: Settings, questions: int, cache_s: float | None) -> Fault | None:
-    """What is wrong where settings let an alarm come later than promised; None if they do not.
+def alarm_fault(settings: Settings, release: Mapping[str, Any]) -> Fault | None:
+    """What is wrong where settings and the policy's table of the release, {} where there is none,
+    let an alarm come later than promised; None if they do not.
 
-    Whatever breaks while a round is made is found by the next at the latest, in seconds: after the
-    pause, by a decision that may be `cache_s` old, once each question has had all its time; and
-    then it is delivered.
+    What breaks just after a decision was kept is hidden by it for `cache_s`. A round that begins
+    just before that is over still sees the old decision and has all its time; the next begins a
+    pause later, sees what broke, and tells once it has had all its time too.
     """
-    if cache_s is None:
-        text = f"{settings.tables_dir} has no table release: how late an alarm comes is not known"
-        return Fault(file="settings", key="tables_dir", text=text) if questions else None
-    round_s = questions * settings.limits.query_deadline_s
-    latest_s = settings.canary_period_s + cache_s + round_s + DELIVERED_IN_S
-    if not questions or latest_s <= ALARM_WITHIN_S:
+    unknown = "how late an alarm comes is not known"
+    if not release:
+        text = f"{settings.tables_dir} has no table release: {unknown}"
+        return Fault(file="settings", key="tables_dir", text=text)
+    cache_s = release.get("cache_s")
+    if isinstance(cache_s, bool) or not isinstance(cache_s, int | float):
+        text = f"must be a number of seconds: {unknown}"
+        return Fault(file="tables/release/data.json", key="cache_s", text=text)
+    round_s = settings.policy_timeout_s + settings.limits.query_deadline_s
+    latest_s = settings.canary_period_s + cache_s + 2 * round_s + DELIVERED_IN_S
+    if latest_s <= ALARM_WITHIN_S:
         return None
     return Fault(
         file="settings",
         key="canary_period_s",
         text=f"an alarm could come {latest_s:g} s late, and is promised within {ALARM_WITHIN_S:g}: "
         f"{settings.canary_period_s:g} between rounds, {cache_s:g} that a decision is kept "
-        f"(tables/release), {round_s:g} for a round (query_deadline_s), {DELIVERED_IN_S:g} to tell",
+        f"(tables/release), twice {round_s:g} for a round (policy_timeout_s, query_deadline_s), "
+        f"{DELIVERED_IN_S:g} to tell",
     )
 
 
@@ -255,10 +263,13 @@ class Canaries:
         return self._asked and not self._shown
 
     async def round(self) -> Mapping[str, Seen]:
-        """Ask every question once; what was seen of each canary."""
+        """Ask every question once, side by side: a round takes as long as its slowest question.
+
+        What was seen of each canary.
+        """
         found: dict[str, Seen] = {}
-        for question in self._questions:
-            response = await self._ask(question)
+        answers = await asyncio.gather(*(self._ask(question) for question in self._questions))
+        for question, response in zip(self._questions, answers, strict=True):
             for canary in question.canaries:
                 found[canary.id] = judged(canary, response)
                 self._noted(canary, found[canary.id])
@@ -282,6 +293,8 @@ class Canaries:
             await answer(self._gate, request)
         except GatewayError as error:
             _log.warning("canaries could not be asked for: %s", error.code)
+        except Exception as error:  # one question that fails must not hide what another found
+            _log.error("canaries could not be asked for: %s", where_it_failed(error))
         return self._answers.pop(request.id, Response(status=503, body={}))
 
     def _heard(self, request: Request, response: Response) -> None:

@@ -41,11 +41,12 @@ from gateway.canaries import (
 from gateway.casework.model import Told
 from gateway.cli.demo import Demo
 from gateway.pipeline import Gate
+from gateway.ports import Answered, NothingAfterwards
 from tests.e2e.owngateway import CATALOGUE, served
 from tests.opa import POLICIES, program
 
 Tamper = Callable[[Path], None]
-_WITHIN_S = 20.0  # the deployed period is a minute; here it is half a second
+_WITHIN_S = 20.0  # the deployed period is half a minute; here it is half a second
 
 
 def questions_of(gate: Gate) -> tuple[Question, ...]:
@@ -100,7 +101,8 @@ async def test_they_are_recorded_like_any_query_and_use_up_nobodys_budget(
         await ready(own, 200)
         assert not own.started.budgets._counts
         leaves = [read_leaf(await own.started.log.leaf(n)) for n in range(own.started.log.size)]
-        assert [leaf["kind"] for leaf in leaves] == ["I", "O"] * len(questions_of(own.started.gate))
+        asked = len(questions_of(own.started.gate))
+        assert Counter(leaf["kind"] for leaf in leaves) == {"I": asked, "O": asked}
         assert {leaf["purpose"]["code"] for leaf in leaves if leaf["kind"] == "I"} == {PURPOSE}
         assert await own.started.office.store.notices_of("NCB", 10) == ()
 
@@ -232,3 +234,50 @@ async def test_a_source_that_is_gone_proves_nothing_and_stops_nothing(demo: Demo
     found = await seen_by(demo, replace(gate, sources=gone))
     assert {found["eru-phone-masked"], found["eru-report-hit"]} == {Seen.UNPROVED}
     assert found["ncb-person-silent"] is Seen.HIDDEN
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting(Liar):
+    """A source that gives nothing before every question of a round has come to some source."""
+
+    come: set[str]
+    met: asyncio.Event
+    expected: int
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        self.come.add(query.query_id)
+        if len(self.come) == self.expected:
+            self.met.set()
+        await self.met.wait()
+        return await self.honest.fetch(query)
+
+
+async def test_the_questions_of_a_round_are_asked_side_by_side(demo: Demo) -> None:
+    """One after the other, the first would wait in vain, and prove nothing."""
+    gate, come, met = demo.started.gate, set[str](), asyncio.Event()
+    expected = len(questions_of(gate))
+    assert expected > 1
+    sources = {
+        name: Meeting(source, [], come, met, expected) for name, source in gate.sources.items()
+    }
+    found = await seen_by(demo, replace(gate, sources=sources))
+    assert set(found.values()) == {Seen.HIDDEN}, found
+
+
+@dataclass(frozen=True, slots=True)
+class FailsFor(NothingAfterwards):
+    """Breaks in an unforeseen way after one document, and after no other."""
+
+    document: str
+
+    def put(self, answered: Answered) -> None:
+        if answered.request.document == self.document:
+            raise RuntimeError
+
+
+async def test_a_question_that_fails_hides_nothing_that_another_found(demo: Demo) -> None:
+    gate = demo.started.gate
+    fails, other = questions_of(gate)
+    found = await seen_by(demo, replace(gate, afterwards=FailsFor(fails.document)))
+    assert {found[one.id] for one in fails.canaries} == {Seen.UNPROVED}
+    assert {found[one.id] for one in other.canaries} == {Seen.HIDDEN}

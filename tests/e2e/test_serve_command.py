@@ -163,7 +163,7 @@ async def test_settings_by_which_an_alarm_would_come_late_are_refused(
 ) -> None:
     rewrite(deployed, lambda text: f"canary_period_s = 60.0\n{text}")
     assert main(["check-config", "--offline", "--config", str(deployed)]) == 2
-    late = "settings: canary_period_s: an alarm could come 146 s late"
+    late = "settings: canary_period_s: an alarm could come 146.5 s late"
     assert capsys.readouterr().err.startswith(late)
     with pytest.raises(ConfigError, match=late):
         await start(deployed, demo)

@@ -93,25 +93,28 @@ def test_what_an_answer_tells(body: dict[str, Any], state: State, seen: Seen) ->
 
 
 @pytest.mark.parametrize(
-    ("period_s", "cache_s", "questions", "deadline_s", "late"),
+    ("period_s", "cache_s", "decision_s", "deadline_s", "late"),
     [
-        (30.0, 60, 2, 10.0, None),  # as deployed
-        (44.0, 60, 1, 10.0, None),  # 120 to the second
-        (44.1, 60, 1, 10.0, "120.1 s late"),
-        (44.0, 61, 1, 10.0, "121 s late"),
-        (44.0, 60, 2, 10.0, "130 s late"),
-        (44.0, 60, 1, 20.0, "130 s late"),
-        (90.0, 600, 0, 300.0, None),  # nothing is asked for, so nothing is promised
+        (30.0, 60, 0.25, 10.0, None),  # as deployed
+        (33.5, 60, 0.25, 10.0, None),  # 120 to the second
+        (33.6, 60, 0.25, 10.0, "120.1 s late"),
+        (33.5, 61, 0.25, 10.0, "121 s late"),
+        (33.5, 60, 1.25, 10.0, "122 s late"),  # a decision is waited for in both rounds
+        (33.5, 60, 0.25, 20.0, "140 s late"),  # and so are the visits
+        (90.0, 0, 0.25, 10.0, None),
     ],
 )
 def test_an_alarm_comes_within_two_minutes_or_the_settings_are_refused(
-    period_s: float, cache_s: int, questions: int, deadline_s: float, late: str | None
+    period_s: float, cache_s: int, decision_s: float, deadline_s: float, late: str | None
 ) -> None:
-    limits = Limits(query_deadline_s=deadline_s)
     settings = Settings(
-        catalogue_dir=ROOT, secrets_dir=ROOT, canary_period_s=period_s, limits=limits
+        catalogue_dir=ROOT,
+        secrets_dir=ROOT,
+        canary_period_s=period_s,
+        policy_timeout_s=decision_s,
+        limits=Limits(query_deadline_s=deadline_s),
     )
-    fault = alarm_fault(settings, questions, cache_s)
+    fault = alarm_fault(settings, {"cache_s": cache_s})
     assert (fault is None) == (late is None)
     if fault is not None and late is not None:
         assert late in fault.text
@@ -124,9 +127,20 @@ def test_the_deployed_settings_keep_it(parser: Parser, tmp_path: Path) -> None:
     sources = tuple(file.stem for file in (ROOT / "sources").glob("*.toml"))
     assert canary_questions(settings, sources, parser)
     slower = replace(settings, canary_period_s=90.0)
-    with pytest.raises(ConfigError, match="an alarm could come 176 s late"):
+    with pytest.raises(ConfigError, match=r"an alarm could come 176\.5 s late"):
         canary_questions(slower, sources, parser)
     assert canary_questions(replace(slower, canaries=False), sources, parser) == ()
     unknown = replace(settings, tables_dir=tmp_path)
     with pytest.raises(ConfigError, match="has no table release"):
         canary_questions(unknown, sources, parser)
+    nothing_asked = replace(unknown, catalogue_dir=tmp_path)
+    assert canary_questions(nothing_asked, sources, parser) == ()
+
+
+@pytest.mark.parametrize("release", [{"serial": 5}, {"cache_s": "60"}, {"cache_s": True}])
+def test_a_release_that_does_not_say_how_long_a_decision_is_kept_is_named(
+    release: dict[str, Any],
+) -> None:
+    fault = alarm_fault(Settings(catalogue_dir=ROOT, secrets_dir=ROOT), release)
+    assert fault is not None
+    assert (fault.file, fault.key) == ("tables/release/data.json", "cache_s")
