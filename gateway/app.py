@@ -30,9 +30,8 @@ from gateway.casework.schema import build_schema as casework_schema
 from gateway.casework.standing import Standing
 from gateway.casework.store import Store
 from gateway.catalogue.check import connect, load_catalogue
-from gateway.catalogue.coordinates import strangers
 from gateway.catalogue.schema import build_schema
-from gateway.catalogue.vocabulary import Vocabulary
+from gateway.catalogue.tables import read_table, shown_table, unknown_coordinates
 from gateway.duties import Duties
 from gateway.errors import ConfigError, Fault
 from gateway.identifiers import uuid7
@@ -48,7 +47,7 @@ from gateway.query.refs import Refs
 from gateway.secrets import NamedSecrets, Secret, own_key
 from gateway.settings import Settings
 from gateway.tripwire import Tripwires
-from gateway.web.about import about_page, table
+from gateway.web.about import about_page
 from gateway.web.access import KEY_BYTES, Sessions
 from gateway.web.desk import Canned, Desk
 from gateway.web.desk_page import verdicts_of
@@ -177,7 +176,7 @@ async def running(
         AuditUnavailable: the log cannot be opened.
     """
     catalogue = load_catalogue(settings.catalogue_dir)
-    if unknown := unknown_coordinates(settings, catalogue.vocabulary):
+    if unknown := unknown_coordinates(settings.tables_dir, catalogue.vocabulary):
         raise ConfigError(*unknown)
     secrets = NamedSecrets(folder=settings.secrets_dir, environment=environment)
     async with AsyncExitStack() as stack:
@@ -323,25 +322,21 @@ async def running(
         )
 
 
-def unknown_coordinates(settings: Settings, vocabulary: Vocabulary) -> tuple[Fault, ...]:
-    """Rows of the policy's tables for what the vocabulary does not have."""
-    tables = {name: table(settings.tables_dir, name) for name in ("fields", "uses", "matrix")}
-    return tuple(strangers(vocabulary, tables))
-
-
 def canary_questions(
     settings: Settings, sources: Sequence[str], parser: Parser
 ) -> tuple[Question, ...]:
     """What is asked for canaries.
 
     Raises:
-        ConfigError: a fault in their file, or times by which an alarm could come too late.
+        ConfigError: a fault in their file or in the table of the release, or times by which an
+            alarm could come too late.
     """
     if not settings.canaries:
         return ()
     questions = load_canaries(settings.catalogue_dir / FILE, sources=sources, parser=parser)
-    fault = alarm_fault(settings, table(settings.tables_dir, "release")) if questions else None
-    if fault:
+    if not questions:
+        return ()
+    if fault := alarm_fault(settings, read_table(settings.tables_dir, "release")):
         raise ConfigError(fault)
     return questions
 
@@ -388,7 +383,7 @@ def _desk(started: Running, canned: Canned | None) -> Desk | None:
         act=partial(act, started.office),
         refuse=partial(refuse, gate),
         authenticate=gate.identity.authenticate,
-        verdicts=lambda: verdicts_of(table(settings.tables_dir, "casework")),
+        verdicts=lambda: verdicts_of(shown_table(settings.tables_dir, "casework")),
         sessions=Sessions(own_key(settings.session_key, length=KEY_BYTES).reveal()),
         limits=gate.limits,
         clock=gate.clock,

@@ -1,4 +1,4 @@
-"""Coordinates: the places, fields and uses that policy may name, and what it names in vain.
+"""Coordinates: what of the vocabulary policy may name, and what it names in vain.
 
 A rule about what does not exist protects nothing, and may once have protected something that has
 another name now (AZ-21): with such a row nothing starts.
@@ -6,10 +6,10 @@ another name now (AZ-21): with such a row nothing starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Set
+from typing import Any, Final, TypeAlias
 
-from gateway.catalogue.vocabulary import KEY, Vocabulary
+from gateway.catalogue.vocabulary import EVERYTHING, KEY, Vocabulary
 from gateway.errors import Fault
 
 _REF = "ref"
@@ -44,34 +44,102 @@ def types_of(vocabulary: Vocabulary) -> list[str]:
 
 
 def strangers(vocabulary: Vocabulary, tables: Mapping[str, Any]) -> Iterator[Fault]:
-    """Rows of the tables of fields and uses and of the matrix for what the vocabulary does not
-    have; of a table that is not there, nothing."""
-    known = {type_: {*vocabulary.fields_of(type_)} for type_ in types_of(vocabulary)}
-    for type_, fields in tables.get("fields", {}).items():
+    """Names in the policy's TABLES for what the vocabulary does not have; of a table that is not
+    there, nothing.
+
+    Not looked at: the fields that a word of `outcomes` names, of whatever type it is said.
+    """
+    for name in TABLES:
+        try:
+            found = [*_CHECKS[name](vocabulary, tables.get(name, {}))]
+        except (AttributeError, TypeError):  # a row is a text where it should be a table, or so
+            found = [("-", "has not the shape of its schema")]
+        for key, text in found:
+            yield Fault(file=f"tables/{name}/data.json", key=key, text=text)
+
+
+_Strange: TypeAlias = Iterator[tuple[str, str]]  # the key of each, and what is wrong with it
+_NO_FIELD, _NO_PLACE, _NO_TYPE = (
+    f"there is no such {what}" for what in ("field", "place", "kind of record")
+)
+
+
+def _in_fields(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
+    for type_, fields in table.items():
         given = {_REF} if type_ in vocabulary.entities else set()
-        for name in fields.keys() - known.get(type_, set()) - given:
-            yield _fault("fields", f"{type_}.{name}", "there is no such field")
-    for type_, uses in tables.get("uses", {}).items():
+        for name in sorted(fields.keys() - _fields(vocabulary, type_) - given):
+            yield f"{type_}.{name}", _NO_FIELD
+
+
+def _in_uses(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
+    for type_, uses in table.items():
+        asked = {*_asked(vocabulary, type_)}
         for use, names in uses.items():
-            may = {*known.get(type_, ()), *_dotted(vocabulary, type_)}
-            if use == "reveal":
-                may = {name for kind, name in _offered_of(vocabulary, type_) if kind == use}
-            for name in sorted({*names} - may):
-                yield _fault("uses", f"{type_} / {use} / {name}", "nobody asks it")
-    places = {*known, *_places(vocabulary)}
-    for place in tables.get("matrix", {}):
+            for name in names:
+                if (use, name) not in asked:
+                    yield f"{type_} / {use} / {name}", "nobody asks it"
+
+
+def _in_matrix(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
+    known = {*types_of(vocabulary), *_places(vocabulary)}
+    for place in table:
         way, _, end = place.rpartition(">")
-        if end not in places or (way and way not in vocabulary.entities):
-            yield _fault("matrix", place, "there is no such place")
+        if end not in known or (way and way not in vocabulary.entities):
+            yield place, _NO_PLACE
 
 
-def _fault(table: str, key: str, text: str) -> Fault:
-    return Fault(file=f"tables/{table}/data.json", key=key, text=text)
+def _in_switches(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
+    """The firewall's: a place or purpose that has another name now would have left the wall."""
+    for purpose in table.get("firewall_purposes", ()):
+        if purpose not in vocabulary.enums.get("Purpose", ()):
+            yield f"firewall_purposes / {purpose}", "there is no such purpose"
+    known = {*vocabulary.entities, *_places(vocabulary)}
+    for switch in ("firewall_silent", "firewall_told"):
+        for place in table.get(switch, ()):
+            if place not in known:
+                yield f"{switch} / {place}", _NO_PLACE
 
 
-def _offered_of(vocabulary: Vocabulary, type_: str) -> list[tuple[str, str]]:
+def _in_purposes(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
+    for purpose, row in table.items():
+        for entity in row.get("reaches", ()):
+            if entity not in vocabulary.entities:
+                yield f"{purpose} / reaches / {entity}", _NO_TYPE
+
+
+def _in_casework(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
+    types = types_of(vocabulary)
+    for agency, wired in table.get("tripwires", {}).items():
+        for type_ in wired:
+            if type_ not in (*types, EVERYTHING):
+                yield f"tripwires / {agency} / {type_}", _NO_TYPE
+    for type_, field in table.get("placed_by", {}).items():
+        if field not in _fields(vocabulary, type_):
+            yield f"placed_by / {type_} / {field}", _NO_FIELD
+    for type_, fields in table.get("releasable", {}).items():
+        known = _fields(vocabulary, type_) if type_ in vocabulary.entities else frozenset()
+        if not fields and not known:
+            yield f"releasable / {type_}", _NO_TYPE
+        for field in fields:
+            if field not in known:
+                yield f"releasable / {type_} / {field}", _NO_FIELD
+
+
+_CHECKS: Final[Mapping[str, Callable[[Vocabulary, Mapping[str, Any]], _Strange]]] = {
+    "fields": _in_fields,
+    "uses": _in_uses,
+    "matrix": _in_matrix,
+    "switches": _in_switches,
+    "purposes": _in_purposes,
+    "casework": _in_casework,
+}
+TABLES: Final = tuple(_CHECKS)
+"""The tables that name what the vocabulary has."""
+
+
+def _fields(vocabulary: Vocabulary, type_: str) -> Set[str]:
     known = type_ in vocabulary.entities or type_ in vocabulary.components
-    return offered(vocabulary, type_) if known else []
+    return vocabulary.fields_of(type_).keys() if known else frozenset()
 
 
 def _places(vocabulary: Vocabulary) -> Iterator[str]:
@@ -79,7 +147,10 @@ def _places(vocabulary: Vocabulary) -> Iterator[str]:
         yield from (f"{entity}.{path}" for path, _ in parts(vocabulary, entity) if path)
 
 
-def _dotted(vocabulary: Vocabulary, type_: str) -> Iterator[str]:
-    """Fields of an entity's parts, as a record's criteria name them."""
+def _asked(vocabulary: Vocabulary, type_: str) -> Iterator[tuple[str, str]]:
+    """Each (use, field) of a type, and of an entity's parts as its criteria and links name them."""
+    if type_ in vocabulary.components:
+        yield from offered(vocabulary, type_)
     for path, inner in parts(vocabulary, type_) if type_ in vocabulary.entities else ():
-        yield from (f"{path}.{name}" for name in vocabulary.fields_of(inner))
+        for use, name in offered(vocabulary, inner):
+            yield use, f"{path}.{name}" if path else name

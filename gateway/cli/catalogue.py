@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway.app import canary_questions, unknown_coordinates
+from gateway.app import canary_questions
 from gateway.catalogue.check import (
     check_connections,
     check_questions,
@@ -20,6 +20,7 @@ from gateway.catalogue.check import (
 )
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.schema import build_schema
+from gateway.catalogue.tables import unknown_coordinates
 from gateway.cli.common import ROOT, Commands, command
 from gateway.configuration import WHOLE_FILE, declared_settings
 from gateway.errors import ConfigError, Fault
@@ -69,7 +70,7 @@ def _check(given: argparse.Namespace) -> int:
         catalogue, found = declared_files(directory)
         in_files += (*found, *check_questions(catalogue))
         if not in_files and settings is not None and given.config is not None:
-            in_files += unknown_coordinates(settings, catalogue.vocabulary)
+            in_files += unknown_coordinates(settings.tables_dir, catalogue.vocabulary)
             in_files += _canaries(settings, catalogue)
         in_files += check_connections(catalogue)
         if not in_files:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from gateway.catalogue.mapping import Source
+from gateway.catalogue.tables import shown_table
 from gateway.settings import Settings
 from gateway.web.pages import AboutAgency, AboutPage, AboutPurpose
 
 
 def about_page(settings: Settings, sources: Sequence[Source], *, policy_serial: int) -> AboutPage:
     """The public page as it is now."""
-    names, purposes = (table(settings.tables_dir, name) for name in ("agencies", "purposes"))
+    names, purposes = (shown_table(settings.tables_dir, name) for name in ("agencies", "purposes"))
     agencies: dict[str, list[Source]] = {}
     for source in sources:
         agencies.setdefault(source.agency, []).append(source)
@@ -48,12 +47,3 @@ def _purpose(code: str, row: dict[str, Any]) -> AboutPurpose:
         owner=str(row.get("owner", "")),
         reviewed_on=str(row.get("reviewed_on", "")),
     )
-
-
-def table(folder: Path, name: str) -> dict[str, Any]:
-    """One of the policy's tables; empty where this machine does not have it."""
-    try:
-        found: dict[str, Any] = json.loads((folder / name / "data.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found

@@ -85,7 +85,14 @@ NO_ROW: Planted = [
     ("uses", put(["date_of_birth", "names", "nationalities"], "Identifier", "reveal"),
      "uses/data.json: Identifier.safeguarding has no rule for reveal"),
     ("uses", put(["kind", "speed"], "Alert", "sort"),
-     "uses/data.json: Alert / sort / speed never fires: nobody asks it"),
+     "uses/data.json: Alert / sort / kind never fires: nobody asks it"),
+    ("uses", lambda _: None, "uses/data.json: Alert / sort / speed never fires: nobody asks it"),
+    ("switches", put(["Person.safegarding", "Encounter.screened_needs", "Incidnt"],
+                     "firewall_silent"),
+     "switches/data.json: firewall_silent / Person.safegarding never fires: "
+     "there is no such place"),
+    ("switches", lambda _: None,
+     "switches/data.json: firewall_silent / Incidnt never fires: there is no such place"),
 ]  # fmt: skip
 CELLS: Planted = [
     ("matrix", drop("Person.custody"),

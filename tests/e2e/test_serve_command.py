@@ -134,6 +134,11 @@ async def test_the_example_serves_an_officer(demo: Demo, deployed: Path) -> None
          "tables/uses/data.json: Vehicle / filter / plate: nobody asks it"),
         ("matrix", lambda t: t.update({"Person.flags": t["Person.safeguarding"]}),
          "tables/matrix/data.json: Person.flags: there is no such place"),
+        ("switches", lambda t: t["firewall_silent"].append("Person.safegarding"),
+         "tables/switches/data.json: firewall_silent / Person.safegarding: "
+         "there is no such place"),
+        ("casework", lambda t: t["tripwires"]["SCP"].append("Alarm"),
+         "tables/casework/data.json: tripwires / SCP / Alarm: there is no such kind of record"),
     ],
 )  # fmt: skip
 async def test_az_21_a_policy_that_names_what_does_not_exist_starts_nothing(
@@ -152,6 +157,18 @@ async def test_az_21_a_policy_that_names_what_does_not_exist_starts_nothing(
         return json.dumps(held)
 
     rewrite(deployed.parents[1] / "policies" / "tables" / name / "data.json", edited)
+    assert main(["check-config", "--offline", "--config", str(deployed)]) == 2
+    assert capsys.readouterr().err.splitlines()[0] == told
+    with pytest.raises(ConfigError, match=re.escape(told)):
+        await start(deployed, demo)
+
+
+@pytest.mark.parametrize("text", ['{"Person": ', "[]"])
+async def test_az_21_a_table_that_cannot_be_read_starts_nothing(
+    demo: Demo, deployed: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    rewrite(deployed.parents[1] / "policies" / "tables" / "matrix" / "data.json", lambda _: text)
+    told = "tables/matrix/data.json: -: cannot be read as a table"
     assert main(["check-config", "--offline", "--config", str(deployed)]) == 2
     assert capsys.readouterr().err.splitlines()[0] == told
     with pytest.raises(ConfigError, match=re.escape(told)):

@@ -133,6 +133,10 @@ def test_the_deployed_settings_keep_it(parser: Parser, tmp_path: Path) -> None:
     unknown = replace(settings, tables_dir=tmp_path)
     with pytest.raises(ConfigError, match="has no table release"):
         canary_questions(unknown, sources, parser)
+    (tmp_path / "release").mkdir()
+    (tmp_path / "release" / "data.json").write_text("{", "utf-8")
+    with pytest.raises(ConfigError, match=r"tables/release/data\.json: -: cannot be read"):
+        canary_questions(unknown, sources, parser)
     nothing_asked = replace(unknown, catalogue_dir=tmp_path)
     assert canary_questions(nothing_asked, sources, parser) == ()
 
