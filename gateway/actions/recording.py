@@ -41,7 +41,7 @@ async def record_outcome(call: Call) -> Mapping[str, Any] | None:
     matter = Matter(act="recordOutcome", agency=call.subject.agency, outcome=outcome)
     await call.allowed(matter)
     done = await call.office.store.record_outcome(id_, call.caller, outcome, call.now)
-    return of_outcome(done) if done else None
+    return of_outcome(*done) if done else None
 
 
 async def countersign(call: Call) -> Mapping[str, Any] | None:

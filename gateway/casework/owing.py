@@ -40,18 +40,18 @@ class Owing(Database):
 
     async def record_outcome(
         self, operation: str, officer: Officer, outcome: str, at: datetime
-    ) -> OwedOutcome | None:
-        """What is now recorded, of every kind that the search was; None where nothing is owed by
-        this officer for it."""
+    ) -> tuple[OwedOutcome, ...]:
+        """What is now recorded, one of each kind that the search was, by kind; none where nothing
+        is owed by this officer for it."""
         where = and_(
             outcomes.c.operation == operation, rows.is_officer(outcomes.c, "officer", officer)
         )
         change = update(outcomes).where(where, outcomes.c.outcome.is_(None))
         async with self._writing() as connection:
             if not await changed(connection, change.values(outcome=outcome, recorded_at=at)):
-                return None
-        row, *_ = await self._rows(select(outcomes).where(where).order_by(outcomes.c.kind))
-        return rows.owed(row)
+                return ()
+        found = await self._rows(select(outcomes).where(where).order_by(outcomes.c.kind))
+        return tuple(rows.owed(row) for row in found)
 
     # --- countersignatures ---
 

@@ -90,7 +90,9 @@ class SearchOutcome(graphene.ObjectType):  # type: ignore[misc]
     """What came of a search."""
 
     operation_id = graphene.ID(required=True)
-    kind = graphene.String(required=True)
+    kinds = graphene.Field(
+        _many(graphene.String), description="What the search was: all that it was owed for."
+    )
     outcome = graphene.String(required=True)
     recorded_at = graphene.String(required=True)
 

@@ -69,11 +69,12 @@ def of_notice(
     }
 
 
-def of_outcome(recorded: OwedOutcome) -> dict[str, Any]:
+def of_outcome(recorded: OwedOutcome, *others: OwedOutcome) -> dict[str, Any]:
+    """One outcome that was recorded of a search, of every kind that it was."""
     return {
         "__typename": "SearchOutcome",
         "operation_id": recorded.operation,
-        "kind": recorded.kind,
+        "kinds": [one.kind for one in (recorded, *others)],
         "outcome": recorded.outcome,
         "recorded_at": utc_text(recorded.recorded_at) if recorded.recorded_at else None,
     }

@@ -303,10 +303,10 @@ async def test_an_outcome_is_owed_until_its_officer_records_it(store: Store) -> 
     assert await store.owed(ASKER, "face") == (owed,)
     assert await store.owed(ASKER, "other") == ()
     assert await store.owed(OTHER, "face") == ()
-    assert await store.record_outcome("q-1", OTHER, "LEAD", NOW) is None
+    assert await store.record_outcome("q-1", OTHER, "LEAD", NOW) == ()
     recorded = await store.record_outcome("q-1", ASKER, "LEAD", NOW)
-    assert recorded == replace(owed, outcome="LEAD", recorded_at=NOW)
-    assert await store.record_outcome("q-1", ASKER, "NO_LEAD", NOW) is None
+    assert recorded == (replace(owed, outcome="LEAD", recorded_at=NOW),)
+    assert await store.record_outcome("q-1", ASKER, "NO_LEAD", NOW) == ()
     assert await store.owed(ASKER, "face") == ()
 
 
@@ -331,7 +331,8 @@ async def test_a_search_of_two_kinds_owes_both_or_neither_and_one_outcome_tells_
     assert await store.owe(face, wide)
     assert not await store.owe(replace(face, operation="q-2", kind="new"), face)
     assert await store.owed(ASKER, "new") == ()
-    assert await store.record_outcome("q-1", ASKER, "LEAD", NOW)
+    recorded = await store.record_outcome("q-1", ASKER, "LEAD", NOW)
+    assert recorded == tuple(replace(one, outcome="LEAD", recorded_at=NOW) for one in (face, wide))
     assert await store.owed(ASKER, "face") == await store.owed(ASKER, "wide") == ()
     assert await store.owe(replace(face, operation="q-3"), replace(wide, operation="q-3"))
 

@@ -126,7 +126,7 @@ class Asker:
         reply = await self.client.post(
             f"{self.demo.url}/casework",
             json={
-                "query": document + "{ operationId kind outcome recordedAt } }",
+                "query": document + "{ operationId kinds outcome recordedAt } }",
                 "variables": {"o": operation, "w": outcome},
             },
             headers={"Authorization": f"Bearer {token}"},

@@ -104,6 +104,28 @@ async def test_of_two_searches_at_once_one_is_made(asker: Asker, population: Pop
     await asker.came_of("NO", made[0])
 
 
+async def test_an_outcome_names_every_kind_that_its_search_was(
+    asker: Asker, tmp_path: Path
+) -> None:
+    """A search by a registration mark that goes on over a link is two of the kinds listed here."""
+
+    def casework(table: dict[str, Any]) -> None:
+        table["obliged"]["record_outcome"] = ["link", "face", "filter"]
+
+    policies = await asyncio.to_thread(changed, tmp_path / "policies", casework=casework)
+    with opa(policies) as port:
+        url = f"http://127.0.0.1:{port}"
+        async with served(
+            asker.demo, tmp_path / "state", secrets={}, opa_url=url, policy_timeout_s=5.0
+        ) as demo:
+            own = Asker(demo=demo, client=asker.client)
+            document = "query Stop($v: Vrm!) { vehicle(vrm: $v) { owner stops { owner } } }"
+            searched = await own.ask("RO", document, {"v": "AB12CDE"}, purpose="OFFICER_SAFETY")
+            assert searched.status == 200, searched.body
+            recorded = await own.came_of("RO", searched, "LEAD")
+            assert recorded.data["recordOutcome"]["kinds"] == ["filter", "link"]
+
+
 # --- another person ------------------------------------------------------------------------------
 
 

@@ -336,7 +336,7 @@ async def test_face_search_by_a_stored_image(asker: Asker, population: Populatio
     for ref in refs:
         answer = await asker.ask("NO", FACE, {"f": {"ref": ref}}, purpose="OIC_INVESTIGATION")
         searches.append(answer.data["faceSearch"])
-        assert (await asker.came_of("NO", answer)).data["recordOutcome"]["kind"] == "face"
+        assert (await asker.came_of("NO", answer)).data["recordOutcome"]["kinds"] == ["face"]
     assert {search["modelVersion"] for search in searches} == {"m1"}
     assert all(search["notice"] for search in searches)
     # Another image of the same person is the best lead to one of them.
