@@ -71,8 +71,8 @@ def _tests(folder: str, *names: str) -> tuple[str, ...]:
     return tuple(f"tests/unit/{folder}/test_{name}.py" for name in names)
 
 
-_QUERY = _tests(
-    "query", "fields", "cases", "records", "faces", "shape", "fanout", "kept", "shape_agrees"
+_QUERY = _tests("query", "fields", "cases", "records", "faces", "shape", "whole") + _tests(
+    "query", "fanout", "kept", "shape_agrees"
 )
 _VISITS = _tests("query", "visit", "fanout", "read_on", "probe", "kept", "translate")
 

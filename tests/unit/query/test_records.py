@@ -11,12 +11,14 @@ from gateway.model import (
     CLEAR,
     HIT_ONLY,
     OTHERWISE,
+    WHOLE,
     Case,
     Note,
     Outcome,
     PartGrant,
     Response,
     Show,
+    State,
 )
 from gateway.query.records import Records
 from tests.unit.query import world
@@ -75,6 +77,74 @@ def test_conditions_are_told_at_the_record_or_at_all_of_them() -> None:
     assert said(one) == [("person", "SHOWN")]
 
 
+def test_conditions_are_told_of_each_record_at_its_place_in_the_whole_list() -> None:
+    """Of two agencies the second's records stand after those of the first that are shown."""
+    cases = (Case(Compare("handling", Op.EQ, "C"), HIT_ONLY), Case(ALWAYS, CLEAR))
+
+    def change(name: str, grant: PartGrant) -> PartGrant:
+        return replace(grant, whole=cases) if name in {"f0", "f1"} else grant
+
+    kept = record("e0", handling="C")
+    east = (record("e1", conditions=["NO_ONWARD"]), kept, record("e2", conditions=[]))
+    north = (record("n1", conditions=None), record("n2", conditions=["NO_ONWARD"]),
+             record("n3", conditions=["NO_ONWARD", "NO_COURT_USE"]))  # fmt: skip
+    results = {"f0": came(*east), "f1": came(*north)}
+    made = answer(BOTH.format("hits { owner }"), results, change)
+    assert [h["owner"] for h in hits(made)] == ["EAST", "EAST", "NORTH", "NORTH", "NORTH"]
+    told = [e for e in made.body["extensions"]["disclosure"] if e["outcome"] == "SHOWN"]
+    assert [(e["path"], e["agency"], e["shows"]) for e in told] == [
+        ("personSearch.hits.0", "EAST", "NO_ONWARD"),
+        ("personSearch.hits.3", "NORTH", "NO_ONWARD"),
+        ("personSearch.hits.4", "NORTH", "NO_ONWARD, NO_COURT_USE"),
+    ]
+
+
+def test_a_hit_says_whether_its_name_is_held_back_or_all_of_it() -> None:
+    notes = {"ref": Note(rule="of-names"), WHOLE: Note(rule="of-records")}
+    whole = (Case(Compare("handling", Op.EQ, "P"), CLEAR), Case(ALWAYS, HIT_ONLY))
+    for handling, rule in (("P", "of-names"), ("C", "of-records")):
+
+        def change(name: str, grant: PartGrant) -> PartGrant:
+            read = {**grant.read, "ref": HIT_ONLY}
+            return replace(grant, whole=whole, read=read, notes=notes) if name == "f0" else grant
+
+        held = record("a", sex="MALE", handling=handling)
+        made = answer(PERSON.format("sex"), {"f0": came(held)}, change)
+        (entry,) = (e for e in made.body["extensions"]["disclosure"] if e["outcome"] == "HIT")
+        assert (entry["path"], entry["rule"]) == ("personSearch.hits", rule)
+        assert "mask" not in entry
+        assert "shows" not in entry
+        assert made.disclosed == ()
+
+
+def test_what_the_gateway_says_of_a_record_goes_by_the_keys_asked_for() -> None:
+    selected = "o: owner s: system t: __typename w: asAt r: ref"
+    made = answer(PERSON.format(selected), {"f0": came(record("a"))})
+    (shown,) = hits(made)
+    assert world.REFS.open("NORTH", shown.pop("r")) == ("north", "Person", "a")
+    assert shown == {"o": "NORTH", "s": "Records", "t": "Person", "w": "2026-11-01T06:00:00Z"}
+
+
+def test_records_shown_and_those_due_for_review_are_counted_by_source() -> None:
+    due, current = {"retention": "REVIEW_DUE"}, {"retention": "CURRENT"}
+    people = [record("a", **due), record("b", **current), record("c"), record("d", **due)]
+    cars = [record("v1", ["a"], **due), record("v2", ["b"], **current)]
+    results = {"f0": came(*people), "f1": came(*cars)}
+    cases = (Case(Compare("native_key", Op.EQ, "d"), HIT_ONLY), Case(ALWAYS, CLEAR))
+    made = answer(PERSON.format("vehicles { make }"), results, changed("f0", whole=cases))
+    (report,) = (r for r in made.reports if r.source == "north")
+    assert (report.rows, report.review_due) == (5, 2)  # what is a hit is in neither
+
+
+def test_what_makes_the_records_of_a_fetch_is_put_together_once() -> None:
+    asked = world.operation(PERSON.format("vehicles { make }"))
+    agreed = world.allowed(world.plan_of(asked))
+    records = Records(agreed=agreed, shaping=world.shaping(asked))
+    people, cars = (records.fetches[name] for name in ("f0", "f1"))
+    assert records.maker(people) is records.maker(people)
+    assert records.maker(people) is not records.maker(cars)
+
+
 # --- links ---------------------------------------------------------------------------------------
 
 
@@ -112,6 +182,41 @@ def test_records_linked_by_several_elements_come_once_in_the_elements_order() ->
     assert keys({"participants": both}) == ["v2", "v3", "v1"]
     assert keys({"participants": [{"person_key": "k9"}]}) == []
     assert keys({"participants": None}) == keys({}) == []
+
+
+FAILED = [("personSearch.hits.*.vehicles", "SOURCE_UNAVAILABLE")]
+
+
+def test_of_linked_records_that_did_not_come_only_that_is_said() -> None:
+    """Neither what would stand beside them nor that there are none: nobody knows."""
+    results = {"f0": came(record("a"), record("b")), "f1": came(state=State.TIMED_OUT)}
+    document = PERSON.format("vehicles { make }")
+    for change in (
+        changed("f1"), changed("f1", notes={"": NOTE}), changed("f1", show=Show.COUNT),
+        changed("f1", show=Show.HIT, notes={"": NOTE}),
+    ):  # fmt: skip
+        made = answer(document, results, change)
+        assert hits(made) == [{"vehicles": []}] * 2
+        assert said(made) == FAILED
+
+
+def test_linked_records_that_may_not_be_asked_for_are_withheld_or_nothing_is_said() -> None:
+    results = {"f0": came(record("a"))}
+    document = PERSON.format("vehicles { make }")
+    noted = answer(document, results, withheld={"f1": NOTE})
+    assert said(noted) == [("personSearch.hits.*.vehicles", "WITHHELD")]
+    assert hits(noted) == hits(answer(document, results, silent=frozenset({"f1"})))
+    assert said(answer(document, results, silent=frozenset({"f1"}))) == []
+
+
+def test_linked_records_are_counted_beneath_the_one_they_belong_to() -> None:
+    cars = [record("v1", ["a"]), record("v2", ["b"]), record("v3", ["a", "b"])]
+    results = {"f0": came(record("a"), record("b"), record("c")), "f1": came(*cars[:2], cars[2])}
+    made = answer(PERSON.format("vehicles { make }"), results, changed("f1", show=Show.COUNT))
+    assert hits(made) == [{"vehicles": []}] * 3
+    told = [(e["path"], e["shows"]) for e in made.body["extensions"]["disclosure"]]
+    assert told == [(f"personSearch.hits.{n}.vehicles", "2") for n in (0, 1)]
+    assert [key for _, _, key in made.disclosed] == ["a", "b", "c"]
 
 
 # --- components ----------------------------------------------------------------------------------
