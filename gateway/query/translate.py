@@ -98,11 +98,7 @@ class Pushing:
 
     def _is_null(self, field: str) -> Pushed:
         codec = self.mapping.columns.get(field)
-        if codec is None or (codec.constant and codec.value is None):
-            return Pushed(ALWAYS)
-        if codec.constant or codec.decode([None] * len(codec.columns)) is not None:
-            return Pushed(NEVER)  # nothing held there reads as something
-        return Pushed(all_of(IsNull(column) for column in codec.columns))
+        return Pushed(ALWAYS) if codec is None else _nothing_held(codec)
 
     def _group(self, part: str, conditions: Sequence[Condition]) -> Pushed:
         """Conditions on one component: any of its places may satisfy all of them."""
@@ -140,6 +136,14 @@ class Pushing:
             if pushed.condition == NEVER or (pushed.condition == ALWAYS and not pushed.exact):
                 continue
             yield Prefetch(part=part, entry=number, where=pushed.condition), pushed.exact
+
+
+def _nothing_held(codec: Codec) -> Pushed:
+    """That none of a field's columns holds anything; of a constant, which has none, whether it is
+    nothing. Never, where nothing held there reads as something."""
+    if codec.decode([None] * len(codec.columns)) is not None:
+        return Pushed(NEVER)
+    return Pushed(all_of(IsNull(column) for column in codec.columns))
 
 
 def _groups(parts: Iterable[Condition]) -> list[tuple[str, list[Condition]]]:
@@ -291,12 +295,7 @@ def _push_element(columns: Mapping[str, Codec], condition: Condition) -> Pushed:
             pushed = [_push_element(columns, part) for part in parts]
             return Pushed(any_of(p.condition for p in pushed), all(p.exact for p in pushed))
         case IsNull(field):
-            codec = columns[field.partition(".")[2]]
-            if codec.constant:
-                return Pushed(ALWAYS if codec.value is None else NEVER)
-            if codec.decode([None] * len(codec.columns)) is not None:
-                return Pushed(NEVER)  # nothing held there reads as something
-            return Pushed(all_of(IsNull(column) for column in codec.columns))
+            return _nothing_held(columns[field.partition(".")[2]])
         case _:
             return _element(columns, [condition])
 

@@ -24,6 +24,7 @@ from connectors.conditions import (
     any_of,
     holds,
 )
+from gateway.catalogue.conversions import Codec, Pushed, constant
 from gateway.catalogue.mapping import EntityMapping, read_catalogue
 from gateway.errors import CannotEnforce
 from gateway.query.layout import layout_of, records_of
@@ -34,6 +35,7 @@ from gateway.query.translate import (
     askable,
     child_guard,
     guard_of,
+    may_hold,
     satisfies,
 )
 from tests.unit.query.world import HEADER, catalogue, vocabulary
@@ -277,6 +279,85 @@ def test_askable_is_neither_nothing_nor_everything() -> None:
     assert askable(Or((family, Compare("image_subject", Op.EQ, "x"))), north(), vocabulary())
     everybody = Compare("marking", Op.EQ, "OFFICIAL")  # a constant there
     assert not askable(Or((family, everybody)), north(), vocabulary())
+
+
+def test_a_place_is_visited_for_what_narrows_it_and_for_what_all_of_it_meets() -> None:
+    """Not where nothing can meet the criterion, nor where all of it would have to be read."""
+    (place,) = north().parts["identifiers"]
+    kind = Compare("identifiers.kind", Op.EQ, "PASSPORT")
+    number = Compare("identifiers.value", Op.EQ, "A1")
+    alike = Compare("no", Op.STARTSWITH, "A")
+
+    def visits(where: Condition, **columns: Codec) -> list[tuple[Condition, bool]]:
+        entry = replace(place, columns={**place.columns, **columns})
+        pushing = Pushing(
+            mapping=replace(north(), parts={"identifiers": (entry,)}), vocabulary=vocabulary()
+        )
+        wanted = pushing.prefetches(where)
+        found = dict.fromkeys(wanted, ("p1",))
+        pushed = replace(pushing, found=found).push(where)
+        assert pushed.condition == (Compare("id", Op.IN, ("p1",)) if wanted else NEVER)
+        return [(prefetch.where, pushed.exact) for prefetch in wanted]
+
+    unasked = replace(place.columns["value"], encode=lambda _op, _asked: None)
+    wide = replace(place.columns["value"], encode=lambda _op, _asked: Pushed(alike, exact=False))
+    assert visits(number) == [(Compare("no", Op.EQ, "A1"), True)]
+    assert visits(number, value=wide) == [(alike, False)]
+    assert visits(number, value=unasked) == []
+    assert visits(kind, kind=constant("PASSPORT")) == [(ALWAYS, True)]
+    assert visits(kind, kind=constant("BRP")) == []
+
+
+def test_a_place_that_says_no_kind_may_keep_any() -> None:
+    (place,) = north().parts["identifiers"]
+    unsaid = replace(place, columns={"value": place.columns["value"]})
+    for kind, held in (("PASSPORT", (True, True)), ("BRP", (False, True))):
+        for entry, may in zip((place, unsaid), held, strict=True):
+            mapping = replace(north(), parts={"identifiers": (entry,)})
+            assert may_hold(kind, mapping) is may
+    kinds = constant("PASSPORT")
+    bits = replace(place, columns={**place.columns, "kind": kinds}, per_bit="flags")
+    for entry, may in ((bits, True), (replace(bits, per_bit=None), False)):
+        assert may_hold("BRP", replace(north(), parts={"identifiers": (entry,)})) is may
+
+
+# --- nothing held ---------------------------------------------------------------------------------
+
+TWO = Codec(  # of which either may be what is held
+    columns=("a", "b"), encode=lambda _op, _asked: None, decode=lambda raw: raw[0] or raw[1]
+)
+UNSAID = Codec(  # a flag that nobody set is a no
+    columns=("a", "b"), encode=lambda _op, _asked: None, decode=lambda raw: bool(raw[0] or raw[1])
+)
+
+
+@pytest.mark.parametrize(
+    ("codec", "asked"),
+    [
+        (constant(None), ALWAYS),
+        (constant(False), NEVER),
+        (constant("x"), NEVER),
+        (TWO, And((IsNull("a"), IsNull("b")))),
+        (UNSAID, NEVER),
+    ],
+)
+def test_nothing_is_held_where_no_column_holds_anything(codec: Codec, asked: Condition) -> None:
+    """Of a record and of an element of a child relation alike."""
+    mapping = replace(north(), columns={**north().columns, "sex": codec})
+    pushing = Pushing(mapping=mapping, vocabulary=vocabulary())
+    assert pushing.push(IsNull("sex")) == Pushed(asked)
+    assert guard_of(IsNull("sex"), pushing) == (asked, True)
+    (warnings,) = north().parts["warnings"]
+    entry = replace(warnings, columns={**warnings.columns, "reason": codec})
+    assert child_guard(entry, IsNull("reason")) == asked
+
+
+def test_of_a_field_that_the_source_does_not_have_nothing_is_held() -> None:
+    pushing = Pushing(mapping=north(), vocabulary=vocabulary())
+    assert pushing.push(IsNull("image_subject")) == Pushed(ALWAYS)
+    assert pushing.push(Compare("image_subject", Op.EQ, "x")) == Pushed(NEVER)
+    both = And((IsNull("image_subject"), Compare("sex", Op.EQ, "MALE")))
+    assert pushing.push(both) == Pushed(Compare("sex", Op.IN, (1,)))
 
 
 # --- guards --------------------------------------------------------------------------------------
