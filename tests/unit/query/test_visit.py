@@ -11,7 +11,7 @@ import pytest
 
 from connectors.conditions import ALWAYS, NEVER, Compare, Condition, IsNull, Op, Or
 from connectors.spi import Ability, Capability, SourceQuery, SourceResult
-from gateway.model import FetchResult, PartGrant, Show, State
+from gateway.model import FetchResult, PartGrant, Results, Show, State
 from gateway.query.derived import Moment
 from gateway.query.fanout import FanOut
 from tests.memory import Memory, Row
@@ -31,23 +31,41 @@ class Choosy(Memory):
         return query.where if together else ALWAYS
 
 
-async def searched(
-    criteria: str,
+async def visited(
+    document: str,
     change: world.Change = lambda _id, grant: grant,
     kind: type[Memory] = Memory,
+    *,
+    over_read: bool = False,
     **relations: Sequence[Row],
-) -> tuple[FetchResult, Memory]:
-    north = replace(world.catalogue().sources["north"], max_rows=MOST)
+) -> tuple[Results, Memory]:
+    """What one source gives to a question; its owner may have consented to over-reading."""
+    north = world.catalogue().sources["north"]
+    entities = {n: replace(e, over_read=over_read) for n, e in north.entities.items()}
+    north = replace(north, max_rows=MOST, entities=entities)
     held = replace(world.catalogue(), sources={"north": north})
     source = kind({"person": PEOPLE, **relations})
     visits = FanOut(
         catalogue=held, sources={"north": source}, moment=Moment(now=world.NOW), query_id="q",
         ends_at=math.inf,
     )  # fmt: skip
+    agreed = world.allowed(world.plan_of(world.operation(document), held=held), change)
+    return (await visits.visit(agreed))[0], source
+
+
+async def searched(
+    criteria: str,
+    change: world.Change = lambda _id, grant: grant,
+    kind: type[Memory] = Memory,
+    *,
+    over_read: bool = False,
+    **relations: Sequence[Row],
+) -> tuple[FetchResult, Memory]:
+    """The same of a search for persons."""
     alternatives = criteria if criteria.startswith("{") else f"{{{criteria}}}"
-    asked = world.operation(SEARCH.format(alternatives))
-    agreed = world.allowed(world.plan_of(asked, held=held), change)
-    return (await visits.visit(agreed))[0]["f0"], source
+    document = SEARCH.format(alternatives)
+    results, source = await visited(document, change, kind, over_read=over_read, **relations)
+    return results["f0"], source
 
 
 def numbers(*persons: str) -> list[dict[str, Any]]:
@@ -65,6 +83,15 @@ async def test_a_search_whose_finds_were_cut_says_that_records_may_be_missing(
     result, _ = await searched('identifier: "A1234567"', person_no=numbers(*persons))
     assert [record.key for record in result.records] == (["p1"] if cut else ["p1", "p2"])
     assert (result.state, result.truncated) == (State.TRUNCATED if cut else State.ANSWERED, cut)
+
+
+async def test_of_several_criteria_one_that_was_cut_is_enough_to_say_so() -> None:
+    cut, whole = [numbers(*["p1"] * often) for often in (11, 1)]
+    other = [{**row, "no": "B7654321"} for row in whole]
+    asked = '{identifier: "A1234567"}, {identifier: "B7654321"}'
+    result, source = await searched(asked, kind=Choosy, person_no=[*cut, *other])
+    assert relations(source)[:2] == ["person_no"] * 2
+    assert (result.state, result.truncated) == (State.TRUNCATED, True)
 
 
 @pytest.mark.parametrize(("held", "cut"), [(10, False), (11, True)])
@@ -103,6 +130,17 @@ async def test_where_a_criterion_finds_no_owner_no_record_is_asked_for() -> None
     assert relations(source) == ["person_no"]
 
 
+async def test_an_element_that_is_nobodys_finds_nobody() -> None:
+    unowned = {**numbers("p1")[0], "person": None, "n": 1}
+    result, source = await searched('identifier: "A1234567"', person_no=[unowned])
+    assert (result.records, relations(source)) == ((), ["person_no"])
+    result, source = await searched(
+        'identifier: "A1234567"', person_no=[unowned, *numbers("p1", "p1")]
+    )
+    assert [record.key for record in result.records] == ["p1"]
+    assert source.asked[1].where == Compare("id", Op.IN, ("p1",))
+
+
 BY_NUMBER_AND_YEAR = '{identifier: "A1234567", dob: "1990"}, {identifier: "B7654321", dob: "1991"}'
 
 
@@ -126,12 +164,73 @@ async def test_where_no_record_came_no_element_is_asked_for() -> None:
     assert relations(source) == ["person"]
 
 
-async def test_elements_of_which_none_may_be_seen_are_not_asked_for() -> None:
-    change = part("f0.warnings", rows=NEVER)
+@pytest.mark.parametrize("rows", [NEVER, Compare("discreet", Op.EQ, False)])
+async def test_elements_of_which_none_may_be_seen_are_not_asked_for(rows: Condition) -> None:
+    """Nor where the source does not know which may be."""
+    change = part("f0.warnings", rows=rows)
     result, source = await searched('family: "Hodja"', change, warning=WARNINGS)
     assert (result.state, result.truncated) == (State.ANSWERED, False)
     assert relations(source) == ["person", "person_no"]  # the numbers are for matching
     assert [record.values.get("warnings") for record in result.records] == [None, None]
+
+
+class Unsorted(Memory):
+    """A source that cannot select from the relation of warnings."""
+
+    def residual(self, query: SourceQuery) -> Condition:
+        return query.where if query.relation == "warning" else ALWAYS
+
+
+async def test_a_relation_that_cannot_be_selected_from_is_not_read_whole() -> None:
+    result, source = await searched('family: "Hodja"', kind=Unsorted, warning=WARNINGS)
+    assert (result.state, result.records) == (State.FAULT, ())
+    assert "warning" not in relations(source)
+
+
+# --- rules that the source cannot apply -----------------------------------------------------------
+
+MEN = Compare("sex", Op.STARTSWITH, "M")  # of a code list no source can be asked that
+MEN_BY_CODE = Compare("sex", Op.EQ, "MALE")
+BOTH_SEXES = [{**PEOPLE[0], "sex": 2}, PEOPLE[1], {**PEOPLE[1], "id": "p3"}]
+
+
+class Lax(Memory):
+    """Applies no guard to persons, and says so."""
+
+    def residual(self, query: SourceQuery) -> Condition:
+        return query.guard if query.relation == "person" else ALWAYS
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        lax = replace(query, guard=ALWAYS) if query.relation == "person" else query
+        return await super().fetch(lax)
+
+
+@pytest.mark.parametrize(("kind", "rows"), [(Memory, MEN), (Lax, MEN_BY_CODE)])
+async def test_a_rule_that_the_source_cannot_apply_is_applied_here_by_its_owners_leave(
+    kind: type[Memory], rows: Condition
+) -> None:
+    change = part("f0", rows=rows)
+    result, source = await searched('family: "Hodja"', change, kind, person=BOTH_SEXES)
+    assert (result.state, result.records, source.asked) == (State.FAULT, (), [])
+    for most, keys in ((5, ["p2", "p3"]), (1, ["p2"])):
+        change = part("f0", rows=rows, limit=most)
+        result, source = await searched(
+            'family: "Hodja"', change, kind, over_read=True, person=BOTH_SEXES, warning=WARNINGS
+        )
+        assert [record.key for record in result.records] == keys
+        assert (result.truncated, result.alarms) == (most == 1, 0)  # no source kept no promise
+        columns = source.asked[0].columns
+        assert len(set(columns)) == len(columns)
+
+
+async def test_a_rule_that_the_source_applies_costs_no_leave_and_no_second_page() -> None:
+    change = part("f0", rows=MEN_BY_CODE)
+    for over_read in (False, True):
+        result, source = await searched(
+            'family: "Hodja"', change, over_read=over_read, person=BOTH_SEXES
+        )
+        assert [record.key for record in result.records] == ["p2", "p3"]
+        assert relations(source).count("person") == 1
 
 
 # --- what is checked again -----------------------------------------------------------------------
@@ -160,6 +259,13 @@ async def test_a_record_that_its_source_should_have_kept_back_is_an_alarm() -> N
     assert (result.records, result.alarms) == ((), 2)
 
 
+async def test_each_record_that_should_have_been_kept_back_is_an_alarm_and_no_other() -> None:
+    change = part("f0", rows=MEN_BY_CODE)
+    people = [{**PEOPLE[0], "sex": 2}, PEOPLE[1]]
+    result, _ = await searched('family: "Hodja"', change, Careless, person=people)
+    assert ([record.key for record in result.records], result.alarms) == (["p2"], 1)
+
+
 class Wide(Memory):
     """Applies nothing of what is asked of it, and says so."""
 
@@ -178,6 +284,39 @@ async def test_what_a_source_did_not_apply_of_the_question_is_applied_before_the
     )
     assert [record.key for record in result.records] == ["p2"]
     assert source.asked[0].limit == MOST
+
+
+async def test_what_a_source_can_only_be_asked_too_widely_is_checked_before_the_limit() -> None:
+    people = [PEOPLE[0], {**PEOPLE[1], "fore": "LUAN"}]  # forenames can be told by us alone
+    asked = 'family: "Hodja", given: "Luan"'
+    result, source = await searched(asked, part("f0", limit=1), person=people)
+    assert ([record.key for record in result.records], source.asked[0].limit) == (["p2"], MOST)
+    exact, source = await searched('family: "Hodja"', part("f0", limit=1), person=people)
+    assert ([record.key for record in exact.records], source.asked[0].limit) == (["p1"], 1)
+
+
+class Loose(Memory):
+    """Says that it applies what is asked of events, and gives them all."""
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        loose = replace(query, where=ALWAYS) if query.relation == "crime" else query
+        return await super().fetch(loose)
+
+
+@pytest.mark.parametrize("kind", [Memory, Loose])
+async def test_what_hangs_on_an_element_is_held_against_the_elements_that_may_be_seen(
+    kind: type[Memory],
+) -> None:
+    crimes = [{"id": c, "ref": c, "hnd": "P", "silent": 0} for c in ("c1", "c2")]
+    people = [{"crime": "c1", "person": "p1", "role": "S"},
+              {"crime": "c2", "person": "p2", "role": "V"}]  # fmt: skip
+    results, _ = await visited(
+        '{ personSearch(anyOf: [{family: "Hodja"}]) { hits { events { eventRef } } } }',
+        part("f1.participants", rows=Compare("role", Op.EQ, "SUSPECT")),
+        kind, crime=crimes, crime_person=people,
+    )  # fmt: skip
+    found = [(record.key, record.links) for record in results["f1"].records]
+    assert found == [("c1", frozenset({"p1"}))]
 
 
 async def test_a_record_is_found_by_no_element_that_may_not_be_seen() -> None:
@@ -202,6 +341,9 @@ class Everything(Memory):
 async def test_a_source_that_gives_whole_records_is_asked_only_by_its_owners_leave() -> None:
     result, source = await searched('family: "Hodja"', kind=Everything)
     assert (result.state, result.records, source.asked) == (State.FAULT, (), [])
+    result, source = await searched('family: "Hodja"', kind=Everything, over_read=True)
+    assert [record.key for record in result.records] == ["p1", "p2"]
+    assert source.asked
 
 
 # --- hits and counts -----------------------------------------------------------------------------
@@ -227,3 +369,15 @@ async def test_a_hit_is_not_asked_for_where_a_rule_on_elements_cannot_be(show: S
 
     result, source = await searched('family: "Hodja"', change)
     assert (result.state, result.records, source.asked) == (State.FAULT, (), [])
+
+
+@pytest.mark.parametrize("show", [Show.HIT, Show.COUNT])
+async def test_a_hit_is_found_by_elements_of_which_none_is_shown(show: Show) -> None:
+    """What hangs on a hit is never shown; what the source left unapplied is held against it."""
+
+    def change(id_: str, grant: PartGrant) -> PartGrant:
+        return replace(grant, show=show if id_ == "f0" else None)
+
+    people = [{**PEOPLE[0], "sur": "OTHER"}, PEOPLE[1]]
+    result, _ = await searched('family: "Hodja"', change, Wide, person=people)
+    assert [record.key for record in result.records] == ["p2"]
