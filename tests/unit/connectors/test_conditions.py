@@ -120,6 +120,9 @@ def test_joining_flattens_and_folds() -> None:
     assert all_of([]) == ALWAYS
     assert any_of([a, Or((b, a))]) == Or((a, b))
     assert any_of([a, ALWAYS]) == ALWAYS
+    assert all_of([a, a]) == any_of([a, a]) == all_of([a]) == any_of([a]) == a
+    assert all_of([a, b, a]) == And((a, b))
+    assert any_of([b, a, a]) == Or((b, a))
     assert any_of([NEVER, a]) == a
     assert any_of([]) == NEVER
     both = And((a, b))

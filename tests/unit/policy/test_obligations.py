@@ -81,8 +81,9 @@ def test_an_element_is_told_to_who_placed_it_and_else_to_who_holds_it() -> None:
     placed = TOLD | {"resource": "f0.a.markers", "by": "placed_by", "desks": desks}
     (read,) = tripwires_of([Obligation(type="notify_owner", attributes=placed)])
     assert (read.fetch, read.part) == ("f0", "a.markers")
-    named = [read.whose({"placed_by": who}) for who in ("NCB", "VLR", None, 7)]
-    assert [*named, read.whose({})] == ["NCB", "ERU", "ERU", "ERU", "ERU"]
+    said: list[Any] = ["NCB", "VLR", None, 7, ["NCB"], {}]
+    named = [read.whose({"placed_by": who}) for who in said]
+    assert [*named, read.whose({})] == ["NCB", *["ERU"] * 6]
 
 
 @pytest.mark.parametrize("name", TOLD)
@@ -196,14 +197,17 @@ def test_a_budget_is_read_strictly() -> None:
     assert (read.name, read.unit.value, read.most) == ("questions", "question", 400)
     wrong: list[dict[str, Any]] = [
         {"unit": "week"}, {"window_s": 0}, {"most": -1}, {"most": True}, {"slow_ms": 1.5},
-        {"desk": ""}, {"agency": None}, {"name": 7}, {"more": 1},
+        {"window_s": "3600"}, {"slow_after": -1}, {"slow_ms": -1}, {"due_s": 0}, {"due_s": -1},
+        {"title": ""}, {"on_call": ""}, {"unit": None}, {"desk": ""}, {"agency": None},
+        {"name": 7}, {"more": 1},
     ]  # fmt: skip
     for change in wrong:
         with pytest.raises(PolicyMisunderstood):
             budgets_of([Obligation(type="budget", attributes=BUDGET | change)])
-    least = BUDGET | {"window_s": 1, "slow_after": 0, "slow_ms": 0, "most": 0}
+    least = BUDGET | {"window_s": 1, "slow_after": 0, "slow_ms": 0, "most": 0, "due_s": 1}
     (read,) = budgets_of([Obligation(type="budget", attributes=least)])
     assert (read.window_s, read.slow_after, read.slow_ms, read.most) == (1, 0, 0, 0)
+    assert read.due_s == 1
     negative = BUDGET | {"window_s": -1}
     with pytest.raises(PolicyMisunderstood):
         budgets_of([Obligation(type="budget", attributes=negative)])

@@ -265,6 +265,16 @@ def test_features_that_may_only_be_a_hit_take_the_explanation_along() -> None:
     assert said(made) == [("personSearch.hits.*.match", "HIT")]
 
 
+def test_identifiers_that_matching_may_not_look_at_are_a_feature_that_is_withheld() -> None:
+    document = "name used withheld weight"
+    kept = matched(f"features {{ {document} }}", changed("f0.identifiers", match=frozenset()))
+    of_east, of_north = (hit["match"]["features"] for hit in hits(kept))
+    unseen = {"name": "identifiers", "used": False, "withheld": True, "weight": None}
+    assert unseen in of_east
+    assert all(feature["withheld"] is False for feature in of_north)
+    assert all(feature.keys() == unseen.keys() for feature in (*of_east, *of_north))
+
+
 def test_groups_are_told_by_fragments_too() -> None:
     results = {"f0": came(record("e1", **NUMBER)), "f1": came(record("n1", **NUMBER))}
     made = answer(BOTH.format("matches { ... on MatchGroup { band } }"), results)

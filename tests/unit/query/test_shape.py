@@ -418,6 +418,7 @@ def test_az_05_a_silent_source_is_one_that_holds_nothing() -> None:
 def test_a_withheld_source_is_said_and_not_visited() -> None:
     made = answer(BOTH.format("sex"), {"f1": came(person("a"))}, withheld={"f0": NOTE})
     assert hits(made) == [{"sex": "MALE"}]
+    assert made.body["data"]["personSearch"]["total"] == 1  # all that may be seen
     assert said(made) == [("personSearch.hits", "WITHHELD", "EAST")]
     assert states(made)["EAST"] == "WITHHELD"
     assert made.body["extensions"]["sources"][0]["band"] is None
