@@ -391,6 +391,7 @@ def test_a_record_as_a_whole_is_shown_a_hit_or_told_by_its_line() -> None:
         ("NM/2026/004512", "AA/9999/999999"),
         ("sc-26-0004512", "aa-99-9999999"),
         ("É.\uff11 \u202eX", "A.9??A"),  # of letters and digits of any script no more than that
+        ("a~1_b-2\\/", "a?9?a-9?/"),
         ("", None),
         (None, None),
     ],
