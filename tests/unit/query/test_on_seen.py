@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connectors.conditions import ALWAYS, NEVER, And, Compare, Condition, IsNull, Op, Or, all_of
+from gateway.catalogue.conversions import constant
 from gateway.catalogue.mapping import EntityMapping
 from gateway.query.translate import Prefetch, Pushing, may_hold, on_seen, satisfies, wholly_askable
 from tests.unit.query.world import catalogue, vocabulary
@@ -108,6 +109,38 @@ def test_each_place_that_may_keep_an_identifier_is_to_be_askable_for_it() -> Non
     other = replace(north(), parts={"identifiers": (unasked,)})
     assert not wholly_askable(("PASSPORT", "A1"), other)
     assert wholly_askable(("BRP", "RA1"), other)
+
+
+def test_a_place_that_says_no_kind_may_keep_any() -> None:
+    (place,) = north().parts["identifiers"]
+    unsaid = replace(place, columns={"value": place.columns["value"]})
+    for kind, held in (("PASSPORT", (True, True)), ("BRP", (False, True))):
+        for entry, may in zip((place, unsaid), held, strict=True):
+            mapping = replace(north(), parts={"identifiers": (entry,)})
+            assert may_hold(kind, mapping) is may
+    kinds = constant("PASSPORT")
+    bits = replace(place, columns={**place.columns, "kind": kinds}, per_bit="flags")
+    for entry, may in ((bits, True), (replace(bits, per_bit=None), False)):
+        assert may_hold("BRP", replace(north(), parts={"identifiers": (entry,)})) is may
+
+
+def test_a_name_that_is_held_cut_answers_for_the_whole_one_and_for_no_other() -> None:
+    (place,) = north().parts["names"]
+    family = replace(place.columns["family"], cut=5)
+    cut = replace(place, columns={**place.columns, "family": family})
+    mapping = replace(north(), parts={"names": (cut,)})
+    cases: list[tuple[Op, Any, str, bool]] = [
+        (Op.EQ, "Hodjaj", "HODJA", True),
+        (Op.EQ, "Al-Masri", "AL MA", True),
+        (Op.EQ, "Hodja", "HODJAJ", False),
+        (Op.STARTSWITH, "Hodjaj", "HODJA", True),
+        (Op.IN, ("x", "y"), "HODJA", False),
+    ]
+    for op, name, held, met in cases:
+        where, values = Compare("names.family", op, name), {"names": [{"family": held}]}
+        assert satisfies(where, values, vocabulary(), mapping) is met, (op, name)
+        whole = satisfies(where, values, vocabulary(), north())
+        assert not whole, (op, name)  # where nothing is cut a beginning is not the name
 
 
 def test_every_child_relation_that_a_question_rests_on_is_visited_once() -> None:

@@ -35,7 +35,6 @@ from gateway.query.translate import (
     askable,
     child_guard,
     guard_of,
-    may_hold,
     satisfies,
 )
 from tests.unit.query.world import HEADER, catalogue, vocabulary
@@ -306,19 +305,6 @@ def test_a_place_is_visited_for_what_narrows_it_and_for_what_all_of_it_meets() -
     assert visits(number, value=unasked) == []
     assert visits(kind, kind=constant("PASSPORT")) == [(ALWAYS, True)]
     assert visits(kind, kind=constant("BRP")) == []
-
-
-def test_a_place_that_says_no_kind_may_keep_any() -> None:
-    (place,) = north().parts["identifiers"]
-    unsaid = replace(place, columns={"value": place.columns["value"]})
-    for kind, held in (("PASSPORT", (True, True)), ("BRP", (False, True))):
-        for entry, may in zip((place, unsaid), held, strict=True):
-            mapping = replace(north(), parts={"identifiers": (entry,)})
-            assert may_hold(kind, mapping) is may
-    kinds = constant("PASSPORT")
-    bits = replace(place, columns={**place.columns, "kind": kinds}, per_bit="flags")
-    for entry, may in ((bits, True), (replace(bits, per_bit=None), False)):
-        assert may_hold("BRP", replace(north(), parts={"identifiers": (entry,)})) is may
 
 
 # --- nothing held ---------------------------------------------------------------------------------

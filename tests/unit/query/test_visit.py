@@ -11,7 +11,16 @@ import pytest
 
 from connectors.conditions import ALWAYS, NEVER, Compare, Condition, IsNull, Op, Or
 from connectors.spi import Ability, Capability, SourceQuery, SourceResult
-from gateway.model import FetchResult, PartGrant, Results, Show, State
+from gateway.model import (
+    CLEAR,
+    HIT_ONLY,
+    Case,
+    FetchResult,
+    PartGrant,
+    Results,
+    Show,
+    State,
+)
 from gateway.query.derived import Moment
 from gateway.query.fanout import FanOut
 from tests.memory import Memory, Row
@@ -264,6 +273,20 @@ async def test_each_record_that_should_have_been_kept_back_is_an_alarm_and_no_ot
     people = [{**PEOPLE[0], "sex": 2}, PEOPLE[1]]
     result, _ = await searched('family: "Hodja"', change, Careless, person=people)
     assert ([record.key for record in result.records], result.alarms) == (["p2"], 1)
+
+
+async def test_a_record_that_is_a_hit_as_a_whole_is_known_before_anything_is_linked_to_it() -> None:
+    whole = (Case(Compare("handling", Op.EQ, "P"), CLEAR), Case(ALWAYS, HIT_ONLY))
+    people = [PEOPLE[0], {**PEOPLE[1], "hnd": "C"}]
+    cars = [{"id": f"v{n}", "keeper": f"p{n}", "hnd": "P", "silent": 0} for n in (1, 2)]
+    results, source = await visited(
+        '{ personSearch(anyOf: [{family: "Hodja"}]) { hits { vehicles { make } } } }',
+        part("f0", whole=whole), person=people, vehicle=cars,
+    )  # fmt: skip
+    manners = [(record.key, record.manner) for record in results["f0"].records]
+    assert manners == [("p1", CLEAR), ("p2", HIT_ONLY)]
+    assert [record.key for record in results["f1"].records] == ["v1"]
+    assert source.asked[-1].where == Compare("keeper", Op.IN, ("p1",))
 
 
 class Wide(Memory):
