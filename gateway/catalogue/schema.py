@@ -251,9 +251,18 @@ def build_schema(vocabulary: Vocabulary) -> Schema:
     states = graphene.NonNull(graphene.List(graphene.NonNull(builder.types["SourceState"])))
     roots["sources"] = graphene.Field(states, description="Who takes part, and how each fared.")
     query = builder.object("Query", roots, "Every question that can be asked.")
-    entities = [builder.types[name] for name in vocabulary.entities]
-    schema = graphene.Schema(query=query, types=entities)
+    schema = graphene.Schema(
+        query=query, types=[builder.types[name] for name in _led_to(vocabulary)]
+    )
     return Schema(graphql=schema.graphql_schema, names=builder.names, vocabulary=vocabulary)
+
+
+def _led_to(vocabulary: Vocabulary) -> list[str]:
+    """The entities that a root or a link leads to; others cannot be asked for yet."""
+    links = (link for entity in vocabulary.entities.values() for link in entity.links.values())
+    named = {root.entity for root in vocabulary.roots.values()} | {link.to.name for link in links}
+    led = {member for name in named for member in vocabulary.concrete(name)}
+    return [name for name in vocabulary.entities if name in led]
 
 
 def _common(builder: _Builder, members: tuple[str, ...]) -> dict[str, Any]:

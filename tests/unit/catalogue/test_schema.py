@@ -70,7 +70,8 @@ def test_names_become_camel_case_and_find_their_way_back() -> None:
 def test_hidden_fields_are_nowhere_in_the_schema() -> None:
     held = vocabulary()
     owners: list[Entity | Component] = [*held.entities.values(), *held.components.values()]
-    for owner in owners:
+    assert schema().graphql.get_type("Operation") is None  # nothing leads to it yet
+    for owner in (one for one in owners if one.name != "Operation"):
         name = owner.name
         kind = schema().graphql.get_type(name)
         fields = kind.fields if isinstance(kind, GraphQLObjectType) else {}
