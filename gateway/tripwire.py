@@ -153,8 +153,7 @@ class Tripwires:
             for wire in tripwires_of(due.agreed.obligations)
             if wire.fetch in due.agreed.grants and _reached(due, wire)
         ]
-        shown = [one for one in reached if one[0].about == RECORD_SHOWN]
-        if shown:
+        if shown := [one for one in reached if one[0].about == RECORD_SHOWN]:
             disclosed = frozenset(due.disclosed)
             told_of = (self._shown(due, *one, disclosed) for one in shown)
             await self._tell([notice for some in told_of for notice in some])
@@ -183,6 +182,8 @@ class Tripwires:
     async def _tell(self, notices: list[Notice]) -> None:
         """Keep notices, together with those that other looks have by then: few transactions tell
         of many. Where nobody can keep them they wait, and questions soon with them."""
+        if not notices:
+            return  # a look that found nothing waits for no other's
         self._untold += notices
         async with self._telling:
             while self._untold:  # unless the look before took ours along
