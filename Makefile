@@ -37,7 +37,7 @@ mutants: $(READY) ## change each place of the policies and of the enforcing code
 
 worlds: $(READY) ## 100,000 random operations in worlds that only a forbidden sight could tell apart
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m tests.e2e.worlds \
-		$(if $(OPS),--ops $(OPS)) $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(if $(TIMING),--timing)
+		$(if $(OPS),--ops $(OPS)) $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(if $(TIMING),--timing) $(if $(PAIRS),--pairs $(PAIRS))
 
 matrix: $(READY) ## write what each persona sees of the officers' twelve questions
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m deploy.policy.matrix
@@ -55,8 +55,14 @@ check: $(READY) ## format, lint, types, import rules, policies
 docs: $(READY) ## write the generated part of docs/settings.md
 	@$(BIN)/python -m deploy.write_docs
 
-clean: ## remove the demonstration's state
+clean: ## remove the demonstration's state, PostgreSQL's data elsewhere with it
 	@case "$(abspath $(STATE))" in /|"$(HOME)"|"$(CURDIR)") echo "not removing $(STATE)" >&2; exit 1;; esac
+	@for said in "$(STATE)"/postgres-elsewhere "$(STATE)"/*/postgres-elsewhere; do \
+		[ -f "$$said" ] || continue; \
+		there="$$(dirname "$$(cat "$$said")")"; \
+		case "$$there" in */portcullis-????????????????) ;; *) there="";; esac; \
+		if [ -n "$$there" ] && [ -O "$$there" ] && [ ! -L "$$there" ]; then \
+			echo "rm -rf -- $$there"; rm -rf -- "$$there"; fi; done
 	rm -rf -- "$(STATE)"
 
 $(READY): requirements.lock pyproject.toml
@@ -67,7 +73,8 @@ $(READY): requirements.lock pyproject.toml
 		echo "$(PYTHON) cannot make an environment; on Debian or Ubuntu: apt-get install python3-venv" >&2; \
 		exit 1; }; fi
 	@echo "Installing the locked dependencies"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+		--require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@rm -f $(VENV)/.ready-*
 	@touch $@

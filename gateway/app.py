@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from secrets import token_bytes
 from time import monotonic
 from urllib.parse import urlsplit
@@ -20,7 +18,10 @@ from starlette.routing import Route
 from gateway.actions import Office, act
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
+from gateway.audit.publishing import Unwitnessed, publishing
+from gateway.audit.reconciler import Reconciler
 from gateway.audit.recorder import Recorder
+from gateway.audit.witnessing import Witnessing
 from gateway.canaries import FILE, Canaries, Question, alarm_fault, load_canaries
 from gateway.casework.budgets import Budgets
 from gateway.casework.database import address
@@ -36,6 +37,7 @@ from gateway.duties import Duties
 from gateway.errors import ConfigError, Fault
 from gateway.identifiers import uuid7
 from gateway.identity import Identity, TrustedIssuer
+from gateway.identity.signing_in import SigningIn
 from gateway.metrics import Metrics
 from gateway.model import Request, Response
 from gateway.pipeline import Gate, Probes, answer, refuse, visiting
@@ -44,15 +46,16 @@ from gateway.query.breaker import Breakers
 from gateway.query.operation import Parser
 from gateway.query.plan import Planner
 from gateway.query.refs import Refs
+from gateway.registered import documents_in
 from gateway.secrets import NamedSecrets, Secret, own_key
 from gateway.settings import Settings
 from gateway.tripwire import Tripwires
-from gateway.web.about import about_page
-from gateway.web.access import KEY_BYTES, Sessions
-from gateway.web.desk import Canned, Desk
+from gateway.web.about import about_page, agency_names
+from gateway.web.desk import Desk
 from gateway.web.desk_page import verdicts_of
 from gateway.web.graphql import GraphqlEndpoint
 from gateway.web.health import health_routes
+from gateway.web.log import log_routes
 from gateway.web.pages import (
     AboutPage,
     AgencyRow,
@@ -63,13 +66,12 @@ from gateway.web.pages import (
     TourPage,
     TourReceipt,
     TourStep,
-    page_routes,
 )
+from gateway.web.site import Site, guarded_routes, signing_in_with
 
 # What the demonstration fills its tour with; the command line knows this module alone.
 __all__ = [
     "AgencyRow",
-    "Canned",
     "DisclosureRow",
     "Finding",
     "RecordRow",
@@ -93,7 +95,9 @@ class Running:
 
     gate: Gate
     log: AuditLog
+    published: Unwitnessed | Witnessing
     office: Office
+    signing_in: SigningIn | None  # None where the pages are registered with no issuer
     tripwires: Tripwires
     budgets: Budgets
     canaries: Canaries
@@ -102,6 +106,25 @@ class Running:
     async def ready(self) -> bool:
         """Whether a query could be answered lawfully now: decided, recorded, and enforced."""
         return self.log.healthy and self.canaries.hidden and await self.gate.pdp.ready()
+
+
+async def _log_of(settings: Settings, keys: AuditKeys, clock: Callable[[], datetime]) -> AuditLog:
+    """The log where the settings say that it is kept."""
+    origin = settings.audit_origin
+    if not settings.audit_url:
+        if settings.audit_sequencer_url:
+            text = "needs audit_url beside it: without that the log is files"
+            raise ConfigError(Fault(file="settings", key="audit_sequencer_url", text=text))
+        return await AuditLog.open(settings.audit_dir, keys=keys, origin=origin, clock=clock)
+    return await AuditLog.shared(
+        settings.audit_dir,
+        settings.audit_url,
+        settings.audit_sequencer_url,
+        keys=keys,
+        origin=origin,
+        clock=clock,
+        timeout_s=settings.audit_timeout_s,
+    )
 
 
 def _new_id(clock: Callable[[], datetime]) -> str:
@@ -145,20 +168,20 @@ def webhooks(settings: Settings, secrets: NamedSecrets) -> dict[str, Webhook]:
     return found
 
 
-def documents_in(directory: Path) -> dict[str, str]:
-    """The persisted documents of a directory, by SHA-256; none where it does not exist.
-
-    Raises:
-        ConfigError: a file is not text.
-    """
-    found: dict[str, str] = {}
-    for file in sorted(directory.glob("*.graphql")) if directory.is_dir() else ():
-        try:
-            text = file.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(Fault(file=str(file), key="-", text="cannot be read")) from error
-        found[hashlib.sha256(text.encode()).hexdigest()] = text
-    return found
+def identity_of(
+    settings: Settings, http: httpx.AsyncClient, clock: Callable[[], datetime]
+) -> Identity:
+    """Who may vouch for whom."""
+    trusted = [
+        TrustedIssuer(
+            issuer=i.issuer,
+            agency=i.agency,
+            algorithms=i.algorithms,
+            documents_only=i.documents_only,
+        )
+        for i in settings.issuers
+    ]
+    return Identity(trusted, audience=settings.audience, http=http, clock=clock)
 
 
 @asynccontextmanager
@@ -193,17 +216,18 @@ async def running(
         stack.push_async_callback(pdp.aclose)
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=5.0, trust_env=False))
         audit_keys = AuditKeys(settings.audit_keys_dir)
-        log = await AuditLog.open(
-            settings.audit_dir, keys=audit_keys, origin=settings.audit_origin, clock=clock
-        )
+        log = await _log_of(settings, audit_keys, clock)
         stack.push_async_callback(log.aclose)
-        store = await Store.open(address(settings.casework_url, settings.state_dir))
-        stack.push_async_callback(store.aclose)
         metrics = Metrics(
             purposes=catalogue.vocabulary.enums["Purpose"],
             sources=catalogue.sources,
             agencies={source.agency for source in catalogue.sources.values()},
         )
+        published = await stack.enter_async_context(
+            publishing(log, settings.audit_witnesses, http, clock=clock, observed=metrics.witnessed)
+        )
+        store = await Store.open(address(settings.casework_url, settings.state_dir))
+        stack.push_async_callback(store.aclose)
         refs = Refs(own_key(settings.ref_key, length=32).reveal())
         new_id = partial(_new_id, clock)
         standing = Standing(store, refs.open, clock=clock, monotonic=monotonic, new_id=new_id)
@@ -215,11 +239,21 @@ async def running(
         await budgets.start()
         recorder = Recorder(
             log=log,
+            witnesses=published,
             keys=audit_keys,
             gateway=settings.audit_origin,
             clock=clock,
             committed=lambda s, n: metrics.committed(elapsed_s=s, entries=n),
         )
+        reconciler = Reconciler(
+            log,
+            gateway=settings.audit_origin,
+            clock=clock,
+            monotonic=monotonic,
+            after_s=2 * settings.limits.query_deadline_s,
+        )
+        stack.push_async_callback(reconciler.aclose)
+        reconciler.start()
         retention = Retention(
             store,
             kept=timedelta(days=settings.reasons_kept_days),
@@ -238,21 +272,10 @@ async def running(
             clock=clock,
             new_id=new_id,
         )
+        identity = identity_of(settings, http, clock)
+        signing_in = signing_in_with(identity, settings, secrets, http, clock)
         gate = Gate(
-            identity=Identity(
-                [
-                    TrustedIssuer(
-                        issuer=i.issuer,
-                        agency=i.agency,
-                        algorithms=i.algorithms,
-                        documents_only=i.documents_only,
-                    )
-                    for i in settings.issuers
-                ],
-                audience=settings.audience,
-                http=http,
-                clock=clock,
-            ),
+            identity=identity,
             parser=Parser(
                 schema=build_schema(catalogue.vocabulary),
                 limits=settings.limits,
@@ -314,7 +337,9 @@ async def running(
         yield Running(
             gate=gate,
             log=log,
+            published=published,
             office=office,
+            signing_in=signing_in,
             tripwires=tripwires,
             budgets=budgets,
             canaries=canaries,
@@ -341,20 +366,18 @@ def canary_questions(
     return questions
 
 
-def application(
-    started: Running, *, tour: Tour | None = None, canned: Canned | None = None
-) -> Starlette:
-    """The ASGI application of a gateway that has started; `tour` is the demonstration's page, and
-    `canned` its people who sign in at the desk.
+def application(started: Running, *, tour: Tour | None = None) -> Starlette:
+    """The ASGI application of a gateway that has started; `tour` is the demonstration's page.
 
     Raises:
-        ConfigError: the key of the pages' sessions cannot be used.
+        ConfigError: the key of the pages' sessions cannot be used, or a page needs signing in and
+            nobody can.
     """
-    gate = started.gate
+    gate, settings = started.gate, started.settings
 
     def about() -> AboutPage:
         sources = tuple(gate.catalogue.sources.values())
-        return about_page(started.settings, sources, policy_serial=gate.pdp.serial)
+        return about_page(settings, sources, policy_serial=gate.pdp.serial)
 
     endpoint = GraphqlEndpoint(
         answer=partial(answer, gate),
@@ -362,30 +385,32 @@ def application(
         limits=gate.limits,
         clock=gate.clock,
     )
-    routes = [
+    machines = [
         Route("/graphql", endpoint),
         Route("/casework", replace(endpoint, answer=partial(act, started.office))),
         *health_routes(
             ready=started.ready,
             metrics=gate.metrics,
-            networks=started.settings.metrics_networks,
+            networks=settings.metrics_networks,
         ),
-        *page_routes(about=about, tour=tour, desk=_desk(started, canned)),
+        *log_routes(started.published, settings.audit_log_networks),
     ]
-    return Starlette(routes=routes)
-
-
-def _desk(started: Running, canned: Canned | None) -> Desk | None:
-    settings, gate = started.settings, started.gate
-    if not settings.desk_page:
-        return None
-    return Desk(
-        act=partial(act, started.office),
+    site = Site(
+        settings=settings,
         refuse=partial(refuse, gate),
         authenticate=gate.identity.authenticate,
-        verdicts=lambda: verdicts_of(shown_table(settings.tables_dir, "casework")),
-        sessions=Sessions(own_key(settings.session_key, length=KEY_BYTES).reveal()),
-        limits=gate.limits,
+        signing_in=started.signing_in,
+        store=started.office.store,
+        log=started.log,
+        view=gate.audit.view,
+        desk=Desk(
+            act=partial(act, started.office),
+            verdicts=lambda: verdicts_of(shown_table(settings.tables_dir, "casework")),
+            clock=gate.clock,
+        ),
+        about=about,
+        agencies=lambda: agency_names(settings),
         clock=gate.clock,
-        canned=canned or Canned(),
+        tour=tour,
     )
+    return Starlette(routes=guarded_routes(site, machines))

@@ -42,6 +42,9 @@ class _Series:
     policy_seconds: Histogram
     commit_seconds: Histogram
     log_entries: Gauge
+    unwitnessed_seconds: Gauge
+    witnesses: Gauge
+    witness_alarm: Gauge
 
 
 class Metrics:
@@ -106,6 +109,12 @@ class Metrics:
         self._series.commit_seconds.observe(elapsed_s)
         self._series.log_entries.set(entries)
 
+    def witnessed(self, *, behind_s: float, answering: int, alarm: bool) -> None:
+        """How long the log's oldest checkpoint waits for its witnesses; how many of them sign."""
+        self._series.unwitnessed_seconds.set(behind_s)
+        self._series.witnesses.set(answering)
+        self._series.witness_alarm.set(int(alarm))
+
     def exposition(self) -> bytes:
         """Everything in the Prometheus text format, version 0.0.4."""
         return generate_latest(self.registry)
@@ -138,4 +147,9 @@ def _series(registry: CollectorRegistry) -> _Series:
         policy_seconds=histogram("policy_seconds", "One question to OPA.", "result"),
         commit_seconds=histogram("audit_commit_seconds", "One commit of the log."),
         log_entries=gauge("audit_log_entries", "Entries in the log."),
+        unwitnessed_seconds=gauge(
+            "audit_unwitnessed_seconds", "How long a checkpoint waits for the witnesses; 0: none."
+        ),
+        witnesses=gauge("audit_witnesses_answering", "Witnesses that signed when last asked."),
+        witness_alarm=gauge("audit_witness_alarm", "1: not witnessed for a minute."),
     )

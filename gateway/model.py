@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Never, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Never, TypeAlias, TypeVar
 
 from connectors.conditions import ALWAYS, NEVER, Condition
 
@@ -248,6 +248,7 @@ class RootPlan:
     name: str
     selection: Selection
     fetches: tuple[str, ...] = ()
+    where: Condition = ALWAYS  # what was asked, whether or not a source can apply it
     not_held: tuple[str, ...] = ()  # sources that hold the entity and cannot apply the criteria
 
 
@@ -570,6 +571,30 @@ class SourceReport:
 Disclosed: TypeAlias = tuple[tuple[str, str, str | int], ...]
 """The records that an answer shows, as (source, entity, native key)."""
 
+Place: TypeAlias = tuple[Any, str | int]
+"""A place in the answer: (the place around it or None, key or index). Spelt out only when told."""
+
+
+def steps_of(place: Place) -> tuple[str | int, ...]:
+    """The keys and indexes that lead to a place."""
+    steps: list[str | int] = []
+    around: Any = place
+    while around is not None:
+        around, step = around
+        steps.append(step)
+    return tuple(reversed(steps))
+
+
+class Shown(NamedTuple):
+    """A record as it stands in an answer, or that it is told of as a hit."""
+
+    source: str
+    entity: str
+    key: str | int
+    place: Place  # of a hit, that of the list that it is not in
+    value: Mapping[str, Any] | None  # its very object in the answer; None for a hit
+    names: Mapping[str, str] = EMPTY  # of what its agency holds: response key -> field
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
@@ -581,3 +606,4 @@ class Response:
     code: str | None = None  # of the error that ended the query, if one did
     detail: str = ""  # for the operator's log and the sealed record
     disclosed: Disclosed = ()
+    shown: tuple[Shown, ...] = ()

@@ -19,6 +19,7 @@ from typing import Any
 
 from connectors.spi import Connector
 from gateway.audit.recorder import AuditedResponse, Decided, Recorder
+from gateway.audit.terms import terms_of
 from gateway.catalogue.forms import utc_text
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.vocabulary import Field
@@ -54,6 +55,7 @@ from gateway.policy.obligations import (
     carry_out,
     time_box_s,
     tripwires_of,
+    witnessed_s,
 )
 from gateway.policy.pdp import Pdp
 from gateway.policy.releases import followed, releases_told, settled
@@ -149,10 +151,11 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
     record = gate.audit.begin(request)
     purpose: str | None = None
     answered: Answered | None = None
+    wait_s: float | None = None  # for the log's witnesses
     try:
         subject = await gate.identity.authenticate(request.authorization)
         record.known(subject=subject)
-        operation = parse_request(request, gate.parser)
+        operation = parse_request(request, gate.parser, subject.app)
         record.known(operation=operation)
         purpose = operation.justification.purpose if operation.justification else None
         check_registered(operation, subject, gate.parser)
@@ -161,7 +164,8 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         await gate.duties.check(request, subject, operation, agreed)
         probes = opened(gate, agreed, subject)
         await gate.duties.fulfil(request, subject, operation, agreed)
-        await record.intent(subject, operation, decision, agreed)  # durable before any visit
+        terms = terms_of(plan, gate.catalogue.vocabulary)
+        await record.intent(subject, operation, decision, agreed, terms=terms)
         shaper = shaping(gate, request, subject, operation, agreed)
         found, shared = await fan_out(gate, request, agreed, probes, shaper.prepare)
         shaped = shaper.shape(found, shared)
@@ -177,6 +181,7 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
             results=found,
             disclosed=response.disclosed,
         )
+        wait_s = witnessed_s(agreed.obligations)
     except GatewayError as error:
         response = failed(error, request)
     except asyncio.CancelledError:
@@ -185,7 +190,7 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
     except Exception as error:
         _log.error("query %s failed: %s", request.id, where_it_failed(error))
         response = failed(Internal(detail=type(error).__name__), request)
-    audited = await record.outcome(response)  # durable before a byte leaves
+    audited = await record.outcome(response, wait_s)  # durable before a byte leaves
     if answered is not None:
         gate.afterwards.put(answered)
     gate.observed(request, response)
@@ -194,24 +199,28 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
     return audited
 
 
-async def refuse(gate: Gate, request: Request, error: GatewayError) -> AuditedResponse:
-    """Record and answer a request that ended before it was read.
+async def refuse(
+    gate: Gate, request: Request, error: GatewayError, subject: Subject | None = None
+) -> AuditedResponse:
+    """Record and answer a request that ended before it was read, or that a page turned away.
 
     Raises:
         AuditUnavailable: it could not be recorded.
     """
     response = failed(error, request)
     gate.metrics.query(code=response.code, purpose=None, elapsed_s=0.0)
-    return await gate.audit.begin(request).outcome(response)
+    record = gate.audit.begin(request)
+    record.known(subject=subject)
+    return await record.outcome(response)
 
 
 def check_registered(operation: Operation, subject: Subject, parser: Parser) -> None:
-    """Refuse any text but that of a persisted document to an app that may send nothing else.
+    """Refuse any text but that of its own persisted documents to an app that may send nothing else.
 
     Raises:
         Refused: it is not, to the letter.
     """
-    if subject.documents_only and operation.digest not in parser.documents:
+    if subject.documents_only and operation.digest not in parser.documents.get(subject.app, ()):
         raise Refused(
             "This app sends registered documents only. Ask by one of them, or have the service "
             "desk register this one.",
@@ -260,6 +269,8 @@ async def decided(
         raise MalformedRequest("This cursor cannot be used: start again without `after`.")
     asking = Asking(subject=subject, justification=operation.justification, now=request.received_at)
     carry_out(agreed.obligations, asking)
+    if witnessed_s(agreed.obligations) is not None:
+        gate.audit.witnesses.check()
     if tripwires_of(agreed.obligations) and not await gate.afterwards.room():
         raise CaseworkUnavailable(detail="nobody can look for silent records afterwards")
     await charged(gate, request, subject, agreed)

@@ -87,6 +87,18 @@ class IssuerSetting:
     documents_only: tuple[str, ...] = _setting(
         (), "Apps (`client_id`) that may send persisted documents only; its others, any document."
     )
+    unit: str = _setting(
+        "", "The part of the agency that signs in here, where it has several issuers."
+    )
+    client_id: str = _setting(
+        "", "How it knows the gateway's pages; without it nobody signs in to them by this issuer."
+    )
+    client_secret: str = _setting(
+        "", "The name of the pages' secret there; a public client has none."
+    )
+    scopes: tuple[str, ...] = _setting(
+        ("openid",), "What is asked for; some issuers name the audience of a token by a scope."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +152,8 @@ class Settings:
         Path("policies/tables"), "The policy's tables: what `/about` says of purposes and agencies."
     )
     documents_dir: Path = _setting(
-        Path("documents"), "Persisted documents, one `.graphql` file each; may be absent."
+        Path("documents"),
+        "Persisted documents, and in `apps.toml` which app may send which; may be absent.",
     )
     state_dir: Path = _setting(Path(".portcullis"), "Everything the gateway itself writes.")
     secrets_dir: Path = _setting(
@@ -159,6 +172,19 @@ class Settings:
     audit_dir: Path = _setting(
         Path("audit"), "The record: tiles, checkpoints, sealed details.", within="state_dir"
     )
+    audit_url: str = _setting(
+        "",
+        "The record in PostgreSQL, which several gateways share: "
+        "`postgresql+asyncpg://role@host/database`; left out, it is files in `audit_dir`.",
+    )
+    audit_sequencer_url: str = _setting(
+        "",
+        "The same database for the role that numbers and signs records; left out, this gateway "
+        "never does, and another must.",
+    )
+    audit_timeout_s: float = _seconds(
+        0.25, "A record that lasts later is none, and its query is not answered.", most=10
+    )
     audit_origin: str = _setting(
         "portcullis.example/audit", "The log's name in its checkpoints; never reuse one."
     )
@@ -166,6 +192,17 @@ class Settings:
         Path("keys/audit"),
         "Signs checkpoints and seals details; kept apart from the log.",
         within="state_dir",
+    )
+    audit_witnesses: Path = _setting(
+        Path("witnesses.policy"),
+        "Who must have seen the log, as a c2sp.org/tlog-policy with addresses; without the file "
+        "nobody, and what waits for witnesses is refused.",
+        within="state_dir",
+    )
+    audit_log_networks: tuple[str, ...] = _setting(
+        ("127.0.0.0/8", "::1/128"),
+        "Who may read the log below `/audit/log`, by the socket's own address.",
+        form="networks",
     )
     casework_url: str = _setting(
         "",
@@ -188,14 +225,29 @@ class Settings:
     token_key: Path = _setting(
         Path("keys/token.key"), "Makes the tokens of the mask TOKEN.", within="state_dir"
     )
+    public_url: str = _setting(
+        "",
+        "Where browsers find the gateway, `https://` and no path: issuers send people back there.",
+        form="url",
+    )
     desk_page: bool = _setting(
-        False,
-        "Serves `/desk`, where a desk's people sign in with an access token; over TLS only.",
+        False, "Serves `/desk`; an agency's own system may do the same at `/casework`."
     )
     session_key: Path = _setting(
         Path("keys/session.key"),
-        "Seals the cookie of `/desk`; gateways behind one address share it.",
+        "Seals the pages' sessions and marks their forms; gateways behind one address share it.",
         within="state_dir",
+    )
+    session_key_before: Path = _setting(
+        Path("keys/session.key.before"),
+        "Still opens sessions while it is there, so that a new key signs nobody out.",
+        within="state_dir",
+    )
+    session_idle_s: int = _count(
+        900, "Somebody who left the desk is signed out before the next one sits down.", most=3600
+    )
+    session_s: int = _count(
+        28800, "A shift; the access token often ends earlier, and the session with it.", most=86400
     )
     canaries: bool = _setting(
         True, "Asks for the records of `canaries.toml` in `catalogue_dir`, which nobody may see."

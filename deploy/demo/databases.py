@@ -27,11 +27,25 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote
 
+from deploy.demo.starting import CannotStart
+
 _CODE = Path(__file__).parent
 _START_S = 60.0
 _STOP_S = 20.0
 _SOCKET_PATH_BYTES = 100  # what a Unix socket's path may have, with some to spare
-_ELSEWHERE = "postgres-elsewhere"  # says where the data lie if not here
+ELSEWHERE = "postgres-elsewhere"  # says where the data lie if not here; `make clean` reads it
+_AFRESH = "Make room if the disk is full. `make clean` removes the state; then start again."
+# What every role may do in a new database without being told, down to large objects, which any role
+# could make and keep: all of it goes, and a share grants its own role what that needs.
+_CLOSED = """
+revoke all on database {name} from public;
+revoke all on schema public from public;
+do $$ declare made regprocedure; begin
+  for made in select oid from pg_proc where pronamespace = 'pg_catalog'::regnamespace
+    and (proname like 'lo\\_%' or proname in ('loread', 'lowrite'))
+  loop execute format('revoke execute on function %s from public', made); end loop;
+end $$;
+"""
 
 
 def identity(*, people: int, seed: int, as_of: date, now: datetime, code: Path = _CODE) -> str:
@@ -89,7 +103,7 @@ class PostgreSQL:
         """Start the server whose data lie in `state`, making them on the first start.
 
         Raises:
-            RuntimeError: it cannot run from here, or does not start: the message says why.
+            CannotStart: it cannot run from here, or does not start: the message says why.
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it remarks on a missing XDG_RUNTIME_DIR
@@ -99,23 +113,26 @@ class PostgreSQL:
         data.mkdir(parents=True, exist_ok=True)
         try:
             server = postgres_server.get_server(data, cleanup_mode="stop")
-        except subprocess.SubprocessError as error:
-            raise RuntimeError(f"PostgreSQL did not start:\n{_tail(data / 'log')}") from error
+        except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as error:
+            why = f"PostgreSQL did not start: {error}\n{_tail(data / 'log')}"
+            raise CannotStart(why, _AFRESH) from error
         info = server.get_postmaster_info()
-        return cls(
+        started = cls(
             data=data,
             socket=Path(str(info.socket_dir)),
             programs=Path(server.bin_path),
             _server=server,
             _guard=_guard(int(info.pid), signal.SIGINT),
         )
+        started.run("revoke all on database postgres, template1 from public")
+        return started
 
     def url(self, role: str = "postgres", database: str = "postgres") -> str:
         """A SQLAlchemy URL for one of its roles."""
         return f"postgresql+asyncpg://{role}@/{database}?host={quote(str(self.socket))}"
 
     def create_database(self, name: str) -> None:
-        """Make a database of this name unless there is one.
+        """Make a database of this name unless there is one, closed to all but its owner.
 
         Raises:
             ValueError: the name is not of lower-case letters, digits and underscores.
@@ -125,6 +142,7 @@ class PostgreSQL:
         found = self.run(f"select 1 from pg_database where datname = '{name}'")  # noqa: S608
         if not found.strip():
             self.run(f"create database {name} encoding 'UTF8' template template0")
+        self.run(_CLOSED.format(name=name), database=name)
 
     def run(self, statements: str, *, database: str = "postgres", role: str = "postgres") -> str:
         """What psql prints for these statements.
@@ -161,7 +179,7 @@ def postgres_data(state: Path) -> Path:
     """Where PostgreSQL's data lie for this state directory.
 
     Raises:
-        RuntimeError: the place in the temporary directory was taken by another user.
+        CannotStart: the place in the temporary directory was taken by another user.
     """
     state.mkdir(parents=True, exist_ok=True)
     usual = state.absolute() / "postgres"
@@ -172,17 +190,21 @@ def postgres_data(state: Path) -> Path:
     if elsewhere.parent.is_symlink() or (
         elsewhere.parent.exists() and elsewhere.parent.stat().st_uid != 0
     ):
-        raise RuntimeError(f"{elsewhere.parent} is somebody else's: remove it, or move the state")
-    (state / _ELSEWHERE).write_text(f"{elsewhere}\n", encoding="utf-8")
+        raise CannotStart(
+            f"{elsewhere.parent}, where PostgreSQL's data should lie, is somebody else's.",
+            "Remove it, or name another directory for the state: PORTCULLIS_HOME=/srv/portcullis",
+        )
+    (state / ELSEWHERE).write_text(f"{elsewhere}\n", encoding="utf-8")
     return elsewhere
 
 
 def _check_programs(programs: Path) -> None:
     # the library would open every parent to everybody, a private home included
     if os.geteuid() == 0 and not _reachable(programs):
-        raise RuntimeError(
-            "started by root, PostgreSQL runs as another user, who cannot reach its programs in"
-            f" {programs}: start as an ordinary user, or from a directory that is open to others"
+        raise CannotStart(
+            "Started by root, PostgreSQL runs as another user, who cannot reach its programs in"
+            f" {programs}.",
+            "Start as an ordinary user, or from a directory that is open to others.",
         )
 
 
@@ -191,7 +213,7 @@ def remove_postgres_data(state: Path) -> None:
     data = postgres_data(state)
     here = data.is_relative_to(state.absolute())
     shutil.rmtree(data if here else data.parent, ignore_errors=True)
-    (state / _ELSEWHERE).unlink(missing_ok=True)
+    (state / ELSEWHERE).unlink(missing_ok=True)
 
 
 def _reachable(directory: Path) -> bool:
@@ -218,10 +240,10 @@ class MariaDB:
         """Start the server whose data lie in `state`, making them on the first start.
 
         Raises:
-            RuntimeError: it is not installed, or does not start.
+            CannotStart: it is not installed, or does not start.
         """
         if not cls.installed():
-            raise RuntimeError("MariaDB is not installed: install the package mariadb-server")
+            raise CannotStart("MariaDB is not installed.", "Install the package mariadb-server.")
         data = state.absolute() / "mariadb"
         state.mkdir(parents=True, exist_ok=True)
         socket = data / "socket"
@@ -298,7 +320,7 @@ class MariaDB:
                 ended = self._process is None or self._process.poll() is not None
                 if ended or time.monotonic() > deadline:
                     log = _tail(self.data / "log")
-                    raise RuntimeError(f"MariaDB did not start:\n{log}") from error
+                    raise CannotStart(f"MariaDB did not start:\n{log}", _AFRESH) from error
                 time.sleep(0.1)
             else:
                 return
@@ -325,7 +347,7 @@ def _install(data: Path, temporary: Path) -> None:
         [*command, f"--user={getpass.getuser()}"], capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise RuntimeError(f"MariaDB could not make its tables:\n{done.stderr[-2000:]}")
+        raise CannotStart(f"MariaDB could not make its tables:\n{done.stderr[-2000:]}", _AFRESH)
 
 
 def _start(data: Path, socket: Path, temporary: Path) -> subprocess.Popen[bytes]:

@@ -1,10 +1,11 @@
 """The demonstration's sign-in: one OAuth 2.0 issuer per agency, all in one loopback process.
 
-    python -m deploy.demo.issuer --port 9000 --state DIR [--audience URL]
+    python -m deploy.demo.issuer --port 9000 --state DIR [--audience URL] [--clients FILE]
 
 Each issuer at http://127.0.0.1:PORT/<agency> has metadata (RFC 8414 and OpenID Connect Discovery),
-a key set, a token endpoint that gives any persona of that agency a token without a password, and a
-key rotation. It exists so that the gateway's checks meet real tokens; never run it with real data.
+a key set, the authorization code flow for the clients of a file, a token endpoint that gives any
+persona of that agency a token without a password, and a key rotation. It exists so that the
+gateway's checks meet real tokens; never run it with real data.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -22,9 +23,10 @@ from joserfc import jws
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from deploy.demo.authorizing import STYLE, Flow, clients_in, style
 from deploy.demo.personas import ISSUERS, PERSONAS, Persona
 from deploy.demo.services.ready import arguments, listener, serve
 
@@ -34,6 +36,7 @@ MAX_TTL_S = 12 * 3600
 ALGORITHMS = dict.fromkeys(ISSUERS, "ES256") | {"eru": "Ed25519", "partner": "RS256"}
 
 SigningKey = ECKey | OKPKey | RSAKey
+_Page = Callable[[Request], Awaitable[Response]]
 
 
 class Issuer:
@@ -61,23 +64,32 @@ class Issuer:
         return {"keys": published}
 
     def metadata(self) -> dict[str, object]:
-        """RFC 8414, section 2."""
+        """RFC 8414, section 2, and OpenID Connect Discovery 1.0, section 3."""
         return {
             "issuer": self.url,
             "jwks_uri": f"{self.url}/jwks",
+            "authorization_endpoint": f"{self.url}/authorize",
             "token_endpoint": f"{self.url}/token",
-            "grant_types_supported": ["client_credentials"],
-            "response_types_supported": [],
+            "end_session_endpoint": f"{self.url}/end-session",
+            "grant_types_supported": ["authorization_code", "client_credentials"],
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "scopes_supported": ["openid"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [self.algorithm],
+            "token_endpoint_auth_methods_supported": ["client_secret_basic", "none"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": True,
         }
 
     def token(self, persona: Persona, app: str, ttl_s: int) -> str:
         """A persona's access token."""
         return self.signed(self.claims(persona, app, int(time.time()), ttl_s))
 
-    def signed(self, claims: Mapping[str, object]) -> str:
-        """A signed access token (RFC 9068, section 2)."""
+    def signed(self, claims: Mapping[str, object], *, typ: str = "at+jwt") -> str:
+        """A signed token: an access token (RFC 9068, section 2) unless typed otherwise."""
         key = self.keys[0]
-        header = {"typ": "at+jwt", "alg": self.algorithm, "kid": key.kid}
+        header = {"typ": typ, "alg": self.algorithm, "kid": key.kid}
         return jws.serialize_compact(header, json.dumps(claims), key, [self.algorithm])
 
     def claims(self, persona: Persona, app: str, now_s: int, ttl_s: int) -> dict[str, object]:
@@ -123,54 +135,73 @@ def new_key(algorithm: str) -> SigningKey:
     return key
 
 
-def application(base: str, state: Path, audience: str) -> Starlette:
-    """All issuers under `base`."""
+def application(base: str, state: Path, audience: str, clients: Path | None = None) -> Starlette:
+    """All issuers under `base`; browsers sign in for the clients of the file alone."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     issuers = {name: Issuer(name, base, state, audience) for name in ISSUERS}
+    flows = {name: Flow(one, clients_in(clients, name)) for name, one in issuers.items()}
 
-    async def metadata(request: Request) -> JSONResponse:
-        issuer = issuers.get(request.path_params["name"])
-        return JSONResponse(issuer.metadata()) if issuer else _error("not_found", 404)
+    async def metadata(_request: Request, issuer: Issuer) -> Response:
+        return JSONResponse(issuer.metadata())
 
-    async def keys(request: Request) -> JSONResponse:
-        issuer = issuers.get(request.path_params["name"])
-        return JSONResponse(issuer.key_set()) if issuer else _error("not_found", 404)
+    async def keys(_request: Request, issuer: Issuer) -> Response:
+        return JSONResponse(issuer.key_set())
 
-    async def rotate(request: Request) -> JSONResponse:
-        issuer = issuers.get(request.path_params["name"])
-        if not issuer:
-            return _error("not_found", 404)
+    async def rotate(request: Request, issuer: Issuer) -> Response:
         issuer.rotate(withdraw=request.query_params.get("withdraw") == "true")
         return JSONResponse({"kid": issuer.keys[0].kid})
 
-    async def token(request: Request) -> JSONResponse:
-        issuer = issuers.get(request.path_params["name"])
+    async def authorize(request: Request, issuer: Issuer) -> Response:
+        return await flows[issuer.name].authorize(request)
+
+    async def end_session(request: Request, issuer: Issuer) -> Response:
+        return await flows[issuer.name].end_session(request)
+
+    async def token(request: Request, issuer: Issuer) -> Response:
         form = dict(parse_qsl((await request.body()).decode()))
-        if not issuer or form.get("grant_type") != "client_credentials":
-            return _error("unsupported_grant_type", 400)
-        persona = PERSONAS.get(form.get("persona", ""))
-        ttl = form.get("ttl_s", "3600")
-        if persona is None or persona.issuer != issuer.name:
-            return _error("invalid_request", 400)
-        app = form.get("client_id", persona.app)
-        if app not in persona.apps:
-            return _error("invalid_client", 400)
-        if not ttl.isdecimal() or not 0 < int(ttl) <= MAX_TTL_S:
-            return _error("invalid_request", 400)
-        minted = issuer.token(persona, app, int(ttl))
-        return JSONResponse(
-            {"access_token": minted, "token_type": "Bearer", "expires_in": int(ttl)},
-            headers={"cache-control": "no-store"},  # RFC 6749, section 5.1
-        )
+        match form.get("grant_type"):
+            case "authorization_code":
+                return await flows[issuer.name].redeem(request, form)
+            case "client_credentials":
+                return _minted(issuer, form)
+        return _error("unsupported_grant_type", 400)
+
+    def of_issuer(page: Callable[[Request, Issuer], Awaitable[Response]]) -> _Page:
+        async def answered(request: Request) -> Response:
+            issuer = issuers.get(request.path_params["name"])
+            return await page(request, issuer) if issuer else _error("not_found", 404)
+
+        return answered
 
     return Starlette(
         routes=[
-            Route("/.well-known/oauth-authorization-server/{name}", metadata),
-            Route("/{name}/.well-known/openid-configuration", metadata),
-            Route("/{name}/jwks", keys),
-            Route("/{name}/token", token, methods=["POST"]),
-            Route("/{name}/rotate", rotate, methods=["POST"]),
+            Route("/.well-known/oauth-authorization-server/{name}", of_issuer(metadata)),
+            Route(STYLE, style),
+            Route("/{name}/.well-known/openid-configuration", of_issuer(metadata)),
+            Route("/{name}/jwks", of_issuer(keys)),
+            Route("/{name}/authorize", of_issuer(authorize), methods=["GET", "POST"]),
+            Route("/{name}/token", of_issuer(token), methods=["POST"]),
+            Route("/{name}/end-session", of_issuer(end_session)),
+            Route("/{name}/rotate", of_issuer(rotate), methods=["POST"]),
         ]
+    )
+
+
+def _minted(issuer: Issuer, form: Mapping[str, str]) -> Response:
+    """A persona's token for whoever asks, for the command line and tests."""
+    persona = PERSONAS.get(form.get("persona", ""))
+    ttl = form.get("ttl_s", "3600")
+    if persona is None or persona.issuer != issuer.name:
+        return _error("invalid_request", 400)
+    app = form.get("client_id", persona.app)
+    if app not in persona.apps:
+        return _error("invalid_client", 400)
+    if not ttl.isdecimal() or not 0 < int(ttl) <= MAX_TTL_S:
+        return _error("invalid_request", 400)
+    minted = issuer.token(persona, app, int(ttl))
+    return JSONResponse(
+        {"access_token": minted, "token_type": "Bearer", "expires_in": int(ttl)},
+        headers={"cache-control": "no-store"},  # RFC 6749, section 5.1
     )
 
 
@@ -182,9 +213,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.demo.issuer", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="directory for the signing keys")
     parser.add_argument("--audience", default=DEFAULT_AUDIENCE, help="whom the tokens are for")
+    parser.add_argument("--clients", type=Path, help="JSON: lists of clients by issuer")
     given = arguments(parser).parse_args()
     bound = listener(given.port)
-    app = application(f"http://127.0.0.1:{bound.getsockname()[1]}", given.state, given.audience)
+    base = f"http://127.0.0.1:{bound.getsockname()[1]}"
+    app = application(base, given.state, given.audience, given.clients)
     serve(app, bound, given.parent_pid)
 
 

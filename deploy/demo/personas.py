@@ -47,6 +47,9 @@ ISSUERS: Mapping[str, str] = MappingProxyType(
     }
 )
 
+# Issuer -> the unit that signs in there, where an agency has several.
+UNITS: Mapping[str, str] = MappingProxyType({"bf": "Border Force"})
+
 # Issuer -> those of its apps that may send persisted documents only.
 DOCUMENTS_ONLY: Mapping[str, tuple[str, ...]] = MappingProxyType({"nmc": ("nmc-mobile",)})
 

@@ -7,6 +7,7 @@ The gateway learns of them as it would of real ones: by mapping files and named 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -26,12 +27,16 @@ from deploy.demo.databases import (
     is_written,
     mark_written,
 )
+from deploy.demo.personas import ISSUERS
 from deploy.demo.population import Population
 from deploy.demo.services.oauth import DEFAULT_CLIENT, DEFAULT_SECRET
 from deploy.demo.services.process import running
+from deploy.demo.starting import CannotStart
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICIES = ROOT / "policies"
+
+_ANOTHER_OPA = "Another OPA is taken by its path: PORTCULLIS_OPA=/path/to/opa"
 
 Progress = Callable[[str], None]
 Writer = Callable[[], None]
@@ -44,7 +49,8 @@ class Stack:
     home: Path
     issuer_url: str
     opa_url: str
-    secrets: dict[str, str]  # what the mapping files name
+    secrets: dict[str, str]  # what the mapping files and settings name
+    pages_url: str = ""  # of the gateway whose pages the issuers know
     notes: tuple[str, ...] = ()  # what runs otherwise than a reader would expect
 
 
@@ -58,11 +64,13 @@ async def running_stack(
     bid_rate: bool = True,
     mariadb: bool = True,
     policies: Path = POLICIES,
+    pages_url: str = "",
     say: Progress = lambda _text: None,
 ) -> AsyncIterator[Stack]:
     """Start the named agencies, the issuer and OPA; stop them when the block ends.
 
-    Without `mariadb`, or where it is not installed, SCP runs on SQLite with the same schema.
+    The pages of a gateway at `pages_url` are registered with each issuer. Without `mariadb`, or
+    where it is not installed, SCP runs on SQLite with the same schema.
     """
     await asyncio.to_thread(home.mkdir, parents=True, exist_ok=True)
     mariadb = mariadb and MariaDB.installed()
@@ -71,11 +79,13 @@ async def running_stack(
         "scp": partial(_scp, mariadb=mariadb),
     }
     async with AsyncExitStack() as stack:
+        clients, secrets = await asyncio.to_thread(_registered, home / "issuer", pages_url)
         issuer = await stack.enter_async_context(
-            running("deploy.demo.issuer", "--state", str(home / "issuer"))
+            running(
+                "deploy.demo.issuer", "--state", str(home / "issuer"), "--clients", str(clients)
+            )
         )
         opa_url = await stack.enter_async_context(running_opa(opa, policies))
-        secrets: dict[str, str] = {}
         for agency in agencies:
             say(agency.upper())
             start = chosen.get(agency) or _STARTERS[agency]
@@ -85,8 +95,40 @@ async def running_stack(
             issuer_url=issuer,
             opa_url=opa_url,
             secrets=secrets,
+            pages_url=pages_url,
             notes=_notes(agencies, mariadb=mariadb),
         )
+
+
+PAGES = "portcullis-pages"
+"""The gateway's own pages, as each issuer knows them."""
+
+
+def _registered(state: Path, pages_url: str) -> tuple[Path, dict[str, str]]:
+    """The file of the issuers' clients, with new secrets at each start, and those secrets."""
+    secrets = {pages_secret(name): token_urlsafe(32) for name in ISSUERS if pages_url}
+    clients = {
+        name: [
+            {
+                "id": PAGES,
+                "secret": secrets[pages_secret(name)],
+                "redirect_uris": [f"{pages_url}/sign-in/callback"],
+                "signed_out_uris": [f"{pages_url}/signed-out"],
+            }
+        ]
+        for name in ISSUERS
+        if pages_url
+    }
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = state / "clients.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(clients), "utf-8")
+    return file, secrets
+
+
+def pages_secret(issuer: str) -> str:
+    """The name of the secret by which the pages prove themselves to that issuer."""
+    return f"PAGES_{issuer.upper()}"
 
 
 @asynccontextmanager
@@ -95,17 +137,21 @@ async def running_opa(program: Path, policies: Path) -> AsyncIterator[str]:
     directory, so that a policy file dropped in, or changed, counts at once.
 
     Raises:
-        RuntimeError: it did not start, for instance because the policies do not compile.
+        CannotStart: it did not, for instance because the policies do not compile.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        *(str(program), "run", "--server", "--watch", "--bundle", str(policies)),
-        *("--addr", f"127.0.0.1:{port}", "--log-level", "error", "--disable-telemetry"),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(str(program), "run", "--server", "--watch", "--bundle", str(policies)),
+            *("--addr", f"127.0.0.1:{port}", "--log-level", "error", "--disable-telemetry"),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+    except OSError as error:
+        why = f"Open Policy Agent cannot be run: {program}: {error.strerror}."
+        raise CannotStart(why, _ANOTHER_OPA) from error
     url = f"http://127.0.0.1:{port}"
     try:
         await _opa_ready(process, url)
@@ -128,7 +174,10 @@ async def _opa_ready(process: asyncio.subprocess.Process, url: str) -> None:
                 pass
             await asyncio.sleep(0.05)
     said = b"" if process.stderr is None else await process.stderr.read(2000)
-    raise RuntimeError(f"Open Policy Agent did not start: {said.decode(errors='replace')}")
+    raise CannotStart(
+        f"Open Policy Agent did not start: {said.decode(errors='replace')}",
+        f"`make check` tells what is wrong in policies/. {_ANOTHER_OPA}",
+    )
 
 
 async def _eru(_stack: AsyncExitStack, home: Path, population: Population) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from deploy.policy.engine import each
 from deploy.policy.everything import Everything
@@ -18,8 +18,15 @@ from gateway.catalogue.schema import camel
 from gateway.model import CLEAR, WHOLE, Decision, Ruling, Show, Use
 from gateway.policy.contract import read_decision
 
-COLUMNS: Final = ("place", "field", "use", "role", "purpose", "data", "training", "outcome", "rule")
+COLUMNS: Final = (
+    "place", "field", "use", "role", "purpose", "reason", "data", "training",
+    "outcome", "rule",
+)  # fmt: skip
 _EVERY: Final = "*"
+
+
+Asked: TypeAlias = tuple[bool, str]
+"""Whether with every training, and for which reason; "*" for one that no outcome asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +38,7 @@ class Row:
     use: str  # "read" or a use
     role: str
     purpose: str
+    reason: str  # "*", or a code with which the outcome is another
     data: str  # agencies, or "*" for all that were asked for
     training: str  # "with" or "without", or "*" where it is the same
     outcome: str
@@ -59,10 +67,11 @@ def rows(
     askers = [one for one in everything.askers() if one.role in roles and one.purpose in purposes]
     asked = [everything.question(asker, agencies) for asker in askers]
     told = each(program, policies, asked, "data.gateway.decision")
-    by_question: dict[tuple[str, str], dict[bool, Decision]] = {}
+    by_question: dict[tuple[str, str], dict[Asked, Decision]] = {}
     for asker, result in zip(askers, told, strict=True):
         key = (asker.role, asker.purpose)
-        by_question.setdefault(key, {})[asker.trained] = read_decision(result)
+        reason = _EVERY if asker.reason == everything.usual else asker.reason
+        by_question.setdefault(key, {})[asker.trained, reason] = read_decision(result)
     for role in roles:
         for purpose in purposes:
             if (decisions := by_question.get((role, purpose))) is None:
@@ -74,8 +83,8 @@ def rows(
 def _refused(role: str, purpose: str, row: Mapping[str, Any]) -> Row:
     rule = "refuse.purpose" if row["queries"] else "refuse.no_queries"
     return Row(
-        place=_EVERY, field=_EVERY, use=_EVERY, role=role, purpose=purpose, data=_EVERY,
-        training=_EVERY, outcome="REFUSED", rule=rule,
+        place=_EVERY, field=_EVERY, use=_EVERY, role=role, purpose=purpose, reason=_EVERY,
+        data=_EVERY, training=_EVERY, outcome="REFUSED", rule=rule,
     )  # fmt: skip
 
 
@@ -83,26 +92,27 @@ def _decided(
     everything: Everything,
     role: str,
     purpose: str,
-    decisions: Mapping[bool, Decision],
+    decisions: Mapping[Asked, Decision],
     agencies: Sequence[str],
 ) -> Iterator[Row]:
     for place, resource in everything.resources.items():
         for use, names in {"read": resource["read"], **resource["uses"]}.items():
             for name in names:
-                cells: dict[tuple[str, str], dict[bool, list[str]]] = {}
-                for trained, decision in decisions.items():
+                cells: dict[tuple[str, str], dict[Asked, list[str]]] = {}
+                for asked, decision in decisions.items():
                     for agency in agencies:
                         ruling = decision.rulings.get(f"{agency}-{place}", Ruling())
                         cell = cells.setdefault(_cell(ruling, use, name), {})
-                        cell.setdefault(trained, []).append(agency)
+                        cell.setdefault(asked, []).append(agency)
                 for (outcome, rule), whose in cells.items():
-                    for training, data in _alike(whose):
+                    for training, reason, data in _alike(whose):
                         yield Row(
                             place=place,
                             field=".".join(map(camel, name.split("."))),
                             use=use,
                             role=role,
                             purpose=purpose,
+                            reason=reason,
                             data=_EVERY if data == [*agencies] else " ".join(data),
                             training=training,
                             outcome=outcome,
@@ -110,13 +120,15 @@ def _decided(
                         )
 
 
-def _alike(whose: Mapping[bool, list[str]]) -> Iterator[tuple[str, list[str]]]:
-    """(training, agencies) of one outcome: one row where training makes no difference."""
-    if whose.get(True) == whose.get(False):
-        yield _EVERY, whose[True]
-        return
-    for trained, data in whose.items():
-        yield "with" if trained else "without", data
+def _alike(whose: Mapping[Asked, list[str]]) -> Iterator[tuple[str, str, list[str]]]:
+    """(training, reason, agencies) of one outcome: one row where training makes no difference, and
+    none for a reason that makes none."""
+    trained, untrained = (whose.get((held, _EVERY)) for held in (True, False))
+    if trained == untrained and trained is not None:
+        yield _EVERY, _EVERY, trained
+    for (held, reason), data in whose.items():
+        if data != trained if reason != _EVERY else trained != untrained:
+            yield "with" if held else "without", reason, data
 
 
 def _cell(ruling: Ruling, use: str, name: str) -> tuple[str, str]:

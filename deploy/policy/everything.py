@@ -27,6 +27,7 @@ class Asker:
     agency: str
     purpose: str
     trained: bool
+    reason: str  # a code
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,27 @@ class Everything:
     tables: Mapping[str, Any]
 
     def askers(self) -> Iterator[Asker]:
-        """Every role that asks questions, for every purpose that it holds."""
+        """Every role that asks questions, for every purpose that it holds; with every training
+        also for each reason that an outcome asks for."""
+        ways = [(True, self.usual), (False, self.usual), *((True, code) for code in self.reasons)]
         for role, row in self.tables["roles"].items():
             for purpose in row["purposes"] if row["queries"] else ():
-                for trained in (True, False):
+                for trained, reason in ways:
                     yield Asker(
-                        role=role, agency=row["agencies"][0], purpose=purpose, trained=trained
-                    )
+                        role=role, agency=row["agencies"][0], purpose=purpose,
+                        trained=trained, reason=reason,
+                    )  # fmt: skip
+
+    @cached_property
+    def reasons(self) -> Sequence[str]:
+        """The codes of reasons that some outcome asks for."""
+        asked = [one.get("reasons", ()) for one in self.tables["outcomes"].values()]
+        return sorted({code for codes in asked for code in codes})
+
+    @cached_property
+    def usual(self) -> str:
+        """A code that no outcome asks for: it stands for all of them."""
+        return next(str(code) for code in self.tables["reasons"] if code not in self.reasons)
 
     def question(self, asker: Asker, agencies: Sequence[str]) -> Mapping[str, Any]:
         """The question of one asker, about the data of each of some agencies."""
@@ -68,7 +83,7 @@ class Everything:
                 "time": _TIME,
                 "query_id": "everything",
                 "purpose": asker.purpose,
-                "reason_code": "R06",
+                "reason_code": asker.reason,
                 "reason_given": True,
                 "case_given": True,
                 "case_form": forms[0],

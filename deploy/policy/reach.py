@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from deploy.policy.engine import each
 from deploy.policy.everything import Everything
+from deploy.policy.named import misnamed
 from gateway.catalogue.check import load_catalogue
 from gateway.catalogue.coordinates import offered, parts, strangers, types_of
 from gateway.catalogue.vocabulary import Vocabulary
@@ -25,7 +26,9 @@ def unreached(program: Path, policies: Path, catalogue: Path = CATALOGUE) -> lis
     tables = tables_of(policies)
     vocabulary = load_catalogue(catalogue).vocabulary
     # What is asked rests on the tables of fields and uses: their gaps are told first.
-    if gaps := [*_unruled_fields(vocabulary, tables), *_strangers(vocabulary, tables)]:
+    gaps = [*_unruled_fields(vocabulary, tables), *_strangers(vocabulary, tables)]
+    gaps += misnamed(program, policies, vocabulary, [*tables["agencies"]])
+    if gaps:
         return gaps
     everything = Everything(vocabulary, tables)
     asked = [
@@ -196,6 +199,12 @@ def _idle_rows(policies: Path, tables: Mapping[str, Any]) -> Iterator[str]:
     yield from _matched("desks", tables["desks"], _desks(tables, "\n".join(rules.values())))
     common = "\n".join(text for file, text in rules.items() if file.parent.name == "gateway")
     given = set(re.findall(r'"([a-z_]+)"', common))
+    coded = {
+        *(code for one in tables["outcomes"].values() for code in one.get("reasons", ())),
+        *tables["obligations"]["reauthenticate"]["reason_codes"],
+    }
+    for code in sorted(coded - tables["reasons"].keys()):
+        yield f"tables/reasons/data.json: {code} is named and has no row"
     for name in tables["refusals"].keys() - given:
         yield f"tables/refusals/data.json: {name} never fires: no rule gives it"
 

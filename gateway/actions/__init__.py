@@ -70,7 +70,7 @@ async def act(office: Office, request: Request) -> AuditedResponse:
     try:
         subject = await gate.identity.authenticate(request.authorization)
         record.known(subject=subject)
-        operation = parse_request(request, office.parser)
+        operation = parse_request(request, office.parser, subject.app)
         record.known(operation=operation)
         check_registered(operation, subject, office.parser)
         response = await _response(office, request, subject, operation, record)

@@ -88,7 +88,7 @@ class Call:
             raise Refused(note.text, rule=note.rule, contact=note.desk, detail=note.rule)
         decision, agreed = seen or (None, AuthorisedPlan(plan=Plan(), serial=terms.serial))
         action = Action(act=matter.act, about=about, serial=terms.serial, question=asked)
-        await self.record.intent(self.subject, self.operation, decision, agreed, action)
+        await self.record.intent(self.subject, self.operation, decision, agreed, action=action)
         return terms
 
 

@@ -1,9 +1,12 @@
 """One record of the log: a public leaf without personal values, and a sealed body with the rest.
 
-The leaf is canonical JSON (RFC 8785) and becomes part of the tree for ever. The body is encrypted
-under a data key of its own, and that key is wrapped for each agency concerned; destroying the body,
-its wrapped keys or an agency's key of that month makes it unreadable and leaves every proof valid,
-because the leaf holds only digests of it.
+The leaf is canonical JSON (RFC 8785) and becomes part of the tree for ever. The body has a part for
+each who may read one: what was asked is its asker's agency's, what was shown of an agency's records
+is that agency's. Each part is encrypted under a data key of its own, which is wrapped by that
+agency's key; destroying the body or an agency's key of that month makes it unreadable and leaves
+every proof valid, because the leaf holds only digests of it.
+
+Version 1 had one part without a name, and its outcomes named their intent by its index.
 
 Pure: keys, salts, nonces and times come in as arguments.
 """
@@ -25,9 +28,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
+from gateway.model import EMPTY
+
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
-VERSION = 1
+VERSION = 2
 MAX_LEAF_BYTES = 60_000  # tlog-tiles gives an entry's length 16 bits; the rest is headroom
 MAX_NUMBER = 2**53 - 1  # what every reader of JSON holds exactly (RFC 7493, section 2.2)
 ALGORITHM = "A256GCM+A256KW"
@@ -35,7 +40,12 @@ SALT_BYTES = 32
 KEY_BYTES = 32
 NONCE_BYTES = 12
 
-_PURPOSE_OF_SEAL = b"portcullis audit body v1"  # bound into the tag: no other ciphertext passes
+ASKER = "asker"
+"""The part for the agency whose person asked: who, in what words, with which values, and why."""
+_OWNER = "owner/"
+_PURPOSE_OF_SEAL = {1: b"portcullis audit body v1", 2: b"portcullis audit body v2 "}
+"""Bound into the tag by version, in the second with the part's name: no other ciphertext passes."""
+_HASH = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class InvalidEntry(ValueError):
@@ -63,14 +73,28 @@ class Tag(StrEnum):
     COMBINATION = "combination"
 
 
+def owner_part(agency: str) -> str:
+    """The name of the part that says what of this agency's records was shown."""
+    return _OWNER + agency
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one agency may read of a record."""
+
+    agency: str
+    detail: Json | Written
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealing:
-    """The random and secret material for one body, fresh each time but for the wrapping keys."""
+    """The random and secret material for one part, fresh each time but for the wrapping key."""
 
     salt: bytes  # 32 bytes
     data_key: bytes  # 32 bytes
     nonce: bytes  # 12 bytes
-    wrapping: Mapping[str, bytes]  # key id -> key-encryption key of 32 bytes; at least one
+    key_id: str
+    wrapping: bytes  # the key-encryption key of that id, 32 bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,23 +178,28 @@ def _plain(value: Json) -> Any:
 
 
 def entry_of(
-    leaf: Mapping[str, Json], detail: Json | Written = None, sealing: Sealing | None = None
+    leaf: Mapping[str, Json], sealed: Mapping[str, tuple[Json | Written, Sealing]] = EMPTY
 ) -> AuditEntry:
-    """The record of a caller's leaf, completed with `v` and, if there is a detail, with `sealed`.
+    """The record of a caller's leaf, completed with `v` and, if anything is sealed, with `sealed`.
 
-    The leaf has `kind`; an intent and an outcome have `request_id`, an outcome also `intent_index`.
+    `sealed` holds, by its name, the detail of each part and what to seal it with. The leaf has
+    `kind`; an intent and an outcome have `request_id`, and an outcome has `intent`, the hash of the
+    leaf of its intent in hexadecimal: that is known before the log has given it a number.
 
     Raises:
-        InvalidEntry: an unknown kind or tag, a part missing, a name kept for us, or too large
-            (a record is never cut: what is long belongs into the detail).
+        InvalidEntry: an unknown kind or tag, something missing, a name kept for us, material of
+            the wrong length, or too large (a record is never cut: what is long is to be sealed).
     """
     _check_leaf(leaf)
     whole: dict[str, Json] = {**leaf, "v": VERSION}
     body = None
-    if detail is not None:
-        if sealing is None:
-            raise InvalidEntry("a detail needs keys to seal it with")
-        body, whole["sealed"] = seal(detail, sealing)
+    if sealed:
+        bodies: dict[str, Json] = {}
+        said: dict[str, Json] = {}
+        for name, (detail, sealing) in sealed.items():
+            bodies[name], said[name] = seal(name, detail, sealing)
+        body = canonical({"alg": ALGORITHM, "parts": bodies})
+        whole["sealed"] = {"alg": ALGORITHM, "parts": said}
     data = canonical(whole)
     if len(data) > MAX_LEAF_BYTES:
         raise InvalidEntry(f"a leaf of {len(data)} bytes; at most {MAX_LEAF_BYTES}")
@@ -185,11 +214,11 @@ def _check_leaf(leaf: Mapping[str, Json]) -> None:
         raise InvalidEntry(f"unknown kind {kind!r}")
     if "tag" in leaf and tag not in list(Tag):
         raise InvalidEntry(f"unknown tag {tag!r}")
-    request_id, intent = leaf.get("request_id"), leaf.get("intent_index")
+    request_id, intent = leaf.get("request_id"), leaf.get("intent")
     if kind in (Kind.INTENT, Kind.OUTCOME) and not (isinstance(request_id, str) and request_id):
         raise InvalidEntry("an intent and an outcome need request_id")
-    if kind == Kind.OUTCOME and (type(intent) is not int or intent < 0):
-        raise InvalidEntry("an outcome needs intent_index")
+    if kind == Kind.OUTCOME and not (isinstance(intent, str) and _HASH.match(intent)):
+        raise InvalidEntry("an outcome needs the hash of its intent")
 
 
 def read_leaf(data: bytes) -> dict[str, Any]:
@@ -210,60 +239,76 @@ def read_leaf(data: bytes) -> dict[str, Any]:
 # -- sealing ---------------------------------------------------------------------------------
 
 
-def seal(detail: Json | Written, sealing: Sealing) -> tuple[bytes, dict[str, Json]]:
-    """The sealed body of a detail, and what the leaf says of it.
+def seal(name: str, detail: Json | Written, sealing: Sealing) -> tuple[Json, Json]:
+    """The sealed part of a body, and what the leaf says of it.
 
     Sealed is salt | canonical detail, whose SHA-256 is the leaf's `commitment`: without the salt,
     which is erased with the body, nobody can guess a detail and check the guess.
 
     Raises:
-        InvalidEntry: nobody could open it, material of the wrong length, or not JSON.
+        InvalidEntry: material of the wrong length, or not JSON.
     """
-    if not sealing.wrapping:
-        raise InvalidEntry("a body that nobody can open is not a record")
-    lengths = (len(sealing.salt), len(sealing.data_key), len(sealing.nonce))
-    if lengths != (SALT_BYTES, KEY_BYTES, NONCE_BYTES):
-        raise InvalidEntry(f"salt, data key and nonce of {lengths} bytes")
+    lengths = tuple(map(len, (sealing.salt, sealing.data_key, sealing.nonce, sealing.wrapping)))
+    if lengths != (SALT_BYTES, KEY_BYTES, NONCE_BYTES, KEY_BYTES):
+        raise InvalidEntry(f"salt, data key, nonce and wrapping key of {lengths} bytes")
     plain = sealing.salt + canonical(detail)
-    ciphertext = AESGCM(sealing.data_key).encrypt(sealing.nonce, plain, _PURPOSE_OF_SEAL)
-    body: dict[str, Json] = {
-        "alg": ALGORITHM,
+    bound = _PURPOSE_OF_SEAL[VERSION] + name.encode()
+    ciphertext = AESGCM(sealing.data_key).encrypt(sealing.nonce, plain, bound)
+    wrapped = b64encode(aes_key_wrap(sealing.wrapping, sealing.data_key)).decode()
+    return {
         "ciphertext": b64encode(ciphertext).decode(),
-        "keys": {
-            name: b64encode(aes_key_wrap(key, sealing.data_key)).decode()
-            for name, key in sealing.wrapping.items()
-        },
+        "keys": {sealing.key_id: wrapped},
         "nonce": b64encode(sealing.nonce).decode(),
-    }
-    said: dict[str, Json] = {
-        "alg": ALGORITHM,
+    }, {
         "commitment": sha256(plain).hexdigest(),
-        "keys": sorted(sealing.wrapping),
+        "keys": [sealing.key_id],
         "sha256": sha256(ciphertext).hexdigest(),
     }
-    return canonical(body), said
 
 
-def unseal(leaf: Mapping[str, Any], body: bytes, key_id: str, key: bytes) -> Any:
-    """The detail of a record, shown to be the one that its leaf commits to.
+def parts_of(leaf: Mapping[str, Any]) -> dict[str, str]:
+    """What is sealed of a record: the name of each part, and the id of the key that opens it.
+
+    Raises:
+        InvalidEntry: the leaf does not say it as a leaf does.
+    """
+    try:
+        return {name: str(said["keys"][0]) for name, said in _said(leaf).items()}
+    except (KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InvalidEntry("a leaf does not say what is sealed") from error
+
+
+def _said(leaf: Mapping[str, Any]) -> dict[str, Any]:
+    sealed = leaf.get("sealed", {})
+    if leaf["v"] == 1:
+        return {ASKER: sealed} if sealed else {}
+    parts: dict[str, Any] = sealed.get("parts", {})
+    return parts
+
+
+def unseal(leaf: Mapping[str, Any], body: bytes, name: str, key: bytes) -> Any:
+    """The detail of a part, shown to be the one that its leaf commits to.
+
+    `key` is that of the id which `parts_of` gives.
 
     Raises:
         InvalidEntry: another record's body, another key's, or damaged.
     """
     try:
-        said, parts = leaf["sealed"], json.loads(body)
+        said, whole = _said(leaf)[name], json.loads(body)
+        parts = whole if leaf["v"] == 1 else whole["parts"][name]
         ciphertext, nonce = _bytes(parts["ciphertext"]), _bytes(parts["nonce"])
-        wrapped = _bytes(parts["keys"][key_id])
-        if {said["alg"], parts["alg"]} != {ALGORITHM} or said["sha256"] != sha256(
+        wrapped = _bytes(parts["keys"][said["keys"][0]])
+        if {leaf["sealed"]["alg"], whole["alg"]} != {ALGORITHM} or said["sha256"] != sha256(
             ciphertext
         ).hexdigest():
             raise InvalidEntry("the body is not the one that the leaf names")
-        data_key = aes_key_unwrap(key, wrapped)
-        plain = AESGCM(data_key).decrypt(nonce, ciphertext, _PURPOSE_OF_SEAL)
+        bound = _PURPOSE_OF_SEAL[leaf["v"]] + (b"" if leaf["v"] == 1 else name.encode())
+        plain = AESGCM(aes_key_unwrap(key, wrapped)).decrypt(nonce, ciphertext, bound)
         if said["commitment"] != sha256(plain).hexdigest():
             raise InvalidEntry("the detail is not the one that the leaf commits to")
         return json.loads(plain[SALT_BYTES:])
-    except (KeyError, TypeError, ValueError, InvalidTag, InvalidUnwrap) as error:
+    except (KeyError, IndexError, TypeError, ValueError, InvalidTag, InvalidUnwrap) as error:
         raise error if isinstance(error, InvalidEntry) else InvalidEntry("cannot open") from error
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.audit.verify import receipt_text
 from gateway.errors import AuditUnavailable
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
@@ -67,6 +68,11 @@ class Signer:
                 self._line(_TIMED, seconds.to_bytes(8, "big") + timed),
             )
         )
+
+    def receipt(self, leaf_hash: bytes, query: str, at: str, within_s: int) -> str:
+        """The promise that the log will contain a record, signed; base64."""
+        text = receipt_text(self.origin, leaf_hash.hex(), query, at, within_s)
+        return b64encode(self._key.sign(text)).decode()
 
     def _hash(self, algorithm: bytes) -> bytes:
         return sha256(self.origin.encode() + b"\n" + algorithm + self._public).digest()[:4]

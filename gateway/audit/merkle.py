@@ -199,6 +199,11 @@ def _range_root(start: int, end: int, subtree: SubtreeHash) -> bytes:
     return node_hash(_range_root(start, middle, subtree), _range_root(middle, end, subtree))
 
 
+def root_at(size: int, subtree: SubtreeHash) -> bytes:
+    """The root over the first `size` leaves of a tree that has at least so many."""
+    return _range_root(0, size, subtree) if size else EMPTY_ROOT
+
+
 def _split_point(count: int) -> int:
     """The largest power of two smaller than count, which is at least 2."""
     return 1 << ((count - 1).bit_length() - 1)

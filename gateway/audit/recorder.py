@@ -6,8 +6,9 @@ policy, R for anything else. Only `Record.outcome` can make an `AuditedResponse`
 can be sent: "no record, no answer" is a type.
 
 The leaf holds no personal value: whoever asked, for which case and with which values stands there
-as keyed HMACs; texts lie in the sealed body. What was answered is in neither: only a salted digest
-of the answer, and keyed commitments to which records were shown.
+as keyed HMACs; texts lie in the sealed body, in the part of the asker's agency. What was answered
+is in neither: only a salted digest of the answer, and for each agency whose records it held
+commitments to what it showed of them (`disclosed.py`), in a part which that agency alone may read.
 """
 
 from __future__ import annotations
@@ -20,23 +21,40 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Protocol
 
-from gateway.audit.entry import Kind, Tag, Written, canonical, token
+from gateway.audit.content import (
+    answer_bytes,
+    counted,
+    decision_digest,
+    question_bytes,
+    rule_of,
+    tag_of,
+    touched_by,
+)
+from gateway.audit.disclosed import parts_by_owner
+from gateway.audit.entry import (
+    ASKER,
+    Kind,
+    Part,
+    Tag,
+    Written,
+    owner_part,
+    token,
+)
+from gateway.audit.keeper import Receipt
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import leaf_hash, root_of
-from gateway.audit.sequencer import Receipt
 from gateway.errors import AuditUnavailable
 from gateway.model import (
-    HIT_ONLY,
+    EMPTY,
     AuthorisedPlan,
     Decision,
     Operation,
     Request,
     Response,
-    Ruling,
-    Show,
     Subject,
 )
 
@@ -75,11 +93,30 @@ class Action:
     question: Mapping[str, Any]
 
 
+class Witnesses(Protocol):
+    """Whoever has seen the log: `gateway/audit/witnessing.py`."""
+
+    def check(self) -> None:
+        """Be satisfied that they have signed lately.
+
+        Raises:
+            AuditUnavailable: they have not, or there are none.
+        """
+
+    async def proof(self, receipt: Receipt, within_s: float) -> str:
+        """Evidence that they have seen the record, once they have.
+
+        Raises:
+            AuditUnavailable: not in time.
+        """
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorder:
     """Writes the entries of one gateway."""
 
     log: AuditLog
+    witnesses: Witnesses
     keys: AuditKeys
     gateway: str
     clock: Callable[[], datetime]
@@ -108,7 +145,18 @@ class Recorder:
                 "ended_by": ended_by.isoformat(timespec="seconds"),
             },
         }
-        await self.append(leaf, {}, ("GATEWAY",))
+        await self.append(leaf)
+
+    async def view(self, request: Request, subject: Subject, *, page: str, use: str) -> None:
+        """Write, durably, that an auditor looks at the record: which page, for which permitted use.
+
+        Raises:
+            AuditUnavailable: the page may not be shown.
+        """
+        record = self.begin(request)
+        record.known(subject=subject)
+        leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION) | {"view": {"page": page, "use": use}}
+        await self.append(leaf, record._for_asker(record._detail()))
 
     def looking(self, request: Request, id_: str, agency: str) -> Looking:
         """A record of what is looked for after a request was answered, for its owner alone."""
@@ -125,14 +173,9 @@ class Recorder:
         a screen or a signature was, and nobody else does."""
         return self.hmac("actor", f"{issuer}|{id_}")[:12]
 
-    async def append(
-        self,
-        leaf: dict[str, Any],
-        detail: Mapping[str, Any] | Written | None,
-        agencies: tuple[str, ...],
-    ) -> Receipt:
+    async def append(self, leaf: dict[str, Any], parts: Mapping[str, Part] = EMPTY) -> Receipt:
         started = self.monotonic()
-        receipt = await self.log.append(leaf, detail, agencies=agencies)
+        receipt = await self.log.append(leaf, parts)
         self.committed(self.monotonic() - started, self.log.size)
         return receipt
 
@@ -147,7 +190,7 @@ class Record:
         self.subject: Subject | None = None
         self.operation: Operation | None = None
         self.serial: int | None = None
-        self.intent_index: int | None = None
+        self.intended: str | None = None  # the hash of the intent's leaf
 
     def known(self, *, subject: Subject | None = None, operation: Operation | None = None) -> None:
         """What is known so far, so that a refusal can say who asked what."""
@@ -160,20 +203,29 @@ class Record:
         operation: Operation,
         decided: Decided | None,
         agreed: AuthorisedPlan,
+        *,
+        terms: Sequence[tuple[str, str]] = (),
         action: Action | None = None,
     ) -> None:
         """Write, durably, what will be asked or done; sources may be visited only after this.
+
+        `terms` is what is searched for (`terms.py`), by which the log finds it again.
 
         Raises:
             AuditUnavailable: nothing may be visited.
         """
         self.known(subject=subject, operation=operation)
-        leaf = self._leaf(Kind.INTENT, Tag.CONSULTATION) | {"plan": _touched(agreed)}
-        detail = self._detail()
+        touched = touched_by(agreed)
+        leaf = self._leaf(Kind.INTENT, Tag.CONSULTATION) | {"plan": counted(touched)}
+        hmac = self.recorder.hmac
+        detail = self._detail() | {
+            "visits": touched["visits"],
+            "terms": [[kind, hmac("term", f"{kind}|{value}")] for kind, value in terms],
+        }
         if decided is not None:
             self.serial = decided.decision.serial
-            question = _question(decided, agreed)
-            decision = self.recorder.hmac("decision", _digest(decided.decision, question))
+            question = question_bytes(decided.question, agreed)
+            decision = self.recorder.hmac("decision", decision_digest(decided.decision, question))
             leaf["policy"] = {"serial": self.serial, "decision": decision}
             detail["question"] = question
         if action is not None:
@@ -181,33 +233,47 @@ class Record:
             leaf["casework"] = {"act": action.act, "about": action.about}
             leaf.setdefault("policy", {"serial": action.serial})
             detail["casework"] = action.question
-        receipt = await self.recorder.append(leaf, Written.of(detail), self._agencies())
-        self.intent_index = receipt.index
+        receipt = await self.recorder.append(leaf, self._for_asker(Written.of(detail)))
+        self.intended = receipt.leaf_hash.hex()
 
-    async def outcome(self, response: Response) -> AuditedResponse:
+    async def outcome(
+        self, response: Response, witnessed_s: float | None = None
+    ) -> AuditedResponse:
         """Write, durably, what became of the query; its answer may leave only after this.
+
+        With `witnessed_s` the witnesses must have seen it within so many seconds, and the answer
+        carries the proof of that.
 
         Raises:
             AuditUnavailable: nothing may leave.
         """
         salt = secrets.token_bytes(32)
-        kind = self._kind(response)
-        leaf = self._leaf(kind, Tag.DISCLOSURE) | {
+        leaf = self._leaf(self._kind(response), tag_of(response)) | {
             "status": response.status,
             "code": response.code,
             "duration_us": int((self.recorder.monotonic() - self.started) * 1e6),
             "sources": {r.source: [r.state.value, r.rows, r.masked, r.withheld, r.hits]
                         for r in response.reports},
-            "answer": hashlib.sha256(salt + _answer(response.body)).hexdigest(),
+            "answer": hashlib.sha256(salt + answer_bytes(response.body)).hexdigest(),
             "disclosed": self._disclosed(response),
         }  # fmt: skip
+        if rule := rule_of(response):
+            leaf["rule"] = rule
         if self.serial is not None:
             leaf["policy"] = {"serial": self.serial}
-        if kind is Kind.OUTCOME and self.intent_index is not None:
-            leaf["intent_index"] = self.intent_index
-        detail = self._detail() | {"salt": salt.hex(), "cause": response.detail}
-        receipt = await self.recorder.append(leaf, detail, self._agencies())
-        return AuditedResponse(response.status, self._with_receipt(response, receipt), _MAKER)
+        detail: dict[str, Any] = {"salt": salt.hex(), "cause": response.detail}
+        if self.intended is None:  # else the intent holds it
+            detail |= self._detail()
+        elif leaf["kind"] == Kind.OUTCOME:
+            leaf["intent"] = self.intended
+        token = partial(self.recorder.hmac, "record")
+        owners = parts_by_owner(response, secrets.token_bytes(32), token)
+        receipt = await self.recorder.append(leaf, self._for_asker(detail) | owners)
+        proof = None
+        if witnessed_s is not None:
+            proof = await self.recorder.witnesses.proof(receipt, witnessed_s)
+        body = self._with_receipt(response, receipt, proof)
+        return AuditedResponse(response.status, body, _MAKER)
 
     async def gone(self, response: Response) -> None:
         """Write that the caller hung up, under a shield: it is being cancelled itself."""
@@ -220,7 +286,7 @@ class Record:
     # --- what an entry holds ---
 
     def _kind(self, response: Response) -> Kind:
-        if self.intent_index is not None:
+        if self.intended is not None:
             return Kind.OUTCOME
         match response.code:
             case "UNAUTHENTICATED":
@@ -295,8 +361,8 @@ class Record:
                 }
         return detail
 
-    def _agencies(self) -> tuple[str, ...]:
-        return (self.subject.agency if self.subject else "GATEWAY",)
+    def _for_asker(self, detail: Mapping[str, Any] | Written) -> dict[str, Part]:
+        return {ASKER: Part(self.subject.agency if self.subject else "GATEWAY", detail)}
 
     def _disclosed(self, response: Response) -> dict[str, Any]:
         """How many records were shown, and a commitment to which."""
@@ -307,14 +373,16 @@ class Record:
         root = root_of([leaf_hash(token.encode()) for token in tokens])
         return {"records": len(tokens), "root": root.hex()}
 
-    def _with_receipt(self, response: Response, receipt: Receipt) -> dict[str, Any]:
+    def _with_receipt(
+        self, response: Response, receipt: Receipt, proof: str | None
+    ) -> dict[str, Any]:
         extensions = dict(response.body.get("extensions", {}))
         extensions["receipt"] = {
             "queryId": self.request.id,
             "policySerial": self.serial,
             "logEntry": receipt.index,
-            "leafHash": receipt.leaf_hash.hex(),
-            "at": receipt.at.isoformat(timespec="milliseconds"),
+            **self.recorder.log.promised(receipt, self.request.id),
+            **({"proof": proof} if proof is not None else {}),
         }
         return {**response.body, "extensions": extensions}
 
@@ -328,7 +396,7 @@ class Looking:
     def __init__(self, recorder: Recorder, of: str, id_: str, agency: str) -> None:
         self._recorder, self._of, self._id, self._agency = recorder, of, id_, agency
         self._resources: list[str] = []
-        self._intent_index = 0
+        self._intended = ""
 
     async def intent(self, resources: list[str]) -> None:
         """Write, durably, what will be looked for.
@@ -337,14 +405,17 @@ class Looking:
             AuditUnavailable: nothing may be visited.
         """
         self._resources = sorted(resources)
-        leaf = self._leaf(Kind.INTENT)
-        self._intent_index = (await self._recorder.append(leaf, {}, (self._agency,))).index
+        receipt = await self._recorder.append(self._leaf(Kind.INTENT), self._for_owner({}))
+        self._intended = receipt.leaf_hash.hex()
 
     async def outcome(self, found: Sequence[tuple[str, str, list[str]]]) -> None:
         """Write what was found: the resource of each look, how its source fared, and the keys."""
-        leaf = self._leaf(Kind.OUTCOME) | {"intent_index": self._intent_index}
+        leaf = self._leaf(Kind.OUTCOME) | {"intent": self._intended}
         detail = {"found": [list(look) for look in found]}
-        await self._recorder.append(leaf, detail, (self._agency,))
+        await self._recorder.append(leaf, self._for_owner(detail))
+
+    def _for_owner(self, detail: Mapping[str, Any]) -> dict[str, Part]:
+        return {owner_part(self._agency): Part(self._agency, detail)}
 
     def _leaf(self, kind: Kind) -> dict[str, Any]:
         return {
@@ -355,57 +426,3 @@ class Looking:
             "at": self._recorder.clock().isoformat(timespec="microseconds"),
             "tripwire": {"of": self._of, "resources": self._resources},
         }
-
-
-def _answer(body: Mapping[str, Any]) -> bytes:
-    """The answer as its digest is made of; JSON with sorted keys, quick for large answers."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), default=str).encode()
-
-
-def _question(decided: Decided, agreed: AuthorisedPlan) -> Written:
-    """What was asked of policy, most of which is the same for all plans of a structure."""
-    resources: Mapping[str, Any] = decided.question["resources"]
-    if (structure := agreed.plan.structure) is not None:
-        written = structure.made.once(
-            "resources written", lambda: Written(canonical(dict(resources)))
-        )
-        return Written.of({**decided.question, "resources": written})
-    return Written(canonical(decided.question))
-
-
-def _digest(decision: Decision, question: Written) -> str:
-    def granted() -> Written:
-        rulings = decision.rulings.items()
-        return Written(canonical({n: _granted(ruling) for n, ruling in rulings}))
-
-    written = decision.made.once("granted", granted)
-    return hashlib.sha256(Written.of({"question": question, "granted": written})).hexdigest()
-
-
-def _granted(ruling: Ruling) -> list[Any]:
-    beside = [HIT_ONLY] if ruling.beside else []
-    return [str(ruling.show), ruling.limit, *sorted(ruling.read), *beside]
-
-
-def _touched(agreed: AuthorisedPlan) -> dict[str, Any]:
-    """Which sources, entities and fields will be visited, and how many were not agreed to."""
-    visits: dict[str, dict[str, list[str]]] = {}
-    for grant in (*agreed.grants.values(), *agreed.looks.values()):
-        entities = visits.setdefault(grant.fetch.source, {})
-        fields = entities.setdefault(grant.fetch.entity, [])
-        for path, part in grant.parts.items():
-            prefix = f"{path}." if path else ""
-            if part.show is Show.RECORDS:
-                fields.extend(f"{prefix}{name}" for name in part.read)
-            elif part.show is not None and path:
-                fields.append(f"{path}:{part.show.value}")
-    touched: dict[str, Any] = {
-        "visits": {s: {e: sorted(set(f)) for e, f in es.items()} for s, es in visits.items()},
-        "withheld": len(agreed.withheld),
-        "silent": len(agreed.silent),
-    }
-    if agreed.beside:
-        touched["beside"] = len(agreed.beside)
-    if agreed.released:
-        touched["released"] = sorted(one.id for one in agreed.released)
-    return touched

@@ -20,6 +20,7 @@ from datetime import datetime
 
 from gateway.audit.entry import AuditEntry
 from gateway.audit.journal import Journal
+from gateway.audit.keeper import Receipt
 from gateway.audit.merkle import leaf_hash
 from gateway.audit.store import SwapUnknown
 from gateway.audit.writer import MAX_COMMIT, Head, Writer
@@ -34,15 +35,6 @@ _RETRY_S = 1.0  # after a failure: how soon to try whether the disk works again
 _STUCK_S = 5.0  # a write that takes longer is a fault
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """Where a record is, from the moment at which it lasts."""
-
-    index: int
-    leaf_hash: bytes
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

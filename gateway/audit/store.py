@@ -1,10 +1,12 @@
 """The log's files: a directory that is itself a tlog-tiles log, and the sealed bodies beside it.
 
     checkpoint            the signed size and root; replaced, never edited
+    witnessed             the last one that enough witnesses signed, with their signatures
     tile/entries/N[.p/W]  256 entries, each behind its length (16 bits, big-endian)
     tile/L/N[.p/W]        256 hashes
     sealed/N/FFF          bodies of one commit: lines `{"body": …, "index": …}`; erasable
     journal               records that last and are in no tile yet (`journal.py`)
+    ended                 up to which record every intent has its outcome (`reconciler.py`)
     lock                  held by the one process that writes
 
 Files are written once, never edited. What a checkpoint speaks of is durable before that checkpoint
@@ -25,6 +27,7 @@ from gateway.audit.merkle import ENTRIES, TILE_WIDTH, levels, tile_path, tile_wi
 from gateway.errors import AuditUnavailable
 
 CHECKPOINT = "checkpoint"
+WITNESSED = "witnessed"
 _TEMPORARY = ".new"
 _KNOWN = 1_000  # folders that need not be made
 
@@ -82,6 +85,34 @@ class Disk:
     def mkdir(self, path: Path) -> None:
         """Make one directory."""
         path.mkdir(mode=0o750)
+
+
+class Beside:
+    """What lies beside a log wherever that is kept: the last checkpoint that witnesses signed."""
+
+    def __init__(self, directory: Path, *, disk: Disk | None = None) -> None:
+        self._root = directory
+        self._disk = disk or Disk()
+
+    def witnessed(self) -> bytes | None:
+        """The last witnessed checkpoint, or None."""
+        try:
+            return (self._root / WITNESSED).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def keep_witnessed(self, note: bytes) -> None:
+        """Replace the last witnessed checkpoint; it is on the disk when this returns.
+
+        Raises:
+            OSError: it is that, or the one before.
+        """
+        self._root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        draft = self._root / (WITNESSED + _TEMPORARY)
+        self._disk.write(draft, note, 0o640)
+        self._disk.sync(draft)
+        self._disk.rename(draft, self._root / WITNESSED)
+        self._disk.sync(self._root)
 
 
 class Store:
@@ -188,7 +219,7 @@ class Store:
         """
         staged = self._root / (CHECKPOINT + _TEMPORARY)
         try:
-            self._stage({**{self._root / name: files[name] for name in files}, staged: new})
+            self.stage({**files, staged.name: new})
             if self.checkpoint() != old:
                 raise SwapUnknown("the checkpoint is not the one that this process wrote")
             self._swap(staged, old)
@@ -198,13 +229,19 @@ class Store:
             self.drop(list(files))
             raise
 
-    def _stage(self, files: Mapping[Path, bytes]) -> None:
-        for path, data in files.items():
+    def stage(self, files: Mapping[str, bytes]) -> None:
+        """Make files durable that no checkpoint speaks of yet.
+
+        Raises:
+            OSError: some of them may not be.
+        """
+        paths = [self._root / name for name in files]
+        for path, data in zip(paths, files.values(), strict=True):
             self._make_folder(path.parent)
             self.disk.write(path, data, 0o640)
-        for path in files:
+        for path in paths:
             self.disk.sync(path)
-        for folder in dict.fromkeys(path.parent for path in files):
+        for folder in dict.fromkeys(path.parent for path in paths):
             self.disk.sync(folder)
 
     def _swap(self, staged: Path, old: bytes | None) -> None:

@@ -1,38 +1,52 @@
 """Check a log from its files and its public key alone. One file, for auditors to keep and to run.
 
-    python verify.py --dir LOG --key log.pub [--checkpoint EARLIER] [--json]
+    python verify.py --dir LOG --key log.pub [--checkpoint EARLIER] [--policy POLICY] [--json]
+    python verify.py --proof FILE --key log.pub [--entry RECORD] [--receipt ANSWER] [--policy P]
+    python verify.py --receipt ANSWER --key log.pub [--dir LOG]
 
 It needs Python 3.11 and the package `cryptography`, nothing else of the project that wrote the log.
 Checked: the checkpoint's signatures; that every entry and every tile leads to the signed root
 (RFC 6962, c2sp.org/tlog-tiles), so that none was changed, removed, added or moved; that the log
 still begins with what an earlier checkpoint signed; that entries are canonical JSON (RFC 8785);
-that every outcome answers one earlier intent of the same request, and each intent once at most;
+that every outcome answers one earlier intent of the same request, and each intent once at most
+(beside one that says it was abandoned);
 that sealed bodies which are still there are those that the entries name. An intent without outcome
-is named, but is no fault: it stands for a query that was cut off.
+is named, but is no fault: it stands for a query that was cut off. With a policy
+(c2sp.org/tlog-policy), also that enough witnesses have signed a checkpoint that the log contains.
 
-Not shown: that the log has nothing newer than this checkpoint, or that others were shown the same
-log. For that, compare with checkpoints and receipts that other people hold.
+A proof (c2sp.org/tlog-proof) shows that one record is in the log, without the log. A receipt is the
+log's signed word that it will contain a record in so many seconds: without it there, and a later
+checkpoint, the log has broken its word.
+
+Not shown: that the log has nothing newer than this checkpoint or, without witnesses, that others
+were shown the same log. For that, compare with checkpoints and receipts that other people hold.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+_Held = TypeVar("_Held")
+
 WIDTH, HASH = 256, 32
 KINDS = frozenset("IORDFVPK")
+_INTENT = {1: "intent_index", 2: "intent"}  # how an outcome names its intent, by version
+VERSIONS = frozenset(_INTENT)
 _PLAIN, _TIMED = 1, 4  # kinds of signature: c2sp.org/signed-note, c2sp.org/tlog-cosignature
 
 
@@ -69,8 +83,11 @@ class Report:
     signed_at: str = ""  # RFC 3339
     kinds: dict[str, int] = field(default_factory=dict)  # kind -> entries
     open_intents: tuple[tuple[int, str], ...] = ()  # (index, request id) without an outcome
+    abandoned: tuple[tuple[int, str], ...] = ()  # the same, closed as cut off
     bodies: int = 0  # sealed bodies present
     erased: int = 0  # entries that had one and have it no more
+    witnessed: int = 0  # how many entries enough witnesses have signed
+    witnesses: dict[str, str] = field(default_factory=dict)  # who has, and when last (RFC 3339)
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -80,6 +97,40 @@ class Report:
 
 
 # -- signed notes ----------------------------------------------------------------------------
+
+_SPACES = re.compile(r"[\s+]")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
+_MOST_SIGNATURES = 64
+_MOST_NOTE_BYTES = 131_072  # sixteen signatures of the largest kind, and more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifier:
+    """A public key of somebody who signs notes (c2sp.org/signed-note)."""
+
+    name: str
+    kind: int  # _PLAIN, or _TIMED for a witness
+    key: bytes  # 32 bytes of Ed25519
+
+    @property
+    def id(self) -> bytes:
+        """What a signature line names it by, beside its name."""
+        return sha256(self.name.encode() + b"\n" + bytes((self.kind,)) + self.key).digest()[:4]
+
+    @property
+    def text(self) -> str:
+        """`name+hash+key`."""
+        encoded = b64encode(bytes((self.kind,)) + self.key).decode()
+        return f"{self.name}+{self.id.hex()}+{encoded}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A text and whose signatures stand under it; nothing of it is checked yet."""
+
+    body: bytes  # with the newline that ends it
+    signatures: tuple[tuple[str, bytes], ...]  # name, and key id | signature
 
 
 def _base64(text: str, what: str) -> bytes:
@@ -92,22 +143,107 @@ def _base64(text: str, what: str) -> bytes:
     return data
 
 
-def _public_key(verifier: str) -> tuple[str, bytes]:
-    name, _, rest = verifier.strip().partition("+")
+def read_verifier(text: str, *kinds: int) -> Verifier:
+    """A public key in its form `name+hash+key`; of a log if no other kinds are given.
+
+    Raises:
+        NoteInvalid: it is not one.
+    """
+    name, _, rest = text.strip().partition("+")
     key_hash, _, encoded = rest.partition("+")
     key = _base64(encoded, "the public key")
-    if not name or len(key) != 33 or key[0] != _PLAIN:
+    if not name or _SPACES.search(name) or len(key) != 33 or key[0] not in (kinds or (_PLAIN,)):
         raise NoteInvalid("the public key is not `name+hash+key` of an Ed25519 key")
-    if _key_hash(name, _PLAIN, key[1:]).hex() != key_hash:
+    found = Verifier(name=name, kind=key[0], key=key[1:])
+    if found.id.hex() != key_hash:
         raise NoteInvalid("the public key does not fit its own hash")
-    return name, key[1:]
+    return found
 
 
-def _key_hash(name: str, kind: int, key: bytes) -> bytes:
-    return sha256(name.encode() + b"\n" + bytes((kind,)) + key).digest()[:4]
+def read_witness(text: str) -> Verifier:
+    """The public key of a witness (c2sp.org/tlog-cosignature).
+
+    Raises:
+        NoteInvalid: it is not one.
+    """
+    return read_verifier(text, _TIMED)
 
 
-def open_checkpoint(note: bytes, verifier: str, *, timed: bool = True) -> Checkpoint:
+def read_note(data: bytes) -> Note:
+    """The parts of a signed note.
+
+    Raises:
+        NoteInvalid: it is not one, or has more signatures than anybody needs.
+    """
+    if len(data) > _MOST_NOTE_BYTES:
+        raise NoteInvalid(f"it has more than {_MOST_NOTE_BYTES} bytes")
+    try:
+        body, separator, tail = data.decode().rpartition("\n\n")
+    except UnicodeDecodeError as error:
+        raise NoteInvalid("it is not text") from error
+    if not separator or not tail.endswith("\n"):
+        raise NoteInvalid("it has no signatures")
+    lines = tail[:-1].split("\n")
+    if len(lines) > _MOST_SIGNATURES or _CONTROL.search(body + tail):
+        raise NoteInvalid("it has too many signatures, or characters that no note has")
+    return Note(body=f"{body}\n".encode(), signatures=tuple(map(_signature, lines)))
+
+
+def _signature(line: str) -> tuple[str, bytes]:
+    dash, _, signature = line.partition(" ")
+    name, _, encoded = signature.partition(" ")
+    if dash != "\N{EM DASH}" or not name or _SPACES.search(name):
+        raise NoteInvalid("a signature line is malformed")
+    blob = _base64(encoded, "a signature")
+    if len(blob) < 5:
+        raise NoteInvalid("a signature line is malformed")
+    return name, blob
+
+
+def signed_by(note: Note, verifier: Verifier) -> tuple[datetime | None, ...]:
+    """When this key signed the note: a time for each of its signatures, None for an untimed one.
+
+    Signatures of other keys are passed over.
+
+    Raises:
+        NoteInvalid: a signature that names this key is not its.
+    """
+    return tuple(
+        _checked(note.body, blob[4:], verifier)
+        for name, blob in note.signatures
+        if name == verifier.name and blob[:4] == verifier.id
+    )
+
+
+def _checked(body: bytes, signature: bytes, verifier: Verifier) -> datetime | None:
+    at = None
+    try:
+        if verifier.kind == _TIMED:
+            seconds, signature = int.from_bytes(signature[:8], "big"), signature[8:]
+            body = b"cosignature/v1\ntime %d\n" % seconds + body
+            at = datetime.fromtimestamp(seconds, UTC)
+        Ed25519PublicKey.from_public_bytes(verifier.key).verify(signature, body)
+    except (InvalidSignature, ValueError, OverflowError, OSError) as error:
+        raise NoteInvalid("its signature is wrong") from error
+    return at
+
+
+def read_checkpoint(body: bytes) -> tuple[str, int, bytes]:
+    """Origin, size and root that a note's text gives (c2sp.org/tlog-checkpoint).
+
+    Raises:
+        NoteInvalid: it is not a checkpoint.
+    """
+    lines = body.decode().split("\n")
+    if len(lines) < 4 or not all(lines[:-1]) or not _DECIMAL.fullmatch(lines[1]):
+        raise NoteInvalid("it does not hold origin, size and root")
+    root = _base64(lines[2], "the root")
+    if len(root) != HASH:
+        raise NoteInvalid("it does not hold origin, size and root")
+    return lines[0], int(lines[1]), root
+
+
+def open_checkpoint(data: bytes, verifier: str, *, timed: bool = True) -> Checkpoint:
     """What a signed checkpoint says, once its signatures are shown to be the log's.
 
     `verifier` is the public key as `name+hash+key`. Signatures of others (witnesses) are passed
@@ -116,48 +252,174 @@ def open_checkpoint(note: bytes, verifier: str, *, timed: bool = True) -> Checkp
     Raises:
         NoteInvalid: with the reason in words.
     """
-    name, public = _public_key(verifier)
-    try:
-        body, separator, tail = note.decode().rpartition("\n\n")
-    except UnicodeDecodeError as error:
-        raise NoteInvalid("it is not text") from error
-    if not separator or not tail.endswith("\n"):
-        raise NoteInvalid("it has no signatures")
-    body += "\n"
-    seen: dict[int, datetime | None] = {}
-    for line in tail[:-1].split("\n"):
-        dash, _, signature = line.partition(" ")
-        signer, _, encoded = signature.partition(" ")
-        if dash != "\N{EM DASH}" or not signer or not encoded:
-            raise NoteInvalid("a signature line is malformed")
-        if signer == name:
-            kind, at = _signed(body.encode(), _base64(encoded, "a signature"), name, public)
-            seen[kind] = at
-    if _PLAIN not in seen or (timed and _TIMED not in seen):
-        raise NoteInvalid(f"it lacks a signature of {name}")
-    lines = body.split("\n")
-    root = _base64(lines[2], "the root") if len(lines) > 3 else b""
-    if lines[0] != name or len(root) != HASH or not lines[1].isdecimal():
+    plain = read_verifier(verifier)
+    note = read_note(data)
+    plainly, times = signed_by(note, plain), signed_by(note, replace(plain, kind=_TIMED))
+    if not plainly or (timed and not times):
+        named = any(name == plain.name for name, _ in note.signatures)
+        text = f"it lacks a signature of {plain.name}"
+        raise NoteInvalid(text if plainly or times or not named else "it is signed by another key")
+    origin, size, root = read_checkpoint(note.body)
+    if origin != plain.name:
         raise NoteInvalid("it does not hold origin, size and root")
-    return Checkpoint(origin=name, size=int(lines[1]), root=root, signed_at=seen.get(_TIMED))
+    signed_at = max((at for at in times if at is not None), default=None)
+    return Checkpoint(origin=origin, size=size, root=root, signed_at=signed_at)
 
 
-def _signed(body: bytes, blob: bytes, name: str, public: bytes) -> tuple[int, datetime | None]:
-    at = None
-    if blob[:4] == _key_hash(name, _PLAIN, public):
-        kind, signature = _PLAIN, blob[4:]
-    elif blob[:4] == _key_hash(name, _TIMED, public) and len(blob) == 76:
-        seconds, kind, signature = int.from_bytes(blob[4:12], "big"), _TIMED, blob[12:]
-        body = b"cosignature/v1\ntime %d\n" % seconds + body
-    else:
-        raise NoteInvalid("it is signed by another key")
-    try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, body)
-        if kind == _TIMED:
-            at = datetime.fromtimestamp(seconds, UTC)
-    except (InvalidSignature, ValueError, OverflowError, OSError) as error:
-        raise NoteInvalid("its signature is wrong") from error
-    return kind, at
+def receipt_text(origin: str, leaf_hash: str, query: str, at: str, within_s: int) -> bytes:
+    """What a log signs when it promises to contain a record, `leaf_hash` in hex, by then.
+
+    Its first line holds a space, as no log's origin does, so it can never pass for a checkpoint.
+    """
+    lines = ("portcullis receipt/v1", origin, leaf_hash, query, at, str(within_s), "")
+    return "\n".join(lines).encode()
+
+
+# -- who must have seen it -------------------------------------------------------------------
+
+_MOST_POLICY_BYTES = 65_536
+_ODD = re.compile(rb"[^\t\n\x20-\x7e\x80-\xff]")
+
+
+class PolicyInvalid(ValueError):
+    """A policy file that cannot be used, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """A log or a witness of a policy."""
+
+    verifier: Verifier
+    url: str = ""  # where it is reached, without a slash at its end; "" if not said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Whose signatures make a checkpoint good (c2sp.org/tlog-policy)."""
+
+    logs: tuple[Party, ...]
+    witnesses: Mapping[str, Party]  # by the name that the policy gives them
+    groups: Mapping[str, tuple[int, tuple[str, ...]]]  # how many of which are enough
+    quorum: str  # a witness, a group, or "none"
+
+    def met(self, seen: Collection[str]) -> bool:
+        """Whether the cosignatures of these witnesses are enough."""
+        return self._met(self.quorum, seen)
+
+    def _met(self, name: str, seen: Collection[str]) -> bool:
+        if name == "none":
+            return True
+        if name in self.witnesses:
+            return name in seen
+        least, members = self.groups[name]
+        return sum(self._met(member, seen) for member in members) >= least
+
+    def cosigned(self, note: Note) -> dict[str, datetime]:
+        """Which witnesses cosigned a checkpoint, and when last.
+
+        Raises:
+            NoteInvalid: a signature that names one of them is not its.
+        """
+        found: dict[str, datetime] = {}
+        for name, witness in self.witnesses.items():
+            times = [at for at in signed_by(note, witness.verifier) if at is not None]
+            if times:
+                found[name] = max(times)
+        return found
+
+
+def read_policy(data: bytes) -> Policy:
+    """A policy file, read strictly.
+
+    Raises:
+        PolicyInvalid: with the line and the reason.
+    """
+    if len(data) > _MOST_POLICY_BYTES or _ODD.search(data):
+        raise PolicyInvalid("the policy is too long, or holds characters that none has")
+    reading = _PolicyReading()
+    for number, raw in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
+        words = [word for word in re.split("[ \t]+", raw) if word]
+        if not words or words[0].startswith("#"):
+            continue
+        try:
+            reading.line(words[0], words[1:])
+        except (ValueError, NoteInvalid) as error:
+            raise PolicyInvalid(f"line {number} of the policy: {error}") from error
+    return reading.policy()
+
+
+class _PolicyReading:
+    """What was read of a policy so far."""
+
+    def __init__(self) -> None:
+        self.logs: list[Party] = []
+        self.witnesses: dict[str, Party] = {}
+        self.groups: dict[str, tuple[int, tuple[str, ...]]] = {}
+        self.members: set[str] = set()
+        self.quorum: str | None = None
+
+    def line(self, word: str, rest: list[str]) -> None:
+        match word, rest:
+            case "log", [key, *url] if len(url) < 2:
+                party = Party(verifier=read_verifier(key), url=_url(url))
+                if party.verifier.key in [one.verifier.key for one in self.logs]:
+                    raise ValueError("this log stands there twice")
+                self.logs.append(party)
+            case "witness", [name, key, *url] if len(url) < 2:
+                party = Party(verifier=read_witness(key), url=_url(url))
+                if party.verifier.key in [one.verifier.key for one in self.witnesses.values()]:
+                    raise ValueError("this witness stands there twice")
+                self.witnesses[self._new(name)] = party
+            case "group", [name, least, *members] if members:
+                self.groups[self._new(name)] = (_least(least, len(members)), self._in(members))
+            case "quorum", [name] if self.quorum is None:
+                if name != "none" and name not in self.witnesses and name not in self.groups:
+                    raise ValueError("the quorum names nothing that stands above it")
+                self.quorum = name
+            case _:
+                raise ValueError("it is not a log, witness, group or (one) quorum line")
+
+    def _new(self, name: str) -> str:
+        if name == "none" or name in self.witnesses or name in self.groups:
+            raise ValueError("this name is taken")
+        return name
+
+    def _in(self, members: list[str]) -> tuple[str, ...]:
+        for name in members:
+            if name not in self.witnesses and name not in self.groups:
+                raise ValueError("a group names something that does not stand above it")
+            if name in self.members:
+                raise ValueError("a name is in groups twice")
+            self.members.add(name)
+        return tuple(members)
+
+    def policy(self) -> Policy:
+        if self.quorum is None:
+            raise PolicyInvalid("the policy has no quorum line")
+        return Policy(
+            logs=tuple(self.logs),
+            witnesses=self.witnesses,
+            groups=self.groups,
+            quorum=self.quorum,
+        )
+
+
+def _least(text: str, members: int) -> int:
+    least = {"any": 1, "all": members}.get(text)
+    if least is None:
+        least = int(text) if _DECIMAL.fullmatch(text) else 0
+    if not 1 <= least <= members:
+        raise ValueError(f"a group of {members} is met by 1 to {members} of them, any or all")
+    return least
+
+
+def _url(given: list[str]) -> str:
+    for url in given:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+            raise ValueError("the address is not one of http or https")
+        return url.rstrip("/")
+    return ""
 
 
 # -- the tree --------------------------------------------------------------------------------
@@ -242,8 +504,8 @@ class _Tree:
         self.edges: list[list[list[bytes]]] = []  # level -> readings of its unfilled tile
         self.rows: dict[tuple[int, int], list[bytes]] = {}  # tiles that hold an earlier edge
 
-    def build(self, keep: int) -> None:
-        """Walk all levels; `keep` is the size of an earlier tree whose edge is to be kept."""
+    def build(self, keep: Collection[int]) -> None:
+        """Walk all levels; `keep` are the sizes of earlier trees whose edges are to be kept."""
         row: list[bytes] = []
         level, count = 0, self._files.size
         while count:
@@ -257,7 +519,7 @@ class _Tree:
                 stored = self._files.tile(level, number)
                 full = (number + 1) * WIDTH <= count
                 readings = [below] if below == stored else self._judge(level, number, below, stored)
-                if number == keep >> (8 * (level + 1)):
+                if number in [size >> (8 * (level + 1)) for size in keep]:
                     self.rows[level, number] = readings[0]
                 if full:
                     above.append(_root(readings[0]))
@@ -332,7 +594,7 @@ class _Tree:
         self.problems.append(self._verdict(level, number, right, edge[0], edge[1]))
 
     def root_at(self, size: int) -> bytes:
-        """The root that the tree had at the earlier size given to `build`."""
+        """The root that the tree had at one of the earlier sizes given to `build`."""
         rows = []
         for level in range((size.bit_length() + 7) // 8):
             number = size >> (8 * (level + 1))
@@ -360,9 +622,9 @@ class _Content:
         self._directory, self._size, self._with_bodies = directory, size, bodies
         self.problems: list[tuple[int, Problem]] = []
         self.kinds: dict[str, int] = {}
-        self.open: dict[int, str] = {}  # intents without outcome: index -> request id
+        self.open: dict[str, tuple[int, str]] = {}  # intents without outcome, by request id
+        self.abandoned: dict[str, tuple[int, str]] = {}  # closed as cut off, the same way
         self.present = self.erased = 0
-        self._intents = bytearray(size)  # 1 where an entry is an intent
 
     def leaves(self, number: int, entries: list[bytes], clean: bool) -> list[bytes]:
         """The leaf hashes of a bundle's entries, whose content is checked on the way."""
@@ -371,64 +633,92 @@ class _Content:
             width = min(WIDTH, self._size - first)
             text = f"the lengths do not add up to {width} entries"
             self._problem(first, "bundle", _path("entries", number, width), text)
-        sealed: dict[int, str] = {}
+        sealed: dict[int, dict[str, str]] = {}
+        hashes = [sha256(b"\x00" + entry).digest() for entry in entries]
         for index, entry in enumerate(entries, first):
             try:
                 leaf = json.loads(entry)
                 text = json.dumps(leaf, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
                 if text.encode() != entry:
                     _check_canonical(entry)
-                self._leaf(index, leaf, sealed)
+                self._leaf(index, leaf, hashes[index - first])
+                if "sealed" in leaf:
+                    sealed[index] = _digests(leaf)
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
                 self._problem(index, "entry", index, f"it is not a record: {error}")
         if sealed and self._with_bodies:
             self._bodies(number, sealed)
-        return [sha256(b"\x00" + entry).digest() for entry in entries]
+        return hashes
 
     def _problem(self, at: int, what: str, name: str | int, text: str) -> None:
         self.problems.append((at, Problem(what=what, name=str(name), text=text)))
 
-    def _leaf(self, index: int, leaf: dict[str, Any], sealed: dict[int, str]) -> None:
-        kind = leaf["kind"]
-        if leaf["v"] != 1 or kind not in KINDS:
+    def _leaf(self, index: int, leaf: dict[str, Any], own_hash: bytes) -> None:
+        kind, version = leaf["kind"], leaf["v"]
+        if version not in VERSIONS or kind not in KINDS:
             raise ValueError(f"unknown version or kind {kind!r}")
         self.kinds[kind] = self.kinds.get(kind, 0) + 1
         if kind == "I":
-            self.open[index] = leaf["request_id"]
-            self._intents[index] = 1
+            request = leaf["request_id"]
+            if request in self.open:
+                self._problem(index, "entry", index, "its request has an intent already")
+            self.open[request] = index, own_hash.hex()
         elif kind == "O":
-            intent, request = leaf["intent_index"], leaf["request_id"]
-            if not 0 <= intent < index or not self._intents[intent]:
-                self._problem(index, "entry", index, f"its intent {intent} is no earlier intent")
-            elif (waiting := self.open.get(intent)) is None:
-                self._problem(index, "entry", index, f"intent {intent} has an outcome already")
-            elif waiting != request:
-                self._problem(index, "entry", index, f"intent {intent} is of another request")
-            else:
-                del self.open[intent]
-        if "sealed" in leaf:
-            sealed[index] = leaf["sealed"]["sha256"]
+            self._outcome(index, leaf)
 
-    def _bodies(self, number: int, sealed: dict[int, str]) -> None:
+    def _outcome(self, index: int, leaf: dict[str, Any]) -> None:
+        """An outcome ends the intent of its request; one that says `abandoned` does so until the
+        real one comes, which may also have come already."""
+        request, version = leaf["request_id"], leaf["v"]
+        abandoned = leaf.get("abandoned") is True
+        at, named = self.open.get(request) or self.abandoned.get(request) or (None, "")
+        if at is None:
+            if not abandoned:
+                text = "no earlier intent of its request waits for an outcome"
+                self._problem(index, "entry", index, text)
+        elif (at if version == 1 else named) != leaf[_INTENT[version]]:
+            self._problem(index, "entry", index, "it names another intent than its request's")
+        else:
+            self.open.pop(request, None)
+            self.abandoned.pop(request, None)
+            if abandoned:
+                self.abandoned[request] = at, named
+
+    def _bodies(self, number: int, sealed: dict[int, dict[str, str]]) -> None:
         """Compare the sealed bodies that are still there with the entries' digests."""
         folder = self._directory / "sealed" / _path("", number, WIDTH).removeprefix("tile//")
-        found: dict[int, set[str]] = {}
+        found: dict[int, list[dict[str, str]]] = {}
         for segment in sorted(folder.iterdir()) if folder.is_dir() else ():
             if not segment.name.isdecimal():
                 continue
             for row, line in enumerate(segment.read_bytes().splitlines()):
                 try:
                     said = json.loads(line)
-                    digest = sha256(b64decode(said["body"]["ciphertext"], validate=True))
-                    found.setdefault(said["index"], set()).add(digest.hexdigest())
-                except (ValueError, TypeError, KeyError):
+                    found.setdefault(said["index"], []).append(_held(said["body"]))
+                except (ValueError, TypeError, KeyError, AttributeError):
                     name = str(segment.relative_to(self._directory))
                     self._problem(number * WIDTH, "body", name, f"line {row + 1} is damaged")
-        for index, digest_said in sealed.items():
+        for index, digests in sealed.items():
             self.present += index in found
             self.erased += index not in found
-            if index in found and digest_said not in found[index]:
+            if index in found and digests not in found[index]:
                 self._problem(index, "body", index, "it is not the body that the entry names")
+
+
+def _digests(leaf: dict[str, Any]) -> dict[str, str]:
+    """The digest of each part's ciphertext, as the entry has it; of version 1, of its only one."""
+    sealed = leaf["sealed"]
+    parts = {"": sealed} if leaf["v"] == 1 else sealed["parts"]
+    return {name: said["sha256"] for name, said in parts.items()}
+
+
+def _held(body: dict[str, Any]) -> dict[str, str]:
+    """The same of a body that is still there."""
+    parts = body.get("parts", {"": body})
+    return {
+        name: sha256(b64decode(part["ciphertext"], validate=True)).hexdigest()
+        for name, part in parts.items()
+    }
 
 
 def _check_canonical(entry: bytes) -> None:
@@ -470,6 +760,231 @@ def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+# -- one record ------------------------------------------------------------------------------
+
+
+class Unproved(Exception):
+    """A proof or a receipt does not show what it is said to show, and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """That a record is in a log (c2sp.org/tlog-proof); nothing of it is checked yet."""
+
+    index: int
+    hashes: tuple[bytes, ...]  # from the leaf upwards
+    checkpoint: bytes  # as it was signed
+    extra: bytes | None  # the record itself, where the proof carries it
+
+
+def read_proof(data: bytes) -> Proof:
+    """The parts of a proof.
+
+    Raises:
+        Unproved: it is not one.
+    """
+    try:
+        head, separator, checkpoint = data.decode().partition("\n\n")
+        first, *lines = head.split("\n")
+        extra = None
+        if lines and lines[0].startswith("extra "):
+            extra = _base64(lines.pop(0).removeprefix("extra "), "the extra data")
+        word, _, index = lines.pop(0).partition(" ")
+        hashes = tuple(_base64(line, "a hash") for line in lines)
+    except (UnicodeDecodeError, IndexError, NoteInvalid) as error:
+        raise Unproved("it is not a proof") from error
+    fine = first == "c2sp.org/tlog-proof@v1" and word == "index" and _DECIMAL.fullmatch(index)
+    if not (fine and separator) or len(hashes) > 64 or {len(one) for one in hashes} - {HASH}:
+        raise Unproved("it is not a proof")
+    return Proof(index=int(index), hashes=hashes, checkpoint=checkpoint.encode(), extra=extra)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A checkpoint that holds, and who has cosigned it."""
+
+    said: Checkpoint
+    witnesses: dict[str, datetime]  # by the names of the policy
+
+    def __str__(self) -> str:
+        at = f"{self.said.signed_at:%Y-%m-%dT%H:%M:%SZ}" if self.said.signed_at else "no time"
+        by = ", ".join(self.witnesses) or "nobody"
+        return f"a checkpoint of {self.said.size} entries, signed {at}, witnessed by {by}"
+
+
+def open_witnessed(data: bytes, key: str, policy: Policy | None, *, timed: bool = True) -> Seen:
+    """A checkpoint that its log signed and, where there is a policy, enough witnesses.
+
+    Raises:
+        NoteInvalid: it is not; with the reason in words.
+    """
+    said = open_checkpoint(data, key, timed=timed)
+    witnesses: dict[str, datetime] = {}
+    if policy is not None:
+        if policy.logs and read_verifier(key) not in [one.verifier for one in policy.logs]:
+            raise NoteInvalid("the policy is of other logs")
+        witnesses = policy.cosigned(read_note(data))
+        if not policy.met(witnesses):
+            by = ", ".join(witnesses) or "nobody"
+            raise NoteInvalid(f"it is witnessed by {by}, which is not enough for the policy")
+    return Seen(said=said, witnesses=witnesses)
+
+
+def check_proof(proof: Proof, leaf: bytes, key: str, policy: Policy | None = None) -> Seen:
+    """Be satisfied that the record with this leaf hash is in the log, as enough have seen.
+
+    Raises:
+        Unproved: it is not shown.
+    """
+    try:
+        seen = open_witnessed(proof.checkpoint, key, policy)
+    except NoteInvalid as error:
+        raise Unproved(f"its checkpoint does not hold: {error}") from error
+    if _included(leaf, proof.index, seen.said.size, proof.hashes) != seen.said.root:
+        raise Unproved("its hashes do not lead from this record to the checkpoint")
+    return seen
+
+
+def _included(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
+    """The root to which an audit path leads; None if it has not the right length (RFC 9162)."""
+    if not 0 <= index < size:
+        return None
+    node, last, computed = index, size - 1, leaf
+    for sibling in path:
+        if last == 0:
+            return None
+        if node & 1 or node == last:
+            computed = sha256(b"\x01" + sibling + computed).digest()
+            while not node & 1 and node:
+                node, last = node >> 1, last >> 1
+        else:
+            computed = sha256(b"\x01" + computed + sibling).digest()
+        node, last = node >> 1, last >> 1
+    return computed if last == 0 else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What came with an answer: the log's word that it will contain the record of it."""
+
+    leaf: bytes
+    query: str
+    at: datetime
+    within_s: int
+    index: int | None  # where it was said to be; not signed
+    proof: bytes | None
+
+    @property
+    def due(self) -> datetime:
+        """When a checkpoint must contain it."""
+        return self.at + timedelta(seconds=self.within_s)
+
+
+def read_receipt(data: bytes, key: str) -> Receipt:
+    """A receipt that the log has signed: JSON, by itself or inside of the answer it came with.
+
+    Raises:
+        Unproved: it is not one, or of another log.
+    """
+    log = read_verifier(key)
+    try:
+        said = json.loads(data)
+        for name in ("extensions", "receipt"):
+            said = said.get(name, said)
+        text = receipt_text(
+            log.name, said["leafHash"], said["queryId"], said["at"], said["withinSeconds"]
+        )
+        signature = b64decode(said["signature"], validate=True)
+        Ed25519PublicKey.from_public_bytes(log.key).verify(signature, text)
+        index, proof = said.get("logEntry"), said.get("proof")
+        return Receipt(
+            leaf=bytes.fromhex(said["leafHash"]),
+            query=said["queryId"],
+            at=datetime.fromisoformat(said["at"]),
+            within_s=int(said["withinSeconds"]),
+            index=index if type(index) is int else None,
+            proof=proof.encode() if isinstance(proof, str) else None,
+        )
+    except InvalidSignature as error:
+        raise Unproved("this log has not signed it") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise Unproved("it is not a receipt") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Whether a log has kept its word; None if the word is not due yet."""
+
+    kept: bool | None
+    text: str
+
+
+def check_receipt(
+    receipt: Receipt, directory: Path | None, key: str, policy: Policy | None = None
+) -> Verdict:
+    """Whether the log contains what it gave a receipt for: by its directory, else by the proof
+    that came along, which enough witnesses of a policy must have signed.
+
+    Raises:
+        Unproved: neither can be used.
+    """
+    if directory is None:
+        if receipt.proof is None:
+            raise Unproved("it carries no proof, so the log itself is needed")
+        proof = read_proof(receipt.proof)
+        seen = check_proof(proof, receipt.leaf, key, policy)
+        return Verdict(kept=True, text=f"It is entry {proof.index} under {seen}.")
+    try:
+        said = open_checkpoint((directory / "checkpoint").read_bytes(), key)
+    except (OSError, NoteInvalid) as error:
+        raise Unproved(f"the log's checkpoint cannot be used: {error}") from error
+    files = _Files(directory, said.size)
+    if (index := _place(files, receipt, said.root)) is not None:
+        return Verdict(kept=True, text=f"It is entry {index} of {said.size}.")
+    at = said.signed_at
+    if at is None or at <= receipt.due:
+        text = "The log's checkpoint is from before it was due: look again with a later one."
+        return Verdict(kept=None, text=text)
+    text = (
+        f"The log does not contain it. It was promised by {receipt.due.isoformat()}, and the "
+        f"checkpoint is from {at.isoformat()}: the PROMISE is BROKEN. Keep the receipt."
+    )
+    return Verdict(kept=False, text=text)
+
+
+def _place(files: _Files, receipt: Receipt, root: bytes) -> int | None:
+    """Where a record is in the log; looked for everywhere if it is not where it was said to be."""
+    said = receipt.index
+    if said is not None and 0 <= said < files.size and _leads(files, said, receipt.leaf, root):
+        return said
+    for number in range((files.size + WIDTH - 1) // WIDTH):
+        row = files.tile(0, number)
+        if receipt.leaf in row:
+            index = number * WIDTH + row.index(receipt.leaf)
+            if _leads(files, index, receipt.leaf, root):
+                return index
+    return None
+
+
+def _leads(files: _Files, index: int, leaf: bytes, root: bytes) -> bool:
+    """Whether the tiles lead from this leaf hash to the signed root."""
+    edge: list[list[bytes]] = []
+    node: bytes | None = leaf
+    level, place = 0, index
+    while files.size >> (8 * level):
+        last = files.size >> (8 * (level + 1))
+        row = files.tile(level, last) if (files.size >> (8 * level)) % WIDTH else []
+        edge.append(row)
+        if node is not None:
+            number, offset = divmod(place, WIDTH)
+            held = row if number == last else files.tile(level, number)
+            if held[offset : offset + 1] != [node]:
+                return False
+            node, place = (None, 0) if number == last else (_root(held), number)
+        level += 1
+    return _fold(edge) == root
+
+
 # -- the whole -------------------------------------------------------------------------------
 
 
@@ -478,49 +993,85 @@ def verify(
     public_key: str,
     *,
     earlier: bytes | None = None,
+    policy: Policy | None = None,
     bodies: bool = True,
     timed: bool = True,
 ) -> Report:
     """Check the whole log. About 10 seconds for a million entries; memory stays small.
 
-    `earlier` is a checkpoint of this log that was kept elsewhere. `timed=False` accepts logs whose
-    checkpoints carry no signed time. Never raises for what is wrong with the log.
+    `earlier` is a checkpoint of this log that was kept elsewhere. With `policy`, enough witnesses
+    must have signed a checkpoint that the log contains: the one that lies beside the log's own, or
+    that itself. `timed=False` accepts logs whose checkpoints carry no signed time. Never raises
+    for what is wrong with the log.
     """
-    try:
-        note = (directory / "checkpoint").read_bytes()
-        said = open_checkpoint(note, public_key, timed=timed)
-    except (OSError, NoteInvalid) as error:
-        return Report(problems=(Problem(what="checkpoint", name="checkpoint", text=str(error)),))
-    before, faults = None, list[tuple[int, Problem]]()
-    if earlier is not None:
+    faults = list[tuple[int, Problem]]()
+
+    def held(what: str, name: str, read: Callable[[], _Held]) -> _Held | None:
         try:
-            before = open_checkpoint(earlier, public_key, timed=timed)
-        except NoteInvalid as error:
-            problem = Problem(what="earlier checkpoint", name="", text=str(error))
-            faults.append((-1, problem))
+            return read()
+        except (OSError, NoteInvalid) as error:
+            faults.append((-1, Problem(what=what, name=name, text=str(error))))
+            return None
+
+    # what witnesses have seen is read first: the log may grow meanwhile
+    seen = held("witnesses", "witnessed", lambda: _seen(directory, public_key, policy, timed=timed))
+    path = directory / "checkpoint"
+    said = held(
+        "checkpoint", path.name, lambda: open_checkpoint(path.read_bytes(), public_key, timed=timed)
+    )
+    if said is None:
+        return Report(problems=tuple(problem for _, problem in faults))
+    before = None
+    if earlier is not None:
+        before = held(
+            "earlier checkpoint", "", lambda: open_checkpoint(earlier, public_key, timed=timed)
+        )
     files = _Files(directory, said.size)
     content = _Content(directory, said.size, bodies=bodies)
     tree = _Tree(files, content)
-    tree.build(before.size if before else 0)
+    parts = {"earlier checkpoint": before, "witnesses": seen.said if seen else None}
+    tree.build([one.size for one in parts.values() if one])
     settled = tree.settle(said.root)
     faults += files.missing + tree.problems + content.problems  # of one entry, in this order
     if not settled and not faults:
         text = "its root is not that of the entries and tiles, which agree with each other"
         faults.append((-1, Problem(what="checkpoint", name="checkpoint", text=text)))
-    if before is not None and (text := _grown(before, said, tree)):
-        name = f"of size {before.size}"
-        faults.append((said.size, Problem(what="earlier checkpoint", name=name, text=text)))
+    for what, one in parts.items():
+        if one and (text := _grown(one, said, tree)):
+            faults.append((said.size, Problem(what=what, name=f"of size {one.size}", text=text)))
+    return _reported(said, seen, content, faults)
+
+
+def _reported(
+    said: Checkpoint, seen: Seen | None, content: _Content, faults: list[tuple[int, Problem]]
+) -> Report:
     return Report(
         origin=said.origin,
         size=said.size,
         root=said.root.hex(),
         signed_at=said.signed_at.isoformat() if said.signed_at else "",
         kinds=dict(sorted(content.kinds.items())),
-        open_intents=tuple(content.open.items()),
+        open_intents=tuple((at, request) for request, (at, _) in content.open.items()),
+        abandoned=tuple((at, request) for request, (at, _) in content.abandoned.items()),
         bodies=content.present,
         erased=content.erased,
+        witnessed=seen.said.size if seen else 0,
+        witnesses={name: at.isoformat() for name, at in seen.witnesses.items()} if seen else {},
         problems=tuple(problem for _, problem in sorted(faults, key=lambda fault: fault[0])),
     )
+
+
+def _seen(directory: Path, key: str, policy: Policy | None, *, timed: bool) -> Seen | None:
+    """What the witnesses have signed; None where nobody asks.
+
+    Raises:
+        OSError, NoteInvalid: nothing that counts.
+    """
+    if policy is None:
+        return None
+    beside = directory / "witnessed"
+    note = (beside if beside.exists() else directory / "checkpoint").read_bytes()
+    return open_witnessed(note, key, policy, timed=timed)
 
 
 def _grown(before: Checkpoint, now: Checkpoint, tree: _Tree) -> str:
@@ -534,10 +1085,14 @@ def _grown(before: Checkpoint, now: Checkpoint, tree: _Tree) -> str:
 def _words(report: Report) -> str:
     lines = [f"log      {report.origin}", f"entries  {report.size}  {report.kinds}"]
     lines += [f"root     {report.root}", f"signed   {report.signed_at or 'no time'}"]
-    lines += [f"bodies   {report.bodies} sealed, {report.erased} erased"]
+    if report.witnesses:
+        lines.append(f"seen     {report.witnessed} entries, by {', '.join(report.witnesses)}")
+    lines += [f"bodies   {report.bodies} sealed, {report.erased} erased or not here"]
     lines += [f"intent {i} ({request}) has no outcome" for i, request in report.open_intents[:20]]
     if len(report.open_intents) > 20:
         lines.append(f"... {len(report.open_intents)} intents without outcome in all")
+    if report.abandoned:
+        lines.append(f"{len(report.abandoned)} intents were cut off: nothing of them was released")
     for problem in report.problems[:20]:
         lines.append(f"WRONG    {problem.what} {problem.name}: {problem.text}")
     if len(report.problems) > 20:
@@ -546,24 +1101,76 @@ def _words(report: Report) -> str:
     return "\n".join(lines)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command; 0 if the log is whole, 1 if not, 2 if it could not be tried."""
+def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="portcullis audit verify", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--dir", type=Path, required=True, help="the log's directory")
+    parser.add_argument("--dir", type=Path, help="the log's directory")
     parser.add_argument("--key", required=True, help="its public key, or the file that holds it")
     parser.add_argument("--checkpoint", type=Path, help="a checkpoint kept from earlier")
+    parser.add_argument("--policy", type=Path, help="whose witnesses must have seen it")
+    parser.add_argument("--proof", type=Path, help="an offline proof of one record")
+    parser.add_argument("--entry", type=Path, help="the record, where the proof does not hold it")
+    parser.add_argument("--receipt", type=Path, help="a receipt, or the answer it came with")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    return parser
+
+
+def _read(path: Path | None) -> bytes | None:
+    return path.read_bytes() if path else None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; 0 if all is well, 1 if not, 2 if it could not be tried (or is not due yet)."""
+    parser = _arguments()
     options = parser.parse_args(argv)
+    if not (options.dir or options.proof or options.receipt):
+        parser.error("give --dir, --proof or --receipt")
     try:
         key = options.key if "+" in options.key else Path(options.key).read_text()
-        earlier = options.checkpoint.read_bytes() if options.checkpoint else None
-    except OSError as error:
+        policy = read_policy(options.policy.read_bytes()) if options.policy else None
+        proof, entry = _read(options.proof), _read(options.entry)
+        receipt, earlier = _read(options.receipt), _read(options.checkpoint)
+    except (OSError, PolicyInvalid) as error:
         print(f"cannot read: {error}", file=sys.stderr)
         return 2
-    report = verify(options.dir, key, earlier=earlier)
+    if proof is not None or receipt is not None:
+        return _one(proof, entry, receipt, options.dir, key, policy)
+    report = verify(options.dir, key, earlier=earlier, policy=policy)
     print(json.dumps({"ok": report.ok, **asdict(report)}) if options.json else _words(report))
     return 0 if report.ok else 1
+
+
+def _one(
+    proof: bytes | None,
+    entry: bytes | None,
+    receipt: bytes | None,
+    directory: Path | None,
+    key: str,
+    policy: Policy | None,
+) -> int:
+    """Check a proof, a receipt, or a proof of what a receipt is of."""
+    try:
+        word = read_receipt(receipt, key) if receipt is not None else None
+        if proof is None:
+            assert word is not None  # noqa: S101 - one of the two was given
+            verdict = check_receipt(word, directory, key, policy)
+            print(verdict.text)
+            return {True: 0, False: 1, None: 2}[verdict.kept]
+        read = read_proof(proof)
+        record = entry if entry is not None else read.extra
+        if word is None and record is None:
+            raise Unproved("it does not hold the record: give that by --entry, or its --receipt")
+        leaf = word.leaf if word else sha256(b"\x00" + (record or b"")).digest()
+        if record is not None and leaf != sha256(b"\x00" + record).digest():
+            raise Unproved("the receipt is of another record")
+        seen = check_proof(read, leaf, key, policy)
+    except (Unproved, NoteInvalid) as error:
+        print(f"WRONG    {error}")
+        return 1
+    if record is not None:
+        print(record.decode(errors="replace"))
+    print(f"It is entry {read.index} of {seen.said.origin}, under {seen}.")
+    return 0
 
 
 if __name__ == "__main__":

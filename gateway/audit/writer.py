@@ -19,9 +19,7 @@ from gateway.audit.merkle import (
     TILE_WIDTH,
     Edge,
     edge_of,
-    inclusion_proof,
     leaf_hash,
-    subtree_reader,
     tile_path,
 )
 from gateway.audit.store import Store, pack
@@ -99,23 +97,18 @@ class Writer:
         self._store.drop(sorted(_unfilled(old.edge) - _unfilled(edge)))
         return self.head
 
-    def leaf(self, head: Head, index: int) -> bytes:
-        """The canonical leaf of a record under this head."""
-        number, offset = divmod(index, TILE_WIDTH)
+    def bundle(self, head: Head, number: int) -> Sequence[bytes]:
+        """The entries of a bundle under this head, whose own edge is never read from files."""
         if number == head.edge.size // TILE_WIDTH:
-            return head.tail[offset]
-        return self._store.bundle(number, head.edge.size)[offset]
+            return head.tail
+        return self._store.bundle(number, head.edge.size)
 
-    def inclusion(self, head: Head, index: int) -> tuple[bytes, ...]:
-        """The audit path of a record under this head, whose own edge is never read from files."""
+    def tile(self, head: Head, level: int, number: int) -> bytes:
+        """A tile under this head, whose own edge is never read from files; b"" if there is none."""
         size = head.edge.size
-
-        def tile(level: int, number: int) -> bytes:
-            if number == size >> (TILE_HEIGHT * (level + 1)):
-                return head.edge.tiles[level]
-            return self._store.tile(level, number, size)
-
-        return inclusion_proof(index, size, subtree_reader(tile))
+        if level < len(head.edge.tiles) and number == size >> (TILE_HEIGHT * (level + 1)):
+            return head.edge.tiles[level]
+        return self._store.tile(level, number, size)
 
 
 def _unfilled(edge: Edge) -> set[str]:

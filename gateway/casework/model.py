@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -199,3 +199,15 @@ class BudgetRelease:
     budget: str
     extra: int
     until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageSession:
+    """Somebody who is signed in at the pages."""
+
+    digest: str  # SHA-256 of what the browser holds, hex
+    opened_at: datetime
+    seen_at: datetime
+    ends_at: datetime
+    sealed: str = field(repr=False)  # who, and their token
+    use: str = ""  # what an auditor said to look for

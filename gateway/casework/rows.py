@@ -14,6 +14,7 @@ from gateway.casework.model import (
     Notice,
     Officer,
     OwedOutcome,
+    PageSession,
     Release,
     ReleaseRequest,
     State,
@@ -105,6 +106,10 @@ def notice(row: Row[Any]) -> Notice:
         asker=officer_if_any(row, "asker"),
         acknowledged_by=officer_if_any(row, "acknowledged"),
     )
+
+
+def page_session(row: Row[Any]) -> PageSession:
+    return _value(PageSession, row)
 
 
 def _value(kind: Callable[..., _T], row: Row[Any], **given: Any) -> _T:

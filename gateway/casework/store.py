@@ -10,7 +10,8 @@ from gateway.casework.counting import Counting
 from gateway.casework.notices import Notices
 from gateway.casework.owing import Owing
 from gateway.casework.releases import Releases
+from gateway.casework.sessions import PageSessions
 
 
-class Store(Releases, Notices, Owing, Counting):
+class Store(Releases, Notices, Owing, Counting, PageSessions):
     """All of them, over one pool of connections."""

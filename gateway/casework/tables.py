@@ -187,3 +187,12 @@ budget_releases = Table(
     _moment("until"),
     Index(None, "until"),
 )
+
+page_sessions = Table(
+    "page_session",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    *(_moment(name) for name in ("opened_at", "seen_at", "ends_at")),
+    *(_text(name) for name in ("sealed", "use")),
+    Index(None, "ends_at"),
+)

@@ -47,7 +47,8 @@ def strangers(vocabulary: Vocabulary, tables: Mapping[str, Any]) -> Iterator[Fau
     """Names in the policy's TABLES for what the vocabulary does not have; of a table that is not
     there, nothing.
 
-    Not looked at: the fields that a word of `outcomes` names, of whatever type it is said.
+    Fields that a word of `outcomes` names, or the ladder, are those of any type: of whatever type
+    such a word is said, `make check` knows alone.
     """
     for name in TABLES:
         try:
@@ -67,13 +68,16 @@ _NO_FIELD, _NO_PLACE, _NO_TYPE = (
 def _in_fields(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
     for type_, fields in table.items():
         given = {_REF} if type_ in vocabulary.entities else set()
-        for name in sorted(fields.keys() - _fields(vocabulary, type_) - given):
+        for name in sorted(fields.keys() - known_fields(vocabulary, type_) - given):
             yield f"{type_}.{name}", _NO_FIELD
+        for name, (_, _, *holds) in fields.items():
+            if holds and holds[0] not in vocabulary.components:
+                yield f"{type_}.{name} / {holds[0]}", _NO_TYPE
 
 
 def _in_uses(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
     for type_, uses in table.items():
-        asked = {*_asked(vocabulary, type_)}
+        asked = {*askable(vocabulary, type_)}
         for use, names in uses.items():
             for name in names:
                 if (use, name) not in asked:
@@ -107,6 +111,38 @@ def _in_purposes(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
                 yield f"{purpose} / reaches / {entity}", _NO_TYPE
 
 
+def _in_obligations(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
+    """What is shown for a time only, or bears a watermark, by its type."""
+    types = types_of(vocabulary)
+    for duty in ("time_box", "watermark"):
+        for type_ in table.get(duty, {}).get("entities", ()):
+            if type_ not in types:
+                yield f"{duty} / entities / {type_}", _NO_TYPE
+
+
+def _in_ladder(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
+    """A field that has another name now would be shown by its class alone."""
+    known = _any_field(vocabulary)
+    for name in table.get("explicit", ()):
+        if name not in known:
+            yield f"explicit / {name}", _NO_FIELD
+
+
+def _in_outcomes(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
+    """A word that denies a field which has another name now would show it with all the others."""
+    known = {*_any_field(vocabulary), _REF, "*"}
+    asked = {one for type_ in types_of(vocabulary) for one in askable(vocabulary, type_)}
+    for word, outcome in table.items():
+        for key in ("read", "note_at"):
+            for name in outcome.get(key, ()):
+                if name not in known:
+                    yield f"{word} / {key} / {name}", _NO_FIELD
+        for use, names in outcome.get("not_uses", {}).items():
+            for name in names:
+                if (use, name) not in asked:
+                    yield f"{word} / not_uses / {use} / {name}", "nobody asks it"
+
+
 def _in_casework(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
     types = types_of(vocabulary)
     for agency, wired in table.get("tripwires", {}).items():
@@ -114,10 +150,10 @@ def _in_casework(vocabulary: Vocabulary, table: Mapping[str, Any]) -> _Strange:
             if type_ not in (*types, EVERYTHING):
                 yield f"tripwires / {agency} / {type_}", _NO_TYPE
     for type_, field in table.get("placed_by", {}).items():
-        if field not in _fields(vocabulary, type_):
+        if field not in known_fields(vocabulary, type_):
             yield f"placed_by / {type_} / {field}", _NO_FIELD
     for type_, fields in table.get("releasable", {}).items():
-        known = _fields(vocabulary, type_) if type_ in vocabulary.entities else frozenset()
+        known = known_fields(vocabulary, type_) if type_ in vocabulary.entities else frozenset()
         if not fields and not known:
             yield f"releasable / {type_}", _NO_TYPE
         for field in fields:
@@ -131,15 +167,23 @@ _CHECKS: Final[Mapping[str, Callable[[Vocabulary, Mapping[str, Any]], _Strange]]
     "matrix": _in_matrix,
     "switches": _in_switches,
     "purposes": _in_purposes,
+    "obligations": _in_obligations,
+    "ladder": _in_ladder,
+    "outcomes": _in_outcomes,
     "casework": _in_casework,
 }
 TABLES: Final = tuple(_CHECKS)
 """The tables that name what the vocabulary has."""
 
 
-def _fields(vocabulary: Vocabulary, type_: str) -> Set[str]:
+def known_fields(vocabulary: Vocabulary, type_: str) -> Set[str]:
+    """The fields of an entity or a component; of what is neither, none."""
     known = type_ in vocabulary.entities or type_ in vocabulary.components
     return vocabulary.fields_of(type_).keys() if known else frozenset()
+
+
+def _any_field(vocabulary: Vocabulary) -> Set[str]:
+    return {name for type_ in types_of(vocabulary) for name in vocabulary.fields_of(type_)}
 
 
 def _places(vocabulary: Vocabulary) -> Iterator[str]:
@@ -147,7 +191,7 @@ def _places(vocabulary: Vocabulary) -> Iterator[str]:
         yield from (f"{entity}.{path}" for path, _ in parts(vocabulary, entity) if path)
 
 
-def _asked(vocabulary: Vocabulary, type_: str) -> Iterator[tuple[str, str]]:
+def askable(vocabulary: Vocabulary, type_: str) -> Iterator[tuple[str, str]]:
     """Each (use, field) of a type, and of an entity's parts as its criteria and links name them."""
     if type_ in vocabulary.components:
         yield from offered(vocabulary, type_)

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from deploy.demo.starting import CannotStart
 from gateway.cli import audit, casework, catalogue, demo, notices, policy, query, serve
 from gateway.errors import AuditUnavailable, ConfigError
 
@@ -35,7 +36,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; 0 if it did what it was asked, 2 if its configuration cannot be used."""
+    """Run one command; 0 if it did what it was asked, 2 if its configuration cannot be used or a
+    part of the demonstration cannot start."""
     given = parser().parse_args(argv)
     try:
         return int(given.run(given))
@@ -46,6 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except AuditUnavailable as error:
         print(f"The log cannot be used: {error.detail}", file=sys.stderr)
+        return 2
+    except CannotStart as error:
+        print(f"{error}\nNothing is left running.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.app import canary_questions
+from gateway.audit.postgresql.database import Address, check, roles
+from gateway.audit.publishing import policy_of
 from gateway.catalogue.check import (
     check_connections,
     check_questions,
@@ -25,6 +27,7 @@ from gateway.cli.common import ROOT, Commands, command
 from gateway.configuration import WHOLE_FILE, declared_settings
 from gateway.errors import ConfigError, Fault
 from gateway.query.operation import Parser
+from gateway.registered import LIST, documents_in
 from gateway.secrets import NamedSecrets
 from gateway.settings import Settings
 
@@ -80,6 +83,8 @@ def _check(given: argparse.Namespace) -> int:
         if not given.offline:
             tried = _tried(catalogue, settings)
             in_sources = tuple(fault for fault in tried if fault not in in_files)
+    if settings is not None and settings.audit_url and not given.offline:
+        in_sources += _log_tried(settings)
     for fault in (*in_files, *in_sources):
         print(fault, file=sys.stderr)
     if in_files or in_sources:
@@ -94,7 +99,7 @@ def _settings(file: Path | None) -> tuple[Settings | None, tuple[Fault, ...]]:
     settings, faults = declared_settings(file, os.environ)
     if any(fault.key == WHOLE_FILE for fault in faults):
         return None, faults
-    return settings, (*faults, *_folders(settings, file))
+    return settings, (*faults, *_folders(settings, file), *_witnesses(settings))
 
 
 def _folders(settings: Settings, file: Path) -> Iterator[Fault]:
@@ -102,10 +107,25 @@ def _folders(settings: Settings, file: Path) -> Iterator[Fault]:
     if not settings.tables_dir.is_dir():
         text = f"there is no {settings.tables_dir}: /about could name no purpose"
         yield Fault(file=str(file), key="tables_dir", text=text)
-    only = sorted({app for issuer in settings.issuers for app in issuer.documents_only})
-    if only and not any(settings.documents_dir.glob("*.graphql")):
-        text = f"no document is in {settings.documents_dir}: {', '.join(only)} could ask nothing"
-        yield Fault(file=str(file), key="documents_dir", text=text)
+    try:
+        registered = documents_in(settings.documents_dir)
+        documents_in(settings.documents_dir / "casework")
+    except ConfigError as error:
+        yield from error.faults
+        return
+    for app in sorted({app for issuer in settings.issuers for app in issuer.documents_only}):
+        if not registered.get(app):
+            text = f"{settings.documents_dir / LIST} has no document of {app}: it could ask nothing"
+            yield Fault(file=str(file), key="documents_dir", text=text)
+
+
+def _witnesses(settings: Settings) -> tuple[Fault, ...]:
+    """What is wrong with the policy of the log's witnesses, where there is one."""
+    try:
+        policy_of(settings.audit_witnesses, None)
+    except ConfigError as error:
+        return error.faults
+    return ()
 
 
 def _canaries(settings: Settings, catalogue: Catalogue) -> tuple[Fault, ...]:
@@ -116,6 +136,26 @@ def _canaries(settings: Settings, catalogue: Catalogue) -> tuple[Fault, ...]:
     except ConfigError as error:
         return error.faults
     return ()
+
+
+def _log_tried(settings: Settings) -> tuple[Fault, ...]:
+    """What is wrong with the database of the log, as each of its two roles finds it."""
+
+    async def tried() -> tuple[Fault, ...]:
+        if not settings.audit_sequencer_url:
+            replica = Address.of(settings.audit_url, "audit_url")
+            return await check(replica, "replica", "audit_url")
+        replica, sequencer = roles(settings)
+        faults = await check(replica, "replica", "audit_url")
+        return faults + await check(sequencer, "sequencer", "audit_sequencer_url")
+
+    try:
+        faults = asyncio.run(tried())
+    except ConfigError as error:
+        return error.faults
+    if not faults:
+        print("The log's database is fit for a log, and its roles may do what they must.")
+    return faults
 
 
 def _tried(catalogue: Catalogue, settings: Settings | None) -> tuple[Fault, ...]:

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -22,15 +23,25 @@ from time import monotonic
 from rich.console import Console
 
 from deploy.demo.issuer import ALGORITHMS, DEFAULT_AUDIENCE
-from deploy.demo.personas import DOCUMENTS_ONLY, ISSUERS, PERSONAS, mint
+from deploy.demo.personas import DOCUMENTS_ONLY, ISSUERS, PERSONAS, UNITS, mint
 from deploy.demo.population import Population, make_population
-from deploy.demo.stack import AGENCIES, Progress, Stack, environment, running_stack
+from deploy.demo.stack import (
+    AGENCIES,
+    PAGES,
+    Progress,
+    Stack,
+    environment,
+    pages_secret,
+    running_stack,
+)
 from deploy.demo.story import DOCUMENTS
+from deploy.demo.witnesses import running_witnesses
 from gateway.app import Running, application, running
+from gateway.audit.keys import AuditKeys
 from gateway.cli.common import ROOT, Commands, command, demo_file, home
 from gateway.cli.serve import bound, loop_factory, server
 from gateway.cli.story import tell
-from gateway.cli.tour import Watch, desk_people, tour_of
+from gateway.cli.tour import Watch, tour_of
 from gateway.settings import AboutSetting, IssuerSetting, Settings
 
 
@@ -90,6 +101,7 @@ async def running_demo(
     if not bid_rate:
         catalogue = await asyncio.to_thread(_unhurried, catalogue, state / "catalogue")
     listening = bound("127.0.0.1", port)
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     async with AsyncExitStack() as exits:
         exits.callback(listening.close)
         stack = await exits.enter_async_context(
@@ -101,24 +113,36 @@ async def running_demo(
                 bid_rate=bid_rate,
                 mariadb=mariadb,
                 policies=policies,
+                pages_url=address,
                 say=say,
             )
         )
         watch = Watch()
+        settings = demo_settings(state, stack, catalogue, policies, canaries=canaries)
+        say("witnesses")
+        await exits.enter_async_context(witnesses_of(settings))
         started = await exits.enter_async_context(
-            running(
-                demo_settings(state, stack, catalogue, policies, canaries=canaries),
-                environment(stack),
-                observed=watch.saw,
-            )
+            running(settings, environment(stack), observed=watch.saw)
         )
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
         demo = Demo(stack=stack, population=population, started=started, watch=watch, url=address)
-        app = application(started, tour=tour_of(demo), canned=desk_people(stack.issuer_url))
+        app = application(started, tour=tour_of(demo))
         serving = server(app, started.settings.limits)
         task = asyncio.create_task(serving.serve(sockets=[listening]))
         exits.push_async_callback(_stopped, serving, task)
         yield demo
+
+
+@asynccontextmanager
+async def witnesses_of(settings: Settings) -> AsyncIterator[None]:
+    """Three witnesses of the log of a demonstration's gateway, which is about to start."""
+    keys = await asyncio.to_thread(AuditKeys, settings.audit_keys_dir)
+    await asyncio.to_thread(keys.signer, settings.audit_origin)  # leaves the public key
+    async with running_witnesses(
+        settings.state_dir / "witnesses",
+        settings.audit_keys_dir / "log.pub",
+        settings.audit_witnesses,
+    ):
+        yield
 
 
 def _unhurried(catalogue: Path, copy: Path) -> Path:
@@ -151,6 +175,9 @@ def demo_settings(
                 agency=agency,
                 algorithms=(ALGORITHMS[name],),
                 documents_only=DOCUMENTS_ONLY.get(name, ()),
+                unit=UNITS.get(name, ""),
+                client_id=PAGES if stack.pages_url else "",
+                client_secret=pages_secret(name),
             )
             for name, agency in ISSUERS.items()
         ),
@@ -161,10 +188,13 @@ def demo_settings(
         secrets_dir=state / "secrets",
         audit_dir=state / "audit",
         audit_keys_dir=state / "keys" / "audit",
+        audit_witnesses=state / "witnesses.policy",
         ref_key=state / "keys" / "ref.key",
         token_key=state / "keys" / "token.key",
-        desk_page=True,
+        public_url=stack.pages_url,
+        desk_page=bool(stack.pages_url),
         session_key=state / "keys" / "session.key",
+        session_key_before=state / "keys" / "session.key.before",
         audit_origin="portcullis.example/demo",
         opa_url=stack.opa_url,
         policy_timeout_s=1.0,  # six agencies and OPA share this machine, and all have just started
@@ -193,6 +223,7 @@ async def _demo(port: int, people: int, *, once: bool) -> int:
     with _during(console, f"Making a world of {people} people"):
         population = await asyncio.to_thread(make_population, people, now=now)
     async with AsyncExitStack() as exits:
+        exits.enter_context(logged(state / "gateway.log"))
         for file in (demo_file(), _tokens_file()):
             exits.callback(file.unlink, missing_ok=True)
         with _during(console, "Starting six agencies") as say:
@@ -214,9 +245,33 @@ async def _demo(port: int, people: int, *, once: bool) -> int:
         return 0
 
 
+@contextmanager
+def logged(file: Path) -> Iterator[None]:
+    """Keep what this process logs, afresh: in its state, where the proofs look for names too. Our
+    own code in every detail; others' as on the terminal, from warnings on."""
+    kept, shown = logging.FileHandler(file, mode="w", encoding="utf-8"), logging.StreamHandler()
+    shown.setLevel(logging.WARNING)
+    own = [logging.getLogger(name) for name in ("gateway", "connectors")]
+    handlers: tuple[logging.Handler, ...] = (kept, shown)
+    before = [logger.level for logger in own]
+    for logger in own:
+        logger.setLevel(logging.DEBUG)
+    for handler in handlers:
+        logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+        for logger, level in zip(own, before, strict=True):
+            logger.setLevel(level)
+
+
 async def _serve(demo: Demo, console: Console) -> None:
     """Say how to go on, and serve until Ctrl-C."""
-    console.print(f"\nOpen {demo.url}/ for the tour. Or ask as one of them:\n")
+    console.print(f"\nOpen {demo.url}/ for the tour, and sign in there as a desk or an auditor.")
+    console.print("Or ask as one of them:\n")
     for code, persona in PERSONAS.items():
         console.print(f"  {code:<4} {persona.title}, {persona.agency}")
     tokens = await asyncio.to_thread(_tokens, demo)

@@ -82,6 +82,7 @@ def register(commands: Commands) -> None:
     made.add_argument("--as", dest="persona", choices=sorted(PERSONAS), required=True, help="who")
     made.add_argument("--field", required=True, help="GraphQL name: Type.field or Type.part.field")
     made.add_argument("--purpose", required=True, help="for instance OFFICER_SAFETY")
+    made.add_argument("--reason", default="R06", help="its code (default: R06, an investigation)")
     made.add_argument("--agency", help="whose data (left out: each agency that holds the field)")
     made.add_argument("--policies", type=Path, default=ROOT / "policies", help="a changed copy")
     made = command(
@@ -260,8 +261,8 @@ def explained(
     now = datetime.now(UTC)
     agencies = {source.id: source.agency for source in catalogue.sources.values()}
     why = Justification(
-        purpose=given.purpose, reason_code="R06", reason_text="x", case_ref="x", incident_ref="x",
-        on_behalf_of="x",
+        purpose=given.purpose, reason_code=given.reason, reason_text="x", case_ref="x",
+        incident_ref="x", on_behalf_of="x",
     )  # fmt: skip
     subject = at_work(PERSONAS[code], now)
     asked = question(plan, subject, why, agencies=agencies, now=now, query_id="explain")

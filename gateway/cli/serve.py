@@ -16,8 +16,8 @@ import uvicorn
 
 from gateway.app import application, running
 from gateway.cli.common import Commands, command
-from gateway.cli.connection import Connection
 from gateway.configuration import load
+from gateway.connection import Connection
 from gateway.settings import Limits
 
 
@@ -96,7 +96,7 @@ def made_for_good() -> None:
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """What makes the event loop: uvloop's where there is one, which is quicker for every query."""
-    return uvicorn.Config(app="").get_loop_factory()
+    return uvicorn.Config(app="", log_config=None).get_loop_factory()
 
 
 def server(app: object, limits: Limits) -> uvicorn.Server:
@@ -109,6 +109,7 @@ def server(app: object, limits: Limits) -> uvicorn.Server:
         uvicorn.Config(
             app,  # type: ignore[arg-type]  # an ASGI application
             http=connection,  # type: ignore[arg-type]  # it makes one for each caller
+            log_config=None,  # it logs as we do: to whoever listens to the whole process
             log_level="warning",
             access_log=False,
             proxy_headers=False,

@@ -17,7 +17,6 @@ from deploy.demo.personas import PERSONAS, mint
 from deploy.demo.story import STEPS, Step
 from gateway.app import (
     AgencyRow,
-    Canned,
     Running,
     Tour,
     TourPage,
@@ -67,23 +66,6 @@ def tour_of(demo: Demo) -> Tour:
         return None
 
     return Tour(page=lambda: TourPage(steps=told), run=run)
-
-
-def desk_people(issuer_url: str) -> Canned:
-    """The personas who work at a desk, each of whom signs in there by one button."""
-
-    async def token(persona: str) -> str | None:
-        try:
-            return await asyncio.to_thread(mint, persona, issuer_url)
-        except httpx.HTTPError:
-            return None
-
-    people = {
-        code: f"{persona.title}, {persona.agency}"
-        for code, persona in PERSONAS.items()
-        if "desk" in persona.roles
-    }
-    return Canned(people=people, token=token)
 
 
 def _unproved(proof: Proof) -> TourStep:
@@ -156,7 +138,7 @@ async def _decision(started: Running, request: Request) -> tuple[str, str]:
     """The same question put to OPA again, to show both texts as they are."""
     gate = started.gate
     subject = await gate.identity.authenticate(request.authorization)
-    operation = parse_request(request, gate.parser)
+    operation = parse_request(request, gate.parser, subject.app)
     plan = gate.planner.plan_for(operation, subject, request.received_at)
     asked, _ = await decided(gate, request, subject, operation, plan)
     if asked is None:

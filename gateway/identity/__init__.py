@@ -30,11 +30,11 @@ class Identity:
     ) -> None:
         self._audience = audience
         self._clock = clock
-        self._keys = {
+        self.issuers = {
             trusted.issuer: IssuerKeys(trusted=trusted, http=http, clock=clock)
             for trusted in issuers
         }
-        if len(self._keys) != len(issuers):
+        if len(self.issuers) != len(issuers):
             raise ValueError("an issuer is configured twice")
 
     async def authenticate(self, authorization: Sequence[str]) -> Subject:
@@ -47,7 +47,7 @@ class Identity:
                 which holds nothing of the token.
         """
         presented = read(bearer(authorization))
-        keys = self._keys.get(presented.issuer)
+        keys = self.issuers.get(presented.issuer)
         if keys is None:
             raise Unauthenticated(detail="issuer is not trusted")
         key = await keys.key(presented.key_id, presented.algorithm)

@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import urlsplit
 
 import httpx
-from authlib.oauth2.rfc8414 import get_well_known_url
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from gateway.errors import Unauthenticated
+from gateway.identity.discovery import FETCH_TIMEOUT_S, BadDocument, document, endpoint, metadata
 from gateway.identity.tokens import VerifyKey
 
 FRESH_S = 240  # refetch in time for a withdrawal to bite within five minutes
 KEPT_S = 24 * 3600
 REFRESH_GAP_S = 10  # between fetches provoked by unknown key ids or by a failing issuer
 COLD_GAP_S = 1  # the same, while there is no key at all
-FETCH_TIMEOUT_S = 3.0
-DOCUMENT_BYTES = 128 * 1024
 _MAX_KEYS = 32
 _RSA_BITS = range(2048, 8193)  # below is weak, above is a way to keep us busy
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
@@ -69,10 +66,6 @@ class TrustedIssuer:
 class _KeySet:
     keys: Mapping[tuple[str, str], VerifyKey]  # by (key id, algorithm)
     fetched: datetime
-
-
-class _BadDocument(Exception):
-    """The issuer's answer cannot be used."""
 
 
 @dataclass(slots=True)
@@ -122,61 +115,17 @@ class IssuerKeys:
             try:
                 async with asyncio.timeout(FETCH_TIMEOUT_S):
                     keys = await self._fetch()
-            except (_BadDocument, httpx.HTTPError, TimeoutError):
+            except (BadDocument, httpx.HTTPError, TimeoutError):
                 self._jwks_uri = None  # the metadata may have moved too: ask for it next time
                 return
             self._set = _KeySet(keys=keys, fetched=self._tried)
 
     async def _fetch(self) -> Mapping[tuple[str, str], VerifyKey]:
         if self._jwks_uri is None:
-            self._jwks_uri = await self._discover()
-        document = await self._document(self._jwks_uri)
-        return _usable_keys(document.get("keys"), self.trusted.algorithms)
-
-    async def _discover(self) -> str:
-        issuer = self.trusted.issuer
-        try:
-            document = await self._document(get_well_known_url(issuer, external=True))
-        except _BadDocument:
-            document = await self._document(
-                f"{issuer.rstrip('/')}/.well-known/openid-configuration"
-            )
-        if document.get("issuer") != issuer:  # RFC 8414, section 3.3
-            raise _BadDocument("metadata of another issuer")
-        uri = document.get("jwks_uri")
-        # Keys from the issuer's own origin only: swapped metadata cannot send us elsewhere.
-        if not isinstance(uri, str) or _origin(uri) != _origin(issuer):
-            raise _BadDocument("jwks_uri is not at the issuer's origin")
-        return uri
-
-    async def _document(self, url: str) -> Mapping[str, object]:
-        """One JSON object of bounded size, without following redirects or unpacking anything."""
-        headers = {"accept": "application/json", "accept-encoding": "identity"}
-        async with self.http.stream(
-            "GET", url, headers=headers, follow_redirects=False, timeout=FETCH_TIMEOUT_S
-        ) as response:
-            if response.status_code != 200 or "content-encoding" in response.headers:
-                raise _BadDocument(f"status {response.status_code}")
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > DOCUMENT_BYTES:
-                    raise _BadDocument("too large")
-        try:
-            document = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise _BadDocument("not JSON") from error
-        if not isinstance(document, dict):
-            raise _BadDocument("not a JSON object")
-        return document
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme, parts.hostname, parts.port
-    except ValueError:
-        return "", None, None
+            issuer = self.trusted.issuer
+            self._jwks_uri = endpoint(await metadata(self.http, issuer), "jwks_uri", issuer)
+        listed = (await document(self.http, self._jwks_uri)).get("keys")
+        return _usable_keys(listed, self.trusted.algorithms)
 
 
 def _usable_keys(
@@ -188,7 +137,7 @@ def _usable_keys(
     weak, encryption and unknown keys are passed over, and so is a key id that two keys bear.
     """
     if not isinstance(listed, list) or len(listed) > _MAX_KEYS:
-        raise _BadDocument("no list of keys")
+        raise BadDocument("no list of keys")
     found: dict[tuple[str, str], VerifyKey] = {}
     ids = [jwk.get("kid") for jwk in listed if isinstance(jwk, dict)]
     for jwk in listed:

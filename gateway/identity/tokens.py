@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from joserfc import jws
@@ -20,9 +20,11 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 from gateway.errors import Unauthenticated
 
 TYPES = ("at+jwt", "application/at+jwt")  # RFC 9068, section 4: nothing else
+ID_TYPES = ("JWT", None)  # OpenID Connect names none; an access token is never one
 MAX_TOKEN_CHARS = 8192
 
-_BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)")
+_COMPACT = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
+_BEARER = re.compile(rf"[Bb][Ee][Aa][Rr][Ee][Rr] ({_COMPACT})")
 # An allow list: `jwk`, `jku`, `x5u` and `x5c` would let a token choose its key, `crit` and `b64`
 # change what is signed, `zip` and `enc` belong to encrypted tokens, which are not accepted.
 _HEADER_NAMES = frozenset({"alg", "typ", "kid", "x5t", "x5t#S256"})
@@ -68,7 +70,18 @@ def bearer(authorization: Sequence[str]) -> str:
     return match[1]
 
 
-def read(compact: str) -> Presented:
+def compact(text: str) -> str:
+    """A token that came otherwise, in the same form.
+
+    Raises:
+        Unauthenticated: it is too long, or not three base64url parts.
+    """
+    if len(text) > MAX_TOKEN_CHARS or not re.fullmatch(_COMPACT, text):
+        raise Unauthenticated(detail="not one token in compact form")
+    return text
+
+
+def read(compact: str, types: Collection[str | None] = TYPES) -> Presented:
     """Take a token apart without believing it.
 
     Raises:
@@ -78,8 +91,8 @@ def read(compact: str) -> Presented:
     header = _json_object(_decode(head), "header")
     if extra := header.keys() - _HEADER_NAMES:
         raise Unauthenticated(detail=f"{len(extra)} header members that are not accepted")
-    if header.get("typ") not in TYPES:
-        raise Unauthenticated(detail="not typed as an access token")
+    if header.get("typ") not in types:
+        raise Unauthenticated(detail="not typed as such a token")
     algorithm, key_id = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or not isinstance(key_id, str) or not key_id:
         raise Unauthenticated(detail="alg and kid are needed as text")

@@ -52,7 +52,7 @@ NOTHING: Final[Masked] = (None, None)
 
 
 def _nothing(value: Any, context: MaskContext) -> Masked:
-    """NULL; and the manners that the shape of the answer carries out: counts, hits, other texts."""
+    """NULL; and the manners that the shape of the answer carries out: hits, other texts."""
     return NOTHING
 
 
@@ -186,6 +186,11 @@ def _in_band(value: Any, members: tuple[Any, ...]) -> bool:
     return any(type(value) is type(member) and value == member for member in members)
 
 
+def _count(value: Any, context: MaskContext) -> Masked:
+    """How many a list holds; of one value nothing, as there is nothing to count."""
+    return ([], str(len(value))) if isinstance(value, _LISTS) else NOTHING
+
+
 def _each(mask: Mask) -> Mask:
     """The mask over null and over lists: what cannot keep its type leaves an empty list."""
 
@@ -215,7 +220,7 @@ MASKS: Mapping[str, Mask] = MappingProxyType(
         "TOKEN": _each(_token),
         "SANITISED_TEXT": _each(_nothing),
         "BAND": _each(_band),
-        "COUNT_ONLY": _each(_nothing),
+        "COUNT_ONLY": _count,
         "HIT_ONLY": _each(_nothing),
     }
 )

@@ -337,6 +337,31 @@ def watermark(obligation: Obligation, asking: Asking) -> None:
         raise PolicyMisunderstood(detail="watermark takes no attributes")
 
 
+def witnessed(obligation: Obligation, asking: Asking) -> None:
+    """The log's witnesses have seen that it was answered before it is: `pipeline.answer`.
+
+    Raises:
+        PolicyMisunderstood: it does not say for how long they are waited for.
+    """
+    witnessed_s([obligation])
+
+
+def witnessed_s(obligations: Iterable[Obligation]) -> int | None:
+    """For how many seconds the witnesses are waited for; None where they need not be.
+
+    Raises:
+        PolicyMisunderstood: one that cannot be read.
+    """
+    found: list[int] = []
+    for one in obligations:
+        if one.type == "witnessed":
+            seconds = one.attributes.get("within_s")
+            if one.attributes.keys() != {"within_s"} or type(seconds) is not int or seconds < 1:
+                raise PolicyMisunderstood(detail="witnessed does not say within what time")
+            found.append(seconds)
+    return min(found, default=None)
+
+
 OBLIGATIONS: Mapping[str, Duty] = MappingProxyType(
     {
         "break_glass": break_glass,
@@ -348,6 +373,7 @@ OBLIGATIONS: Mapping[str, Duty] = MappingProxyType(
         "second_person": second_person,
         "time_box": time_box,
         "watermark": watermark,
+        "witnessed": witnessed,
     }
 )
 

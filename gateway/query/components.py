@@ -16,6 +16,7 @@ from gateway.model import (
     Grant,
     Outcome,
     PartGrant,
+    Place,
     Selection,
     Show,
 )
@@ -32,7 +33,7 @@ from gateway.query.fields import (
 )
 from gateway.query.match import Explanation, Identity
 from gateway.query.reading import applicable
-from gateway.query.said import Event, Place
+from gateway.query.said import Event
 
 
 @dataclass(slots=True, kw_only=True)

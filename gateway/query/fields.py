@@ -26,13 +26,14 @@ from gateway.model import (
     Note,
     Outcome,
     PartGrant,
+    Place,
     Results,
     Selection,
 )
 from gateway.query.cases import Naming, Owner, Values, first_of
 from gateway.query.derived import DERIVED, Moment
 from gateway.query.refs import Refs
-from gateway.query.said import Event, Place, Said, Tell, event_of
+from gateway.query.said import Event, Said, Tell, event_of
 
 Mask: TypeAlias = Callable[[Any], tuple[Any, str | None]]
 """Value -> (value to show, coarse value for the disclosure entry)."""

@@ -55,22 +55,24 @@ class Parser:
 
     schema: Schema
     limits: Limits
-    documents: Document = EMPTY
+    documents: Mapping[str, Document] = EMPTY  # of each app
     introspection: bool = False
     acts: bool = False  # the gateway's own records: mutations, and a justification where one is due
     preparations: Preparations = field(default_factory=Preparations)
 
 
-def parse_request(request: Request, parser: Parser) -> Operation:
-    """The one operation that a request asks for, bound to its variables.
+def parse_request(request: Request, parser: Parser, app: str = "") -> Operation:
+    """The one operation that a request asks for through an app, bound to its variables.
+
+    Another app's persisted document is like one that there is not.
 
     Raises:
-        MalformedRequest: an unknown persisted document, or a GET that may not ask this.
+        MalformedRequest: no persisted document of the app, or a GET that may not ask this.
         InvalidOperation: the document or the variables do not fit the schema.
         LimitExceeded: the document is larger or deeper than allowed.
         PurposeRequired: the justification is missing or malformed.
     """
-    text = _text_of(request, parser.documents)
+    text = _text_of(request, parser.documents.get(app, EMPTY))
     digest = hashlib.sha256(text.encode()).hexdigest()
     prepared = parser.preparations.get(digest)
     if prepared is None:
@@ -88,7 +90,7 @@ def _text_of(request: Request, documents: Document) -> str:
         return request.document
     text = documents.get(request.document_id)
     if text is None:
-        raise MalformedRequest("There is no persisted document of that SHA-256 here.")
+        raise MalformedRequest("This app has no persisted document of that SHA-256 here.")
     if request.document and request.document != text:
         raise MalformedRequest("The document and the persisted document's SHA-256 differ.")
     return text

@@ -145,6 +145,7 @@ def _bound(
                 name=one.selection.name,
                 selection=one.selection,
                 fetches=made,
+                where=one.where,
                 not_held=one.not_held,
             )
         )

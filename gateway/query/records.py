@@ -6,7 +6,7 @@ into its object. Fields are in `fields.py`, components in `components.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,15 +19,17 @@ from gateway.model import (
     Grant,
     Note,
     Outcome,
+    Place,
     Record,
     Selection,
     Show,
+    Shown,
     State,
 )
 from gateway.query.cases import Naming, Owner, Values
 from gateway.query.components import Components
 from gateway.query.fields import DROP, Build, Constant, maker
-from gateway.query.said import Event, Place, failure
+from gateway.query.said import Event, failure
 
 CONDITIONS: Final = Note(text="Shown under the conditions of the agency that holds it.")
 REVIEW_DUE: Final = "REVIEW_DUE"  # policy's rows look at every record's retention, so it is read
@@ -45,8 +47,9 @@ class Records(Components):
     """One answer in the making, with the records of its fetches."""
 
     disclosed: list[tuple[str, str, str | int]] = field(default_factory=list)
+    shown: list[Shown] = field(default_factory=list)
     fetches: dict[str, Fetch] = field(default_factory=dict)
-    makers: dict[str, tuple[Naming, Build]] = field(default_factory=dict)
+    makers: dict[str, tuple[Naming, Build, Mapping[str, str]]] = field(default_factory=dict)
     by_key: dict[tuple[str, bool], dict[Any, list[Record]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -71,7 +74,7 @@ class Records(Components):
         """
         if not found:
             return []
-        naming, make = self.maker(fetch)
+        naming, make, names = self.maker(fetch)
         label = self.label(fetch, f"{path}.*" if many else path)
         own = self.agreed.grants[fetch.id].own
         made: list[Any] = []
@@ -84,7 +87,7 @@ class Records(Components):
             place = (at, before + len(made)) if many else at
             manner = stricter(record.manner, naming(record.values, owner))
             identity = (fetch.source, fetch.entity, record.key)
-            value = make(record.values, place, owner) if manner == CLEAR else DROP
+            value: Any = make(record.values, place, owner) if manner == CLEAR else DROP
             if value is DROP:
                 if manner == SANITISED_TEXT and (line := record.values.get("sanitised_text")):
                     lines[line] = None
@@ -93,8 +96,10 @@ class Records(Components):
                 note = own.note("ref" if record.manner == CLEAR else WHOLE)
                 event = self.event(fetch, Outcome.HIT, note, mask, " ".join(lines))
                 self.say(fetch, path, at, event)
+                self.shown.append(Shown(*identity, at, None))
                 continue
             self.disclosed.append(identity)
+            self.shown.append(Shown(*identity, place, value, names))
             label(record, place)
             made.append(value)
             due += record.values.get("retention") == REVIEW_DUE
@@ -105,14 +110,21 @@ class Records(Components):
 
     # --- one function for each field ---
 
-    def maker(self, fetch: Fetch) -> tuple[Naming, Build]:
-        """How a record of a fetch is named and what makes it, put together once."""
+    def maker(self, fetch: Fetch) -> tuple[Naming, Build, Mapping[str, str]]:
+        """How a record of a fetch is named, what makes it, and which fields its agency holds
+        stand in it under which keys; put together once."""
         made = self.makers.get(fetch.id)
         if made is None:
             grant = self.agreed.grants[fetch.id]
             chosen = [s for s in fetch.selections if s.key[0] != "\0"]
-            made = self.naming(grant), maker([(s.key, self.own_field(grant, s)) for s in chosen])
-            self.makers[fetch.id] = made
+            entity = self.shaping.catalogue.vocabulary.entities[fetch.entity]
+            names = {
+                s.key: s.name
+                for s in chosen
+                if s.name in entity.fields.keys() - {"ref"} and self.given(fetch, s.name) is None
+            }
+            build = maker([(s.key, self.own_field(grant, s)) for s in chosen])
+            made = self.makers[fetch.id] = self.naming(grant), build, names
         return made
 
     def naming(self, grant: Grant) -> Naming:
@@ -219,6 +231,8 @@ class Records(Components):
         if grant.own.show is not Show.RECORDS:
             told = self.counted(child, grant.own, [r.values for r in found]) if found else None
             self.say(child, pattern, place, told)
+            if grant.own.show is Show.HIT:
+                self.hit(child, place, found)
         else:
             if (note := grant.own.standing) is not None:
                 self.say(child, pattern, place, self.event(child, Outcome.WITHHELD, note))
@@ -227,7 +241,12 @@ class Records(Components):
             )
         if hidden:
             self.say(child, pattern, place, self.told_beside(child))
+            self.hit(child, place, hidden)
         return made
+
+    def hit(self, fetch: Fetch, at: Place, found: Sequence[Record]) -> None:
+        """Keep for the log which records they are of which it was told that there are some."""
+        self.shown.extend(Shown(fetch.source, fetch.entity, r.key, at, None) for r in found)
 
     def told_beside(self, fetch: Fetch) -> Event:
         """That something is held which is not shown, and whom to ask."""

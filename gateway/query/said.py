@@ -11,10 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
-from gateway.model import Note, Outcome, State
-
-Place: TypeAlias = tuple[Any, str | int]
-"""A place in the answer: (the place around it or None, key or index). Spelt out only when told."""
+from gateway.model import Note, Outcome, Place, State, steps_of
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -108,12 +105,7 @@ class Said:
 
 
 def _path(place: Place, pattern: Path) -> Path:
-    steps: list[str | int] = []
-    around: Any = place
-    while around is not None:
-        around, step = around
-        steps.append(step)
-    steps.reverse()
+    steps = steps_of(place)
     return (*steps, *pattern[len(steps) :])
 
 

@@ -17,6 +17,7 @@ from gateway.model import (
     Note,
     Operation,
     Outcome,
+    Place,
     Response,
     Results,
     RootPlan,
@@ -32,7 +33,7 @@ from gateway.query.reading import applicable
 from gateway.query.records import Records
 from gateway.query.refs import Cursor
 from gateway.query.response import not_held, reports_of, source_entries, source_states
-from gateway.query.said import NOTHING_TEXT, TOO_BROAD, Event, Place, disclosure, errors, failure
+from gateway.query.said import NOTHING_TEXT, TOO_BROAD, Event, disclosure, errors, failure
 
 __all__ = ["Mask", "MaskBy", "Shaper", "Shaping"]
 
@@ -82,7 +83,13 @@ class Shaper:
         }
         disclosed = tuple(dict.fromkeys(records.disclosed))
         records.makers.clear()  # each holds `records`: else only the garbage collector ends that
-        return Response(status=200, body=body, reports=reports, disclosed=disclosed)
+        return Response(
+            status=200,
+            body=body,
+            reports=reports,
+            disclosed=disclosed,
+            shown=tuple(records.shown),
+        )
 
 
 class _Root:
@@ -153,6 +160,7 @@ class _Root:
         found, whole = self.shown(fetch, grant, result, pattern, at, before)
         if result.beside:
             records.say(fetch, pattern, at, records.told_beside(fetch))
+            records.hit(fetch, at, result.beside)
         return found, whole
 
     def shown(
@@ -170,6 +178,8 @@ class _Root:
             if result.records:
                 values = [r.values for r in result.records]
                 records.say(fetch, pattern, at, records.counted(fetch, grant.own, values))
+                if grant.own.show is Show.HIT:
+                    records.hit(fetch, at, result.records)
             return [], True
         if (note := grant.own.standing) is not None:
             records.say(fetch, pattern, at, records.event(fetch, Outcome.WITHHELD, note))

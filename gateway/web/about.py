@@ -13,7 +13,7 @@ from gateway.web.pages import AboutAgency, AboutPage, AboutPurpose
 
 def about_page(settings: Settings, sources: Sequence[Source], *, policy_serial: int) -> AboutPage:
     """The public page as it is now."""
-    names, purposes = (shown_table(settings.tables_dir, name) for name in ("agencies", "purposes"))
+    names, purposes = agency_names(settings), shown_table(settings.tables_dir, "purposes")
     agencies: dict[str, list[Source]] = {}
     for source in sources:
         agencies.setdefault(source.agency, []).append(source)
@@ -22,7 +22,7 @@ def about_page(settings: Settings, sources: Sequence[Source], *, policy_serial: 
         agencies=tuple(
             AboutAgency(
                 code=code,
-                name=str(names.get(code, {}).get("name", code)),
+                name=names.get(code, code),
                 systems=tuple(source.system for source in held),
                 holds=tuple(sorted({name for source in held for name in source.entities})),
             )
@@ -36,6 +36,12 @@ def about_page(settings: Settings, sources: Sequence[Source], *, policy_serial: 
         policy_serial=policy_serial,
         demo=settings.demo,
     )
+
+
+def agency_names(settings: Settings) -> dict[str, str]:
+    """The agencies' names by their codes, as the policy's table has them."""
+    rows = shown_table(settings.tables_dir, "agencies").items()
+    return {code: str(row.get("name", code)) for code, row in rows if isinstance(row, dict)}
 
 
 def _purpose(code: str, row: dict[str, Any]) -> AboutPurpose:

@@ -1,119 +1,374 @@
-"""Who is signed in at the pages: a sealed cookie, and proof that a form came from one of our pages.
+"""Who opens which page: one table, and one guard that reads it.
 
-The cookie holds the access token that was brought along, and is worth nothing to whoever reads it:
-it is encrypted by the gateway (RFC 7516), sent back to this very host alone, and read by no script.
-It ends with the token. How somebody comes by a token is the sign-in's affair; nothing else here
-depends on it.
+Every route of the application has a row in `PAGES`, or the application does not start. The guard
+stands before each page: it knows who is signed in, turns away who may not, and takes a form only
+from a page of ours that was made for that browser (RFC 6454 tells where it comes from, a keyed mark
+in it for whom it was made). What it turns away is recorded as the endpoints' refusals are.
 """
 
 from __future__ import annotations
 
-import hmac
-import json
+import logging
 import re
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Final
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, TypeAlias
+from urllib.parse import urlencode
 
-from joserfc import jwe
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
+from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route, compile_path
 
-from gateway.errors import MalformedRequest
-from gateway.model import Subject
+from gateway.audit.recorder import AuditedResponse
+from gateway.errors import (
+    AuditUnavailable,
+    CaseworkUnavailable,
+    GatewayError,
+    Internal,
+    MalformedRequest,
+    Refused,
+    Unauthenticated,
+    where_it_failed,
+)
+from gateway.model import Request, Subject
+from gateway.settings import Limits
+from gateway.web.cookies import (
+    NO_SESSION,
+    SESSION,
+    Browser,
+    Keys,
+    browser_cookie,
+    browser_of,
+)
+from gateway.web.look import Look, elsewhere, told
+from gateway.web.receiving import blank, check_headers, form_of
+from gateway.web.sessions import Session, Sessions
 
-KEY_BYTES: Final = 32
-NAME: Final = "__Host-desk"  # a browser takes it from this host alone, over TLS or on loopback
-_FLAGS: Final = "Path=/; Secure; HttpOnly; SameSite=Strict"
-NO_COOKIE: Final = f"{NAME}=; Max-Age=0; {_FLAGS}"
+_log = logging.getLogger(__name__)
+
+Form: TypeAlias = Mapping[str, Sequence[str]]
+Page: TypeAlias = Callable[[HttpRequest], Awaitable[Response]]
+Refuse: TypeAlias = Callable[[Request, GatewayError, Subject | None], Awaitable[AuditedResponse]]
+
+
+class Everyone(StrEnum):
+    """Who opens a page that is not for some roles alone."""
+
+    OPEN = "open"  # machines and files: nobody is looked at, no form is taken
+    BEARER = "bearer"  # asks for an access token itself; no cookie is looked at
+    ANYBODY = "anybody"
+    SIGNED_IN = "signed in"
+
+
+DESKS: Final = frozenset({"desk"})
+AUDITORS: Final = frozenset({"force_auditor", "professional_standards", "external_auditor"})
+
+PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
+    ("*", "/graphql"): Everyone.BEARER,
+    ("*", "/casework"): Everyone.BEARER,
+    ("GET", "/health/live"): Everyone.OPEN,
+    ("GET", "/health/ready"): Everyone.OPEN,
+    ("GET", "/metrics"): Everyone.OPEN,
+    ("GET", "/audit/log/checkpoint"): Everyone.OPEN,
+    ("GET", "/audit/log/tile/{path:path}"): Everyone.OPEN,
+    ("GET", "/static/{name}"): Everyone.OPEN,
+    ("GET", "/"): Everyone.ANYBODY,
+    ("GET", "/tour/{step}"): Everyone.ANYBODY,
+    ("POST", "/tour/{step}"): Everyone.ANYBODY,
+    ("GET", "/about"): Everyone.ANYBODY,
+    ("GET", "/sign-in"): Everyone.ANYBODY,
+    ("POST", "/sign-in"): Everyone.ANYBODY,
+    ("GET", "/sign-in/callback"): Everyone.ANYBODY,
+    ("GET", "/signed-out"): Everyone.ANYBODY,
+    ("GET", "/account"): Everyone.SIGNED_IN,
+    ("POST", "/sign-out"): Everyone.SIGNED_IN,
+    ("GET", "/desk"): DESKS,
+    ("GET", "/desk/{act}"): DESKS,
+    ("POST", "/desk/{act}"): DESKS,
+    ("GET", "/console/audit"): AUDITORS,
+    ("GET", "/console/audit/use"): AUDITORS,
+    ("POST", "/console/audit/use"): AUDITORS,
+}
+"""Route -> who opens it. A role is what the agency's issuer says of somebody (`roles`)."""
+
+PLACES: Final = (
+    ("/", "Tour"),
+    ("/desk", "Desk"),
+    ("/console/audit", "Audit"),
+    ("/about", "About"),
+)
+"""The pages that the frame of each page points to, for whom they open."""
+
 _LOOPBACK: Final = re.compile(r"(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d{1,5})?")
-_HEADER: Final = {"alg": "dir", "enc": "A256GCM"}
-_LONGEST: Final = 4000  # characters; a browser drops a cookie of more than 4096 with its name
+_LOCAL: Final = re.compile(r"/[A-Za-z0-9/_-]{0,200}")
+_ENDED: Final = "You are not signed in any more, so nothing was done. Sign in again to go on."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """Somebody who is signed in."""
+class ProblemPage:
+    """In the place of a page that there is not."""
 
-    token: str = field(repr=False)
-    agency: str
-    ends: datetime
-    csrf: str = field(repr=False)  # stands in each form of ours
+    title: str = told("What happened, in a few words.")
+    text: str = told("What is wrong, and what to do.")
+    link: str = told("Where to go on.")
+    link_text: str = told("What is there.")
 
-    @classmethod
-    def of(cls, subject: Subject, token: str) -> Session:
-        """A new one, which ends with the token.
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """One request of a browser, and who sits before it."""
+
+    keys: Keys
+    browser: Browser | None
+    session: Session | None
+    places: tuple[tuple[str, str], ...]
+    offers_sign_in: bool
+    form: Form = field(default_factory=dict)
+    cookies: list[str] = field(default_factory=list)  # that the answer sets
+
+    @property
+    def who(self) -> str:
+        if self.session is None:
+            return ""
+        subject = self.session.subject
+        return f"{self.session.name or subject.id}, {subject.agency}"
+
+    @property
+    def csrf(self) -> str:
+        """The mark of a form that is made now; a browser without a number is given one."""
+        if self.session is None and self.browser is None:
+            self.keep(Browser.new())
+        return self.keys.mark(self._whose())
+
+    def keep(self, browser: Browser) -> None:
+        """Have the browser keep this."""
+        self.browser = browser
+        self.cookies.append(browser_cookie(browser, self.keys))
+
+    def fits(self, said: Sequence[str]) -> bool:
+        """Whether a form's mark was made for this visitor."""
+        known = self.session is not None or self.browser is not None
+        return known and len(said) == 1 and self.keys.fits(self._whose(), said[0])
+
+    def _whose(self) -> str:
+        if self.session is not None:
+            return f"session {self.session.digest}"
+        return f"browser {self.browser.id if self.browser else ''}"
+
+
+def visit_of(http: HttpRequest) -> Visit:
+    """Who looks at a page that the guard has opened."""
+    visit: Visit = http.state.visit
+    return visit
+
+
+def signed_in(http: HttpRequest) -> Session:
+    """Who is signed in at a page that nobody else opens."""
+    session = visit_of(http).session
+    if session is None:
+        raise Unauthenticated(detail="a page for those who are signed in was opened to nobody")
+    return session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The guard. Without `sessions` nobody can sign in, and only what is anybody's opens."""
+
+    look: Look
+    keys: Keys
+    sessions: Sessions | None
+    limits: Limits
+    clock: Callable[[], datetime]
+    refuse: Refuse
+    origin: str = ""  # of the gateway, as browsers see it
+
+    def guarded(self, routes: Sequence[Route]) -> list[Route]:
+        """The same routes, each behind the guard.
 
         Raises:
-            ValueError: nobody said when that is.
+            LookupError: one has no row, so nobody said who may open it.
         """
-        if subject.expires_at is None:
-            raise ValueError("a session needs an end")
-        return cls(
-            token=token,
-            agency=subject.agency,
-            ends=subject.expires_at,
-            csrf=secrets.token_urlsafe(32),
+        there = {route.path for route in routes}
+        places = tuple(place for place in PLACES if place[0] in there)
+        return [self._guarded(route, places) for route in routes]
+
+    def _guarded(self, route: Route, places: tuple[tuple[str, str], ...]) -> Route:
+        methods = (route.methods or {"*"}) - {"HEAD"}
+        rows = {method: row_of(method, route.path) for method in methods}
+        if set(rows.values()) <= {Everyone.OPEN, Everyone.BEARER}:
+            return route
+        page: Page = route.endpoint
+
+        async def opened(http: HttpRequest) -> Response:
+            method = "GET" if http.method == "HEAD" else http.method
+            return await self._answered(http, rows[method], page, places)
+
+        return Route(route.path, opened, methods=sorted(methods))
+
+    async def _answered(
+        self,
+        http: HttpRequest,
+        who: Everyone | frozenset[str],
+        page: Page,
+        places: tuple[tuple[str, str], ...],
+    ) -> Response:
+        """A page, or in its place one that says why there is none and what to do."""
+        visit = Visit(
+            keys=self.keys,
+            browser=None,
+            session=None,
+            places=self._open_to(None, places),
+            offers_sign_in=self.sessions is not None,
         )
-
-
-class Sessions:
-    """Seals and opens the cookie."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = OctKey.import_key(key)
-
-    def cookie(self, session: Session, now: datetime) -> str:
-        """The header that keeps a session.
-
-        Raises:
-            ValueError: its token is longer than a browser keeps.
-        """
-        held = [session.token, session.agency, int(session.ends.timestamp()), session.csrf]
-        sealed = jwe.encrypt_compact(dict(_HEADER), json.dumps(held).encode(), self._key)
-        if len(sealed) > _LONGEST:
-            raise ValueError("the token is too long for a cookie")
-        left_s = max(0, int((session.ends - now).total_seconds()))
-        return f"{NAME}={sealed}; Max-Age={left_s}; {_FLAGS}"
-
-    def opened(self, http: HttpRequest, now: datetime) -> Session | None:
-        """Who is signed in; None for nobody, a cookie that is not ours, and one that has ended."""
+        http.state.visit = visit
         try:
-            plain = jwe.decrypt_compact(http.cookies.get(NAME, ""), self._key).plaintext
-        except (JoseError, ValueError):
+            response = await self._opened(http, visit, who, page, places)
+        except AuditUnavailable as error:
+            _log.error("not recorded: %s", error.detail)
+            response = self._problem(AuditUnavailable(), visit)
+        except GatewayError as error:
+            response = await self._refused(http, visit, error)
+        except ClientDisconnect:
+            left = MalformedRequest(detail="the caller left before the form was whole")
+            response = await self._refused(http, visit, left)
+        except Exception as error:
+            _log.error("a page failed: %s", where_it_failed(error))
+            response = self._problem(Internal(), visit)
+        response.headers["Cache-Control"] = "no-store"
+        for cookie in visit.cookies:
+            response.headers.append("Set-Cookie", cookie)
+        return response
+
+    async def _opened(
+        self,
+        http: HttpRequest,
+        visit: Visit,
+        who: Everyone | frozenset[str],
+        page: Page,
+        places: tuple[tuple[str, str], ...],
+    ) -> Response:
+        check_headers(http, self.limits)
+        unsafe = http.method not in ("GET", "HEAD")
+        if unsafe:
+            self._check_origin(http)
+        visit.browser = browser_of(http, self.keys)
+        visit.session = await self._session(http, visit, who)
+        visit.places = self._open_to(visit.session, places)
+        if visit.session is None and who is not Everyone.ANYBODY:
+            if unsafe or http.cookies.get(SESSION):
+                raise Unauthenticated(_ENDED, detail="a page for those who are signed in")
+            return elsewhere(f"/sign-in?{urlencode({'next': http.scope['path']})}")
+        if unsafe:
+            visit.form = await form_of(http, self.limits)
+            if not visit.fits(visit.form.get("csrf", ())):
+                raise not_ours()
+        if visit.session is not None and not opens(who, visit.session.subject):
+            raise Refused(
+                f"It opens to: {_in_words(who)}. You are signed in as {visit.who}. If you should "
+                "have such a role, ask whoever keeps your agency's directory.",
+                rule="pages.role",
+                detail=f"{http.method} {http.scope['path']}",
+            )
+        return await page(http)
+
+    async def _session(
+        self, http: HttpRequest, visit: Visit, who: Everyone | frozenset[str]
+    ) -> Session | None:
+        """Who is signed in. A cookie that is worth nothing is taken away, and told of where
+        somebody would rest on it."""
+        if self.sessions is None:
             return None
-        token, agency, ends, csrf = json.loads(plain or b"")
-        session = Session(
-            token=token, agency=agency, ends=datetime.fromtimestamp(ends, UTC), csrf=csrf
+        try:
+            return await self.sessions.of(http)
+        except Unauthenticated as error:
+            visit.cookies.append(NO_SESSION)
+            if who is Everyone.ANYBODY:
+                return None
+            raise Unauthenticated(_ENDED, detail=error.detail) from error
+        except CaseworkUnavailable:
+            if who is Everyone.ANYBODY:
+                return None
+            raise
+
+    def _check_origin(self, http: HttpRequest) -> None:
+        """Refuse a form that no page of this very gateway sent: by its own address, or by that of
+        this machine."""
+        host = http.headers.get("host", "")
+        own = {self.origin or f"https://{host}"}
+        own |= {f"http://{host}"} if _LOOPBACK.fullmatch(host) else set()
+        said = http.headers.getlist("origin")
+        if len(said) != 1 or said[0] not in own:
+            raise not_ours()
+
+    def _open_to(
+        self, session: Session | None, places: tuple[tuple[str, str], ...]
+    ) -> tuple[tuple[str, str], ...]:
+        subject = session.subject if session else None
+        return tuple(
+            place
+            for place in places
+            for who in (row_of("GET", place[0]),)
+            if who is Everyone.ANYBODY or (subject is not None and opens(who, subject))
         )
-        return session if now < session.ends else None
+
+    async def _refused(self, http: HttpRequest, visit: Visit, error: GatewayError) -> Response:
+        """What was turned away, recorded, and said in a page."""
+        subject = visit.session.subject if visit.session else None
+        try:
+            await self.refuse(blank(http, self.clock()), error, subject)
+        except AuditUnavailable as unrecorded:
+            _log.error("not recorded: %s", unrecorded.detail)
+            error = AuditUnavailable()
+        return self._problem(error, visit)
+
+    def _problem(self, error: GatewayError, visit: Visit) -> Response:
+        title, link, link_text = "That did not work", "/about", "About this service"
+        if isinstance(error, Unauthenticated):
+            title, link, link_text = "You are not signed in", "/sign-in", "Sign in"
+        elif isinstance(error, Refused):
+            title, link, link_text = (
+                "This page is not for your role",
+                "/account",
+                "What opens to you",
+            )
+        elif visit.places:
+            link, link_text = visit.places[0]
+        page = ProblemPage(title=title, text=error.said, link=link, link_text=link_text)
+        return self.look.page("problem.html", page, visit, status=error.status)
 
 
-def check_origin(http: HttpRequest) -> None:
-    """Refuse a form that no page of this very host sent (RFC 6454), over TLS unless on loopback.
+def row_of(method: str, path: str) -> Everyone | frozenset[str]:
+    """Who opens a route.
 
     Raises:
-        MalformedRequest: it came from elsewhere, or does not say where from.
+        LookupError: nobody said.
     """
-    host = http.headers.get("host", "")
-    own = {f"https://{host}"} | ({f"http://{host}"} if _LOOPBACK.fullmatch(host) else set())
-    said = http.headers.getlist("origin")
-    if len(said) != 1 or said[0] not in own:
-        raise not_ours()
+    if (found := PAGES.get((method, path))) is None:
+        raise LookupError(f"{method} {path} has no row in PAGES: nobody said who may open it")
+    return found
 
 
-def check_csrf(session: Session, form: Mapping[str, Sequence[str]]) -> None:
-    """Refuse a form that was not made for this session.
+def opens(who: Everyone | frozenset[str], subject: Subject) -> bool:
+    """Whether a page opens to somebody who is signed in."""
+    if isinstance(who, Everyone):
+        return who in (Everyone.ANYBODY, Everyone.SIGNED_IN)
+    return not who.isdisjoint(subject.roles)
 
-    Raises:
-        MalformedRequest: it bears no token, or another session's.
-    """
-    said = form.get("csrf", ())
-    if len(said) != 1 or not hmac.compare_digest(said[0].encode(), session.csrf.encode()):
-        raise not_ours()
+
+_LEADS: Final = tuple(
+    compile_path(path)[0]
+    for (method, path), who in PAGES.items()
+    if method == "GET" and (path in dict(PLACES) or not isinstance(who, Everyone))
+)
+
+
+def local(address: str) -> str:
+    """An address to go on to after signing in: a page of ours that is known, else ""."""
+    known = _LOCAL.fullmatch(address) and any(one.fullmatch(address) for one in _LEADS)
+    return address if known else ""
 
 
 def not_ours() -> MalformedRequest:
@@ -123,3 +378,9 @@ def not_ours() -> MalformedRequest:
         detail="a form of another origin or session",
         status=403,
     )
+
+
+def _in_words(who: Everyone | frozenset[str]) -> str:
+    if isinstance(who, Everyone):
+        return "those who are signed in"
+    return ", ".join(sorted(role.replace("_", " ") for role in who))

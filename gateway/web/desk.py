@@ -1,44 +1,29 @@
 """`/desk`: an agency's desk in a browser. Plain HTML, no script, and no way of its own.
 
-What the page shows and does it asks of `gateway/actions`, in documents and with the token, as an
-app at `/casework` would: decided by policy and recorded like that, action by action. Signing in is
-for now bringing an access token along; whatever else puts one into the session may replace that.
+What the page shows and does it asks of `gateway/actions`, in documents and with the token of the
+session, as an app at `/casework` would: decided by policy and recorded like that, action by action.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.audit.recorder import AuditedResponse
 from gateway.catalogue.forms import utc_text
-from gateway.errors import (
-    AuditUnavailable,
-    GatewayError,
-    Internal,
-    MalformedRequest,
-    Unauthenticated,
-    where_it_failed,
-)
-from gateway.model import EMPTY, Request, Subject
-from gateway.settings import Limits
-from gateway.web.access import NAME, NO_COOKIE, Session, Sessions, check_csrf, check_origin
-from gateway.web.desk_page import DONE, DeskPage, ProblemPage, SignInPage, Verdicts, desk_page
+from gateway.errors import Internal
+from gateway.model import EMPTY, Request
+from gateway.web.access import Form, signed_in, visit_of
+from gateway.web.desk_page import DONE, DeskPage, Verdicts, desk_page
 from gateway.web.look import Look, elsewhere
-from gateway.web.receiving import blank, check_headers, form_of
-
-_log = logging.getLogger(__name__)
-
-Form: TypeAlias = Mapping[str, Sequence[str]]
+from gateway.web.receiving import blank
 
 _NOTICE: Final = """id at about subject agency desk key askedBy dueAt escalatedAt acknowledgedAt
   acknowledgedBy"""
@@ -83,30 +68,13 @@ _ACTS: Final[Mapping[str, tuple[str, Callable[[Form], dict[str, Any]]]]] = {
 """What a form does: the document, and its variables."""
 
 
-async def _no_token(_persona: str) -> str | None:
-    return None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Canned:
-    """People of the demonstration who sign in by one button."""
-
-    people: Mapping[str, str] = field(default_factory=dict)  # code -> who it is
-    token: Callable[[str], Awaitable[str | None]] = _no_token
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
     """What `/desk` needs of the application."""
 
     act: Callable[[Request], Awaitable[AuditedResponse]]
-    refuse: Callable[[Request, GatewayError], Awaitable[AuditedResponse]]
-    authenticate: Callable[[Sequence[str]], Awaitable[Subject]]
     verdicts: Callable[[], Verdicts]  # as the policy's table has them
-    sessions: Sessions
-    limits: Limits
     clock: Callable[[], datetime]
-    canned: Canned = field(default_factory=Canned)
 
 
 def desk_routes(desk: Desk, look: Look) -> list[Route]:
@@ -117,10 +85,8 @@ def desk_routes(desk: Desk, look: Look) -> list[Route]:
         return elsewhere("/desk")
 
     return [
-        Route("/desk", pages.within(pages.shown), methods=["GET"]),
-        Route("/desk/sign-in", pages.within(pages.signed_in), methods=["POST"]),
-        Route("/desk/sign-out", pages.within(pages.signed_out), methods=["POST"]),
-        Route("/desk/{act}", pages.within(pages.done), methods=["POST"]),
+        Route("/desk", pages.shown, methods=["GET"]),
+        Route("/desk/{act}", pages.done, methods=["POST"]),
         Route("/desk/{act}", again, methods=["GET"]),
     ]
 
@@ -132,107 +98,32 @@ class _Pages:
         self._desk = desk
         self._look = look
 
-    def within(
-        self, page: Callable[[HttpRequest], Awaitable[Response]]
-    ) -> Callable[[HttpRequest], Awaitable[Response]]:
-        """A page, or in its place one that says why there is none and what to do."""
-
-        async def answered(http: HttpRequest) -> Response:
-            try:
-                check_headers(http, self._desk.limits)
-                return await page(http)
-            except AuditUnavailable as error:
-                _log.error("not recorded: %s", error.detail)
-                return self._problem(AuditUnavailable())
-            except GatewayError as error:
-                return await self._refused(http, error)
-            except ClientDisconnect:
-                left = MalformedRequest(detail="the caller left before the form was whole")
-                return await self._refused(http, left)
-            except Exception as error:
-                _log.error("a page failed: %s", where_it_failed(error))
-                return self._problem(Internal())
-
-        return answered
-
     # --- pages ---
 
     async def shown(self, http: HttpRequest) -> Response:
-        """What waits for the desk; for nobody, the sign-in."""
-        session = self._session(http)
-        if session is None:
-            return self._ended() if NAME in http.cookies else self._sign_in()
-        return await self._listed(http, session, done=http.query_params.get("done", ""))
-
-    async def signed_in(self, http: HttpRequest) -> Response:
-        """A session for who brings a token that is accepted, as any app's would be."""
-        desk = self._desk
-        check_origin(http)
-        form = await form_of(http, desk.limits)
-        token: str | None = _one(form, "token").strip()
-        if (persona := _one(form, "persona")) in desk.canned.people:
-            token = await desk.canned.token(persona)
-        if not token:
-            return self._sign_in("Paste an access token first.", status=400)
-        try:
-            subject = await desk.authenticate((f"Bearer {token}",))
-            session = Session.of(subject, token)
-            cookie = desk.sessions.cookie(session, desk.clock())
-        except Unauthenticated as error:
-            await desk.refuse(blank(http, desk.clock()), error)
-            return self._sign_in(
-                "This token is not accepted. It may be cut off, too old, or meant for another "
-                "service: have your agency's sign-in give you a new one, and paste it whole.",
-                status=401,
-            )
-        except ValueError:
-            return self._sign_in(
-                "This token is too long for a browser to keep. Use the command line with it, "
-                "or ask your agency's directory for one with fewer claims.",
-                status=400,
-            )
-        return _with_cookie(elsewhere("/desk"), cookie)
-
-    async def signed_out(self, http: HttpRequest) -> Response:
-        session, _form = await self._own_form(http)
-        if session is None:
-            return self._ended()
-        return _with_cookie(elsewhere("/desk"), NO_COOKIE)
+        """What waits for the desk."""
+        return await self._listed(http, done=http.query_params.get("done", ""))
 
     async def done(self, http: HttpRequest) -> Response:
         """One action of a form, and the page again."""
         name = http.path_params["act"]
         if name not in _ACTS:
-            return self._look.missing()
-        session, form = await self._own_form(http)
-        if session is None:
-            return self._ended()
+            return self._look.missing(visit_of(http))
         document, variables = _ACTS[name]
-        answer = await self._act(http, session, document, variables(form))
-        if answer.status == Unauthenticated.status:
-            return self._ended()
+        answer = await self._act(http, document, variables(visit_of(http).form))
         if "errors" in answer.body:
-            said = _said(answer)
-            return await self._listed(http, session, problem=said, status=answer.status)
+            return await self._listed(http, problem=_said(answer), status=answer.status)
         if not any(answer.body["data"].values()):
-            return await self._listed(http, session, problem=_GONE, status=404)
+            return await self._listed(http, problem=_GONE, status=404)
         return elsewhere(f"/desk?done={name}")
 
     # --- parts of them ---
 
     async def _listed(
-        self,
-        http: HttpRequest,
-        session: Session,
-        *,
-        done: str = "",
-        problem: str = "",
-        status: int = 200,
+        self, http: HttpRequest, *, done: str = "", problem: str = "", status: int = 200
     ) -> Response:
-        asked = (self._act(http, session, document) for document in _LISTS.values())
+        asked = (self._act(http, document) for document in _LISTS.values())
         answers = dict(zip(_LISTS, await asyncio.gather(*asked), strict=True))
-        if any(one.status == Unauthenticated.status for one in answers.values()):
-            return self._ended()
         for one in answers.values():
             if "errors" in one.body and status == 200:
                 problem, status = _said(one), one.status
@@ -241,69 +132,22 @@ class _Pages:
             for name, one in answers.items()
         }
         page: DeskPage = desk_page(
-            lists, self._desk.verdicts(), session, utc_text(self._desk.clock())
+            lists, self._desk.verdicts(), signed_in(http), utc_text(self._desk.clock())
         )
         filled = replace(page, problem=problem, done=DONE.get(done, ""))
-        return self._look.page("desk.html", filled, status=status)
+        return self._look.page("desk.html", filled, visit_of(http), status=status)
 
     async def _act(
-        self,
-        http: HttpRequest,
-        session: Session,
-        document: str,
-        variables: Mapping[str, Any] = EMPTY,
+        self, http: HttpRequest, document: str, variables: Mapping[str, Any] = EMPTY
     ) -> AuditedResponse:
         """One action, as an app would send it with the session's token."""
         request = replace(
             blank(http, self._desk.clock()),
-            authorization=(f"Bearer {session.token}",),
+            authorization=(f"Bearer {signed_in(http).token}",),
             document=document,
             variables=variables,
         )
         return await self._desk.act(request)
-
-    async def _own_form(self, http: HttpRequest) -> tuple[Session | None, Form]:
-        """Who is signed in, and the form that a page of theirs sent.
-
-        Raises:
-            MalformedRequest: it is no such form.
-        """
-        check_origin(http)
-        form = await form_of(http, self._desk.limits)
-        session = self._session(http)
-        if session is not None:
-            check_csrf(session, form)
-        return session, form
-
-    def _session(self, http: HttpRequest) -> Session | None:
-        return self._desk.sessions.opened(http, self._desk.clock())
-
-    def _sign_in(self, problem: str = "", status: int = 200) -> Response:
-        people = tuple(self._desk.canned.people.items())
-        page = SignInPage(problem=problem, people=people)
-        return self._look.page("sign_in.html", page, status=status)
-
-    def _ended(self) -> Response:
-        said = "You are not signed in any more, so nothing was done. Sign in again to go on."
-        return _with_cookie(self._sign_in(said, status=401), NO_COOKIE)
-
-    async def _refused(self, http: HttpRequest, error: GatewayError) -> Response:
-        """A request that was not read to its end, recorded as the endpoints' are."""
-        try:
-            await self._desk.refuse(blank(http, self._desk.clock()), error)
-        except AuditUnavailable as unrecorded:
-            _log.error("not recorded: %s", unrecorded.detail)
-            error = AuditUnavailable()
-        return self._problem(error)
-
-    def _problem(self, error: GatewayError) -> Response:
-        return self._look.page("problem.html", ProblemPage(text=error.said), status=error.status)
-
-
-def _with_cookie(response: Response, cookie: str) -> Response:
-    response.headers["Set-Cookie"] = cookie
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def _said(answer: AuditedResponse) -> str:

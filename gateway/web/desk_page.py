@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.catalogue.forms import duration, utc_text
-from gateway.web.access import Session
 from gateway.web.look import told
+from gateway.web.sessions import Session
 
 DONE: Final[Mapping[str, str]] = {
     "acknowledge": "Acknowledged. The desk on call is not told.",
@@ -123,7 +123,6 @@ class DeskPage:
 
     agency: str = told("Whose desk it is.")
     ends: str = told("Until when you are signed in.")
-    csrf: str = told("What shows that a form is from this page.")
     requests: tuple[DeskRequest, ...] = told("Requests that wait, the soonest due first.")
     released: tuple[DeskRelease, ...] = told("Releases that stand, the soonest ending first.")
     notices: tuple[DeskNotice, ...] = told("Notices that nobody has acknowledged, oldest first.")
@@ -133,21 +132,6 @@ class DeskPage:
     terms: tuple[tuple[str, str], ...] = told("For how long something can be granted.")
     problem: str = told("Why something was not done, and what to do.", "")
     done: str = told("What was done.", "")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignInPage:
-    """`/desk` for nobody yet."""
-
-    problem: str = told("Why you are not signed in, and what to do.", "")
-    people: tuple[tuple[str, str], ...] = told("In the demonstration: as whom to sign in.", ())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProblemPage:
-    """In the place of a page that there is not."""
-
-    text: str = told("What is wrong, and what to do.")
 
 
 def desk_page(
@@ -161,9 +145,8 @@ def desk_page(
         if _seconds(length) <= verdicts.longest_s
     )
     return DeskPage(
-        agency=session.agency,
+        agency=session.subject.agency,
         ends=utc_text(session.ends),
-        csrf=session.csrf,
         requests=tuple(_request(one, terms, now) for one in lists["requests"]),
         released=tuple(_release(one) for one in lists["released"]),
         notices=tuple(_notice(one, now) for one in lists["notices"]),

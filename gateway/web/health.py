@@ -6,7 +6,6 @@ be written (rule R6 of the threat model). Alive means only that the process answ
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
@@ -14,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.metrics import Metrics
+from gateway.web.networks import Networks
 from gateway.web.sending import Constant, sent
 
 _TEXT_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,7 +23,7 @@ def health_routes(
     *, ready: Callable[[], Awaitable[bool]], metrics: Metrics, networks: tuple[str, ...]
 ) -> list[Route]:
     """`/health/live`, `/health/ready`, and `/metrics` for the given networks alone."""
-    readers = tuple(ipaddress.ip_network(network) for network in networks)
+    readers = Networks(networks)
 
     async def live(_request: Request) -> Response:
         return sent(Constant.LIVE)
@@ -32,7 +32,7 @@ def health_routes(
         return sent(Constant.READY if await ready() else Constant.NOT_READY)
 
     async def figures(request: Request) -> Response:
-        if not _within(request.client.host if request.client else "", readers):
+        if not readers.hold(request):
             return sent(Constant.NOT_FOUND)
         return Response(metrics.exposition(), headers={"Cache-Control": "no-store"},
                         media_type=_TEXT_FORMAT)  # fmt: skip
@@ -42,11 +42,3 @@ def health_routes(
         Route("/health/ready", is_ready, methods=["GET"]),
         Route("/metrics", figures, methods=["GET"]),
     ]
-
-
-def _within(host: str, networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return any(address in network for network in networks)

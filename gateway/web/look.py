@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import Response
 
 _HERE = Path(__file__).parent
+_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action {forms_to}; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": _POLICY.format(forms_to="'self'"),
     # not `no-referrer`: with that a browser says `Origin: null` of our own forms too
     "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
@@ -35,11 +36,35 @@ def told(help_text: str, default: Any = None) -> Any:
     return field(default=default, metadata={"help": help_text})
 
 
-class Look:
-    """Templates and static files, read once. `places` are the addresses and names of the pages
-    that every page points to."""
+class Frame(Protocol):
+    """What the frame of every page shows of who looks at it."""
 
-    def __init__(self, places: tuple[tuple[str, str], ...] = ()) -> None:
+    @property
+    def places(self) -> Sequence[tuple[str, str]]:
+        """The addresses and names of the pages that open to them."""
+
+    @property
+    def who(self) -> str:
+        """Who is signed in; "" for nobody."""
+
+    @property
+    def offers_sign_in(self) -> bool:
+        """Whether somebody could sign in."""
+
+    @property
+    def csrf(self) -> str:
+        """What stands in each form that is made for them."""
+
+
+class Look:
+    """Templates and static files, read once. `forms_to` are the origins to which a form of ours may
+    lead: a browser that is sent on to an issuer would stop otherwise."""
+
+    def __init__(self, forms_to: Sequence[str] = ()) -> None:
+        self._headers = {
+            **HEADERS,
+            "Content-Security-Policy": _POLICY.format(forms_to=" ".join(("'self'", *forms_to))),
+        }
         files = {
             file.name: (file.read_bytes(), _STATIC_TYPES[file.suffix])
             for file in (_HERE / "static").iterdir()
@@ -53,7 +78,6 @@ class Look:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals["places"] = places
         self._environment.globals["static"] = {
             name: f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
             for name, (content, _) in files.items()
@@ -61,29 +85,36 @@ class Look:
         self._environment.filters["words"] = _words
         self._environment.filters["moment"] = _moment
 
-    def page(self, template: str, page: Any, *, status: int = 200, **more: str) -> Response:
+    def page(
+        self, template: str, page: Any, frame: Frame, *, status: int = 200, **more: str
+    ) -> Response:
         help_texts = {one.name: one.metadata["help"] for one in fields(page)}
         made = self._environment.get_template(template)
-        text = made.render(page=page, help=help_texts, **more)
-        headers = {**HEADERS, "Cache-Control": "no-store"}
+        text = made.render(page=page, help=help_texts, frame=frame, **more)
+        headers = {**self._headers, "Cache-Control": "no-store"}
         return Response(text, status, headers, media_type="text/html; charset=utf-8")
 
-    def missing(self) -> Response:
-        text = self._environment.get_template("missing.html").render()
-        return Response(text, 404, {**HEADERS}, media_type="text/html; charset=utf-8")
+    def missing(self, frame: Frame) -> Response:
+        return self.page("missing.html", _Nothing(), frame, status=404)
 
     async def static(self, request: Request) -> Response:
         """One of the files read at the start, whole: no path is opened, no range is cut."""
         if (found := self._files.get(request.path_params["name"])) is None:
-            return self.missing()
+            return Response(status_code=404, headers=HEADERS)
         content, media_type = found
         headers = {**HEADERS, "Cache-Control": "public, max-age=31536000, immutable"}
         return Response(content, headers=headers, media_type=media_type)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Nothing:
+    """A page that has nothing to say of its own."""
+
+
 def elsewhere(address: str) -> Response:
     """Go on there, by GET: what was sent is not sent again when the page is reloaded."""
-    return Response(status_code=303, headers={**HEADERS, "Location": address})
+    headers = {**HEADERS, "Cache-Control": "no-store", "Location": address}
+    return Response(status_code=303, headers=headers)
 
 
 def _words(code: str) -> str:

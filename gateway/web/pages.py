@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.web.desk import Desk, desk_routes
+from gateway.web.access import visit_of
 from gateway.web.look import Look, elsewhere, told
 
 
@@ -159,44 +159,37 @@ class Tour:
     run: Callable[[str], Awaitable[TourStep | None]]
 
 
-def page_routes(
-    *, about: Callable[[], AboutPage], tour: Tour | None, desk: Desk | None = None
-) -> list[Route]:
-    """`/about`, the stylesheet, with a tour `/` and `POST /tour/<step>`, with a desk `/desk`."""
-    places = (("/", "Tour", tour), ("/desk", "Desk", desk), ("/about", "About", about))
-    look = Look(tuple((address, name) for address, name, there in places if there is not None))
+def public_routes(*, about: Callable[[], AboutPage], look: Look) -> list[Route]:
+    """`/about` and the stylesheet."""
 
-    async def about_page(_request: Request) -> Response:
-        return look.page("about.html", about())
+    async def about_page(http: Request) -> Response:
+        return look.page("about.html", about(), visit_of(http))
 
-    routes = [
+    return [
         Route("/about", about_page, methods=["GET"]),
         Route("/static/{name}", look.static, methods=["GET"]),
     ]
-    return [
-        *routes,
-        *(_tour_routes(tour, look) if tour else ()),
-        *(desk_routes(desk, look) if desk else ()),
-    ]
 
 
-def _tour_routes(tour: Tour, look: Look) -> list[Route]:
-    async def first(_request: Request) -> Response:
-        return look.page("tour.html", tour.page(), ran="")
+def tour_routes(tour: Tour, look: Look) -> list[Route]:
+    """`/` and `POST /tour/<step>`."""
 
-    async def run(request: Request) -> Response:
+    async def first(http: Request) -> Response:
+        return look.page("tour.html", tour.page(), visit_of(http), ran="")
+
+    async def run(http: Request) -> Response:
         """The page again with this one step's fresh result: nothing is remembered."""
-        step_id = request.path_params["step"]
+        step_id = http.path_params["step"]
         page = tour.page()
         if step_id not in {step.id for step in page.steps}:
-            return look.missing()
+            return look.missing(visit_of(http))
         if (fresh := await tour.run(step_id)) is None:
-            return look.missing()
+            return look.missing(visit_of(http))
         steps = tuple(fresh if step.id == step_id else step for step in page.steps)
         filled = TourPage(steps=steps, endpoint=page.endpoint)
-        return look.page("tour.html", filled, ran=step_id)
+        return look.page("tour.html", filled, visit_of(http), ran=step_id)
 
-    async def again(_request: Request) -> Response:
+    async def again(_http: Request) -> Response:
         """Somebody reloads or shares the address of a step that was run."""
         return elsewhere("/")
 

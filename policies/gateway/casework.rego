@@ -186,6 +186,9 @@ enlarging if {
 
 # METADATA
 # title: Some of the fields that were asked for, for a time
+# custom:
+#   owner: all agencies
+#   reason: A desk opens what it was asked for, and for a time only. Ask the originator's desk.
 granting if {
 	is_null(input.casework.refusal)
 	count(input.casework.fields) > 0

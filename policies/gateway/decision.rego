@@ -64,6 +64,9 @@ decision := {
 
 # METADATA
 # title: What agencies say of a resource can only take away from what the common rules show
+# custom:
+#   owner: all agencies
+#   reason: Each agency answers for its own data, and may keep back what others would show. Ask the owner's desk.
 ruling(id, shown) := {"show": "silent"} if {
 	silent(id, shown)
 } else := {"notes": {"": owners.withheld[id]}} if {
@@ -74,12 +77,18 @@ ruling(id, shown) := {"show": "silent"} if {
 
 # METADATA
 # title: Answered exactly as if nothing were held
+# custom:
+#   owner: all agencies
+#   reason: That a record exists can endanger somebody. No desk can change it.
 silent(_, shown) if shown.show == "silent"
 
 silent(id, _) if id in owners.silent
 
 # METADATA
 # title: What the common rules show of each resource, and what a desk has released of it besides
+# custom:
+#   owner: all agencies
+#   reason: What is shown, and to whom a desk has opened more, was agreed by all agencies. Ask the gateway desk.
 common := object.union(
 	object.remove(agreed, releases.touched),
 	{id: with_releases(id, agreed[id]) | some id in releases.touched},
@@ -87,16 +96,25 @@ common := object.union(
 
 # METADATA
 # title: What is silent stays so
+# custom:
+#   owner: all agencies
+#   reason: No desk can release what must not be told of. No desk can change it.
 with_releases(id, shown) := shown if {
 	shown.show == "silent"
 } else := releases.widened(id, shown)
 
 # METADATA
 # title: What the common rules show of each resource
+# custom:
+#   owner: all agencies
+#   reason: Who sees what for which purpose was agreed by all agencies. Ask the gateway desk.
 agreed := object.union(by_words, {id: {"notes": {"*": told}} | some id, told in on_hits})
 
 # METADATA
 # title: The same as the matrix has it
+# custom:
+#   owner: all agencies
+#   reason: Who sees what for which purpose was agreed by all agencies, cell by cell. Ask the gateway desk.
 by_words := {id: shown |
 	some id, place in fields.name
 	resource := input.resources[id]
@@ -205,6 +223,9 @@ capped(outcome, asked) := min([asked, data.tables.limits.records]) if outcome.sh
 
 # METADATA
 # title: Without the fields an agency keeps back, and with the conditions it adds
+# custom:
+#   owner: all agencies
+#   reason: Data stay with who answers for them. Ask the desk of the agency named.
 narrowed(id, ruling) := object.union_n([
 	object.remove(ruling, ["read", "uses", "whole"]),
 	{"uses": still(ruling.uses, object.get(owners.taken_back, id, {}))},
@@ -245,6 +266,9 @@ kept_back(agencies, by) := object.union(data.tables.release.field_note, {
 
 # METADATA
 # title: The rows that an agency's conditions leave
+# custom:
+#   owner: all agencies
+#   reason: Data stay with who answers for them. Ask the owner's desk.
 fewer(id, these) := lib.all_of(array.concat(these.value, [one | some one in owners.narrowed[id]]))
 
 # METADATA
@@ -297,6 +321,9 @@ on_hits := {id: note(said, concat(":", [place, "handling"]), agency) |
 
 # METADATA
 # title: No "no" without a desk and a next step
+# custom:
+#   owner: all agencies
+#   reason: No "no" goes without somebody to ask. Ask the desk that the note names.
 note(said, rule, agency) := {
 	"rule": rule,
 	"text": said.text,

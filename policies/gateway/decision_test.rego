@@ -382,8 +382,8 @@ test_a_search_by_face_needs_training if {
 	decision.resources.f0.notes[""].text == "Refer to a trained operator."
 }
 
-test_breaking_the_glass_needs_words_and_a_recent_sign_in if {
-	{one.type | some one in duties(q.with_context(simple, {"reason_code": "R12"}))} == {"require_reason", "reauthenticate"}
+test_breaking_the_glass_needs_words_a_recent_sign_in_and_witnesses if {
+	{one.type | some one in duties(q.with_context(simple, {"reason_code": "R12"}))} == {"require_reason", "reauthenticate", "witnessed"}
 }
 
 test_an_ordinary_question_has_its_budgets_alone if {

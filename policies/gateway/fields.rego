@@ -28,6 +28,9 @@ via := {id: input.resources[input.resources[id].parent].entity | some id in fetc
 
 # METADATA
 # title: The outcome of each resource, by name
+# custom:
+#   owner: all agencies
+#   reason: Who sees what for which purpose was agreed by all agencies. Ask the gateway desk.
 outcome_name := {id: outcome(link, place, resource.entity, side(resource.agency)) |
 	some id, place in name
 	reached(id)
@@ -37,6 +40,9 @@ outcome_name := {id: outcome(link, place, resource.entity, side(resource.agency)
 
 # METADATA
 # title: The outcomes of a question, each once
+# custom:
+#   owner: all agencies
+#   reason: Who sees what for which purpose was agreed by all agencies. Ask the gateway desk.
 outcomes := {named | some named in outcome_name}
 
 # METADATA
@@ -52,12 +58,18 @@ side(agency) := "own" if {
 # arguments: five agencies asked the same cost little more than one.
 
 # METADATA
-# title: The outcome of a place, after training; under a crime purpose some places are not silent
+# title: The outcome of a place, after what it asks for; under a crime purpose some places are not silent
+# custom:
+#   owner: all agencies
+#   reason: Some things are read rightly only by people trained for them, and some are not kept from a crime purpose. Ask the desk that the note names.
 outcome(link, place, type, whose) := firewall.floored(place, settled(word(link, place, type, whose)))
 
 # METADATA
 # title: The outcome that the matrix names, the most particular place first
 # description: First "Vehicle>Person", then "Person", then a component's own type.
+# custom:
+#   owner: all agencies
+#   reason: What is agreed on a place by itself counts before what is agreed on all like it. Ask the gateway desk.
 word(link, place, type, whose) := found if {
 	link != ""
 	found := placed(concat(">", [link, place]), whose)
@@ -67,6 +79,9 @@ word(link, place, type, whose) := found if {
 
 # METADATA
 # title: A cell is a word, or one for the subject's own agency's data and one for others'
+# custom:
+#   owner: all agencies
+#   reason: An agency reads its own data under its own rules. Ask the owner's desk.
 placed(place, _) := found if {
 	found := cell(place)
 	is_string(found)
@@ -87,10 +102,16 @@ cell(place) := found if {
 
 # METADATA
 # title: A purpose may reach some entities only
+# custom:
+#   owner: all agencies
+#   reason: A purpose is for some work, and for the records of that work alone. Ask the gateway desk.
 reached(id) if not beyond[id]
 
 # METADATA
 # title: Resources of entities that the purpose does not reach
+# custom:
+#   owner: all agencies
+#   reason: A purpose is for some work, and for the records of that work alone. Ask the gateway desk.
 beyond contains id if {
 	reaches := subject.purpose.reaches
 	some id, place in name
@@ -98,20 +119,33 @@ beyond contains id if {
 }
 
 # METADATA
-# title: An outcome may ask for training and say what holds without it
+# title: An outcome may ask for training or for a reason, and say what holds without it
 # custom:
 #   owner: all agencies
-#   reason: Some things are read rightly only by people trained for them. Ask the desk that the note names.
+#   reason: Some things are read rightly only by people trained for them, or in a situation that they are for. Ask the desk that the note names.
 settled(named) := named if {
 	outcome := data.tables.outcomes[named]
 	trained(outcome)
+	fitting(outcome)
 } else := data.tables.outcomes[named].otherwise
 
 # METADATA
 # title: The person has the training that an outcome asks for, if it asks for any
+# custom:
+#   owner: all agencies
+#   reason: Some things are read rightly only by people trained for them. Ask the desk that the note names.
 trained(outcome) if not outcome.needs
 
 trained(outcome) if lib.trained(outcome.needs)
+
+# METADATA
+# title: The question has one of the reason codes that an outcome asks for, if it asks for any
+# custom:
+#   owner: all agencies
+#   reason: Who is in custody is looked after by those who must know. Ask the public protection desk.
+fitting(outcome) if not outcome.reasons
+
+fitting(outcome) if input.context.reason_code in outcome.reasons
 
 # METADATA
 # title: How each field asked for is shown; what is not here is denied
@@ -137,6 +171,9 @@ manner_of(named, type, field) := said(outcome, chosen(outcome, field, known)) if
 
 # METADATA
 # title: A text that tells what paragraphs say is shown as the other fields are, as far as they may be
+# custom:
+#   owner: all agencies
+#   reason: A report must not tell what a paragraph of it may not. Ask the originator's desk.
 said(outcome, manner) := handling.by_paragraphs(stated(outcome.read["*"])) if {
 	manner == "BY_PARAGRAPHS"
 } else := stated(manner)
@@ -183,6 +220,9 @@ stated(manner) := [{"when": lib.only(object.get(one, "only", {})), "as": one.as}
 
 # METADATA
 # title: The permission to look at each field in other ways than showing it
+# custom:
+#   owner: all agencies
+#   reason: To search by a field tells as much as to read it. Ask the gateway desk.
 agreed_uses(named, type, whose, uses) := {use: fields |
 	some use, asked in uses
 	fields := [field | some field in asked; may_use(named, type, whose, use, field)]

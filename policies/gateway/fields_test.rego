@@ -293,6 +293,15 @@ test_without_training_intelligence_is_a_hit if {
 	untrained.resources.f0.notes[""].desk == "eru-intel"
 }
 
+test_health_warnings_are_for_custody_and_for_no_other_reason if {
+	asked := q.asked("response_officer", "NMC", "APPREHEND", q.person("SCP", "warnings", "Warning", ["kind"]))
+	custody := gateway.decision with input as q.with_context(asked, {"reason_code": "R03"})
+	custody.resources["f0.warnings"].rows == lib.all_of([])
+	other := gateway.decision with input as q.with_context(asked, {"reason_code": "R06"})
+	not "MENTAL_HEALTH" in other.resources["f0.warnings"].rows.value[0].value
+	other.resources["f0.warnings"].notes[""].rule == "Person.warnings:warnings_overt"
+}
+
 test_a_component_has_uses_of_its_own if {
 	numbers := q.person("NMC", "identifiers", "Identifier", ["value"])
 	asked := object.union(numbers, {"f0.identifiers": {"uses": {"reveal": ["names", "sex"], "match": ["value"]}}})

@@ -59,10 +59,16 @@ bound(type) if data.tables.fields[type].handling
 
 # METADATA
 # title: Records whose owner is to learn of each reading
+# custom:
+#   owner: all agencies
+#   reason: An owner who asks to be told of each reading is told. Ask the owner's desk.
 telling := lib.one_of("conditions", conditions({"notify"})) if count(conditions({"notify"})) > 0
 
 # METADATA
 # title: The record must say for whom, for what or until when, if a condition says that it does
+# custom:
+#   owner: all agencies
+#   reason: A condition that does not say for whom is for nobody. Ask the owner's desk.
 unsaid(words) := [lib.all_of([lib.one_of("conditions", conditions({word})), lib.is_null(field)]) |
 	some word, field in arguments
 	word in words
@@ -104,6 +110,9 @@ coded := lib.eq("handling", "C")
 
 # METADATA
 # title: The cases of a record, the strictest first
+# custom:
+#   owner: all agencies
+#   reason: Of several conditions the strictest counts. Ask the owner's desk.
 cases(words) := array.concat(
 	[
 		{"when": lib.eq("handling", "P"), "as": "CLEAR"},
@@ -117,6 +126,9 @@ cases(words) := array.concat(
 
 # METADATA
 # title: Shown so where a condition has one of these words, for whom the record is meant
+# custom:
+#   owner: all agencies
+#   reason: A record is for whom its owner means it. Ask the owner's desk.
 under(these, words, manner) := {
 	"when": lib.all_of(array.concat(
 		[coded, lib.one_of("conditions", conditions(these))],

@@ -170,6 +170,29 @@ fresh(row) if {
 fresh(row) if input.context.reason_code in row.reason_codes
 
 # METADATA
+# title: The most intrusive questions are answered once others have seen that they were recorded
+# description: By a use of a field, by the reason given, or because the glass was broken.
+# custom:
+#   owner: all agencies
+#   reason: Who looked into faces must not be able to make it undone. No desk can change it.
+required contains {"type": "witnessed", "attributes": {"within_s": row.within_s}} if {
+	row := data.tables.obligations.witnessed
+	seen(row)
+}
+
+# METADATA
+# title: By what others must have seen
+# custom:
+#   owner: all agencies
+#   reason: Who looked into faces must not be able to make it undone. No desk can change it.
+seen(row) if fresh(row)
+
+seen(row) if {
+	row.break_glass
+	input.context.break_glass
+}
+
+# METADATA
 # title: Whoever breaks the glass is looked at at once, whatever is found
 # description: It widens nothing. The desk of the asker's own agency is told before anything is asked.
 # custom:

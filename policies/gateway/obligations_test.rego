@@ -150,6 +150,17 @@ test_intrusive_questions_ask_for_a_recent_sign_in if {
 	of("reauthenticate", plates) == set()
 }
 
+test_intrusive_questions_wait_for_the_witnesses if {
+	asked := {"within_s": data.tables.obligations.witnessed.within_s}
+	of("witnessed", faces) == {asked}
+	of("witnessed", q.with_context(plates, {"reason_code": "R12"})) == {asked}
+	broken := q.with_subject(q.with_context(plates, {"break_glass": true}), {"training": ["break_glass"]})
+	of("witnessed", broken) == {asked}
+	of("witnessed", plates) == set()
+	open := {"uses": ["face"], "reason_codes": ["R12"], "break_glass": false, "within_s": 5}
+	of("witnessed", broken) == set() with data.tables.obligations.witnessed as open
+}
+
 test_az_26_whoever_breaks_the_glass_was_trained_to_and_their_desk_is_told if {
 	broken := q.with_context(plates, {"break_glass": true})
 	trained := q.with_subject(broken, {"training": ["break_glass"]})

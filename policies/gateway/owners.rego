@@ -94,10 +94,16 @@ not_used[id][use][field] contains agency if {
 
 # METADATA
 # title: The same, of a part's fields also as its record's criteria name them
+# custom:
+#   owner: all agencies
+#   reason: What may not be read must not be found out by searching either. Ask the desk that the note names.
 taken_back := object.union(not_used, as_criteria)
 
 # METADATA
 # title: Uses of a part's fields as its record's criteria name them, "identifiers.value"
+# custom:
+#   owner: all agencies
+#   reason: What may not be read must not be found out by searching either. Ask the desk that the note names.
 as_criteria[fetch][use][concat(".", [path, field])] contains agency if {
 	some id, uses in not_used
 	contains(id, ".")
@@ -121,6 +127,9 @@ narrowed[id] contains rows if {
 
 # METADATA
 # title: Resources on which an agency has something to say, if only that it has not agreed
+# custom:
+#   owner: all agencies
+#   reason: Who has agreed to nothing is asked for nothing. Ask the owner's desk.
 touched := ((((silent | object.keys(withheld)) | object.keys(hidden)) | object.keys(narrowed)) | object.keys(taken_back)) | {id |
 	some agency in (asked - consenting)
 	some id in lib.of_agency(agency)

@@ -67,6 +67,9 @@ well_formed if {
 
 # METADATA
 # title: Posting and clearance were said lately enough to be held at all
+# custom:
+#   owner: all agencies
+#   reason: People change posts, and what was true of them last week may not be now. Ask the gateway desk.
 current if {
 	subject.fresh("posting")
 	subject.fresh("clearance")

@@ -35,6 +35,9 @@ shows(one, entity) := {field |
 
 # METADATA
 # title: A record that is otherwise a hit is asked for by its ref, and released
+# custom:
+#   owner: all agencies
+#   reason: What was released is read by the record it was released of. Ask the originator's desk.
 opened contains id if {
 	some id, releases in open
 	some one in releases
@@ -43,10 +46,16 @@ opened contains id if {
 
 # METADATA
 # title: What hangs on a record that is shown by a release alone
+# custom:
+#   owner: all agencies
+#   reason: What hangs on a released record was not released with it. Ask the originator's desk.
 beneath(id) if input.resources[id].parent in opened
 
 # METADATA
 # title: The resources on which a release bears
+# custom:
+#   owner: all agencies
+#   reason: A release opens what was asked for, and nothing beside it. Ask the originator's desk.
 touched contains id if some id, _ in open
 
 touched contains id if {
@@ -57,6 +66,9 @@ touched contains id if {
 
 # METADATA
 # title: A ruling with the fields that were released
+# custom:
+#   owner: all agencies
+#   reason: A desk may open a field to one officer for a time. Ask the originator's desk.
 widened(id, ruling) := object.remove(ruling, ["show"]) if {
 	beneath(id)
 } else := object.union(object.remove(ruling, ["read"]), {"show": "records", "whole": "CLEAR", "read": alone(id)}) if {
@@ -69,6 +81,9 @@ widened(id, ruling) := object.remove(ruling, ["show"]) if {
 
 # METADATA
 # title: The name of an opened record and what was released of it, and no other field
+# custom:
+#   owner: all agencies
+#   reason: A release opens what was asked for, and nothing beside it. Ask the originator's desk.
 alone(id) := {field: "CLEAR" |
 	resource := input.resources[id]
 	some one in open[id]
@@ -79,6 +94,9 @@ alone(id) := {field: "CLEAR" |
 
 # METADATA
 # title: The manners of released fields, for their own record first
+# custom:
+#   owner: all agencies
+#   reason: A release opens what was asked for, and nothing beside it. Ask the originator's desk.
 added(id, read) := {field: manner |
 	some field in input.resources[id].read
 	not in_clear(read, field)
@@ -91,6 +109,9 @@ in_clear(read, field) if read[field] == "CLEAR"
 
 # METADATA
 # title: Clear in the records released, elsewhere as ever; nothing where none is
+# custom:
+#   owner: all agencies
+#   reason: A release is of named records; all others stay as they were. Ask the originator's desk.
 cases(id, field, rest) := array.concat(clear, rest) if {
 	entity := input.resources[id].entity
 	clear := [{"when": lib.eq("released", one.id), "as": "CLEAR"} |

@@ -54,20 +54,32 @@ adults(outcome) := [lib.before("date_of_birth", sprintf("%d", [year - 18])), lib
 
 # METADATA
 # title: What holds for every record, whatever its kind and whoever it is about
+# custom:
+#   owner: all agencies
+#   reason: No purpose makes a record lawful to read that its owner may not keep or share. No desk can change it.
 lawful(whose) := array.concat([retained, cleared, agreeing], overt(whose))
 
 # METADATA
 # title: The guard of every record, whatever its kind; a component stands behind its record's
+# custom:
+#   owner: all agencies
+#   reason: No purpose makes a record lawful to read that its owner may not keep or share. No desk can change it.
 guard("record", whose) := array.concat(lawful(whose), firewall.rows)
 
 guard("component", _) := []
 
 # METADATA
 # title: The conditions of an outcome on the rows of a record or of a component, all of which hold
+# custom:
+#   owner: all agencies
+#   reason: Who sees which records was agreed by all agencies, word by word. Ask the gateway desk.
 conditions(named, form, whose) := array.concat(guard(form, whose), added(named))
 
 # METADATA
 # title: The same, of the records that stand on a victim's or a witness's role
+# custom:
+#   owner: all agencies
+#   reason: Who reports a crime must not be found through the report. Ask the public protection desk.
 victims(named, whose) := array.concat(lawful(whose), array.concat([lib.eq("victim", true)], added(named)))
 
 # METADATA

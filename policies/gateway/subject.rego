@@ -78,6 +78,9 @@ principal(name) := roles[roles[name].on_behalf] if {
 
 # METADATA
 # title: The row of the role somebody acts in
+# custom:
+#   owner: all agencies
+#   reason: Somebody acts in one role at a time, and has no more than it gives. Ask the gateway desk.
 role := roles[acting]
 
 # METADATA
@@ -85,10 +88,16 @@ role := roles[acting]
 # description: >-
 #   It is no officer whose silence an owner fears or who could copy a database, and it asks the same
 #   every minute. What it may see is decided as for anybody.
+# custom:
+#   owner: all agencies
+#   reason: The gateway asks for itself alone what nobody may see, and warns nobody. Ask the gateway desk.
 unattended if role.unattended
 
 # METADATA
 # title: The column of the matrix for the role; on another's behalf one that both have
+# custom:
+#   owner: all agencies
+#   reason: Who asks for another sees no more than either may. Ask the gateway desk.
 column := role.column if role.column == principal(acting).column
 
 # METADATA
@@ -155,8 +164,14 @@ clearance := ordered[0][1] if {
 
 # METADATA
 # title: Markings of records that the clearance reaches
+# custom:
+#   owner: all agencies
+#   reason: A marking is the owner's word on who may read. No desk can change it.
 markings := levels[clearance].markings
 
 # METADATA
 # title: Markings of fields that the clearance reaches
+# custom:
+#   owner: all agencies
+#   reason: A marking is the owner's word on who may read, field by field. No desk can change it.
 field_markings := levels[clearance].fields

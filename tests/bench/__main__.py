@@ -29,6 +29,7 @@ from tests.bench.asking import Asked, Asker, body_of, median, quantile
 from tests.bench.place import Gateway, gateway, opa_program, step
 from tests.bench.spans import read_times
 from tests.opa import unbounded
+from tests.servers import postgres
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,12 +241,40 @@ def _decided(bench: Bench, what: str, took: deciding.Decisions, goal: float | No
 
 
 async def log(bench: Bench) -> None:
-    """How many entries a second the log takes, each durable before its caller goes on."""
+    """How many entries a second the log takes, each durable before its caller goes on; and how
+    soon others have seen them.
+
+    In PostgreSQL beside single rows of the same length that as many callers commit by themselves.
+    """
     for at_once in (1, 16, 256):
-        rate, took = await inside.entries(bench.folder / f"log-{at_once}", at_once, for_s=4)
+        async with inside.in_files(bench.folder / f"log-{at_once}") as own:
+            rate, took = await inside.entries(own, at_once, for_s=4)
         bench.figure(
             f"log entries a second, {at_once} waiting at once", f"{rate:.0f}/s, {_two(took)}"
         )
+    with tempfile.TemporaryDirectory(prefix="pc-") as name, postgres(Path(name) / "pg") as server:
+        for at_once in (1, 16, 64, 256):
+            bare, _ = await inside.bare(server, at_once, for_s=4)
+            folder = bench.folder / f"shared-{at_once}"
+            async with inside.in_database(folder, server, f"log_{at_once}") as own:
+                rate, took = await inside.entries(own, at_once, for_s=4)
+            bench.figure(
+                f"log entries a second in PostgreSQL, {at_once} waiting at once",
+                f"{rate:.0f}/s, {_two(took)}; {100 * rate / bare:.0f} % of {bare:.0f}/s bare",
+            )
+    for per_s in (5, 100):
+        signed, witnessed = await inside.seen(bench.folder / f"seen-{per_s}", per_s, for_s=20)
+        for what, took, goal_s in (
+            ("a checkpoint has an entry", signed, 1.0),
+            ("two of three witnesses have seen it", witnessed, 2.0),
+        ):
+            late = quantile(took, 0.99)
+            bench.figure(
+                f"until {what}, {per_s} a second, median (p99)",
+                f"{median(took):.2f} s ({late:.2f})",
+                f"at most {goal_s:g} s at p99",
+                late <= goal_s,
+            )
 
 
 Part = Callable[[Bench], Awaitable[None]]

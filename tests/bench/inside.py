@@ -1,45 +1,156 @@
-"""A figure from within: what the log takes in."""
+"""Figures from within: what the log takes in, in files and in PostgreSQL, beside bare commits; and
+how soon others have seen it."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
+import httpx
+
+from deploy.demo.witnesses import running_witnesses
+from gateway.audit.entry import ASKER, Part
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
+from gateway.audit.postgresql.database import Address, prepare
+from gateway.audit.verify import read_policy
+from gateway.audit.witnessing import Witnessing
+from tests.servers import Postgres
+
+ORIGIN = "portcullis.example/bench"
+MOST_CONNECTIONS = 64
+LEAF: dict[str, Any] = {
+    "kind": "I",
+    "tag": "consultation",
+    "request_id": "01a20213-155e-741f-b1cb-582ea7201b80",
+    "gateway": "portcullis.example/bench",
+    "plan": {"visits": {"nmc": {"Person": [f"field{n}" for n in range(40)]}}},
+}
+DETAIL = {"text": "query { personSearch { hits { ref } } }" * 40, "peer": "127.0.0.1"}
+_ROLES = ("audit_owner", "audit_replica", "audit_sequencer")
+_BARE = "INSERT INTO bare VALUES ($1, $2)"
 
 
-async def entries(folder: Path, at_once: int, *, for_s: float) -> tuple[float, list[float]]:
-    """(entries a second, milliseconds of each) with so many callers who each wait for theirs."""
-    log = await AuditLog.open(
-        folder / "log", keys=AuditKeys(folder / "keys"), origin="portcullis.example/bench"
-    )
-    took: list[float] = []
-    ends_at = time.monotonic() + for_s
-    leaf: dict[str, Any] = {
-        "kind": "I",
-        "tag": "consultation",
-        "request_id": "01a20213-155e-741f-b1cb-582ea7201b80",
-        "gateway": "portcullis.example/bench",
-        "plan": {"visits": {"nmc": {"Person": [f"field{n}" for n in range(40)]}}},
-    }
-    detail = {"text": "query { personSearch { hits { ref } } }" * 40, "peer": "127.0.0.1"}
-
-    async def caller() -> None:
-        while time.monotonic() < ends_at:
-            began = time.perf_counter()
-            await log.append({**leaf, "at": _now().isoformat()}, detail, agencies=("NMC",))
-            took.append((time.perf_counter() - began) * 1000)
-
-    began = time.monotonic()
+@asynccontextmanager
+async def in_files(folder: Path) -> AsyncIterator[AuditLog]:
+    """A log in files."""
+    log = await AuditLog.open(folder / "log", keys=AuditKeys(folder / "keys"), origin=ORIGIN)
     try:
-        await asyncio.gather(*(caller() for _ in range(at_once)))
-        return len(took) / (time.monotonic() - began), took
+        yield log
     finally:
         await log.aclose()
+
+
+@asynccontextmanager
+async def in_database(folder: Path, server: Postgres, name: str) -> AsyncIterator[AuditLog]:
+    """A log in a new database of this server; this process numbers its records too."""
+
+    def made() -> None:
+        for role in _ROLES:
+            there = f"SELECT FROM pg_roles WHERE rolname = '{role}'"
+            server.run(
+                f"DO $$ BEGIN IF NOT EXISTS ({there}) THEN CREATE ROLE {role} LOGIN; END IF; END $$"
+            )
+        server.run(f"CREATE DATABASE {name} OWNER audit_owner")
+        server.run("ALTER SCHEMA public OWNER TO audit_owner", database=name)
+
+    await asyncio.to_thread(made)
+    owner, replica, sequencer = (server.url(role, name) for role in _ROLES)
+    await prepare(Address.of(owner, "audit_url"), *_ROLES[1:])
+    log = await AuditLog.shared(
+        folder, replica, sequencer, keys=AuditKeys(folder / "keys"), origin=ORIGIN, timeout_s=10.0
+    )
+    try:
+        yield log
+    finally:
+        await log.aclose()
+
+
+async def entries(log: AuditLog, at_once: int, *, for_s: float) -> tuple[float, list[float]]:
+    """(entries a second, milliseconds of each) with so many callers who each wait for theirs."""
+
+    async def one() -> None:
+        await log.append({**LEAF, "at": _now().isoformat()}, {ASKER: Part("NMC", DETAIL)})
+
+    return await _measured([one] * at_once, for_s)
+
+
+async def bare(server: Postgres, at_once: int, *, for_s: float) -> tuple[float, list[float]]:
+    """The same of single rows as long as a record, each committed by itself, over a connection for
+    each caller but 64 at most, into a table without an index."""
+    server.run("CREATE TABLE IF NOT EXISTS bare (leaf bytea, body bytea)")
+    dsn = Address.of(server.url("postgres"), "url").dsn
+    connections = [await asyncpg.connect(dsn) for _ in range(min(at_once, MOST_CONNECTIONS))]
+
+    def committing(connection: Any) -> Callable[[], Awaitable[None]]:
+        async def one() -> None:
+            await connection.execute(_BARE, b"l" * 1_100, b"b" * 2_500)
+
+        return one
+
+    try:
+        return await _measured([committing(one) for one in connections], for_s)
+    finally:
+        for connection in connections:
+            await connection.close()
+
+
+async def _measured(
+    callers: list[Callable[[], Awaitable[None]]], for_s: float
+) -> tuple[float, list[float]]:
+    took: list[float] = []
+    began = time.monotonic()
+
+    async def caller(one: Callable[[], Awaitable[None]]) -> None:
+        while time.monotonic() < began + for_s:
+            started = time.perf_counter()
+            await one()
+            took.append((time.perf_counter() - started) * 1000)
+
+    await asyncio.gather(*map(caller, callers))
+    return len(took) / (time.monotonic() - began), took
+
+
+async def seen(folder: Path, per_s: float, *, for_s: float) -> tuple[list[float], list[float]]:
+    """Seconds from when an entry lasts until a checkpoint has it, and until two of three witnesses,
+    in processes of their own on this machine, have signed one that has."""
+    keys = AuditKeys(folder / "keys")
+    log = await AuditLog.open(folder / "log", keys=keys, origin=ORIGIN)
+    policy = folder / "witnesses.policy"
+    signed: list[float] = []
+    witnessed: list[float] = []
+
+    async def one(witnessing: Witnessing, number: int) -> None:
+        leaf = {"kind": "R", "request_id": f"{number}", "at": _now().isoformat()}
+        receipt = await log.append(leaf, {ASKER: Part("NMC", {"text": "x" * 500})})
+        began = time.perf_counter()
+        await log.inclusion(await log.number(receipt))
+        signed.append(time.perf_counter() - began)
+        await witnessing.proof(receipt, 30)
+        witnessed.append(time.perf_counter() - began)
+
+    async with (
+        running_witnesses(folder / "witnesses", folder / "keys" / "log.pub", policy),
+        httpx.AsyncClient(trust_env=False) as http,
+    ):
+        witnessing = Witnessing(log, read_policy(policy.read_bytes()), http, clock=_now)
+        await witnessing.start()
+        ends_at = time.monotonic() + for_s
+        async with asyncio.TaskGroup() as asked:
+            number = 0
+            while time.monotonic() < ends_at:
+                asked.create_task(one(witnessing, number))
+                number += 1
+                await asyncio.sleep(1 / per_s)
+        await witnessing.aclose()
+    await log.aclose()
+    return signed, witnessed
 
 
 def _now() -> datetime:

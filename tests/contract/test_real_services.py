@@ -1,21 +1,26 @@
-"""The demonstration's own BID and NCB, each as a process, under what of the contract they can take.
+"""The demonstration's own BID, NCB and NIS, each as a process, under what of the contract they can
+take.
 
-The suite itself (`suite.py`) runs against services of the tests, for it needs what neither of these
+The suite itself (`suite.py`) runs against services of the tests, for it needs what none of these
 can hold: texts that are null, empty or end in a blank, codes that no list has, and relations that
 are slow, that answer nonsense, or that list everything unasked. BID answers to keys and to certain
-pairs of criteria only, and both give out records of a fixed form. So the same promises are kept
-here over rows that the two do hold, found by their keys, through the `[connection]` tables that the
-gateway reads.
+pairs of criteria only, NIS to keys of images and of their subjects, and all give out records of a
+fixed form. So the same promises are kept here over rows that the three do hold, found by their
+keys, through the `[connection]` tables that the gateway reads.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -31,6 +36,8 @@ from connectors.spi import (
 )
 from deploy.demo.agencies.bid import write_bid
 from deploy.demo.agencies.ncb import write_ncb
+from deploy.demo.agencies.nis import SERVICE_ROLE, write_nis
+from deploy.demo.databases import PostgreSQL, remove_postgres_data
 from deploy.demo.population import Agency
 from deploy.demo.services.oauth import DEFAULT_CLIENT, DEFAULT_SECRET
 from deploy.demo.services.process import running
@@ -39,12 +46,21 @@ from tests.contract.suite import HOSTILE, narrowed
 from tests.e2e.smallworld import small_world
 
 ROOT = Path(__file__).parents[2]
-WRITERS = {"bid": write_bid, "ncb": write_ncb}
-RELATIONS = {"bid": ("persons", "personRef"), "ncb": ("nominals", "guid")}
+FILES = {"bid": write_bid, "ncb": write_ncb}
+SOURCES = (*FILES, "nis")
+RELATIONS = {
+    "bid": ("persons", "personRef"),
+    "ncb": ("nominals", "guid"),
+    "nis": ("images", "img_id"),
+}
+# What any text may be asked of: an image's own key is a UUID, and NIS takes nothing else for one.
+TEXTS = {"bid": "personRef", "ncb": "guid", "nis": "subj_ref"}
 COLUMNS = {
+    "nis": ("img_id", "subj_ref", "force_cd", "retention_cd", "taken_on"),
     "bid": ("personRef", "biographic.gender", "retention", "recordedAt"),
     "ncb": ("guid", "genderIdentity", "governance.handling", "governance.recordedAt"),
 }
+NOTHING = "00000000-0000-0000-0000-000000000000"  # a key that anybody takes, and nobody's
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -56,6 +72,7 @@ class Real:
     base: str
     connector: Connector
     keys: tuple[str, ...]  # of every record that it gives out, in order
+    held: Callable[[], bytes]  # all that it serves, as it lies on the disk or in the database
 
     @property
     def key(self) -> str:
@@ -102,44 +119,61 @@ def connected(source: str, base: str) -> Connector:
     return connect(replace(catalogue, sources=MappingProxyType(only)), Secrets())[source]
 
 
-@pytest.fixture(scope="module", name="files")
-def fixture_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    directory = tmp_path_factory.mktemp("real")
-    files = {source: directory / f"{source}.json" for source in WRITERS}
-    for source, file in files.items():
-        WRITERS[source](file, small_world())
-    return files
+@asynccontextmanager
+async def served(source: str) -> AsyncIterator[tuple[str, Callable[[], bytes]]]:
+    """The address of a service over the small world, and what tells whether anything changed."""
+    module = f"deploy.demo.services.{source}"
+    with tempfile.TemporaryDirectory(prefix="portcullis-") as made:
+        home = Path(made)
+        if source in FILES:
+            file = home / f"{source}.json"
+            FILES[source](file, small_world())
+            more = ("--no-rate",) if source == "bid" else ()
+            async with running(module, "--data", str(file), *more) as base:
+                yield base, file.read_bytes
+            return
+        try:
+            with await asyncio.to_thread(PostgreSQL.start, home) as server:
+                server.create_database("nis")
+                await write_nis(server.url(database="nis"), small_world())
+                dump = partial(server.run, "select * from face order by 1", database="nis")
+                dsn = server.url(SERVICE_ROLE, "nis")
+                async with running(module, "--dsn", dsn) as base:
+                    yield base, lambda: dump().encode()
+        finally:
+            remove_postgres_data(home)
 
 
-@pytest.fixture(name="real", scope="module", params=sorted(WRITERS))
-async def fixture_real(
-    request: pytest.FixtureRequest, files: dict[str, Path]
-) -> AsyncIterator[Real]:
+def given_out(source: str) -> list[str]:
+    """The keys of what a service gives out of the small world."""
+    world = small_world()
+    if source == "nis":
+        return [image.image_id for image in world.images if image.retention != "X"]
+    copies = world.held_by(Agency(source.upper()))
+    return [copy.key for _, copy in copies if not copy.restricted]
+
+
+@pytest.fixture(name="real", scope="module", params=sorted(SOURCES))
+async def fixture_real(request: pytest.FixtureRequest) -> AsyncIterator[Real]:
     source: str = request.param
-    module, agency = f"deploy.demo.services.{source}", Agency(source.upper())
-    given_out = [copy for _, copy in small_world().held_by(agency) if not copy.restricted]
-    more = ("--no-rate",) if source == "bid" else ()
-    async with running(module, "--data", str(files[source]), *more) as base:
+    async with served(source) as (base, held):
         connector = connected(source, base)
-        yield Real(
-            id=source,
-            base=base,
-            connector=connector,
-            keys=tuple(sorted(copy.key for copy in given_out)),
-        )
+        keys = tuple(sorted(given_out(source)))
+        yield Real(id=source, base=base, connector=connector, keys=keys, held=held)
         await connector.aclose()
 
 
 async def test_many_join_keys_are_one_visit_and_each_record_comes_once(real: Real) -> None:
     assert Ability.BATCH in real.connector.capabilities.abilities
     assert len(real.keys) > 2
-    more = [f"{real.keys[0][:-1]}{n}x" for n in range(30)]
+    more = [str(uuid4()) for _ in range(30)]  # nobody's
     asked = (*real.keys, *more, real.keys[0])[: real.connector.capabilities.max_keys]
     assert await real.keys_of(real.among(*asked)) == [k for k in real.keys if k in asked]
 
 
 async def test_only_named_columns_leave_in_the_order_asked(real: Real) -> None:
-    assert Ability.PROJECT in real.connector.capabilities.abilities
+    # NIS projects its listing; its search answers whole, so it does not promise it of everything
+    assert (Ability.PROJECT in real.connector.capabilities.abilities) is (real.id != "nis")
     key, other, *_ = COLUMNS[real.id]
     query = real.query(real.among(real.keys[0]), other, key)
     [row] = (await real.connector.fetch(query)).rows
@@ -172,7 +206,7 @@ async def test_every_comparison_agrees_with_holds(real: Real) -> None:
     for column in COLUMNS[real.id]:
         values = {row[column] for row in held if isinstance(row[column], str | int)}
         conditions: list[Condition] = [IsNull(column), Compare(column, Op.IN, tuple(values))]
-        for value in (*values, "nothing"):
+        for value in (*values, NOTHING):
             conditions += [Compare(column, op, value) for op in (Op.EQ, Op.NE, Op.LT, Op.GTE)]
         for condition in conditions:
             expected = [row[real.key] for row in held if holds(condition, row)]
@@ -185,7 +219,7 @@ async def test_every_comparison_agrees_with_holds(real: Real) -> None:
 
 @pytest.mark.parametrize("value", HOSTILE)
 async def test_hostile_keys_are_text(real: Real, value: str) -> None:
-    query = real.query(real.among(value))
+    query = real.query(Compare(TEXTS[real.id], Op.EQ, value))
     assert len(value) < 5 or value not in real.connector.explain(query)
     assert await narrowed(real.connector, query) == []
     assert await real.keys_of(real.among(real.keys[0])) == [real.keys[0]]
@@ -207,7 +241,7 @@ async def test_leaving_and_running_out_of_time_cost_the_next_visit_nothing(real:
 
 
 async def test_what_is_not_there_is_told_by_its_kind(real: Real) -> None:
-    query = real.query(real.among("SENTINEL-4711"))
+    query = real.query(Compare(TEXTS[real.id], Op.EQ, "SENTINEL-4711"))
     gone = connected(real.id, NOWHERE)
     with pytest.raises(SourceUnavailable) as caught:
         await gone.fetch(query)
@@ -219,22 +253,25 @@ async def test_what_is_not_there_is_told_by_its_kind(real: Real) -> None:
     assert (await real.connector.check()).ok
 
 
-async def test_nothing_can_be_written_with_what_the_connector_is_given(
-    real: Real, files: dict[str, Path]
-) -> None:
-    before = files[real.id].read_bytes()
+WRITES = {
+    "bid": [(m, "/v2/persons?personRef={key}") for m in ("POST", "PUT", "PATCH", "DELETE")],
+    "nis": [(m, "/images?img_id={key}") for m in ("POST", "PUT", "PATCH", "DELETE")],
+}
+
+
+async def test_nothing_can_be_written_with_what_the_connector_is_given(real: Real) -> None:
+    before = await asyncio.to_thread(real.held)
     form = {"grant_type": "client_credentials"}
     async with httpx.AsyncClient(base_url=real.base, trust_env=False) as http:
         given = await http.post("/oauth/token", data=form, auth=(DEFAULT_CLIENT, DEFAULT_SECRET))
         http.headers["authorization"] = f"Bearer {given.json()['access_token']}"
-        if real.id == "bid":
-            for method in ("POST", "PUT", "PATCH", "DELETE"):
-                answer = await http.request(method, f"/v2/persons?personRef={real.keys[0]}")
-                assert answer.status_code in (404, 405), method
-        else:
+        for method, path in WRITES.get(real.id, ()):
+            answer = await http.request(method, path.format(key=real.keys[0]))
+            assert answer.status_code in (404, 405), method
+        if real.id == "ncb":
             body = {"query": "mutation { remove(guid: 1) { guid } }"}
             answer = await http.post("/graphql", json=body)
             assert answer.json().get("data") is None
             assert answer.json()["errors"]
-    assert files[real.id].read_bytes() == before
+    assert await asyncio.to_thread(real.held) == before
     assert await real.keys_of(real.among(real.keys[0])) == [real.keys[0]]

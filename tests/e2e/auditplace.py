@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from gateway.audit.entry import ASKER, Part
+from gateway.audit.keeper import Receipt
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
-from gateway.audit.sequencer import Receipt
 from gateway.audit.store import Disk
 from gateway.audit.verify import Report, verify
 
@@ -52,14 +53,31 @@ class Place:
         return verify(self.log, self.public, earlier=earlier)
 
 
-async def put(log: AuditLog, count: int, start: int = 0) -> list[Receipt]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A receipt of a log that gives every record its number at once."""
+
+    index: int
+    leaf_hash: bytes
+    at: datetime
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> Placed:
+        assert receipt.index is not None
+        return cls(index=receipt.index, leaf_hash=receipt.leaf_hash, at=receipt.at)
+
+    @property
+    def receipt(self) -> Receipt:
+        return Receipt(index=self.index, leaf_hash=self.leaf_hash, at=self.at)
+
+
+async def put(log: AuditLog, count: int, start: int = 0) -> list[Placed]:
     """Records of kind R that arrive together; every fourth has a sealed body."""
     waits = []
     for n in range(start, start + count):
-        detail = {"text": f"canary {n}"} if n % 4 == 0 else None
-        leaf = {"kind": "R", "request_id": f"r{n}"}
-        waits.append(log.append(leaf, detail, agencies=("NMC",) if detail else ()))
-    return list(await asyncio.gather(*waits))
+        parts = {ASKER: Part("NMC", {"text": f"canary {n}"})} if n % 4 == 0 else {}
+        waits.append(log.append({"kind": "R", "request_id": f"r{n}"}, parts))
+    return [Placed.of(receipt) for receipt in await asyncio.gather(*waits)]
 
 
 def flip(path: Path, at: int, bit: int) -> None:

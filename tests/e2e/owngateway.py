@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
 from deploy.demo.stack import POLICIES, environment
 from gateway.app import application, running
+from gateway.audit.keys import AuditKeys
 from gateway.cli.common import ROOT
-from gateway.cli.demo import Demo, demo_settings
+from gateway.cli.demo import Demo, demo_settings, witnesses_of
 from gateway.cli.serve import bound, server
 from gateway.cli.tour import Watch
+from gateway.settings import Settings
+from tests.e2e.witnessplace import witnessing_here
 
 CATALOGUE = ROOT / "deploy" / "catalogue"
 
@@ -30,11 +33,13 @@ async def served(
     same_keys: bool = False,
     policy_timeout_s: float | None = None,
     canary_period_s: float | None = None,
+    witnesses: int = 1,
 ) -> AsyncIterator[Demo]:
     """The same demonstration as seen through a second gateway, which keeps its own state.
 
     `secrets` replace those of the demonstration; with `same_keys` both make the same refs;
-    with `canary_period_s` it asks for canaries so often.
+    with `canary_period_s` it asks for canaries so often. Its record has the demonstration's three
+    `witnesses`, one in this process, or none.
     """
     stack = replace(
         demo.stack,
@@ -51,7 +56,10 @@ async def served(
     watch = Watch()
     listening = bound("127.0.0.1", 0)
     try:
-        async with running(settings, environment(stack), observed=watch.saw) as started:
+        async with (
+            _WITNESSES[witnesses](settings),
+            running(settings, environment(stack), observed=watch.saw) as started,
+        ):
             serving = server(application(started), settings.limits)
             task = asyncio.create_task(serving.serve(sockets=[listening]))
             try:
@@ -64,3 +72,21 @@ async def served(
                 await task
     finally:
         listening.close()
+
+
+@asynccontextmanager
+async def _one(settings: Settings) -> AsyncIterator[None]:
+    keys = AuditKeys(settings.audit_keys_dir)
+    log = keys.signer(settings.audit_origin).verifier
+    async with witnessing_here(settings.state_dir / "witness", [log]) as (witness, url):
+        settings.audit_witnesses.write_text(
+            f"log {log}\nwitness one {witness.verifier} {url}\nquorum one\n"
+        )
+        yield
+
+
+_WITNESSES: Mapping[int, Callable[[Settings], AbstractAsyncContextManager[None]]] = {
+    0: lambda _settings: nullcontext(),
+    1: _one,
+    3: witnesses_of,
+}

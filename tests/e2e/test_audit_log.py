@@ -9,7 +9,7 @@ import pytest
 
 from gateway.audit.merkle import check_inclusion, leaf_hash
 from gateway.audit.verify import open_checkpoint
-from tests.e2e.auditplace import AT, MONTH, Place, put
+from tests.e2e.auditplace import AT, Place, put
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ async def test_what_is_appended_is_there_proved_and_opens_again(place: Place) ->
             said = open_checkpoint(proof.checkpoint, place.public)
             assert proof.leaf_hash == receipt.leaf_hash == leaf_hash(await log.leaf(receipt.index))
             check_inclusion(receipt.leaf_hash, receipt.index, said.size, proof.hashes, said.root)
-        detail = await log.detail(receipts[0].index, MONTH)
+        detail = await log.detail(receipts[0].index)
         assert detail == {"text": "canary 0"}
         with pytest.raises(LookupError):
             await log.leaf(600)

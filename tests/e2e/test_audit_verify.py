@@ -15,10 +15,12 @@ from random import Random
 import pytest
 
 from gateway.audit import verify as verifier
-from gateway.audit.entry import InvalidEntry
+from gateway.audit.entry import ASKER, AuditEntry, Json, Part, canonical, owner_part
 from gateway.audit.merkle import ProofInvalid, check_inclusion
+from gateway.audit.store import Store
 from gateway.audit.verify import NoteInvalid, open_checkpoint
-from tests.e2e.auditplace import AT, ORIGIN, Place, flip, put
+from gateway.audit.writer import Writer
+from tests.e2e.auditplace import AT, MONTH, ORIGIN, Place, flip, put
 
 
 @pytest.fixture
@@ -113,9 +115,46 @@ async def test_ten_thousand_random_changes_are_all_refused(place: Place) -> None
             )
 
 
-async def test_AU_13_another_agency_cannot_open(place: Place) -> None:
+async def test_a_log_that_began_with_the_first_version_goes_on_and_verifies(place: Place) -> None:
+    """Its outcomes named their intent by index, and their bodies had one part without a name."""
+    body: Json = {
+        "alg": "A256GCM+A256KW",
+        "ciphertext": "AAAA",
+        "keys": {MONTH: "AA=="},
+        "nonce": "AA==",
+    }
+    sealed = {"sha256": sha256(bytes(3)).hexdigest(), "keys": [MONTH], "alg": "A256GCM+A256KW"}
+    old: list[dict[str, Json]] = [
+        {"kind": "I", "request_id": "a", "v": 1, "sealed": sealed},
+        {"kind": "O", "request_id": "a", "intent_index": 0, "v": 1},
+        {"kind": "I", "request_id": "b", "v": 1},
+        {"kind": "O", "request_id": "b", "intent_index": 1, "v": 1},
+    ]
+    entries = [
+        AuditEntry(leaf=canonical(leaf), body=canonical(body) if "sealed" in leaf else None)
+        for leaf in old
+    ]
+    store = Store(place.log)
+    Writer(store, place.keys.signer(ORIGIN), AT).commit(entries, AT)
+    store.close()
     async with place.opened() as log:
-        (receipt,) = await put(log, 1)
-        place.keys.wrapping("ERU", AT)
-        with pytest.raises(InvalidEntry):
-            await log.detail(receipt.index, "ERU/2026-03")
+        await put(log, 3, 4)
+    report = place.verified()
+    assert [(p.name, p.text) for p in report.problems] == [
+        ("3", "it names another intent than its request's")
+    ]
+    assert (report.size, report.bodies) == (7, 2)
+
+
+async def test_a_part_that_was_exchanged_is_named(place: Place) -> None:
+    async with place.opened() as log:
+        await log.append(
+            {"kind": "R"}, {name: Part("NMC", {"of": name}) for name in (ASKER, owner_part("NMC"))}
+        )
+    segment = place.log / "sealed/000/000"
+    line = json.loads(segment.read_bytes())
+    parts = line["body"]["parts"]
+    parts[ASKER], parts["owner/NMC"] = parts["owner/NMC"], parts[ASKER]
+    segment.write_bytes(canonical(line) + b"\n")
+    (problem,) = place.verified().problems
+    assert (problem.what, problem.name) == ("body", "0")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.audit.entry import read_leaf
 from tests.e2e.asking import Asker
 
 VEHICLE = "query($v: Vrm!) { vehicle(vrm: $v) { make } }"
@@ -124,3 +125,29 @@ async def test_health_and_metrics(asker: Asker) -> None:
     assert (await asker.client.get(f"{url}/health/ready")).status_code == 200
     text = (await asker.client.get(f"{url}/metrics")).text
     assert "portcullis_queries_total" in text
+
+
+async def visits(asker: Asker) -> set[str]:
+    """How often each source was visited, by the gateway's own count."""
+    text = (await asker.client.get(f"{asker.demo.url}/metrics")).text
+    return {line for line in text.splitlines() if line.startswith("portcullis_source_visits_total")}
+
+
+async def test_a_role_that_no_table_knows_asks_nothing(asker: Asker) -> None:
+    """A true token of a real officer: the agency's directory says a role that policy has not."""
+    assert (await asker.post("RO", body())).status_code == 200
+    await asker.demo.started.tripwires.settled()
+    log, before = asker.demo.started.log, await visits(asker)
+    assert before
+    unheld, unknown = "None of your roles holds this purpose", "asks no questions of agencies"
+    for roles, words in (([], unheld), (["station_cat"], unknown)):
+        size = log.size
+        reply = await asker.saying("RO", roles=roles).post("RO", body())
+        (error,) = reply.json()["errors"]
+        assert (reply.status_code, error["extensions"]["code"]) == (403, "REFUSED")
+        assert words in error["message"]
+        assert error["extensions"]["contact"]
+        assert "station_cat" not in reply.text
+        assert log.size == size + 1
+        assert (read_leaf(await log.leaf(size))["kind"]) == "D"
+    assert await visits(asker) == before

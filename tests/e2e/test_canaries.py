@@ -40,7 +40,9 @@ from gateway.canaries import (
 )
 from gateway.casework.model import Told
 from gateway.cli.demo import Demo
+from gateway.model import CLEAR, Decision, Ruling, Show, Use
 from gateway.pipeline import Gate
+from gateway.policy.pdp import Pdp
 from gateway.ports import Answered, NothingAfterwards
 from tests.e2e.owngateway import CATALOGUE, served
 from tests.opa import POLICIES, program
@@ -178,6 +180,43 @@ async def test_a_tampered_rule_turns_readiness_off_and_raises_the_alarm_until_it
 
 
 @dataclass(frozen=True, slots=True)
+class Loose:
+    """A decision point that shows everything that is asked for, whatever the rules say."""
+
+    honest: Pdp
+
+    @property
+    def serial(self) -> int:
+        return self.honest.serial
+
+    async def decide(self, question: Mapping[str, Any]) -> Decision:
+        rulings = {
+            id_: Ruling(
+                show=Show.RECORDS,
+                limit=asked["limit"],
+                rows=ALWAYS,
+                uses=frozenset(
+                    (Use(use), name) for use in asked["uses"] for name in asked["uses"][use]
+                ),
+                whole=CLEAR,
+                read=dict.fromkeys(asked["read"], CLEAR),
+            )
+            for id_, asked in question["resources"].items()
+        }
+        return replace(await self.honest.decide(question), rulings=rulings)
+
+
+async def test_a_gateway_that_enforces_nothing_shows_every_canary(demo: Demo) -> None:
+    """All but the image that its owner's service itself keeps from every answer."""
+    gate = demo.started.gate
+    loose: Any = Loose(gate.pdp)
+    found = await seen_by(demo, replace(gate, pdp=loose))
+    kept = {name for name, seen in found.items() if seen is not Seen.SHOWN}
+    assert kept == {"nis-image-never-searched"}, found
+    assert {name.partition("-")[0] for name in found.keys() - kept} == set(gate.sources)
+
+
+@dataclass(frozen=True, slots=True)
 class Liar:
     """A source that hands out what it was asked to keep."""
 
@@ -216,7 +255,7 @@ async def test_a_source_that_ignores_the_guard_cannot_show_one(demo: Demo) -> No
     found = await seen_by(demo, replace(gate, sources=liars))
     assert Seen.SHOWN not in found.values(), found
     liars["ncb"].handed.clear()
-    silent = questions_of(gate)[1:]
+    silent = questions_of(gate)[1:2]
     assert await seen_by(demo, replace(gate, sources=liars), silent) == {
         "ncb-person-silent": Seen.HIDDEN
     }
@@ -277,7 +316,7 @@ class FailsFor(NothingAfterwards):
 
 async def test_a_question_that_fails_hides_nothing_that_another_found(demo: Demo) -> None:
     gate = demo.started.gate
-    fails, other = questions_of(gate)
+    fails, *others = questions_of(gate)
     found = await seen_by(demo, replace(gate, afterwards=FailsFor(fails.document)))
     assert {found[one.id] for one in fails.canaries} == {Seen.UNPROVED}
-    assert {found[one.id] for one in other.canaries} == {Seen.HIDDEN}
+    assert {found[one.id] for q in others for one in q.canaries} == {Seen.HIDDEN}

@@ -1,4 +1,4 @@
-"""What a record itself says decides: its grading, its subject's age, its day of review.
+"""What a record itself says decides: its grading, its subject's age and role, its day of review.
 
 Each both ways, by real rules in a real Open Policy Agent, over real records of every agency: the
 same search is asked of the deployed rules and of a copy in which a word or an agency says so.
@@ -23,7 +23,8 @@ from tests.e2e.owngateway import served
 from tests.opa import unbounded
 
 SEARCH = """query($n: [PersonCriteria!]!) { personSearch(anyOf: $n, first: 50) { hits { ref owner
-  primaryName sex ageState sourceGrade infoGrade recordedAt reviewDate retention } } }"""
+  primaryName sex mopiGroup ageState sourceGrade infoGrade recordedAt reviewDate
+  retention subjectRoles } } }"""
 BY_RECORD: Mapping[str, Any] = {
     "show": "records",
     "read": {
@@ -33,6 +34,12 @@ BY_RECORD: Mapping[str, Any] = {
             {"only": {"source_grade": ["RELIABLE", "UNTESTED"]}, "as": "REDACT"},
         ],
         "sex": [{"only": {"age_state": ["ADULT"]}, "as": "CLEAR"}],
+        "subject_roles": "CLEAR",
+        "mopi_group": [{"only": {"subject_roles": ["SUSPECT", "CONVICTED"]}, "as": "CLEAR"}],
+        "recorded_at": [
+            {"only": {"retention": ["CURRENT"]}, "as": "CLEAR"},
+            {"only": {"retention": ["REVIEW_DUE"]}, "as": "YEAR"},
+        ],
     },
 }
 REVIEWED = "2030-01-01"
@@ -76,9 +83,14 @@ async def ask(asker: Asker, population: Population) -> Answer:
         for _, copy in population.held_by(Agency.NMC)
         if copy.governance.retention == "CURRENT" and copy.governance.handling == "P"
     ]
+    due = [
+        copy
+        for _, copy in population.held_by(Agency.NMC)
+        if copy.governance.retention == "REVIEW_DUE" and copy.governance.handling == "P"
+    ]
     ageless = [copy for copy in held if not copy.birth.year]
     doubted = [copy for copy in held if copy.governance.source_grade == 3]
-    who = [{"identifier": copy.key} for copy in (*held[:16], *doubted[:6], *ageless[:4])]
+    who = [{"identifier": copy.key} for copy in (*held[:12], *doubted[:6], *ageless[:4], *due[:6])]
     answer = await asker.ask("RA", SEARCH, {"n": who}, purpose="OIC_INVESTIGATION")
     assert answer.state("NMC") == "ANSWERED", answer.body
     return answer
@@ -108,6 +120,32 @@ async def test_a_field_is_shown_by_how_old_its_subject_is(
     assert {row["ageState"] for row in rows} > {"ADULT"}
     for row in rows:
         assert (row["sex"] is not None) == (row["ageState"] == "ADULT"), row
+
+
+async def test_a_field_is_shown_by_whether_its_records_review_is_due(
+    changed: Asker, asker: Asker, population: Population
+) -> None:
+    """Its state is what the day of review has come to; the source says which."""
+    times = {row["ref"]: row["recordedAt"] for row in (await ask(asker, population)).hits()}
+    seen: Counter[str] = Counter()
+    for row in (await ask(changed, population)).hits():
+        current = row["retention"] == "CURRENT"
+        assert row["recordedAt"] == (times[row["ref"]] if current else None), row
+        seen[row["retention"]] += times[row["ref"]] is not None
+    assert seen["CURRENT"]
+    assert seen["REVIEW_DUE"]
+
+
+async def test_a_field_is_shown_by_its_subjects_roles(
+    changed: Asker, asker: Asker, population: Population
+) -> None:
+    held = {row["ref"]: row["mopiGroup"] for row in (await ask(asker, population)).hits()}
+    ways: set[bool] = set()
+    for row in (await ask(changed, population)).hits():
+        suspected = not {"SUSPECT", "CONVICTED"}.isdisjoint(row["subjectRoles"] or ())
+        assert row["mopiGroup"] == (held[row["ref"]] if suspected else None), row
+        ways |= {suspected} if held[row["ref"]] else set()
+    assert ways == {True, False}
 
 
 async def test_an_agency_keeps_records_back_by_their_day_of_review(

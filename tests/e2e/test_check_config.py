@@ -197,3 +197,18 @@ def test_settings_that_cannot_be_read_say_nothing_of_a_catalogue(
     told = capsys.readouterr().err
     assert f"{settings}: (file)" in told
     assert "sources/eru.toml: version" in told
+
+
+def test_a_policy_of_witnesses_that_cannot_be_used_is_told(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = tmp_path / "gateway.toml"
+    settings.write_text(
+        f'catalogue_dir = "{copy}"\ntables_dir = "{POLICIES / "tables"}"\nstate_dir = "state"\n'
+    )
+    asked = ["check-config", "--offline", "--config", str(settings)]
+    assert main(asked) == 0
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "witnesses.policy").write_text("quorum everybody\n")
+    assert main(asked) == 2
+    assert "witnesses.policy: -: line 1 of the policy" in capsys.readouterr().err

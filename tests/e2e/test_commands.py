@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from joserfc.jws import extract_compact
 
+from deploy.demo.personas import PERSONAS
 from gateway.cli import main, parser
 from gateway.cli.common import ROOT
 from gateway.cli.demo import Demo
@@ -127,3 +128,20 @@ async def test_a_token_is_its_personas(running: Demo, capsys: pytest.CaptureFixt
     claims = json.loads(extract_compact(token.encode()).payload)
     assert claims["iss"].startswith(running.stack.issuer_url)
     assert claims["exp"] - claims["iat"] == 60
+
+
+@pytest.mark.parametrize("command", ["query", "explain", "token"])
+async def test_an_unknown_persona_is_told_whom_there_is_and_asks_nothing(
+    running: Demo, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    arguments = ["XX"] if command == "token" else [STOP[0], "--as", "XX", *STOP[3:]]
+    await running.started.tripwires.settled()
+    size = running.started.log.size
+    with pytest.raises(SystemExit) as ended:
+        await asyncio.to_thread(main, [command, *arguments])
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "'XX'" in told
+    assert all(code in told for code in PERSONAS)
+    assert "Traceback" not in told
+    assert running.started.log.size == size

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +21,7 @@ import httpx
 import psutil
 import pytest
 
+from deploy.demo.databases import ELSEWHERE, postgres_data
 from deploy.demo.personas import PERSONAS
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -136,11 +139,36 @@ async def test_once_tells_the_story_and_ends_well(home: Path, opa_program: Path)
         "none found.",
     ):
         assert line in said
-    for agency in AGENCIES:
-        assert f"  {agency} " in said
+    columns = "  agency  state       hits  shown  masked  withheld      ms"
+    rows = said.split(f"{columns}\n")[1].splitlines()[: len(AGENCIES)]
+    for row in rows:
+        assert re.fullmatch(r"  [A-Z]{3} +(ANSWERED|TRUNCATED)( +\d+){4} +\d+\.\d", row), row
+    assert {row.split()[0] for row in rows} == set(AGENCIES)
+    assert sum(int(row.split()[3]) for row in rows) > 20  # shown
+    receipt = r"Recorded: entry (\d+), rules \S+, query [0-9a-f-]{36}\."
+    receipts = re.findall(receipt, " ".join(said.split()))  # a narrow terminal breaks the line
+    assert len(receipts) == 3  # one for each question, in their order
+    assert receipts == sorted(receipts, key=int)
+    assert len({*receipts}) == 3
     assert "Expected" not in said
     assert "Traceback" not in said
     assert not (home / "demo.json").exists()
+    assert (home / "gateway.log").exists()  # among what was searched
+    assert await all_gone(home, []) == []
+
+
+async def test_once_ends_badly_where_a_line_is_not_as_expected(
+    home: Path, opa_program: Path
+) -> None:
+    """Somebody's name lies in what the gateway keeps: the last proof finds it."""
+    await asyncio.to_thread(home.mkdir)
+    await asyncio.to_thread((home / "careless.log").write_text, "asked for HOXHAJ")
+    async with demonstrating(home, opa_program, "--once", "--port", "0") as process:
+        async with asyncio.timeout(_READY_S):
+            out, _ = await process.communicate()
+    assert process.returncode == 1, out.decode()
+    assert "2 found in careless.log" in " ".join(out.decode().split())
+    assert "HOXHAJ" not in out.decode()
     assert await all_gone(home, []) == []
 
 
@@ -157,6 +185,39 @@ def test_make_clean_removes_the_state_and_no_home_of_somebodys(tmp_path: Path) -
     assert not state.exists()
     assert cleaned(HOME=str(tmp_path), PORTCULLIS_HOME=str(tmp_path)) != 0
     assert tmp_path.exists()
+
+
+def test_make_clean_removes_the_data_that_lie_elsewhere(tmp_path: Path) -> None:
+    """Where the state is closed to PostgreSQL's user its data lie in the temporary directory."""
+    state = tmp_path / "state"
+    (state / "agencies").mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        data = Path(temporary) / "portcullis-0123456789abcdef" / "postgres"
+        another = Path(temporary) / "somebody" / "postgres"
+        (data / "base").mkdir(parents=True)
+        another.mkdir(parents=True)
+        (state / "agencies" / ELSEWHERE).write_text(f"{data}\n")
+        (state / ELSEWHERE).write_text(f"{another}\n")  # not what we would have written
+        assert cleaned(PORTCULLIS_HOME=str(state)) == 0
+        assert not data.parent.exists()
+        assert another.exists()
+        assert not state.exists()
+
+
+def test_the_place_elsewhere_is_one_that_make_clean_removes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state"
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (tmp_path / "state").mkdir(mode=0o700)
+    data = postgres_data(state)
+    try:
+        (data / "base").mkdir(parents=True)
+        assert not data.is_relative_to(tmp_path)
+        assert cleaned(PORTCULLIS_HOME=str(state)) == 0
+        assert not data.parent.exists()
+    finally:
+        shutil.rmtree(data.parent, ignore_errors=True)
 
 
 async def test_a_taken_port_is_a_clear_error_and_nothing_is_left(

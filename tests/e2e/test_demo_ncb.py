@@ -52,7 +52,7 @@ async def test_ncb_nominal_in_its_own_words(ncb: httpx.AsyncClient) -> None:
     node = edge["node"]
     assert node["nomenclature"] == [{"value": "HOXHA, Arben", "variant": "PRIMARY"}]
     assert node["birth"] == {"earliest": "1990-01-01", "latest": "1991-12-31"}
-    assert (node["genderIdentity"], node["posture"]) == ("MAN", "OVERT_NOTIFY")
+    assert (node["genderIdentity"], node["posture"]) == ("MAN", "ASK_DESK")
     assert node["phones"] == [{"msisdn": "+447700900123"}]
     assert node["referrals"] == [{"state": "OPEN"}]
     assert node["reports"] == [{"urn": "NCB/26/1"}]

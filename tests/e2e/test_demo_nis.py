@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
-import asyncpg
 import httpx
 import pytest
 
 from deploy.demo.agencies.nis import SERVICE_ROLE, embedding, write_nis
+from deploy.demo.databases import PostgreSQL, remove_postgres_data
+from tests.e2e.privileges import LARGE_OBJECTS
 from tests.e2e.services import client, get
 from tests.e2e.smallworld import ARBEN, guid, image, small_world
-from tests.servers import Postgres, postgres
 
 NIS = "deploy.demo.services.nis"
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    with postgres(tmp_path_factory.mktemp("nis") / "pg") as server:
-        yield server
+def database() -> Iterator[PostgreSQL]:
+    with tempfile.TemporaryDirectory(prefix="portcullis-") as state:
+        with PostgreSQL.start(Path(state)) as server:
+            for name in ("nis", "another"):
+                server.create_database(name)
+            yield server
+        remove_postgres_data(Path(state))
 
 
 @pytest.fixture(scope="module")
-async def nis(database: Postgres) -> AsyncIterator[httpx.AsyncClient]:
-    await write_nis(database.url("postgres"), small_world())
-    async with client(NIS, "--dsn", database.url(SERVICE_ROLE)) as http:
+async def nis(database: PostgreSQL) -> AsyncIterator[httpx.AsyncClient]:
+    await write_nis(database.url(database="nis"), small_world())
+    async with client(NIS, "--dsn", database.url(SERVICE_ROLE, "nis")) as http:
         yield http
 
 
@@ -92,6 +99,7 @@ async def test_nis_images_by_subject_and_id(nis: httpx.AsyncClient) -> None:
     assert sorted(item["retention_cd"] for item in found) == ["H", "H", "Q"]
     assert {frozenset(item) for item in found} == {frozenset({"img_id", "retention_cd"})}
     assert (await get(nis, "/images", img_id=image(2, ARBEN).image_id))["items"] == []
+    assert (await get(nis, "/images", subj_ref="a\0b"))["items"] == []
     (held,) = (await get(nis, "/images", img_id=image(1, ARBEN).image_id))["items"]
     assert (held["taken_on"], held["force_cd"]) == ("2025-01-01", "NMC")
     for params in ({}, {"img_id": "x"}, {"subj_ref": "a", "img_id": guid(1)}, {"q": "x"}):
@@ -102,21 +110,35 @@ async def test_nis_images_by_subject_and_id(nis: httpx.AsyncClient) -> None:
     assert (await get(nis, "/models"))["m1"] == {"threshold": 0.62, "gallery_size": 42}
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select cohort from face",
+        "select * from pg_largeobject",
+        "update face set quality = 1",
+        "delete from face",
+        "insert into face (img_id) values (gen_random_uuid())",
+        "create table mine (a int)",
+        "create temporary table mine (a int)",
+        "create schema mine",
+        *LARGE_OBJECTS,
+    ],
+)
 async def test_nis_role_can_neither_write_nor_see_the_cohort(
-    nis: httpx.AsyncClient, database: Postgres
+    nis: httpx.AsyncClient, database: PostgreSQL, statement: str
 ) -> None:
     assert (await nis.get("/health")).status_code == 204
-    dsn = database.url(SERVICE_ROLE).replace("+asyncpg", "")
-    connection = await asyncpg.connect(dsn)
-    try:
-        for statement in (
-            "SELECT cohort FROM face",
-            "UPDATE face SET quality = 1",
-            "DELETE FROM face",
-            "INSERT INTO face (img_id) VALUES (gen_random_uuid())",
-            "CREATE TABLE x (a int)",
-        ):
-            with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                await connection.execute(statement)
-    finally:
-        await connection.close()
+    assert "permission denied" in _refused(database, statement, "nis")
+
+
+@pytest.mark.parametrize("other", ["postgres", "template1", "another"])
+def test_nis_role_enters_no_other_database(
+    nis: httpx.AsyncClient, database: PostgreSQL, other: str
+) -> None:
+    assert "permission denied for database" in _refused(database, "select 1", other)
+
+
+def _refused(database: PostgreSQL, statement: str, name: str) -> str:
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        database.run(statement, database=name, role=SERVICE_ROLE)
+    return str(failed.value.stderr)

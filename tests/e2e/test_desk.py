@@ -1,27 +1,24 @@
-"""`/desk` over the real demonstration: the same actions as at /casework, by forms and a cookie."""
+"""`/desk` over the real demonstration: the same actions as at /casework, by forms of a session."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from html import unescape
 from typing import Any
 
 import httpx
 import pytest
 
-from deploy.demo.personas import PERSONAS, mint
+from deploy.demo.personas import PERSONAS
 from deploy.demo.population import Agency, Population, Report
 from gateway.app import application
 from gateway.audit.entry import read_leaf
 from gateway.casework.model import Notice, Told
 from gateway.cli.demo import Demo
-from gateway.web.access import Session, Sessions
 from tests.e2e.asking import REASON, Asker
+from tests.e2e.browsing import Browser, browsing
 from tests.e2e.test_casework import Desk, about, seen, until
 from tests.e2e.test_pages import Parts
 from tests.e2e.test_queries import shared
@@ -29,65 +26,39 @@ from tests.e2e.test_queries import shared
 PURPOSE = ("OIC_INVESTIGATION", "R08")
 
 
-class Browser:
-    """A browser at the desk: it keeps the cookie and sends forms from the page it has."""
+class AtDesk:
+    """A browser at the desk."""
 
-    def __init__(self, http: httpx.AsyncClient, url: str) -> None:
-        self.http, self.url, self.page, self.cookie = http, url, "", ""
+    def __init__(self, browser: Browser) -> None:
+        self.browser = browser
 
     async def open(self, path: str = "/desk") -> httpx.Response:
-        return self._seen(await self.http.get(path, headers={"Cookie": self.cookie}))
+        return await self.browser.open(path)
 
     async def send(self, act: str, fields: Any = None, **headers: str) -> httpx.Response:
-        """A form as this page would send it; `fields` may replace its CSRF token."""
-        given = {"csrf": self.csrf, **(fields or {})}
-        headers = {"Origin": self.url, "Cookie": self.cookie, **headers}
-        reply = self._seen(await self.http.post(f"/desk/{act}", data=given, headers=headers))
-        if reply.status_code == 303:
-            return await self.open(reply.headers["location"])
-        return reply
+        return await self.browser.send(f"/desk/{act}", fields, **headers)
 
-    def _seen(self, reply: httpx.Response) -> httpx.Response:
-        """Browsers count loopback as secure; this client does not, so it keeps the cookie here."""
-        self.page = unescape(reply.text)
-        if said := reply.headers.get("set-cookie"):
-            kept, _, flags = said.partition(";")
-            self.cookie = "" if "Max-Age=0" in flags else kept
-        return reply
-
-    async def sign_in(self, token: str) -> httpx.Response:
-        return await self.send("sign-in", {"token": token})
+    async def sign_in(self, persona: str) -> httpx.Response:
+        return await self.browser.sign_in(persona, to="/desk")
 
     @property
-    def csrf(self) -> str:
-        found = re.search(r'name="csrf" value="([^"]+)"', self.page)
-        return found[1] if found else ""
+    def page(self) -> str:
+        return self.browser.page
 
     def card(self, id_: str) -> str:
-        """The part of the page that a record of ours has its forms in."""
-        return next((c for c in self.page.split('<li class="card task"') if id_ in c), "")
-
-
-@asynccontextmanager
-async def browsing(url: str, app: Any = None) -> AsyncIterator[Browser]:
-    transport = httpx.ASGITransport(app) if app else None
-    async with httpx.AsyncClient(
-        base_url=url, transport=transport, trust_env=False, timeout=30
-    ) as http:
-        yield Browser(http, url)
+        return self.browser.card(id_)
 
 
 @pytest.fixture
-async def nobody(demo: Demo) -> AsyncIterator[Browser]:
-    async with browsing(demo.url) as browser:
-        yield browser
+async def nobody(demo: Demo) -> AsyncIterator[AtDesk]:
+    async with browsing(demo) as browser:
+        yield AtDesk(browser)
 
 
 @pytest.fixture
-async def browser(nobody: Browser, asker: Asker) -> Browser:
+async def browser(nobody: AtDesk) -> AtDesk:
     """The originator's desk, signed in."""
-    reply = await nobody.sign_in(await asker.token("DK"))
-    assert reply.status_code == 200
+    assert (await nobody.sign_in("DK")).status_code == 200
     return nobody
 
 
@@ -125,19 +96,17 @@ async def notice_of(apps: Desk, subject: str) -> str:
 # --- what it shows -------------------------------------------------------------------------------
 
 
-async def test_nobody_is_shown_the_sign_in_and_nothing_is_asked(
-    nobody: Browser, demo: Demo
-) -> None:
+async def test_nobody_is_shown_the_sign_in_and_nothing_is_asked(nobody: AtDesk, demo: Demo) -> None:
     size = demo.started.log.size
     reply = await nobody.open()
-    assert reply.status_code == 200
-    assert 'name="token"' in nobody.page
+    assert (reply.status_code, reply.url.path) == (200, "/sign-in")
+    assert "Where do you work?" in nobody.page
     assert "Acknowledge" not in nobody.page
     assert demo.started.log.size == size
 
 
 async def test_a_desk_sees_what_waits_for_it(
-    browser: Browser, request_id: str, mixed: Report, apps: Desk
+    browser: AtDesk, request_id: str, mixed: Report, apps: Desk
 ) -> None:
     assert (await browser.open()).status_code == 200
     card = browser.card(f'id="{request_id}"')
@@ -149,17 +118,7 @@ async def test_a_desk_sees_what_waits_for_it(
     assert "An officer asks for a release" in told
 
 
-async def test_the_demonstrations_desk_signs_in_by_a_button(nobody: Browser) -> None:
-    await nobody.open()
-    buttons = re.findall(r'name="persona" value="(\w+)"', nobody.page)
-    assert buttons == ["DK", "GD"]
-    reply = await nobody.send("sign-in", {"persona": "DK"})
-    assert (reply.status_code, "Desk of ERU" in nobody.page) == (200, True)
-    other = await nobody.send("sign-in", {"persona": "NO"})  # offered no more than that
-    assert other.status_code == 400
-
-
-async def test_what_is_late_is_marked(browser: Browser, demo: Demo) -> None:
+async def test_what_is_late_is_marked(browser: AtDesk, demo: Demo) -> None:
     now = datetime.now(UTC)
     late = Notice(
         id="late-1", at=now - timedelta(hours=1), agency="ERU", desk="eru-intel",
@@ -179,7 +138,7 @@ async def test_what_is_late_is_marked(browser: Browser, demo: Demo) -> None:
 
 
 async def test_a_notice_is_acknowledged_and_says_by_whom(
-    browser: Browser, apps: Desk, request_id: str, demo: Demo
+    browser: AtDesk, apps: Desk, request_id: str, demo: Demo
 ) -> None:
     notice = await notice_of(apps, request_id)
     await browser.open()
@@ -203,7 +162,7 @@ async def test_a_notice_is_acknowledged_and_says_by_whom(
 
 
 async def test_fields_are_granted_for_a_time(
-    browser: Browser, asker: Asker, demo: Demo, request_id: str, mixed: Report, officer: Any
+    browser: AtDesk, asker: Asker, demo: Demo, request_id: str, mixed: Report, officer: Any
 ) -> None:
     await browser.open()
     form = {"id": request_id, "field": ["text"], "until": "PT1H"}
@@ -219,7 +178,7 @@ async def test_fields_are_granted_for_a_time(
 
 
 async def test_a_request_is_refused_with_a_code(
-    browser: Browser, apps: Desk, request_id: str
+    browser: AtDesk, apps: Desk, request_id: str
 ) -> None:
     await browser.open()
     assert 'value="SOURCE_AT_RISK"' in browser.card(f'id="{request_id}"')
@@ -232,7 +191,7 @@ async def test_a_request_is_refused_with_a_code(
 
 
 async def test_a_release_is_ended_early(
-    browser: Browser, asker: Asker, apps: Desk, request_id: str, mixed: Report, officer: Any
+    browser: AtDesk, asker: Asker, apps: Desk, request_id: str, mixed: Report, officer: Any
 ) -> None:
     await apps.grant(request_id)
     assert (await seen(asker, *officer))["text"] == mixed.text
@@ -261,7 +220,7 @@ async def test_a_release_is_ended_early(
     ],
 )
 async def test_what_policy_refuses_the_page_says_and_the_request_waits(
-    browser: Browser, request_id: str, act: str, form: dict[str, str], says: str
+    browser: AtDesk, request_id: str, act: str, form: dict[str, str], says: str
 ) -> None:
     await browser.open()
     reply = await browser.send(act, {"id": request_id, **form})
@@ -272,9 +231,10 @@ async def test_what_policy_refuses_the_page_says_and_the_request_waits(
 
 
 async def test_the_desk_on_call_of_another_agency_has_what_was_not_acknowledged(
-    nobody: Browser, apps: Desk, demo: Demo
+    nobody: AtDesk, apps: Desk, demo: Demo
 ) -> None:
     """By the page, and by the same action of any app."""
+    await nobody.sign_in("GD")
     now, store = datetime.now(UTC), demo.started.office.store
     late = [
         Notice(
@@ -284,7 +244,7 @@ async def test_the_desk_on_call_of_another_agency_has_what_was_not_acknowledged(
         for n in range(2)
     ]  # fmt: skip
     await store.tell(*late)
-    await nobody.sign_in(await apps.asker.token("GD"))
+    await nobody.open()
     assert "nmc-late" not in nobody.page  # not before its time
     await demo.started.office.standing.tick()
     await nobody.open()
@@ -302,7 +262,7 @@ async def test_the_desk_on_call_of_another_agency_has_what_was_not_acknowledged(
 
 
 async def test_another_agencys_notice_is_neither_seen_nor_acknowledged(
-    browser: Browser, demo: Demo
+    browser: AtDesk, demo: Demo
 ) -> None:
     store = demo.started.office.store
     theirs = Notice(
@@ -319,14 +279,17 @@ async def test_another_agencys_notice_is_neither_seen_nor_acknowledged(
 
 
 async def test_who_is_no_desk_is_told_so_and_shown_nothing(
-    nobody: Browser, asker: Asker, request_id: str
+    nobody: AtDesk, demo: Demo, request_id: str
 ) -> None:
-    reply = await nobody.sign_in(await asker.token("RA"))  # an analyst of the very agency
+    reply = await nobody.sign_in("RA")  # an analyst of the very agency
     assert reply.status_code == 403
-    assert "Your role may not do this." in nobody.page
+    assert "It opens to: desk." in nobody.page
     assert request_id not in nobody.page
     refused = await nobody.send("refuse", {"id": request_id, "refusal": "NOT_OURS"})
     assert refused.status_code == 403
+    kept = await demo.started.office.store.request(request_id)
+    assert kept is not None
+    assert kept.decided_at is None
 
 
 @pytest.mark.parametrize(
@@ -341,7 +304,7 @@ async def test_who_is_no_desk_is_told_so_and_shown_nothing(
     ],
 )
 async def test_a_form_that_is_not_this_pages_does_nothing_and_is_recorded(
-    browser: Browser, demo: Demo, request_id: str, headers: Any, fields: Any
+    browser: AtDesk, demo: Demo, request_id: str, headers: Any, fields: Any
 ) -> None:
     await browser.open()
     await demo.started.tripwires.settled()
@@ -358,17 +321,18 @@ async def test_a_form_that_is_not_this_pages_does_nothing_and_is_recorded(
     assert kept.decided_at is None
 
 
-async def test_another_sessions_form_is_not_this_ones(browser: Browser, request_id: str) -> None:
+async def test_another_sessions_form_is_not_this_ones(browser: AtDesk, request_id: str) -> None:
     await browser.open()
-    first = browser.csrf
-    await browser.send("sign-in", {"persona": "DK"})
-    assert browser.csrf != first
+    first = browser.browser.csrf
+    await browser.sign_in("DK")
+    await browser.open()
+    assert browser.browser.csrf != first
     form = {"id": request_id, "refusal": "NOT_OURS", "csrf": first}
     assert (await browser.send("refuse", form)).status_code == 403
 
 
 async def test_a_form_without_a_cookie_does_nothing(
-    nobody: Browser, demo: Demo, request_id: str
+    nobody: AtDesk, demo: Demo, request_id: str
 ) -> None:
     reply = await nobody.send("refuse", {"id": request_id, "refusal": "NOT_OURS"})
     assert (reply.status_code, "Sign in again" in nobody.page) == (401, True)
@@ -377,101 +341,37 @@ async def test_a_form_without_a_cookie_does_nothing(
     assert kept.decided_at is None
 
 
-async def test_a_session_ends_with_its_token(nobody: Browser, demo: Demo, request_id: str) -> None:
-    token = await asyncio.to_thread(mint, "DK", demo.stack.issuer_url, ttl_s=2)
-    assert (await nobody.sign_in(token)).status_code == 200
-    kept = {"Cookie": nobody.cookie}  # whatever a browser makes of Max-Age
-    csrf = nobody.csrf
-    await asyncio.sleep(2.1)
-    form = {"id": request_id, "refusal": "NOT_OURS", "csrf": csrf}
-    sent = await nobody.send("refuse", form, **kept)
-    shown = await nobody.http.get("/desk", headers=kept)
-    for reply in (sent, shown):
-        assert reply.status_code == 401
-        assert "not signed in any more" in reply.text
-        assert "Max-Age=0" in reply.headers["set-cookie"]
-
-
-async def test_a_token_that_is_not_accepted_any_more_ends_the_session(
-    nobody: Browser, demo: Demo
-) -> None:
-    settings = demo.started.settings
-    sessions = Sessions(settings.session_key.read_bytes())
-    now = datetime.now(UTC)
-    held = Session(token=".".join("abc"), agency="ERU", ends=now + timedelta(hours=1), csrf="c")
-    cookie = sessions.cookie(held, now).partition(";")[0]
-    reply = await nobody.http.get("/desk", headers={"Cookie": cookie})
-    assert reply.status_code == 401
-    assert "Max-Age=0" in reply.headers["set-cookie"]
-
-
-@pytest.mark.parametrize("token", ["nonsense", "a.b.c", "", "x" * 9000])
-async def test_a_token_that_is_none_signs_nobody_in(nobody: Browser, token: str) -> None:
-    reply = await nobody.sign_in(token)
-    assert reply.status_code in (400, 401)
-    assert 'role="alert"' in nobody.page
-    assert "set-cookie" not in reply.headers
-    if token:
-        assert token not in nobody.page
-
-
-async def test_signing_out_ends_it(browser: Browser) -> None:
-    await browser.send("sign-out")
-    assert browser.cookie == ""
-    assert 'name="token"' in browser.page
-
-
 # --- how it is served ----------------------------------------------------------------------------
-
-
-async def test_the_cookie_is_for_tls_and_this_host_alone(demo: Demo, asker: Asker) -> None:
-    app = application(demo.started)  # without the demonstration's people
-    async with browsing("https://gate.example", app) as browser:
-        await browser.open()
-        assert "persona" not in browser.page
-        token = await asker.token("DK")
-        insecure = await browser.send("sign-in", {"token": token}, Origin="http://gate.example")
-        assert insecure.status_code == 403
-        headers = {"Origin": "https://gate.example"}
-        reply = await browser.http.post("/desk/sign-in", data={"token": token}, headers=headers)
-        name, _, rest = reply.headers["set-cookie"].partition("=")
-        flags = set(rest.split("; ")[1:])
-        assert name == "__Host-desk"
-        assert {"Secure", "HttpOnly", "SameSite=Strict", "Path=/"} <= flags
-        assert not any(flag.startswith("Domain") for flag in flags)
-        assert token not in rest
-        shown = await browser.http.get("/desk")  # over TLS the client sends it by itself
-        assert (shown.status_code, "Desk of ERU" in shown.text) == (200, True)
 
 
 async def test_where_the_page_is_off_there_is_none(demo: Demo) -> None:
     settings = replace(demo.started.settings, desk_page=False)
     app = application(replace(demo.started, settings=settings))
-    async with browsing("https://gate.example", app) as browser:
-        assert (await browser.open()).status_code == 404
-        assert (await browser.send("sign-in", {"persona": "DK"})).status_code == 404
-        about_page = await browser.open("/about")
-        assert 'href="/desk"' not in about_page.text
+    async with browsing(demo, app) as browser:
+        await browser.sign_in("DK")
+        assert 'href="/desk"' not in browser.page
+        assert (await browser.get("/desk")).status_code == 404
+        assert (await browser.post("/desk/refuse")).status_code == 404
 
 
-async def test_forms_are_bounded_and_of_one_kind(browser: Browser) -> None:
+async def test_forms_are_bounded_and_of_one_kind(browser: AtDesk) -> None:
     await browser.open()
     large = await browser.send("refuse", {"id": "x" * 70_000})
     assert large.status_code == 413
     many = await browser.send("grant", {"field": ["text"] * 200})
     assert many.status_code == 400
-    headers = {"Origin": browser.url}
-    headers["Cookie"] = browser.cookie
-    typed = await browser.http.post("/desk/refuse", json={"id": "x"}, headers=headers)
+    own = browser.browser
+    headers = own._headers({"Origin": own.demo.url})
+    typed = await own.http.post("/desk/refuse", json={"id": "x"}, headers=headers)
     assert typed.status_code == 415
     nul = await browser.send("refuse", {"id": "a\0b"})
     assert nul.status_code == 400
     assert (await browser.send("nothing")).status_code == 404
-    assert (await browser.http.put("/desk")).status_code == 405
+    assert (await own.http.put("/desk")).status_code == 405
 
 
 async def test_what_an_officer_wrote_is_text_and_the_page_runs_and_keeps_nothing(
-    browser: Browser, apps: Desk, asker: Asker, officer: Any
+    browser: AtDesk, apps: Desk, asker: Asker, officer: Any
 ) -> None:
     ref = (await seen(asker, *officer))["ref"]
     hostile = "<script>alert(1)</script>\"'&"
@@ -491,11 +391,12 @@ async def test_what_an_officer_wrote_is_text_and_the_page_runs_and_keeps_nothing
 
 
 async def test_every_field_of_a_form_has_a_name_and_the_page_its_landmarks(
-    browser: Browser, nobody: Browser, request_id: str
+    browser: AtDesk, demo: Demo, request_id: str
 ) -> None:
     shown = await browser.open()
-    await browser.send("sign-out")
-    for reply in (shown, await browser.open()):
+    async with browsing(demo) as other:
+        sign_in = await other.open("/sign-in?next=/desk")
+    for reply in (shown, sign_in):
         parts = Parts(reply.text)
         tags = [tag for tag, _ in parts.tags]
         assert parts.tags[0] == ("html", {"lang": "en"})

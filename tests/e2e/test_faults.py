@@ -372,7 +372,7 @@ async def test_f27_log_fails_between_intent_and_outcome(place: Place) -> None:
     await comes_back(place)
     intent, *later = await place.leaves(size)
     assert intent["kind"] == "I"
-    assert all(leaf.get("intent_index") != size for leaf in later)
+    assert all(leaf["request_id"] != intent["request_id"] for leaf in later)
     assert await asyncio.to_thread(place.log_is_whole)
 
 
@@ -726,5 +726,5 @@ async def test_ht17_a_caller_who_hangs_up(place: Place) -> None:
     assert (intent["kind"], outcome["kind"]) == ("I", "O")
     assert outcome["code"] == "CLIENT_GONE"
     assert outcome["status"] == 499
-    assert outcome["intent_index"] == size
+    assert outcome["request_id"] == intent["request_id"]
     assert outcome["disclosed"]["records"] == 0

@@ -219,8 +219,14 @@ async def test_by_protocol_the_log_says_that_such_a_look_was_agreed(
     for setting in ("firewall", "protocol"):
         answer = await find(by[setting], NOBODY)
         log = by[setting].demo.started.log
-        outcome = read_leaf(await log.leaf(answer.body["extensions"]["receipt"]["logEntry"]))
-        counts[setting] = read_leaf(await log.leaf(outcome["intent_index"]))["plan"].get("beside")
+        at = answer.body["extensions"]["receipt"]["logEntry"]
+        outcome = read_leaf(await log.leaf(at))
+        earlier = [read_leaf(await log.leaf(n)) for n in range(max(0, at - 50), at)]
+        (plan,) = [
+            leaf["plan"] for leaf in earlier
+            if leaf["kind"] == "I" and leaf["request_id"] == outcome["request_id"]
+        ]  # fmt: skip
+        counts[setting] = plan.get("beside")
     assert counts["firewall"] is None
     assert counts["protocol"] > 1  # each agency that is asked, found or not
 

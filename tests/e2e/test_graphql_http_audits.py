@@ -6,15 +6,13 @@ They are a Node package; its locked version is installed once into the user's ca
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.e2e.npm import installed, run
 
 AUDITS = Path(__file__).parent / "audits"
 HOW_MANY = 61
@@ -22,33 +20,7 @@ HOW_MANY = 61
 
 @pytest.fixture(scope="session")
 def audits_folder() -> Path:
-    """A folder with the locked package installed; another one for another lock."""
-    files = [AUDITS / name for name in ("package.json", "package-lock.json", "run.mjs")]
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
-    named = os.environ.get("PORTCULLIS_CACHE")
-    cache = Path(named) if named else Path.home() / ".cache" / "portcullis"
-    folder = cache / f"graphql-http-{digest}"
-    if not (folder / "node_modules" / "graphql-http").is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in files:
-            shutil.copy(file, folder)
-        run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder)
-    return folder
-
-
-def run(command: list[str], folder: Path) -> str:
-    program = shutil.which(command[0])
-    assert program, f"{command[0]} is needed for these tests"
-    done = subprocess.run(  # noqa: S603 - npm and node, with our own arguments
-        [program, *command[1:]],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return installed(AUDITS, "graphql-http")
 
 
 async def test_all_audits_of_graphql_http_pass(

@@ -6,11 +6,11 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from html.parser import HTMLParser
 
-import httpx
 import pytest
 
 from deploy.demo.story import STEPS, Step
 from gateway.cli.demo import Demo
+from tests.e2e.browsing import Browser, browsing
 
 AGENCIES = {
     "NMC": "Northmarch Constabulary",
@@ -38,10 +38,11 @@ class Parts(HTMLParser):
 
 
 @pytest.fixture
-async def browser(demo: Demo) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody with a browser and no token."""
-    async with httpx.AsyncClient(base_url=demo.url, trust_env=False, timeout=30) as client:
-        yield client
+async def browser(demo: Demo) -> AsyncIterator[Browser]:
+    """Somebody who has signed in nowhere."""
+    async with browsing(demo) as one:
+        await one.get("/")
+        yield one
 
 
 def step_of(page: str, step_id: str) -> str:
@@ -49,7 +50,7 @@ def step_of(page: str, step_id: str) -> str:
     return page.partition(f'id="{step_id}"')[2].partition('<li class="step')[0]
 
 
-async def test_the_tour_offers_every_step_and_has_run_none(browser: httpx.AsyncClient) -> None:
+async def test_the_tour_offers_every_step_and_has_run_none(browser: Browser) -> None:
     page = (await browser.get("/")).text
     for step in STEPS:
         assert f'action="/tour/{step.id}#{step.id}"' in page
@@ -59,7 +60,7 @@ async def test_the_tour_offers_every_step_and_has_run_none(browser: httpx.AsyncC
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.id)
 async def test_a_step_runs_and_shows_how_each_agency_fared(
-    browser: httpx.AsyncClient, demo: Demo, step: Step
+    browser: Browser, demo: Demo, step: Step
 ) -> None:
     reply = await browser.post(f"/tour/{step.id}")
     assert reply.status_code == 200
@@ -76,7 +77,7 @@ async def test_a_step_runs_and_shows_how_each_agency_fared(
 
 
 async def test_what_matters_first_stands_before_everything_else(
-    browser: httpx.AsyncClient,
+    browser: Browser,
 ) -> None:
     shown = step_of((await browser.post("/tour/street-stop")).text, "street-stop")
     places = [
@@ -91,7 +92,7 @@ async def test_what_matters_first_stands_before_everything_else(
 
 
 async def test_immigration_control_reads_nothing_of_a_possible_victim(
-    browser: httpx.AsyncClient,
+    browser: Browser,
 ) -> None:
     page = (await browser.post("/tour/immigration-control")).text
     shown = step_of(page, "immigration-control").partition("The GraphQL")[0]
@@ -99,11 +100,11 @@ async def test_immigration_control_reads_nothing_of_a_possible_victim(
     assert ">Safeguarding<" not in shown  # neither among what matters first nor among the withheld
 
 
-async def test_a_step_that_does_not_exist_is_not_found(browser: httpx.AsyncClient) -> None:
+async def test_a_step_that_does_not_exist_is_not_found(browser: Browser) -> None:
     assert (await browser.post("/tour/nothing")).status_code == 404
 
 
-async def test_about_lists_agencies_purposes_and_oversight(browser: httpx.AsyncClient) -> None:
+async def test_about_lists_agencies_purposes_and_oversight(browser: Browser) -> None:
     page = (await browser.get("/about")).text
     for code, name in AGENCIES.items():
         assert f'{name} <span class="code">{code}</span>' in page
@@ -112,9 +113,10 @@ async def test_about_lists_agencies_purposes_and_oversight(browser: httpx.AsyncC
     assert "Oversight body (invented)" in page
 
 
-async def test_no_page_runs_a_script_or_loads_from_elsewhere(browser: httpx.AsyncClient) -> None:
-    pages = [await browser.get("/"), await browser.get("/about"), await browser.post("/tour/x")]
+async def test_no_page_runs_a_script_or_loads_from_elsewhere(browser: Browser) -> None:
+    pages = [await browser.get("/about"), await browser.get("/")]
     pages.append(await browser.post("/tour/street-stop"))
+    pages.append(await browser.post("/tour/x"))
     for reply in pages:
         policy = reply.headers["content-security-policy"]
         assert "default-src 'none'" in policy
@@ -128,7 +130,7 @@ async def test_no_page_runs_a_script_or_loads_from_elsewhere(browser: httpx.Asyn
             assert address.startswith(("/", "#"))
 
 
-async def test_what_a_page_needs_is_there(browser: httpx.AsyncClient) -> None:
+async def test_what_a_page_needs_is_there(browser: Browser) -> None:
     parts = Parts((await browser.get("/")).text)
     needed = {a for a in (*parts.attributes("src"), *parts.attributes("href")) if "/static/" in a}
     assert needed
@@ -136,5 +138,5 @@ async def test_what_a_page_needs_is_there(browser: httpx.AsyncClient) -> None:
         assert (await browser.get(address)).status_code == 200
 
 
-async def test_a_page_is_never_kept(browser: httpx.AsyncClient) -> None:
+async def test_a_page_is_never_kept(browser: Browser) -> None:
     assert (await browser.post("/tour/vehicle-stop")).headers["cache-control"] == "no-store"

@@ -21,6 +21,7 @@ from tests.e2e.policyworld import (
     asking,
     clear,
     conjuncts,
+    fetch,
     hit,
     images,
     manner,
@@ -33,6 +34,7 @@ from tests.e2e.policyworld import (
 )
 
 HEALTH = ("MENTAL_HEALTH", "SELF_HARM")
+CUSTODY = ("APPREHEND", "PREVENT_DETECT_CRIME")
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +78,21 @@ async def test_warnings_for_the_person_in_contact_are_never_masked(
     assert clear(warnings, "kind", "reason")
     assert sees(warnings, kind="WEAPONS")
     assert all(sees(warnings, kind=kind) is (purpose in SAFE) for kind in HEALTH)
+
+
+@pytest.mark.parametrize(("code", "purpose"), MAY_ASK)
+@pytest.mark.parametrize("reason", ["R03", "R06", "R07"])
+async def test_health_warnings_are_clear_in_custody_for_a_crime_purpose_and_with_no_other_reason(
+    ask: Ask, code: str, purpose: str, reason: str
+) -> None:
+    shown = purpose in SAFE or (purpose in CUSTODY and reason == "R03")
+    place = fetch("f9", "SCP", "Location", "ref", warnings="kind reason")
+    rulings = (await ask(code, purpose, reason, {**q1("SCP"), **place})).rulings
+    for warnings in (rulings["f0.warnings"], rulings["f9.warnings"]):
+        assert clear(warnings, "kind", "reason")
+        assert all(sees(warnings, kind=kind, discreet=False) is shown for kind in HEALTH)
+        assert bool(warnings.notes.get("")) is not shown  # whoever is not shown them is told so
+    assert not sees(rulings["f9.warnings"], kind="MENTAL_HEALTH", discreet=True)
 
 
 @pytest.mark.parametrize(

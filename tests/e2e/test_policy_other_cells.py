@@ -107,7 +107,7 @@ async def test_q5_face_search(ask: Ask) -> None:
     duties = {one.type for one in decision.obligations}
     assert duties == {
         "budget", "notify_owner", "reauthenticate", "record_outcome", "require_reason", "time_box",
-        "watermark",
+        "watermark", "witnessed",
     }  # fmt: skip
     for code, purpose in (("RA", "OIC_INVESTIGATION"), ("RO", "APPREHEND"),
                           ("IE", "OFFICER_SAFETY"), ("AO", "OFFICER_SAFETY")):  # fmt: skip

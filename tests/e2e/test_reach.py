@@ -13,6 +13,8 @@ import pytest
 
 from deploy.policy import reach
 from deploy.policy.check import covered, linted, main
+from deploy.policy.named import misnamed
+from gateway.catalogue.check import load_catalogue
 from tests.opa import POLICIES, program
 
 Table: TypeAlias = dict[str, Any]
@@ -93,6 +95,14 @@ NO_ROW: Planted = [
      "there is no such place"),
     ("switches", lambda _: None,
      "switches/data.json: firewall_silent / Incidnt never fires: there is no such place"),
+    ("obligations", put(["ImageReff"], "time_box", "entities"),
+     "obligations/data.json: time_box / entities / ImageReff never fires: "
+     "there is no such kind of record"),
+    ("obligations", put(["FaceCandidatte"], "watermark", "entities"),
+     "obligations/data.json: watermark / entities / FaceCandidatte never fires: "
+     "there is no such kind of record"),
+    ("ladder", put(["subject_roles", "narative"], "explicit"),
+     "ladder/data.json: explicit / narative never fires: there is no such field"),
 ]  # fmt: skip
 CELLS: Planted = [
     ("matrix", drop("Person.custody"),
@@ -114,8 +124,8 @@ WORDS: Planted = [
     ("outcomes", put({"show": "records"}, "spare"), "outcomes/data.json: spare never fires"),
     ("outcomes", put("BAND", "scores_band", "read", "name"),
      "outcomes/data.json: scores_band / read / name never fires: ThematicScores has none"),
-    ("outcomes", put(["x"], "homes", "not_uses", "filter"),
-     "outcomes/data.json: homes / not_uses / filter / x never fires: Occupancy has none"),
+    ("outcomes", put(["vrm"], "homes", "not_uses", "filter"),
+     "outcomes/data.json: homes / not_uses / filter / vrm never fires: Occupancy has none"),
     ("outcomes", put(["WEAPON"], "warnings_overt", "only", "kind"),
      "outcomes/data.json: warnings_overt / only / kind: WEAPON never fires: it is no value of "
      "WarningKind"),
@@ -135,6 +145,8 @@ ROWS: Planted = [
     ("refusals", put({"text": "No.", "desk": "gateway"}, "weather"),
      "refusals/data.json: weather never fires: no rule gives it"),
     ("roles", put(["NMC", "XYZ"], "sergeant", "agencies"), "roles/data.json: no agency XYZ"),
+    ("outcomes", put(["R03", "R77"], "warnings_in_custody", "reasons"),
+     "reasons/data.json: R77 is named and has no row"),
     ("purposes", put({"legal_basis": "x"}, "CURIOSITY"),
      "purposes/data.json: CURIOSITY never fires: nothing names it"),
 ]  # fmt: skip
@@ -146,6 +158,63 @@ def test_each_fault_is_named_by_file_and_key_and_nothing_else_is(
 ) -> None:
     found = spoil(policies, *((table, change) for table, change, _ in planted))
     assert found == sorted(f"tables/{said}" for *_, said in planted)
+
+
+BID = """package agencies.bid
+
+import data.gateway.lib
+
+"""
+MISSPELT = {
+    'hide[id] contains "case_stat" if some id in lib.of_type("ImmigrationStatus")':
+        ["hide / case_stat never fires: ImmigrationStatus has none"],
+    'hide[id] contains "name" if some id in (lib.safeguarding & lib.of_agency("BID"))':
+        ["hide / name never fires: SafeguardFlag has none"],
+    'hide[id] contains "nane" if some id in lib.of_agency("BDI")':
+        ["hide / BDI never fires: there is no such agency",
+         "hide / nane never fires: nothing has it"],
+    'hide[id] := {"status", "statuss"} if some id in lib.of_type("ImmigrationStatus")':
+        ["hide / statuss never fires: ImmigrationStatus has none"],
+    'hide[id] contains one if {\nsome id in lib.of_type("Alert")\nsome one in ["kind", "knd"]\n}':
+        ["hide / knd never fires: Alert has none"],
+    'hide[id] contains one if {\nsome id in lib.of_type("Alert")\nsome one in object.keys({})\n}':
+        ["hide: the fields that it names cannot be read; write them as texts"],
+    'silence contains id if some id in lib.of_type("Alrt")':
+        ["silence / Alrt never fires: there is no such kind of record"],
+    'consents := true if {\ncount(lib.of_type("Alert")) == 0\n'
+    '} else := false if count(lib.of_type("Alerts")) > 0':
+        ["consents / Alerts never fires: there is no such kind of record"],
+    'rows[id] := lib.eq("knd", "HOME") if some id in lib.of_type("Occupancy")':
+        ["rows / knd never fires: Occupancy has none"],
+    'not_uses[id].filter contains "vmr" if some id in lib.of_type("Vehicle")':
+        ["not_uses / filter / vmr never fires: nobody asks it"],
+    'not_uses[id] := {"sort": {"vrm"}, "link": ["vrm"]} if some id in lib.of_type("Vehicle")':
+        ["not_uses / sort / vrm never fires: nobody asks it"],
+    'not_uses[id][use] contains "colour" if {\nsome use in ["link", "filter"]\n'
+    'some id in lib.of_type("Vehicle")\n}':
+        ["not_uses / link / colour never fires: nobody asks it",
+         "not_uses / filter / colour never fires: nobody asks it"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", MISSPELT)
+def test_az_21_a_name_that_an_agencys_rule_misspells_is_told_by_file_and_name(
+    tmp_path: Path, rule: str
+) -> None:
+    file = tmp_path / "agencies/bid/bid.rego"
+    file.parent.mkdir(parents=True)
+    file.write_text(BID + rule, "utf-8")
+    vocabulary = load_catalogue(reach.CATALOGUE).vocabulary
+    found = [*misnamed(program(), tmp_path, vocabulary, ["BID"])]
+    assert found == [f"agencies/bid/bid.rego: {said}" for said in MISSPELT[rule]]
+
+
+def test_az_21_a_misspelt_name_in_a_rule_fails_the_check(policies: Path) -> None:
+    file = policies / "agencies/bid/bid.rego"
+    file.write_text(file.read_text("utf-8").replace('"case_state"', '"case_stat"'), "utf-8")
+    assert reach.unreached(program(), policies) == [
+        "agencies/bid/bid.rego: hide / case_stat never fires: ImmigrationStatus has none"
+    ]
 
 
 def test_a_field_that_the_vocabulary_gains_needs_its_rule(tmp_path: Path) -> None:

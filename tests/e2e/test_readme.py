@@ -23,6 +23,27 @@ ELSEWHERE = {
 }
 
 
+# What stands within a sentence, and who runs it by which words.
+INLINE = {
+    "make demo ONCE=1": ("tests/e2e/test_demo_command.py", '"ONCE=1"'),
+    "PORT=8480": ("tests/e2e/test_demo_command.py", '"PORT=0"'),
+    "make check": (".ci/run", "make check"),
+    "portcullis serve --config deploy/gateway.toml": (
+        "tests/e2e/test_serve_command.py",
+        '"serve", "--config"',
+    ),
+}
+OWN = ("make matrix",)  # run here, below
+
+
+def inline() -> set[str]:
+    """What is set as code within a sentence and is a command, or a variable of one."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    sentences = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    spans = {" ".join(span.split()) for span in re.findall(r"`([^`]+)`", sentences)}
+    return {span for span in spans if re.match(r"(make|portcullis) \w|[A-Z]+=", span)}
+
+
 def commands() -> list[str]:
     blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     return [line for block in blocks for line in block.splitlines() if line.strip()]
@@ -33,6 +54,25 @@ def test_the_readme_has_commands() -> None:
     for command, place in ELSEWHERE.items():
         assert command in commands()
         assert command.split()[1] in place.read_text("utf-8")
+
+
+def test_every_command_within_a_sentence_is_run_somewhere() -> None:
+    assert inline() == {*INLINE, *OWN}
+    for place, words in INLINE.values():
+        assert words in (ROOT / place).read_text("utf-8"), place
+
+
+def test_make_matrix_writes_what_is_kept(tmp_path: Path) -> None:
+    """The recipe of the Makefile itself, but to another folder."""
+    module = "-m deploy.policy.matrix"
+    shown = ["make", "-C", str(ROOT), "--no-print-directory", "--dry-run", "matrix"]
+    recipe = subprocess.run(shown, capture_output=True, text=True, check=True).stdout  # noqa: S603
+    assert recipe.rstrip().endswith(module)
+    run = [sys.executable, *module.split(), "--to", str(tmp_path)]
+    subprocess.run(run, cwd=ROOT, check=True, timeout=120)  # noqa: S603
+    kept = ROOT / "deploy" / "policy" / "matrix" / "cells"
+    written = {file.name: file.read_text("utf-8") for file in tmp_path.iterdir()}
+    assert written == {file.name: file.read_text("utf-8") for file in kept.iterdir()}
 
 
 @pytest.mark.parametrize("command", [c for c in commands() if c not in ELSEWHERE])

@@ -7,9 +7,11 @@ nowhere else. docs/threats.md says where each threat is tried.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from typing import Any
 
+import httpx
 import pytest
 
 from deploy.demo.personas import PERSONAS
@@ -20,6 +22,7 @@ from deploy.demo.world.people import truth_id
 from gateway.audit.entry import read_leaf
 from gateway.cli.demo import Demo
 from tests.e2e.asking import Answer, Asker
+from tests.e2e.test_queries import document
 from tests.e2e.test_tripwire import plain
 
 WHO = [{"family": "Canarycheck", "given": "Canary", "dob": "1985-05-05"}]
@@ -100,8 +103,34 @@ async def test_az_06_one_list_of_an_interface_is_decided_for_each_kind(
     assert await kinds("BF", "BORDER_SECURITY") == [set(), {"Landing"}]
 
 
+async def test_az_06_two_kinds_in_one_list_are_each_decided_by_their_own_rules(
+    asker: Asker, population: Population
+) -> None:
+    """Crimes and stops in one district. To the officer another force's crimes are hits."""
+    document = """query($p: Postcode!) { eventSearch(by: {postcode: $p}, first: 100) { hits {
+      __typename owner ... on Stop { power } ... on Incident { title: eventRef } } } }"""
+    crimes = {one.address.postcode for one in population.incidents if one.agency is Agency.SCP}
+    both = crimes & {one.address.postcode for one in population.stops}
+    told: set[str] = set()
+    for postcode in sorted({one.split()[0] for one in both})[:4]:  # she asks by the district
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for persona in ("NO", "RO"):
+            why: dict[str, Any] = {"purpose": "PROTECT_VULNERABLE"}
+            answer = await asker.ask(persona, document, {"p": postcode}, **why)
+            rows[persona] = answer.hits("eventSearch")
+        kinds = {(row["__typename"], row["owner"]) for row in rows["NO"]}
+        if {("Stop", "NMC"), ("Incident", "SCP")} <= kinds:
+            assert {("Incident", "SCP")} == kinds - {
+                (row["__typename"], row["owner"]) for row in rows["RO"]
+            }
+            assert all("power" in row for row in rows["RO"] if row["__typename"] == "Stop")
+            told |= answer.outcomes("eventSearch.hits", agency="SCP")
+    assert told == {"HIT"}
+
+
 async def test_az_08_policy_and_log_take_the_operation_that_runs(asker: Asker) -> None:
-    two = "query A { sources { agency } } query B($n: [PersonCriteria!]!) { personSearch(anyOf: $n)"
+    two = "query A($v: Vrm!) { vehicle(vrm: $v) { make } } "
+    two += "query B($n: [PersonCriteria!]!) { personSearch(anyOf: $n)"
     two += " { hits { identifiers { value } } } }"
     why = {"purpose": "OFFICER_SAFETY", "reasonCode": "R01", "incidentRef": "NM-26-0000001"}
     body = {"query": two, "variables": {"n": WHO}, "extensions": {"justification": why}}
@@ -109,7 +138,25 @@ async def test_az_08_policy_and_log_take_the_operation_that_runs(asker: Asker) -
         reply = await asker.post("RO", body | ({"operationName": name} if name else {}))
         assert reply.status_code in (200, 400)
         assert "data" not in reply.json()
+    log = asker.demo.started.log
+
+    async def intent(reply: httpx.Response) -> dict[str, Any]:
+        receipt = reply.json()["extensions"]["receipt"]
+        at = receipt["logEntry"]
+        earlier = [read_leaf(await log.leaf(n)) for n in range(max(0, at - 50), at)]
+        (found,) = [leaf for leaf in earlier if leaf.get("request_id") == receipt["queryId"]]
+        assert found["kind"] == "I"
+        assert found["query"]["document"] == hashlib.sha256(two.encode()).hexdigest()
+        return found
+
+    first = await asker.post("RO", body | {"operationName": "A", "variables": {"v": "SN68BTX"}})
+    assert set(first.json()["data"]) == {"vehicle"}
+    assert "Vehicle" in str((await intent(first))["plan"])
+    assert "Person" not in str((await intent(first))["plan"])
     reply = await asker.post("RO", body | {"operationName": "B"})
+    assert set(reply.json()["data"]) == {"personSearch"}
+    assert "Person" in str((await intent(reply))["plan"])
+    assert "Vehicle" not in str((await intent(reply))["plan"])
     assert "…0417" in str(reply.json())
     assert PASSPORT not in reply.text
     assert NINO not in reply.text
@@ -208,6 +255,47 @@ async def test_az_24_another_documents_text_is_not_trusted(asker: Asker, demo: D
     )  # fmt: skip
     assert reply.status_code == 403
     assert reply.json()["errors"][0]["extensions"]["rule"] == "refuse.documents"
+
+
+@pytest.mark.parametrize(
+    ("code", "app", "own", "another"),
+    [
+        ("RO", "nmc-mobile", "vehicle_stop", "arrival"),
+        ("AO", "scp-arrivals", "arrival", "vehicle_stop"),
+    ],
+)
+async def test_az_24_a_document_of_another_app_is_not_this_apps(
+    asker: Asker, demo: Demo, code: str, app: str, own: str, another: str
+) -> None:
+    """By its SHA-256 it is like one that there is not, as text like one nobody registered."""
+    token = await asyncio.to_thread(demo.token, code, app)
+    why = {"purpose": "OFFICER_SAFETY", "reasonCode": "R01", "incidentRef": "NM-26-0000001"}
+    given = {"vehicle_stop": {"vrm": "SN68BTX"}, "arrival": {"who": WHO}}
+
+    async def sent(name: str, digest: str = "", **body: str) -> httpx.Response:
+        persisted = {"version": 1, "sha256Hash": digest}
+        extensions = {"justification": why} | ({"persistedQuery": persisted} if digest else {})
+        return await asker.client.post(
+            demo.graphql, json={"variables": given[name], "extensions": extensions, **body},
+            headers={"Authorization": f"Bearer {token}"},
+        )  # fmt: skip
+
+    digests = {name: hashlib.sha256(document(name).encode()).hexdigest() for name in given}
+    assert (await sent(own, digests[own])).status_code == 200
+    nothing, stranger = await sent(own, "0" * 64), await sent(another, digests[another])
+    assert stranger.status_code == nothing.status_code == 400
+    assert message(stranger) == message(nothing)
+    as_text = await sent(another, query=document(another))
+    if app == "nmc-mobile":  # it may send registered documents only; the other any text
+        assert as_text.status_code == 403
+        assert as_text.json()["errors"][0]["extensions"]["rule"] == "refuse.documents"
+    else:
+        assert as_text.status_code == 200
+
+
+def message(reply: httpx.Response) -> tuple[str, str]:
+    (error,) = reply.json()["errors"]
+    return error["message"], error["extensions"]["code"]
 
 
 async def test_az_26_breaking_the_glass_is_for_some_and_widens_nothing(asker: Asker) -> None:

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from graphql import GraphQLInputObjectType, GraphQLInterfaceType, GraphQLObjectType
 
+from connectors.spi import SourceQuery, SourceResult
 from deploy.demo.population import Population
 from gateway.cli.demo import Demo
-from tests.e2e.asking import Answer, Asker
+from gateway.model import Request
+from gateway.pipeline import answer
+from tests.e2e.asking import REASON, Answer, Asker
 from tests.e2e.test_threats_field_policy import NINO, WHO, text_of
 from tests.e2e.test_tripwire import plain
 
@@ -28,6 +32,56 @@ NOBODY = [{"family": "Canarynone", "given": "Canary", "dob": "1985-05-05"}]
 
 async def people(asker: Asker, who: object, fields: str, persona: str = "RO") -> Answer:
     return await asker.ask(persona, PEOPLE % ("", "", fields), {"n": who}, **WHY)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A source that counts its visits."""
+
+    honest: Any
+    visits: Counter[str]
+    name: str
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.honest, name)
+
+    async def fetch(self, query: SourceQuery) -> SourceResult:
+        self.visits[self.name] += 1
+        result: SourceResult = await self.honest.fetch(query)
+        return result
+
+
+async def test_in_21_what_another_officer_asked_is_asked_anew_of_every_source(
+    asker: Asker,
+) -> None:
+    """Twice by one officer and then by a colleague in the same role: as many visits each time, and
+    nothing kept of the decision on another person."""
+    visits: Counter[str] = Counter()
+    gate = asker.demo.started.gate
+    sources: dict[str, Any] = {
+        name: Counted(source, visits, name) for name, source in gate.sources.items()
+    }
+    gate = replace(gate, sources=sources)
+    colleague = asker.saying("RO", sub="demo-nmc-colleague")
+    seen, bodies = [], []
+    for whose in (asker, asker, colleague):
+        visits.clear()
+        kept = set(gate.pdp._cache)
+        request = Request(
+            id=asker.demo.started.office.new_id(),
+            received_at=gate.clock(),
+            authorization=(f"Bearer {await whose.token('RO')}",),
+            document=PEOPLE % ("", "", "hits { owner primaryName contacts { value } }"),
+            variables={"n": WHO},
+            justification={**WHY, "reasonCode": "R06", **REASON},
+        )
+        answered = await answer(gate, request)
+        seen.append((dict(visits), len(set(gate.pdp._cache) - kept)))
+        bodies.append(answered.body["data"])
+    assert len(seen[0][0]) > 3
+    assert seen[0][0] == seen[1][0] == seen[2][0]
+    assert [new for _, new in seen] == [1, 0, 1]  # a decision is kept for the person it is about
+    assert bodies[0] == bodies[1] == bodies[2]
 
 
 UNOFFERED = {

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from deploy.demo.personas import PERSONAS
 from gateway.audit.entry import read_leaf
 from tests.e2e.asking import REASON, Asker
 
@@ -55,14 +56,21 @@ async def test_pu_03_a_purpose_stands_in_one_place(asker: Asker, header: str) ->
 
 @pytest.mark.parametrize(
     ("persona", "purpose"),
-    [("AO", "PROTECT_VULNERABLE"), ("RO", "APPREHEND"), ("RA", "OIC_INVESTIGATION")],
+    [
+        ("AO", "PROTECT_VULNERABLE"),
+        ("RO", "APPREHEND"),
+        ("RA", "OIC_INVESTIGATION"),
+        ("NO", "STRATEGIC_REPORTING"),
+        ("NO", "DECONFLICTION"),  # a trained operator
+    ],
 )
 async def test_pu_04_a_purpose_that_is_held_is_not_one_for_faces(
     asker: Asker, persona: str, purpose: str
 ) -> None:
     refs = asker.demo.started.gate.refs
-    agency = {"AO": "SCP", "RO": "NMC", "RA": "ERU"}[persona]
-    ref = refs.seal(agency, "nis", "ImageRef", "00000000-0000-4000-8000-000000000000")
+    ref = refs.seal(
+        PERSONAS[persona].agency, "nis", "ImageRef", "00000000-0000-4000-8000-000000000000"
+    )
     answer = await asker.ask(persona, FACE, {"f": {"ref": ref}}, purpose=purpose)
     body: dict[str, Any] = dict(answer.body)
     assert (
@@ -70,6 +78,9 @@ async def test_pu_04_a_purpose_that_is_held_is_not_one_for_faces(
         or not answer.data["faceSearch"]["candidates"]
     )
     assert answer.code in {"REFUSED", "WITHHELD"}
+    if persona == "NO":
+        error = answer.body["errors"][0]["extensions"]
+        assert (error["rule"], error["contact"]) == ("FaceCandidate:unlisted", "gateway")
 
 
 async def test_pu_04_nobody_asks_for_the_gateways_own_purpose(asker: Asker) -> None:

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from deploy.demo.population import Agency, Copy, Population
-from gateway.audit.entry import read_leaf
+from gateway.audit.entry import parts_of, read_leaf
 from gateway.casework.model import Notice, Told
 from gateway.cli.common import ROOT
 from gateway.cli.demo import Demo, running_demo
@@ -122,7 +122,7 @@ async def alike(
         leaves = [read_leaf(await log.leaf(n)) for n in range(before, log.size)]
         kinds.append([
             (leaf["kind"], sorted(leaf), leaf.get("tripwire", {}).get("resources"),
-             [key.partition("/")[0] for key in leaf["sealed"]["keys"]])
+             [key.partition("/")[0] for key in parts_of(leaf).values()])
             for leaf in leaves
         ])  # fmt: skip
     held_as, none_as = (re.sub(BAND, "", plain(answer.body)) for answer in answers)

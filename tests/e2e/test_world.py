@@ -32,6 +32,7 @@ from deploy.demo.databases import (
 )
 from deploy.demo.population import Agency, Population, make_population
 from deploy.demo.stack import _bid, _eru, _ncb, _scp
+from tests.e2e.privileges import LARGE_OBJECTS
 
 PASSWORD = "a synthetic one"  # noqa: S105
 _KILLED = """
@@ -64,6 +65,7 @@ def fixture_nmc(state: Path, people: Population) -> Iterator[PostgreSQL]:
     with PostgreSQL.start(state) as server:
         server.create_database("nmc")
         server.create_database("nmc")  # again is no fault
+        server.create_database("nis")
         write_nmc(server.url(database="nmc"), people)
         yield server
 
@@ -75,9 +77,9 @@ def fixture_scp(state: Path, people: Population) -> Iterator[MariaDB]:
         yield server
 
 
-def refused(server: PostgreSQL | MariaDB, statement: str) -> str:
+def refused(server: PostgreSQL | MariaDB, statement: str, *, database: str = "nmc") -> str:
     """Why the gateway's own role may not."""
-    more = {"database": "nmc"} if isinstance(server, PostgreSQL) else {"password": PASSWORD}
+    more = {"database": database} if isinstance(server, PostgreSQL) else {"password": PASSWORD}
     with pytest.raises(subprocess.CalledProcessError) as failed:
         server.run(statement, role=READER, **more)
     return str(failed.value.stderr)
@@ -100,12 +102,20 @@ def test_the_gateway_reads_every_view_of_nmc(nmc: PostgreSQL, view: str) -> None
         "create table public.mine (a int)",
         "create table gw.mine (a int)",
         "create schema mine",
+        "select * from pg_largeobject",
+        *LARGE_OBJECTS,
     ],
 )
 def test_the_gateway_can_do_nothing_else_at_nmc(nmc: PostgreSQL, statement: str) -> None:
     # privileges alone must suffice: the session says that it wants to write
     why = refused(nmc, f"set default_transaction_read_only = off; {statement}")
     assert "permission denied" in why
+
+
+@pytest.mark.parametrize("other", ["postgres", "template1", "nis"])
+def test_the_gateway_enters_no_other_database_of_the_server(nmc: PostgreSQL, other: str) -> None:
+    why = refused(nmc, "select 1", database=other)
+    assert "permission denied for database" in why
 
 
 def test_nmc_holds_what_was_written(nmc: PostgreSQL, people: Population) -> None:

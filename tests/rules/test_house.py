@@ -57,8 +57,21 @@ def test_documents_point_to_public_addresses_only(file: Path) -> None:
 
 
 def test_locks_name_no_registry() -> None:
-    assert "://" not in (ROOT / "tests/e2e/audits/package-lock.json").read_text("utf-8")
+    for lock in ("audits", "browser/axe"):
+        assert "://" not in (ROOT / "tests/e2e" / lock / "package-lock.json").read_text("utf-8")
     assert not re.search(r"https?://", (ROOT / "requirements.lock").read_text("utf-8"))
+
+
+def test_what_is_locked_is_installed_by_hash_and_never_built() -> None:
+    """A machine without a compiler installs it all; our own project alone is not in the lock."""
+    text = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", "")
+    installs = [line.split() for line in text.splitlines() if "-m pip install" in line]
+    locked = [words for words in installs if "requirements.lock" in words]
+    assert len(locked) == 1
+    assert {"--require-hashes", "--only-binary"} <= {*locked[0]}
+    assert locked[0][locked[0].index("--only-binary") + 1] == ":all:"
+    [own] = [words for words in installs if words not in locked]
+    assert {"--no-deps", "-e", "."} <= {*own}
 
 
 def test_the_import_rules_hold() -> None:

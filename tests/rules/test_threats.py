@@ -1,4 +1,5 @@
-"""Every threat to field policy, purpose and inference is tried, or docs/threats.md says why not."""
+"""Every threat to field policy, purpose, inference and pages is tried, or docs/threats.md says why
+not."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ IDS = {
     "AZ": "02 03 04 05 06 08 09 10 11 12 14 15 16 17 18 20 21 22 23 24 26 27 28 29 30",
     "PU": "02 03 04 05 06 08",
     "IN": "01 02 03 04 06 07 08 09 10 12 13 14 15 16 18 19 20 21 22 24 25 26 27 28 30",
+    "OI": "01 02 03 05 06 07 08 09 11 12 13 14 15 17 18",
 }
 ALL = [f"{kind}-{number}" for kind, numbers in IDS.items() for number in numbers.split()]
 NO_SURFACE = "no such surface: "
@@ -29,7 +31,7 @@ def named_after_threats() -> list[tuple[str, str]]:
     found = []
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         for name in re.findall(r"^\s*(?:async )?def (test_\w+)", file.read_text("utf-8"), re.M):
-            if named := re.match(r"test_(az|pu|in)_(\d\d)_", name):
+            if named := re.match(r"test_(az|pu|in|oi)_(\d\d)_", name):
                 where = f"{file.relative_to(ROOT)}::{name}"
                 found.append((f"{named[1].upper()}-{named[2]}", where))
     return found

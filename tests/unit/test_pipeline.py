@@ -27,10 +27,11 @@ from connectors.spi import (
     SourceTooBroad,
     SourceUnavailable,
 )
+from gateway.audit.entry import ASKER, Part
+from gateway.audit.keeper import Receipt
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.recorder import AuditedResponse, Recorder
-from gateway.audit.sequencer import Receipt
 from gateway.errors import (
     AuditUnavailable,
     MalformedRequest,
@@ -40,7 +41,7 @@ from gateway.errors import (
 )
 from gateway.identity import Identity
 from gateway.metrics import Metrics
-from gateway.model import Decision, Note, Obligation, Request, Ruling, Show, Subject, Use
+from gateway.model import EMPTY, Decision, Note, Obligation, Request, Ruling, Show, Subject, Use
 from gateway.pipeline import Gate, Probes, answer, refuse
 from gateway.policy.pdp import Pdp
 from gateway.query.breaker import Breakers
@@ -106,16 +107,34 @@ class FakeLog:
     fails_at: int | None = None
     size: int = 0
 
-    async def append(
-        self, leaf: Mapping[str, Any], detail: object, *, agencies: tuple[str, ...]
-    ) -> Receipt:
+    async def append(self, leaf: Mapping[str, Any], parts: Mapping[str, Part] = EMPTY) -> Receipt:
         self.journal.lines.append(f"record {leaf['kind']}")
         if self.fails_at == self.size:
             raise AuditUnavailable
         self.journal.leaves.append(leaf)
-        self.journal.sealed.append(detail)
+        self.journal.sealed.append(parts[ASKER].detail)
         self.size += 1
-        return Receipt(index=self.size, leaf_hash=b"h", at=world.NOW)
+        return Receipt(index=self.size, leaf_hash=bytes(32), at=world.NOW)
+
+    def promised(self, receipt: Receipt, query: str) -> dict[str, Any]:
+        return {"leafHash": receipt.leaf_hash.hex(), "at": "then", "signature": query}
+
+
+@dataclass
+class FakeWitnesses:
+    """Sign in time, or say that they do not."""
+
+    lately: bool = True
+    in_time: bool = True
+
+    def check(self) -> None:
+        if not self.lately:
+            raise AuditUnavailable(detail="not lately")
+
+    async def proof(self, receipt: Receipt, within_s: float) -> str:
+        if not self.in_time:
+            raise AuditUnavailable(detail="not in time")
+        return f"seen {receipt.index} within {within_s:g} s"
 
 
 class FakeKeys:
@@ -168,6 +187,7 @@ class World:
     identity: FakeIdentity
     pdp: FakePdp
     log: FakeLog
+    witnesses: FakeWitnesses
     connector: FakeConnector
     gate: Gate
 
@@ -179,9 +199,11 @@ class World:
 def lit() -> World:
     journal = Journal()
     identity, pdp, log = FakeIdentity(journal), FakePdp(journal), FakeLog(journal)
+    witnesses = FakeWitnesses()
     connector = FakeConnector(journal)
     recorder = Recorder(
         log=cast("AuditLog", log),
+        witnesses=witnesses,
         keys=cast("AuditKeys", FakeKeys()),
         gateway="g1",
         clock=lambda: world.NOW,
@@ -205,7 +227,7 @@ def lit() -> World:
         monotonic=lambda: 0.0,
         probes=Probes(world.REFS, lambda: world.NOW),
     )
-    return World(journal, identity, pdp, log, connector, gate)
+    return World(journal, identity, pdp, log, witnesses, connector, gate)
 
 
 def code(audited: AuditedResponse) -> str:
@@ -221,7 +243,7 @@ async def test_a_query_is_decided_then_recorded_then_visited_then_recorded(lit: 
     assert (receipt["queryId"], receipt["policySerial"], receipt["logEntry"]) == ("q-1", 7, 2)
     intent, outcome = lit.journal.leaves
     assert intent["policy"]["serial"] == outcome["policy"]["serial"] == 7
-    assert outcome["intent_index"] == 1
+    assert outcome["intent"] == bytes(32).hex()
     assert outcome["sources"]["north"] == ["ANSWERED", 1, 0, 0, 0]
     assert "Hodja" not in str(lit.journal.leaves)
     assert "Hodja" not in str(lit.pdp.asked)
@@ -285,13 +307,14 @@ async def test_a_refusal_is_in_the_policys_words(lit: World) -> None:
 )
 async def test_an_app_of_registered_documents_sends_no_other(lit: World, request_: Request) -> None:
     documents = {hashlib.sha256(SEARCH.encode()).hexdigest(): SEARCH}
-    parser = world.parser(documents=documents, introspection=True)
+    parser = world.parser(documents={world.SUBJECT.app: documents}, introspection=True)
     lit.gate = replace(lit.gate, parser=parser)
     (digest,) = documents
     lit.identity.subject = replace(world.SUBJECT, documents_only=True)
     refused = await lit.ask(request_)
     assert (refused.status, code(refused)) == (403, "REFUSED")
     assert refused.body["errors"][0]["extensions"]["rule"] == "refuse.documents"
+    assert lit.journal.leaves[-1]["rule"] == "refuse.documents"
     assert lit.journal.lines == ["authenticate", "record D"]
     assert lit.journal.sealed[-1]["text"] == request_.document
     by_text = await lit.ask(world.request(SEARCH))
@@ -308,6 +331,41 @@ async def test_what_was_refused_is_sealed_with_its_justification(lit: World) -> 
     assert sealed["why"]["incident"] == "INC-1"
     assert "r1" in sealed["cause"]
     assert "INC-1" not in str(lit.journal.leaves)
+
+
+def must_be_witnessed(lit: World) -> None:
+    duty = Obligation(type="witnessed", attributes={"within_s": 5})
+    lit.pdp.decision = replace(lit.pdp.decision, obligations=(duty,))
+
+
+async def test_what_must_be_witnessed_waits_and_carries_the_proof(lit: World) -> None:
+    assert "proof" not in (await lit.ask()).body["extensions"]["receipt"]
+    must_be_witnessed(lit)
+    audited = await lit.ask()
+    assert audited.body["extensions"]["receipt"]["proof"] == "seen 4 within 5 s"
+
+
+async def test_what_must_be_witnessed_asks_nothing_if_nobody_has_lately(lit: World) -> None:
+    must_be_witnessed(lit)
+    lit.witnesses.lately = False
+    audited = await lit.ask()
+    assert (audited.status, code(audited)) == (503, "AUDIT_UNAVAILABLE")
+    assert lit.journal.lines == ["authenticate", "decide", "record R"]
+
+
+async def test_what_must_be_witnessed_does_not_leave_unseen(lit: World) -> None:
+    must_be_witnessed(lit)
+    lit.witnesses.in_time = False
+    with pytest.raises(AuditUnavailable):
+        await lit.ask()
+    assert lit.journal.lines[-1] == "record O"  # what may have been shown is on record
+
+
+async def test_a_refusal_waits_for_no_witness(lit: World) -> None:
+    must_be_witnessed(lit)
+    lit.witnesses.in_time = False
+    lit.pdp.error = PolicyUnavailable()
+    assert code(await lit.ask()) == "POLICY_UNAVAILABLE"
 
 
 async def test_an_obligation_that_cannot_be_carried_out_visits_nothing(lit: World) -> None:

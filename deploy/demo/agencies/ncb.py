@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from deploy.demo.population import (
     THEMES,
@@ -77,8 +78,10 @@ def guid_of(kind: str, ref: str) -> str:
     return str(uuid.uuid5(_SPACE, f"{kind}:{ref}"))
 
 
-def posture_of(*, silent: bool) -> str:
-    return "SILENT" if silent else "OVERT_NOTIFY"
+def posture_of(key: str, *, silent: bool) -> str:
+    """How NCB wants to hear of whoever looks: a few by their desk, and of some silent ones too."""
+    usual, other = ("SILENT", "SILENT_NOTIFY_US") if silent else ("OVERT_NOTIFY", "ASK_DESK")
+    return other if crc32(key.encode()) % 3 == 0 else usual
 
 
 def _nominal(person: Person, copy: Copy) -> dict[str, Any]:
@@ -96,7 +99,7 @@ def _nominal(person: Person, copy: Copy) -> dict[str, Any]:
         "nationalities": [person.nationality],
         "identifiers": identifiers,
         "phones": [{"msisdn": phone} for phone in copy.phones],
-        "posture": posture_of(silent=copy.silent),
+        "posture": posture_of(copy.key, silent=copy.silent),
         "warnings": [
             {"kind": w.kind, "sanitised": w.sanitised or None, "addedOn": w.added.isoformat()}
             for w in person.warnings
@@ -147,7 +150,7 @@ def _group(group: Group) -> dict[str, Any]:
         "guid": guid_of("group", group.ref),
         "hid": group.refs[Agency.NCB],
         "title": group.name,
-        "posture": posture_of(silent=group.silent),
+        "posture": posture_of(group.ref, silent=group.silent),
         "oic": group.oic,
         "region": group.region,
         "crimeTypes": list(group.crime_types),
@@ -238,7 +241,7 @@ def _report(report: Report, population: Population, groups: Iterable[Group]) -> 
         "text": report.text,
         "sanitised": report.sanitised,
         "bearsOnSafety": report.bears_on_safety,
-        "posture": posture_of(silent=report.silent),
+        "posture": posture_of(report.urn, silent=report.silent),
         "paragraphs": [
             {
                 "number": number,

@@ -58,7 +58,9 @@ DO $$ BEGIN
     CREATE ROLE nis_service LOGIN;
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
-REVOKE ALL ON SCHEMA public FROM PUBLIC;
+DO $$ BEGIN
+    EXECUTE format('GRANT CONNECT ON DATABASE %I TO nis_service', current_database());
+END $$;
 GRANT USAGE ON SCHEMA public TO nis_service;
 GRANT SELECT ON face_held TO nis_service;
 GRANT SELECT (img_id, subj_ref, force_cd, taken_on, pose, quality, model, emb, retention_cd)

@@ -144,8 +144,6 @@ def finishing_statements(database: str) -> list[str]:
         f"do $$ begin create role {READER} login nosuperuser nocreatedb nocreaterole;"
         " exception when duplicate_object then null; end $$",
         f"alter role {READER} set default_transaction_read_only = on",
-        f'revoke all on database "{database}" from public',
-        "revoke all on schema public from public",
         f'grant connect on database "{database}" to {READER}',
         f"grant usage on schema gw to {READER}",
         f"grant select on all tables in schema gw to {READER}",

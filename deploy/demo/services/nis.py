@@ -171,6 +171,8 @@ async def images(pool: asyncpg.Pool, request: Request) -> JSONResponse:
         raise BadRequest(f"at most {MAX_REFS} references")
     if by[0] == "img_id":
         refs = [_uuid(ref) for ref in refs]
+    else:
+        refs = [ref for ref in refs if "\0" not in ref]  # no text of the database holds one
     rows = await pool.fetch(_BY[by[0]], refs)
     return JSONResponse({"items": [image(row, fields) for row in rows]})
 

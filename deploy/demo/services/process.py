@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from deploy.demo.starting import CannotStart
+
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 5
 _ROOT = Path(__file__).resolve().parents[3]
@@ -21,7 +23,7 @@ async def running(
     """Run `python -m module arguments` while the block runs; gives the address it said.
 
     Raises:
-        RuntimeError: it ended, or did not get ready in START_TIMEOUT_S.
+        CannotStart: it ended, or did not get ready in START_TIMEOUT_S.
     """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *arguments, "--parent-pid", str(os.getpid())),
@@ -41,9 +43,11 @@ async def _address(module: str, process: asyncio.subprocess.Process) -> str:
         async with asyncio.timeout(START_TIMEOUT_S):
             line = (await process.stdout.readline()).decode()
     except TimeoutError as error:
-        raise RuntimeError(f"{module} did not get ready in {START_TIMEOUT_S} s") from error
+        why = f"{module} did not get ready in {START_TIMEOUT_S} s."
+        raise CannotStart(why, "Start again when the machine has less to do.") from error
     if not line.startswith("ready "):
-        raise RuntimeError(f"{module} ended before it was ready")
+        then = f"What it said stands above; by itself: python -m {module} --help"
+        raise CannotStart(f"{module} ended before it was ready.", then)
     return line.removeprefix("ready ").strip()
 
 

@@ -30,8 +30,8 @@ from deploy.demo.world.truth import (
     Safeguard,
 )
 
-OPEN, SILENT = 990_001, 990_002  # beyond any number of people
-CANARIES: Final = frozenset({truth_id(OPEN), truth_id(SILENT)})
+OPEN, SILENT, FACE = 990_001, 990_002, 990_003  # beyond any number of people
+CANARIES: Final = frozenset({truth_id(OPEN), truth_id(SILENT), truth_id(FACE)})
 _BORN: Final = date(1985, 5, 5)
 _PHONE: Final = "+441632999417"  # an area code that was never given to a place
 _PASSPORT: Final = Document(kind="PASSPORT", number="ZQ9900417", issuer="GB", genuine=True)
@@ -42,12 +42,15 @@ def with_canaries(population: Population) -> Population:
     """The same world, and the canaries in it."""
     as_of = population.as_of
     home = Occupancy(address=population.addresses[-1], since=as_of - timedelta(days=900))
-    found, hushed = _open(as_of, home), _silent(as_of, home)
+    found, hushed, seen = _open(as_of, home), _silent(as_of, home), _seen(as_of, home)
+    people = {one.truth_id: one for one in (found, hushed, seen)}
+    deleted = _image(found, OPEN, date(2019, 4, 17), "X")  # to be deleted, so never searched
+    held = _image(seen, FACE, date(2019, 4, 18), "H")
     return replace(
         population,
-        people={**population.people, found.truth_id: found, hushed.truth_id: hushed},
+        people={**population.people, **people},
         reports=(*population.reports, _report(found, as_of)),
-        images=(*population.images, _image(found, as_of)),
+        images=(*population.images, deleted, held),
     )
 
 
@@ -103,21 +106,33 @@ def _open(as_of: date, home: Occupancy) -> Person:
                 added=as_of - timedelta(days=30),
             ),
         ),
-        custody=(
-            Custody(
-                ref="NMC/CU/20/99001",
-                agency=Agency.NMC,
-                arrest_offence="None: a canary record",
-                arrived=datetime.combine(as_of - timedelta(days=2000), time(9), UTC),
-                released=datetime.combine(as_of - timedelta(days=2000), time(10), UTC),
-                disposal="NO_FURTHER_ACTION",
-            ),
-        ),
+        custody=(_custody("NMC/CU/20/99001", as_of, "NO_FURTHER_ACTION"),),
         safeguards=(Safeguard(kind="DOMESTIC_ABUSE", state="RECORDED", owner=Agency.SCP),),
         immigration=Immigration(
             status="LEAVE", since=as_of - timedelta(days=900), case_state="canary case state"
         ),
         copies={holder: _copy(holder, OPEN, made.name, as_of) for holder in holders},
+    )
+
+
+def _custody(ref: str, as_of: date, disposal: str) -> Custody:
+    return Custody(
+        ref=ref,
+        agency=Agency.NMC,
+        arrest_offence="None: a canary record",
+        arrived=datetime.combine(as_of - timedelta(days=2000), time(9), UTC),
+        released=datetime.combine(as_of - timedelta(days=2000), time(10), UTC),
+        disposal=disposal,
+    )
+
+
+def _seen(as_of: date, home: Occupancy) -> Person:
+    """Held by one force alone, so linked to nobody: that an image is held is all that is told."""
+    made = _person(FACE, "Canaryface", home)
+    return replace(
+        made,
+        custody=(_custody("NMC/CU/20/99003", as_of, "CHARGED"),),
+        copies={Agency.NMC: _copy(Agency.NMC, FACE, made.name, as_of)},
     )
 
 
@@ -143,15 +158,15 @@ def _report(about: Person, as_of: date) -> Report:
     )
 
 
-def _image(about: Person, as_of: date) -> Image:
+def _image(about: Person, number: int, taken_on: date, retention: str) -> Image:
     return Image(
-        image_id="00000000-0000-4000-8000-000000990001",
+        image_id=f"00000000-0000-4000-8000-{number:012}",
         person=about.truth_id,
         subject=f"NMC:{about.copies[Agency.NMC].key}",
         force=Agency.NMC,
-        taken_on=date(2019, 4, 17),
+        taken_on=taken_on,
         pose=0,
         quality=0.9,
-        retention="X",  # to be deleted, so never searched
+        retention=retention,
         cohort="A",
     )

@@ -54,6 +54,7 @@ class Officers:
     reason: str
     document: str
     variables: Mapping[str, Any]
+    also: tuple[str, ...] = ()  # reasons with which somebody may see other things
     lacking: str = ""
     to_come: ToCome | None = None
 
@@ -67,6 +68,7 @@ def officers_questions() -> Iterator[Officers]:
             reason=row["reason"],
             document=(HERE / "questions" / f"{name}.graphql").read_text("utf-8"),
             variables=row.get("variables", {}),
+            also=tuple(row.get("also", ())),
             lacking=row.get("lacking", ""),
             to_come=_to_come(row["to_come"]) if "to_come" in row else None,
         )

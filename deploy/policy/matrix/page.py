@@ -34,7 +34,8 @@ REFUSED        the whole question, before any source is asked: (rule; desk)
 
 
 Everybody: TypeAlias = Mapping[str, Mapping[str, Seen]]
-"""What each persona sees for each purpose."""
+"""What each persona sees for each purpose, and with another reason ("APPREHEND with R03")."""
+_WITH: Final = " with "
 
 
 def answers(program: Path, policies: Path) -> Iterator[tuple[Officers, Everybody]]:
@@ -56,25 +57,30 @@ def answers(program: Path, policies: Path) -> Iterator[tuple[Officers, Everybody
     purposes = desk.catalogue.vocabulary.enums["Purpose"]
     for officers in officers_questions():
         plans = {code: desk.plan(officers, code) for code in PERSONAS}
+        whys = {purpose: (purpose, officers.reason) for purpose in purposes} | {
+            f"{purpose}{_WITH}{code}": (purpose, code)
+            for code in officers.also
+            for purpose in purposes
+        }
         asked = [
             # A reference in the form of the persona's own agency: its nines are any digits.
-            desk.question(plans[code], code, purpose, officers.reason, forms[persona.agency])
+            desk.question(plans[code], code, *why, forms[persona.agency])
             for code, persona in PERSONAS.items()
-            for purpose in purposes
+            for why in whys.values()
         ]
         told = iter(each(program, policies, asked, "data.gateway.decision"))
         yield (
             officers,
             {
                 code: {
-                    purpose: Seen(
+                    why: Seen(
                         plans[code],
                         read_decision(next(told)),
                         desk.agencies,
                         desk.catalogue.vocabulary,
                         own_desk,
                     )
-                    for purpose in purposes
+                    for why in whys
                 }
                 for code in PERSONAS
             },
@@ -96,7 +102,8 @@ def page(officers: Officers, everybody: Everybody) -> str:
 def _page(officers: Officers, everybody: Everybody) -> Iterator[str]:
     number, _, _ = officers.name.partition("_")
     yield f"{number.upper()}  {officers.title}"
-    yield f"Asked with {officers.reason} and every reference. Written by: make matrix"
+    also = f"; with {' '.join(officers.also)} where it differs" if officers.also else ""
+    yield f"Asked with {officers.reason} and every reference{also}. Written by: make matrix"
     if officers.lacking:
         yield "\n" + fill(officers.lacking, 96)
     yield "\n" + officers.document.strip()
@@ -124,11 +131,15 @@ def _unasked(everybody: Everybody) -> str:
 def _persona(by_purpose: Mapping[str, Seen]) -> Iterator[str]:
     refused: dict[str, list[str]] = {}
     blocks: dict[tuple[str, ...], list[str]] = {}
-    for purpose, seen in by_purpose.items():
-        if (note := seen.decision.refuse) is not None:
-            refused.setdefault(seen.said("REFUSED", note), []).append(purpose)
+    told = {why: _told(seen) for why, seen in by_purpose.items()}
+    for why, (no, block) in told.items():
+        purpose, another, _ = why.partition(_WITH)
+        if another and told[purpose] == (no, block):
+            continue
+        if no:
+            refused.setdefault(no, []).append(why)
         else:
-            blocks.setdefault(tuple(_block(seen)), []).append(purpose)
+            blocks.setdefault(block, []).append(why)
     for block, purposes in blocks.items():
         yield f"  {', '.join(purposes)}"
         yield from block
@@ -138,6 +149,13 @@ def _persona(by_purpose: Mapping[str, Seen]) -> Iterator[str]:
             f"{outcome}: {', '.join(purposes)}", 96, initial_indent="  ", subsequent_indent="    "
         )
     yield ""
+
+
+def _told(seen: Seen) -> tuple[str, tuple[str, ...]]:
+    """The refusal, or else what is seen."""
+    if (note := seen.decision.refuse) is not None:
+        return seen.said("REFUSED", note), ()
+    return "", tuple(_block(seen))
 
 
 def _block(seen: Seen) -> Iterator[str]:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class Figures:
     answered: int
     shown: int
     differences: int
+    passing: int
 
 
 Message: TypeAlias = Figures | str
@@ -141,8 +143,13 @@ def _work(share: Share, out: Connection) -> None:
 async def _asked(share: Share, out: Connection) -> None:
     _stop_when_told()
 
+    passed: Counter[Asker] = Counter()
+
     def told(tally: Tally) -> None:
         out.send(_figures(tally))
+        for difference in tally.passing[passed[tally.asker] :]:
+            out.send(f"Did not come again: {difference}")
+        passed[tally.asker] = len(tally.passing)
 
     async with sessions(share.opa, share.now) as worlds:
         made_for_good()
@@ -203,4 +210,5 @@ def _figures(tally: Tally) -> Figures:
         answered=tally.codes[""],
         shown=tally.rows,
         differences=len(tally.differences),
+        passing=len(tally.passing),
     )

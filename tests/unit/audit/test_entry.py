@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha256
 from itertools import product
 from string import ascii_uppercase
 
 import pytest
 import rfc8785
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.audit.entry import (
+    ASKER,
     MAX_LEAF_BYTES,
     VERSION,
     InvalidEntry,
@@ -22,16 +27,18 @@ from gateway.audit.entry import (
     Sealing,
     canonical,
     entry_of,
+    owner_part,
+    parts_of,
     read_leaf,
-    seal,
     token,
     unseal,
 )
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 SEALING = Sealing(
-    salt=b"s" * 32, data_key=b"d" * 32, nonce=b"n" * 12, wrapping={"NMC/2026-03": KEY}
+    salt=b"s" * 32, data_key=b"d" * 32, nonce=b"n" * 12, key_id="NMC/2026-03", wrapping=KEY
 )
+HASH = "ab" * 32
 DETAIL: dict[str, Json] = {"reason": "stopped at the quay", "variables": {"surname": "Exampleová"}}
 
 
@@ -50,7 +57,7 @@ def test_a_leaf_is_canonical_and_says_its_version() -> None:
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_every_kind_is_accepted(kind: Kind) -> None:
-    said = leaf(kind, intent_index=4) if kind is Kind.OUTCOME else leaf(kind)
+    said = leaf(kind, intent=HASH) if kind is Kind.OUTCOME else leaf(kind)
     assert read_leaf(entry_of(said).leaf)["kind"] == kind.value
 
 
@@ -66,8 +73,9 @@ def test_every_kind_is_accepted(kind: Kind) -> None:
         {"kind": "I"},
         {"kind": "I", "request_id": ""},
         leaf("O"),
-        leaf("O", intent_index=-1),
-        leaf("O", intent_index=True),
+        leaf("O", intent=4),
+        leaf("O", intent="AB" * 32),
+        leaf("O", intent=HASH + "\n"),
         leaf(rows=float("nan")),
         leaf(rows=float("inf")),
         leaf(rows=2**53),
@@ -93,11 +101,9 @@ def test_the_largest_leaf_and_one_byte_more() -> None:  # AU-09
     assert len(entry_of(leaf(text="x" * room)).leaf) == MAX_LEAF_BYTES
     with pytest.raises(InvalidEntry, match="60001 bytes"):
         entry_of(leaf(text="x" * (room + 1)))
-    long = entry_of(leaf(), {"query": "x" * 200_000}, SEALING)
+    long = entry_of(leaf(), {ASKER: ({"query": "x" * 200_000}, SEALING)})
     assert len(long.leaf) < 1_000
-    assert unseal(read_leaf(long.leaf), long.body or b"", "NMC/2026-03", KEY) == {
-        "query": "x" * 200_000
-    }
+    assert unseal(read_leaf(long.leaf), long.body or b"", ASKER, KEY) == {"query": "x" * 200_000}
 
 
 JSON = st.recursive(
@@ -133,14 +139,14 @@ def test_names_are_sorted_by_their_utf_16_units() -> None:
 
 @given(JSON.filter(lambda value: value is not None))
 def test_what_is_sealed_opens(detail: Json) -> None:
-    entry = entry_of(leaf(), detail, SEALING)
+    entry = entry_of(leaf(), {ASKER: (detail, SEALING)})
     assert entry.body is not None
-    assert unseal(read_leaf(entry.leaf), entry.body, "NMC/2026-03", KEY) == detail
+    assert unseal(read_leaf(entry.leaf), entry.body, ASKER, KEY) == detail
 
 
 def test_the_leaf_commits_to_salt_and_detail_and_to_the_ciphertext() -> None:
-    entry = entry_of(leaf(), DETAIL, SEALING)
-    said = read_leaf(entry.leaf)["sealed"]
+    entry = entry_of(leaf(), {ASKER: (DETAIL, SEALING)})
+    said = read_leaf(entry.leaf)["sealed"]["parts"][ASKER]
     assert said["commitment"] == sha256(b"s" * 32 + canonical(DETAIL)).hexdigest()
     assert said["keys"] == ["NMC/2026-03"]
     assert entry.body is not None
@@ -148,47 +154,75 @@ def test_the_leaf_commits_to_salt_and_detail_and_to_the_ciphertext() -> None:
         assert text not in entry.leaf + entry.body
 
 
-def test_each_named_agency_opens_it_and_no_other_does() -> None:  # AU-13
-    wrapping = {"NMC/2026-03": KEY, "ERU/2026-03": OTHER}
-    sealing = Sealing(salt=b"s" * 32, data_key=b"d" * 32, nonce=b"n" * 12, wrapping=wrapping)
-    entry = entry_of(leaf(), DETAIL, sealing)
+def test_AU_13_each_part_opens_for_its_own_agency_alone() -> None:
+    shown: dict[str, Json] = {"records": ["of ERU"]}
+    other = replace(SEALING, data_key=b"e" * 32, key_id="ERU/2026-03", wrapping=OTHER)
+    entry = entry_of(leaf(), {ASKER: (DETAIL, SEALING), owner_part("ERU"): (shown, other)})
     said, body = read_leaf(entry.leaf), entry.body or b""
-    assert unseal(said, body, "NMC/2026-03", KEY) == DETAIL
-    assert unseal(said, body, "ERU/2026-03", OTHER) == DETAIL
-    for key_id, key in (("NMC/2026-03", OTHER), ("ERU/2026-03", KEY), ("SCP/2026-03", KEY)):
+    assert parts_of(said) == {ASKER: "NMC/2026-03", "owner/ERU": "ERU/2026-03"}
+    assert unseal(said, body, ASKER, KEY) == DETAIL
+    assert unseal(said, body, "owner/ERU", OTHER) == shown
+    for name, key in ((ASKER, OTHER), ("owner/ERU", KEY), ("owner/SCP", KEY)):
         with pytest.raises(InvalidEntry):
-            unseal(said, body, key_id, key)
+            unseal(said, body, name, key)
+
+
+def test_one_part_cannot_pass_for_another() -> None:
+    """Though both are of one agency, under one key."""
+    parts = dict.fromkeys((ASKER, owner_part("NMC")), (DETAIL, SEALING))
+    entry = entry_of(leaf(), parts)
+    said, whole = read_leaf(entry.leaf), json.loads(entry.body or b"")
+    for held in (said["sealed"]["parts"], whole["parts"]):
+        held[ASKER], held["owner/NMC"] = held["owner/NMC"], held[ASKER]
+    with pytest.raises(InvalidEntry, match="cannot open"):
+        unseal(said, canonical(whole), ASKER, KEY)
 
 
 def test_a_changed_or_exchanged_body_does_not_open() -> None:
-    entry = entry_of(leaf(), DETAIL, SEALING)
+    entry = entry_of(leaf(), {ASKER: (DETAIL, SEALING)})
     said, body = read_leaf(entry.leaf), entry.body or b""
     for at in range(len(body)):
         changed = body[:at] + bytes((body[at] ^ 1,)) + body[at + 1 :]
         with pytest.raises(InvalidEntry):
-            unseal(said, changed, "NMC/2026-03", KEY)
-    other, _ = seal({"another": "detail"}, SEALING)
+            unseal(said, changed, ASKER, KEY)
+    other = entry_of(leaf(), {ASKER: ({"another": "detail"}, SEALING)}).body or b""
     with pytest.raises(InvalidEntry, match="not the one"):
-        unseal(said, other, "NMC/2026-03", KEY)
-    forged = {**said, "sealed": {**said["sealed"], "commitment": "00" * 32}}
+        unseal(said, other, ASKER, KEY)
+    forged = json.loads(entry.leaf)
+    forged["sealed"]["parts"][ASKER]["commitment"] = "00" * 32
     with pytest.raises(InvalidEntry, match="commits to"):
-        unseal(forged, body, "NMC/2026-03", KEY)
+        unseal(forged, body, ASKER, KEY)
     with pytest.raises(InvalidEntry):
-        unseal({}, body, "NMC/2026-03", KEY)
+        unseal({}, body, ASKER, KEY)
+    with pytest.raises(InvalidEntry):
+        parts_of({"v": 2, "sealed": {"parts": {ASKER: {}}}})
+
+
+def test_a_record_of_the_first_version_opens() -> None:
+    """Written by hand as it was then: one part without a name, bound by other words."""
+    plain = b"s" * 32 + canonical(DETAIL)
+    ciphertext = AESGCM(b"d" * 32).encrypt(b"n" * 12, plain, b"portcullis audit body v1")
+    said = {
+        "alg": "A256GCM+A256KW", "commitment": sha256(plain).hexdigest(),
+        "keys": ["NMC/2026-03"], "sha256": sha256(ciphertext).hexdigest(),
+    }  # fmt: skip
+    wrapped = b64encode(aes_key_wrap(KEY, b"d" * 32)).decode()
+    body: dict[str, Json] = {
+        "alg": "A256GCM+A256KW", "ciphertext": b64encode(ciphertext).decode(),
+        "keys": {"NMC/2026-03": wrapped}, "nonce": b64encode(b"n" * 12).decode(),
+    }  # fmt: skip
+    old = {"v": 1, "kind": "R", "sealed": said}
+    assert parts_of(old) == {ASKER: "NMC/2026-03"}
+    assert unseal(old, canonical(body), ASKER, KEY) == DETAIL
+    assert parts_of({"v": 1, "kind": "R"}) == {}
 
 
 @pytest.mark.parametrize(
-    "sealing",
-    [
-        None,
-        Sealing(salt=b"s" * 32, data_key=b"d" * 32, nonce=b"n" * 12, wrapping={}),
-        Sealing(salt=b"", data_key=b"d" * 32, nonce=b"n" * 12, wrapping={"a": KEY}),
-        Sealing(salt=b"s" * 32, data_key=b"d" * 16, nonce=b"n" * 12, wrapping={"a": KEY}),
-    ],
+    "wrong", [{"salt": b""}, {"data_key": b"d" * 16}, {"nonce": b""}, {"wrapping": b"k"}]
 )
-def test_a_detail_is_never_left_unsealed(sealing: Sealing | None) -> None:
-    with pytest.raises(InvalidEntry):
-        entry_of(leaf(), DETAIL, sealing)
+def test_a_detail_is_never_left_unsealed(wrong: dict[str, bytes]) -> None:
+    with pytest.raises(InvalidEntry, match="bytes"):
+        entry_of(leaf(), {ASKER: (DETAIL, replace(SEALING, **wrong))})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b"\xff", b"[" * 100_000])

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc.jwk import ECKey
 
 from gateway.errors import Unauthenticated
-from gateway.identity.issuers import DOCUMENT_BYTES, IssuerKeys, TrustedIssuer
+from gateway.identity.discovery import DOCUMENT_BYTES
+from gateway.identity.issuers import IssuerKeys, TrustedIssuer
 
 ISSUER = "https://sso.nmc.example/realm"
 Answer = Callable[[], httpx.Response]

@@ -36,6 +36,11 @@ def test_nothing_is_made_of_null(name: str) -> None:
     assert MASKS[name](None, context()) == (None, None)
 
 
+@pytest.mark.parametrize("held", [[], ["arms"], ["arms", "people", "arms"], (1, 2)])
+def test_of_a_list_under_count_only_the_count_alone_is_told(held: Any) -> None:
+    assert MASKS["COUNT_ONLY"](held, context()) == ([], str(len(held)))
+
+
 @pytest.mark.parametrize("name", ["NULL", "SANITISED_TEXT", "COUNT_ONLY", "HIT_ONLY"])
 def test_what_shaping_carries_out_leaves_nothing(name: str) -> None:
     assert MASKS[name]("something", context()) == (None, None)

@@ -21,6 +21,7 @@ from gateway.policy.obligations import (
     lasting,
     time_box_s,
     tripwires_of,
+    witnessed_s,
 )
 from tests.unit.query import world
 
@@ -166,6 +167,11 @@ ALARM = {"agency": "NMC", "desk": "nmc-bureau", "on_call": "gateway", "due_s": 6
         Obligation(type="time_box", attributes={"seconds": 1.5}),
         Obligation(type="time_box", attributes={"seconds": 60, "minutes": 1}),
         Obligation(type="watermark", attributes={"text": "x"}),
+        Obligation(type="witnessed"),
+        Obligation(type="witnessed", attributes={"within_s": 0}),
+        Obligation(type="witnessed", attributes={"within_s": 2.5}),
+        Obligation(type="witnessed", attributes={"within_s": True}),
+        Obligation(type="witnessed", attributes={"within_s": 5, "by": "x"}),
         Obligation(type="break_glass", attributes={}),
         Obligation(type="break_glass", attributes=ALARM | {"due_s": True}),
         Obligation(type="break_glass", attributes=ALARM | {"desk": ""}),
@@ -183,6 +189,10 @@ def test_the_shortest_time_counts() -> None:
     carry_out(boxes, asking())
     assert time_box_s(boxes) == 60
     assert time_box_s([REASON]) is None
+    waits = [Obligation(type="witnessed", attributes={"within_s": s}) for s in (9, 4, 5)]
+    carry_out(waits, asking())
+    assert witnessed_s(waits) == 4
+    assert witnessed_s([REASON]) is None
 
 
 BUDGET = {

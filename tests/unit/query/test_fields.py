@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connectors.conditions import Compare, Op
-from gateway.model import CLEAR, HIT_ONLY, SILENT, Case, Outcome, Part, PartGrant
+from gateway.model import CLEAR, HIT_ONLY, SILENT, Case, Outcome, Part, PartGrant, Place
 from gateway.query.cases import Owner
 from gateway.query.fields import (
     DROP,
@@ -24,7 +24,7 @@ from gateway.query.fields import (
     maker,
     masked,
 )
-from gateway.query.said import Event, Place
+from gateway.query.said import Event
 from tests.unit.query import world
 
 

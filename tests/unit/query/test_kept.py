@@ -161,12 +161,12 @@ def test_what_follows_from_the_moment_of_the_question_is_worked_out_each_time() 
     asked = world.request("", {"mark": "AB12CDE"}, document_id=digest)
 
     def at(gateway: Gateway, days: int) -> Plan:
-        operation = parse_request(asked, gateway.parser)
+        operation = parse_request(asked, gateway.parser, "app")
         moment = world.NOW + timedelta(days=days)
         return gateway.planner.plan_for(operation, world.SUBJECT, moment)
 
     def fresh() -> Gateway:
-        return Gateway(parser=world.parser(documents={digest: document}))
+        return Gateway(parser=world.parser(documents={"app": {digest: document}}))
 
     gateway = fresh()
     first, later = at(gateway, 0), at(gateway, 1)

@@ -254,18 +254,24 @@ def test_a_document_of_fragments_alone_holds_no_operation() -> None:
 
 
 def test_persisted_documents_are_found_by_their_digest() -> None:
-    documents = {"a" * 64: "{ __typename }"}
-    found = parser(documents=documents)
-    made = parse_request(request("", document_id="a" * 64, read_only=True), found)
+    found = parser(documents={"mobile": {"a" * 64: "{ __typename }"}, "desk": {}})
+    made = parse_request(request("", document_id="a" * 64, read_only=True), found, "mobile")
     assert made.text == "{ __typename }"
     same = request("{ __typename }", document_id="a" * 64)
-    assert parse_request(same, found).roots == made.roots
-    for wrong in (
-        request("", document_id="b" * 64),
-        request("{ a: __typename }", document_id="a" * 64),
-    ):
-        with pytest.raises(MalformedRequest):
-            parse_request(wrong, found)
+    assert parse_request(same, found, "mobile").roots == made.roots
+    with pytest.raises(MalformedRequest, match="differ"):
+        parse_request(request("{ a: __typename }", document_id="a" * 64), found, "mobile")
+
+
+@pytest.mark.parametrize("app", ["desk", "nobodys", ""])
+def test_az_24_another_apps_document_is_like_one_that_there_is_not(app: str) -> None:
+    found = parser(documents={"mobile": {"a" * 64: "{ nothing }"}, "desk": {}})
+    said = set()
+    for digest in ("a" * 64, "b" * 64):
+        with pytest.raises(MalformedRequest) as caught:
+            parse_request(request("", document_id=digest), found, app)
+        said.add(caught.value.said)
+    assert said == {"This app has no persisted document of that SHA-256 here."}
 
 
 def test_get_takes_persisted_documents_or_what_fetches_nothing() -> None:

@@ -1,112 +1,212 @@
-"""The cookie of a session: sealed, for this host and over TLS, and not a moment longer."""
+"""The guard: nothing opens that nobody gave leave for, and a form comes from where it was made."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import httpx
 import pytest
-from starlette.requests import Request
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
 
-from gateway.errors import MalformedRequest
-from gateway.web.access import NO_COOKIE, Session, Sessions, check_csrf, check_origin
-from tests.unit.query import world
-
-NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
-ENDS = NOW + timedelta(minutes=30)
-SUBJECT = replace(world.SUBJECT, agency="ERU", expires_at=ENDS)
-TOKEN = "header.claims." + "s" * 700
-SESSIONS = Sessions(b"k" * 32)
+from gateway.errors import AuditUnavailable, CaseworkUnavailable, Refused, Unauthenticated
+from gateway.web.access import PAGES, Everyone, local, opens, row_of, visit_of
+from gateway.web.cookies import BROWSER, SESSION
+from tests.unit.web.pages_world import ORIGIN, Client, Place, SignedIn, session
 
 
-def browser(cookie: str = "", **headers: str) -> Request:
-    given = {"host": "gate.example", "cookie": cookie, **headers}
-    raw = [(name.encode(), value.encode()) for name, value in given.items() if value]
-    return Request({"type": "http", "headers": raw})
+async def page(http: HttpRequest) -> Response:
+    """Says who looks at it, and has a form."""
+    visit = visit_of(http)
+    return Response(f'{visit.who} | name="csrf" value="{visit.csrf}" | {dict(visit.form)}')
 
 
-def sealed() -> str:
-    return SESSIONS.cookie(Session.of(SUBJECT, TOKEN), NOW)
+def client(place: Place) -> Client:
+    """Every page that has a row, as one that does nothing."""
+    return place.client(
+        [Route(path, page, methods=[method]) for method, path in PAGES if method != "*"]
+    )
 
 
-def test_a_session_comes_back_as_it_was_until_its_token_ends() -> None:
-    held = Session.of(SUBJECT, TOKEN)
-    cookie = SESSIONS.cookie(held, NOW)
-    assert SESSIONS.opened(browser(cookie.partition(";")[0]), NOW) == held
-    last = ENDS - timedelta(microseconds=1)
-    assert SESSIONS.opened(browser(cookie.partition(";")[0]), last) == held
-    assert SESSIONS.opened(browser(cookie.partition(";")[0]), ENDS) is None
+def test_a_route_that_has_no_row_stops_the_start() -> None:
+    with pytest.raises(LookupError, match="GET /console/new has no row"):
+        Place().client([Route("/console/new", page, methods=["GET"])])
+    with pytest.raises(LookupError, match="POST /about has no row"):
+        Place().client([Route("/about", page, methods=["GET", "POST"])])
 
 
-def test_oi_09_the_cookie_is_the_hosts_and_no_scripts_and_tells_nothing() -> None:
-    cookie = sealed()
-    name, _, rest = cookie.partition("=")
-    assert name == "__Host-desk"
-    assert set(rest.split("; ")[1:]) == {
-        "Max-Age=1800", "Path=/", "Secure", "HttpOnly", "SameSite=Strict",
-    }  # fmt: skip
-    assert TOKEN not in cookie
-    assert "ERU" not in cookie
-    assert sealed() != cookie  # not even that two are alike
-    assert NO_COOKIE.startswith("__Host-desk=; Max-Age=0; Path=/; Secure")
-    assert repr(Session.of(SUBJECT, TOKEN)).count(TOKEN) == 0
+def test_roles_open_pages_and_everyone_what_is_everyones() -> None:
+    subject = session("desk").subject
+    assert opens(frozenset({"desk", "x"}), subject)
+    assert not opens(frozenset({"force_auditor"}), subject)
+    assert not opens(frozenset(), subject)
+    assert opens(Everyone.SIGNED_IN, subject)
+    assert opens(row_of("GET", "/about"), subject)
 
 
-def test_each_session_has_a_form_token_of_its_own() -> None:
-    one, other = Session.of(SUBJECT, TOKEN), Session.of(SUBJECT, TOKEN)
-    check_csrf(one, {"csrf": [one.csrf]})
-    for wrong in ({}, {"csrf": [""]}, {"csrf": [other.csrf]}, {"csrf": [one.csrf, one.csrf]},
-                  {"csrf": ["é"]}):  # fmt: skip
-        with pytest.raises(MalformedRequest):
-            check_csrf(one, wrong)
+async def test_nobody_is_sent_to_sign_in_with_the_page_that_was_asked_for() -> None:
+    async with client(Place()) as http:
+        reply = await http.get("/console/audit")
+        assert (reply.status_code, reply.headers["location"]) == (
+            303, "/sign-in?next=%2Fconsole%2Faudit",
+        )  # fmt: skip
+        assert (await http.get("/about")).status_code == 200
+
+
+async def test_a_cookie_of_no_session_is_taken_away_and_told_of() -> None:
+    place = Place()
+    async with client(place) as http:
+        http.cookies.set(SESSION, "x" * 43)
+        reply = await http.get("/desk")
+        assert reply.status_code == 401
+        assert f"{SESSION}=; Max-Age=0" in reply.headers["set-cookie"]
+        assert [type(error) for error, _ in place.refused] == [Unauthenticated]
+        http.cookies.set(SESSION, "x" * 43)
+        assert (await http.get("/about")).status_code == 200  # what is anybody's opens
+        assert len(place.refused) == 1
+
+
+async def test_oi_15_another_role_is_turned_away_and_named_in_the_record() -> None:
+    place = Place(who=session("response_officer"))
+    async with client(place) as http:
+        reply = await http.get("/desk")
+    assert reply.status_code == 403
+    assert "It opens to: desk." in reply.text
+    ((error, subject),) = place.refused
+    assert isinstance(error, Refused)
+    assert place.who is not None
+    assert subject == place.who.subject
+
+
+async def test_what_cannot_be_recorded_is_not_said() -> None:
+    place = Place(who=session("response_officer"), unrecorded=True)
+    async with client(place) as http:
+        reply = await http.get("/desk")
+    assert (reply.status_code, AuditUnavailable.text in reply.text) == (503, True)
+
+
+async def test_where_sessions_cannot_be_read_only_what_is_anybodys_opens() -> None:
+    class Down(SignedIn):
+        async def of(self, _http: HttpRequest) -> Any:
+            raise CaseworkUnavailable
+
+    place = Place(sessions=Down())
+    async with client(place) as http:
+        http.cookies.set(SESSION, "x" * 43)
+        assert (await http.get("/desk")).status_code == 503
+        assert (await http.get("/about")).status_code == 200
+
+
+# --- forms ---------------------------------------------------------------------------------------
+
+UNSAFE = [path for (method, path), who in PAGES.items() if method == "POST"]
+ROLES = ("desk", "force_auditor")
+
+
+def test_every_other_route_is_safe_or_asks_for_a_token() -> None:
+    assert {method for method, _ in PAGES} == {"GET", "POST", "*"}
+    assert {who for (method, _), who in PAGES.items() if method == "*"} == {Everyone.BEARER}
+    assert not {PAGES["POST", path] for path in UNSAFE} & {Everyone.OPEN, Everyone.BEARER}
+
+
+@pytest.mark.parametrize("path", UNSAFE)
+@pytest.mark.parametrize("known", [True, False])
+async def test_no_unsafe_route_takes_a_form_without_its_mark(path: str, known: bool) -> None:
+    """By somebody whom each page opens to; by nobody, where it is anybody's."""
+    place = Place(who=session(*ROLES) if known else None)
+    address = path.replace("{", "").replace("}", "")
+    async with client(place) as http:
+        mark = await http.mark()
+        if not known and PAGES["POST", path] is not Everyone.ANYBODY:
+            assert (await http.post(address, data={"csrf": mark})).status_code == 401
+            return
+        for data in ({"x": ""}, {"csrf": ""}, {"csrf": "0" * 64}, {"csrf": [mark, mark]}):
+            reply = await http.post(address, data=data)
+            assert reply.status_code == 403, data
+        for origin in ("https://elsewhere.example", "null", "", "http://gate.example",
+                       "https://gate.example:8443", f"{ORIGIN}.example"):  # fmt: skip
+            reply = await http.post(address, data={"csrf": mark}, headers={"Origin": origin})
+            assert reply.status_code == 403, origin
+        assert len(place.refused) == 10
+        assert (await http.post(address, data={"csrf": mark})).status_code == 200
+
+
+async def test_a_mark_is_of_one_session_or_one_browser() -> None:
+    mine = Place(who=session(*ROLES))
+    async with client(mine) as http:
+        mark = await http.mark()
+    theirs = Place(who=session(*ROLES, number="m" * 43))
+    async with client(theirs) as http:
+        assert (await http.post("/desk/grant", data={"csrf": mark})).status_code == 403
+    async with client(Place()) as one, client(Place()) as another:
+        assert (await one.post("/sign-in", data={"csrf": await one.mark()})).status_code == 200
+        mark = await one.mark()
+        assert (await another.post("/sign-in", data={"csrf": mark})).status_code == 403
+        await another.mark()
+        assert (await another.post("/sign-in", data={"csrf": mark})).status_code == 403
+
+
+async def test_a_browser_has_a_number_only_once_it_has_a_form() -> None:
+    async def plain(_http: HttpRequest) -> Response:
+        return Response("nothing")
+
+    async with Place().client([Route("/about", plain, methods=["GET"])]) as http:
+        assert "set-cookie" not in (await http.get("/about")).headers
+    async with client(Place()) as http:
+        first = await http.get("/about")
+        assert BROWSER in first.headers["set-cookie"]
+        assert "set-cookie" not in (await http.get("/about")).headers
 
 
 @pytest.mark.parametrize(
-    "value", ["", "x", "a.b.c.d.e", "....", "eyJhbGciOiJub25lIn0....", "é.b.c.d.e"]
-)
-def test_a_cookie_that_is_not_ours_is_nobodys(value: str) -> None:
-    assert SESSIONS.opened(browser(f"__Host-desk={value}"), NOW) is None
+    ("host", "origin", "status"),
+    [("127.0.0.1:8470", "http://127.0.0.1:8470", 200),
+     ("localhost:8470", "http://localhost:8470", 200),
+     ("[::1]:8470", "http://[::1]:8470", 200), ("inside.example", ORIGIN, 200),
+     ("127.0.0.1.example", "http://127.0.0.1.example", 403),
+     ("evil.example", "https://evil.example", 403), ("evil.example", "http://evil.example", 403)],
+)  # fmt: skip
+async def test_a_form_comes_from_the_gateways_own_address_or_from_this_machine(
+    host: str, origin: str, status: int
+) -> None:
+    async with client(Place()) as http:
+        data = {"csrf": await http.mark()}
+        headers = {"Host": host, "Origin": origin, "Cookie": f"{BROWSER}={http.cookies[BROWSER]}"}
+        assert (await http.post("/sign-in", data=data, headers=headers)).status_code == status
 
 
-def test_neither_an_altered_cookie_nor_another_gateways_opens() -> None:
-    value = sealed().partition(";")[0]
-    body = value.rindex(".") - 20
-    altered = value[:body] + ("A" if value[body] != "A" else "B") + value[body + 1 :]
-    assert SESSIONS.opened(browser(altered), NOW) is None
-    assert Sessions(b"j" * 32).opened(browser(value), NOW) is None
-    elsewhere = value.replace("__Host-desk", "desk")
-    assert SESSIONS.opened(browser(elsewhere), NOW) is None
-    assert SESSIONS.opened(browser(), NOW) is None
+async def test_where_no_address_is_set_the_hosts_own_counts_over_tls() -> None:
+    place = Place(origin="")
+    app = place.client([Route("/sign-in", page, methods=["GET", "POST"])])
+    async with httpx.AsyncClient(transport=app._transport, base_url=ORIGIN) as http:
+        shown = (await http.get("/sign-in")).text
+        data = {"csrf": shown.split('value="')[1][:64]}
+        for origin, status in ((ORIGIN, 200), ("http://gate.example", 403)):
+            reply = await http.post("/sign-in", data=data, headers={"Origin": origin})
+            assert reply.status_code == status
 
 
-def test_a_token_that_no_browser_would_keep_is_refused() -> None:
-    with pytest.raises(ValueError, match="too long"):
-        SESSIONS.cookie(Session.of(SUBJECT, "x" * 4000), NOW)
-    with pytest.raises(ValueError, match="needs an end"):
-        Session.of(replace(SUBJECT, expires_at=None), TOKEN)
+async def test_headers_and_forms_are_bounded_on_every_page() -> None:
+    async with client(Place(who=session(*ROLES))) as http:
+        assert (await http.get("/about", headers={"X-Long": "x" * 20_000})).status_code == 431
+        assert (await http.form("/desk/grant", field="x" * 70_000)).status_code == 413
+        typed = await http.post("/desk/grant", json={})
+        assert typed.status_code == 415
+
+
+async def test_every_answer_is_kept_by_nobody() -> None:
+    async with client(Place(who=session("desk"))) as http:
+        for path in ("/about", "/desk", "/console/audit", "/account"):
+            assert (await http.get(path)).headers["cache-control"] == "no-store"
 
 
 @pytest.mark.parametrize(
-    ("origin", "host", "fine"),
-    [
-        ("https://gate.example", "gate.example", True),
-        ("https://gate.example:8443", "gate.example:8443", True),
-        ("http://127.0.0.1:8470", "127.0.0.1:8470", True),
-        ("http://localhost:8470", "localhost:8470", True),
-        ("http://[::1]:8470", "[::1]:8470", True),
-        ("http://gate.example", "gate.example", False),
-        ("http://127.0.0.1.example", "127.0.0.1.example", False),
-        ("https://gate.example:8443", "gate.example", False),
-        ("https://elsewhere.example", "gate.example", False),
-        ("null", "gate.example", False),
-        ("", "gate.example", False),
-    ],
-)
-def test_a_form_comes_from_this_very_host(origin: str, host: str, fine: bool) -> None:
-    http = browser(origin=origin, host=host)
-    if fine:
-        check_origin(http)
-        return
-    with pytest.raises(MalformedRequest) as caught:
-        check_origin(http)
-    assert caught.value.status == 403
+    ("address", "known"),
+    [("/", True), ("/desk", True), ("/about", True), ("/console/audit", True), ("", False),
+     ("//evil.example", False), ("/\\evil", False), ("https://evil.example", False),
+     ("/sign-out", False), ("/sign-in", False), ("/sign-in/callback", False), ("/graphql", False),
+     ("/desk?x", False), ("/desk\n", False), ("/metrics", False), ("/static/x", False)],
+)  # fmt: skip
+def test_oi_06_only_pages_of_ours_are_gone_on_to(address: str, known: bool) -> None:
+    assert local(address) == (address if known else "")

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
 from typing import Any, cast
 
-import httpx
 import pytest
-from starlette.applications import Starlette
 
 from gateway.casework.model import Told
-from gateway.errors import AuditUnavailable, GatewayError, Unauthenticated
-from gateway.model import Request, Subject
-from gateway.settings import Limits
-from gateway.web.access import Session, Sessions
+from gateway.errors import AuditUnavailable
+from gateway.model import Request
 from gateway.web.desk import Desk, desk_routes
 from gateway.web.desk_page import _ABOUT, Verdicts
 from gateway.web.look import Look
-from tests.unit.query import world
+from tests.unit.web.pages_world import NOW, TOKEN, Client, Place, session
 
-NOW = datetime(2026, 3, 1, 10, tzinfo=UTC)
-SUBJECT = replace(world.SUBJECT, agency="ERU", expires_at=NOW + timedelta(minutes=30))
-TOKEN = ".".join(("header", "claims", "signature"))
-SESSIONS = Sessions(b"k" * 32)
-HELD = Session.of(SUBJECT, TOKEN)
 ASKED = {
     "id": "r-1", "state": "OPEN", "at": "2026-03-01T09:00:00Z", "dueAt": "2026-03-01T10:00:00Z",
     "urgency": "PRIORITY", "entity": "IntelligenceReport", "key": None, "fields": ["text"],
@@ -48,10 +37,9 @@ class Actions:
     """Answers every action, or fails as told, and remembers."""
 
     asked: list[Request] = field(default_factory=list)
-    refused: list[GatewayError] = field(default_factory=list)
+    place: Place = field(default_factory=lambda: Place(who=session("desk")))
     requests: Sequence[Mapping[str, Any]] = ()
     fails: Exception | None = None
-    unrecorded: bool = False
     refusals: Mapping[str, str] = field(default_factory=lambda: {"NOT_OURS": "Not ours."})
 
     async def act(self, request: Request) -> Any:
@@ -63,37 +51,15 @@ class Actions:
         )
         return Answered(200, {"data": {root: self.requests if root == "deskQueue" else []}})
 
-    async def refuse(self, _request: Request, error: GatewayError) -> Any:
-        self.refused.append(error)
-        if self.unrecorded:
-            raise AuditUnavailable
-        return Answered(error.status, {})
-
-    async def authenticate(self, authorization: Sequence[str]) -> Subject:
-        if authorization != (f"Bearer {TOKEN}",):
-            raise Unauthenticated
-        return SUBJECT
-
-    def client(self, *, session: Session | None = HELD) -> httpx.AsyncClient:
+    def client(self) -> Client:
         desk = Desk(
             act=cast("Any", self.act),
-            refuse=cast("Any", self.refuse),
-            authenticate=self.authenticate,
             verdicts=lambda: Verdicts(
                 refusals=self.refusals, revocations=self.refusals, longest_s=86400
             ),
-            sessions=SESSIONS,
-            limits=Limits(),
             clock=lambda: NOW,
         )
-        headers = {"Origin": "https://gate.example"}
-        if session is not None:
-            headers["Cookie"] = SESSIONS.cookie(session, NOW).partition(";")[0]
-        return httpx.AsyncClient(
-            transport=httpx.ASGITransport(Starlette(routes=desk_routes(desk, Look()))),
-            base_url="https://gate.example",
-            headers=headers,
-        )
+        return self.place.client(desk_routes(desk, Look()))
 
 
 @pytest.fixture
@@ -133,7 +99,7 @@ async def test_what_cannot_be_recorded_is_not_shown(actions: Actions) -> None:
         reply = await http.get("/desk")
         assert (reply.status_code, AuditUnavailable.text in reply.text) == (503, True)
         assert reply.headers["cache-control"] == "no-store"
-        actions.fails, actions.unrecorded = None, True
+        actions.fails, actions.place.unrecorded = None, True
         refused = await http.post("/desk/refuse", data={"csrf": "x"})
         assert (refused.status_code, AuditUnavailable.text in refused.text) == (503, True)
 
@@ -148,20 +114,6 @@ async def test_what_nobody_foresaw_is_told_without_its_words_and_logged_without_
     for text in (reply.text, caplog.text):
         assert "must not be told" not in text
     assert "ValueError" in caplog.text
-
-
-async def test_a_refused_sign_in_is_recorded_and_its_token_in_no_log(
-    actions: Actions, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG)
-    async with actions.client(session=None) as http:
-        reply = await http.post("/desk/sign-in", data={"token": "not.the.token"})
-        assert reply.status_code == 401
-        assert [type(one) for one in actions.refused] == [Unauthenticated]
-        good = await http.post("/desk/sign-in", data={"token": f" {TOKEN}\n"})
-        assert (good.status_code, good.headers["location"]) == (303, "/desk")
-    assert "not.the.token" not in caplog.text + reply.text
-    assert TOKEN not in caplog.text
 
 
 async def test_a_page_that_was_reloaded_does_nothing_again(actions: Actions) -> None:
@@ -179,7 +131,7 @@ async def test_headers_are_bounded_here_too(actions: Actions) -> None:
         reply = await http.get("/desk", headers={"X-Long": "x" * 20_000})
     assert reply.status_code == 431
     assert actions.asked == []
-    assert [one.status for one in actions.refused] == [431]
+    assert [one.status for one, _ in actions.place.refused] == [431]
 
 
 def test_each_kind_of_notice_is_told_in_words() -> None:

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 
+from gateway.web.look import Look
 from gateway.web.pages import (
     AboutAgency,
     AboutPage,
@@ -19,8 +19,10 @@ from gateway.web.pages import (
     TourPage,
     TourReceipt,
     TourStep,
-    page_routes,
+    public_routes,
+    tour_routes,
 )
+from tests.unit.web.pages_world import Client, Place
 
 HOSTILE = "<script>alert(1)</script>\"'&"
 ABOUT = AboutPage(
@@ -58,18 +60,20 @@ async def run(step_id: str) -> TourStep | None:
     return RAN if step_id == "arrival" else None
 
 
-def client(*, about: AboutPage = ABOUT, tour: bool = True) -> httpx.AsyncClient:
-    routes = page_routes(
-        about=lambda: about,
-        tour=Tour(page=lambda: TourPage(steps=(STEP,)), run=run) if tour else None,
-    )
-    transport = httpx.ASGITransport(Starlette(routes=routes))
-    return httpx.AsyncClient(transport=transport, base_url="http://gate.example")
+def client(*, about: AboutPage = ABOUT, tour: bool = True) -> Client:
+    shown = Tour(page=lambda: TourPage(steps=(STEP,)), run=run) if tour else None
+    return over(about, shown)
+
+
+def over(about: AboutPage, tour: Tour | None) -> Client:
+    look = Look()
+    routes = public_routes(about=lambda: about, look=look)
+    return Place().client([*routes, *(tour_routes(tour, look) if tour else ())])
 
 
 async def read(method: str, path: str) -> httpx.Response:
     async with client() as http:
-        return await http.request(method, path)
+        return await (http.form(path) if method == "POST" else http.get(path))
 
 
 async def test_about_says_who_is_asked_what_for_and_who_watches() -> None:
@@ -105,10 +109,8 @@ async def test_a_step_without_an_answer_says_why() -> None:
         return replace(STEP, problem="No decision can be had at the moment.")
 
     tour = Tour(page=lambda: TourPage(steps=(STEP,)), run=fails)
-    routes = page_routes(about=lambda: ABOUT, tour=tour)
-    transport = httpx.ASGITransport(Starlette(routes=routes))
-    async with httpx.AsyncClient(transport=transport, base_url="http://gate.example") as http:
-        page = (await http.post("/tour/arrival")).text
+    async with over(ABOUT, tour) as http:
+        page = (await http.form("/tour/arrival")).text
     assert "No answer." in page
     assert "No decision can be had" in page
 
@@ -137,7 +139,7 @@ async def test_every_answer_carries_the_policy(method: str, path: str, status: i
 @pytest.mark.parametrize(("method", "path"), [("GET", "/about"), ("POST", "/tour/arrival")])
 async def test_the_policy_blocks_nothing_that_a_page_uses(method: str, path: str) -> None:
     async with client() as http:
-        page = (await http.request(method, path)).text
+        page = (await (http.form(path) if method == "POST" else http.get(path))).text
         assert not re.search(r"\sstyle=|\son[a-z]+=|<style|<script", page)
         for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):
             assert (await http.get(address)).status_code == 200

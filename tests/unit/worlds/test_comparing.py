@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
@@ -59,3 +60,39 @@ async def test_a_list_without_an_end_is_no_comparison(monkeypatch: pytest.Monkey
     assert await pair(Paged(20), Paged(20)).differ(LIST) is None
     with pytest.raises(RuntimeError, match="more than 20 pages"):
         await pair(Paged(21), Paged(21)).differ(LIST)
+
+
+async def test_a_difference_that_does_not_come_again_is_kept_as_such() -> None:
+    whole, poorer = Paged(1, "x"), Paged(1)
+    both = pair(whole, poorer)
+
+    async def once(body: dict[str, Any], token: str) -> httpx.Response:
+        answer = await Paged.post(whole, body, token)
+        whole.last = ""
+        return answer
+
+    both.whole = cast("World", SimpleNamespace(post=once))
+    assert await both.compare(LIST) is None
+    (passing,) = both.tally.passing
+    assert passing.operation == LIST
+    assert passing.whole != passing.poorer
+    assert both.tally.differences == []
+
+
+async def test_what_came_of_a_search_is_recorded_before_the_next_one() -> None:
+    owed = ["01a20213-155e-741f-b1cb-582ea7201b8" + end for end in "01"]
+    both = pair(Paged(1), Paged(1))
+
+    async def owing(body: dict[str, Any], token: str, to: str = "/graphql") -> httpx.Response:
+        if to == "/casework":
+            owed.remove(body["variables"]["o"])
+            return httpx.Response(200, json={"data": {}})
+        if not owed:
+            return await Paged.post(Paged(1), body, token)
+        text = f"Record first what came of your search {owed[0]}: recordOutcome at /casework."
+        error = {"message": text, "extensions": {"code": "REFUSED"}}
+        return httpx.Response(403, json={"errors": [error]})
+
+    both.whole = cast("World", SimpleNamespace(post=owing))
+    assert await both.differ(LIST) is None
+    assert owed == []

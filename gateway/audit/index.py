@@ -1,0 +1,332 @@
+"""Who asked what, findable: an index of the log that can be thrown away and made again.
+
+It is no evidence. What it finds are numbers of entries, and each entry proves itself. One row
+stands for one query, from its intent to its outcome, or for an entry that stands alone; beside it
+lie the tokens by which it is looked for: who asked, the case, the words of the reason, what was
+searched for, which records were shown. Tokens are those of the log, so the index names nobody, and
+no text of a body is in it.
+
+Blocking; one thread at a time writes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.audit.entry import ASKER, Kind, owner_part
+from gateway.model import EMPTY
+
+_VERSION: Final = 1
+_TOKEN_BYTES: Final = 16
+MAX_PAGE: Final = 1_000
+
+_SCHEMA: Final = """
+CREATE TABLE query (
+  idx INTEGER PRIMARY KEY,  -- of its first entry
+  last INTEGER NOT NULL,    -- of its last
+  at INTEGER NOT NULL,      -- microseconds since the epoch
+  kind TEXT NOT NULL, tag TEXT NOT NULL, request TEXT NOT NULL,
+  actor TEXT NOT NULL, agency TEXT NOT NULL, app TEXT NOT NULL,
+  purpose TEXT NOT NULL, reason TEXT NOT NULL, glass INTEGER NOT NULL,
+  serial INTEGER, status INTEGER, code TEXT NOT NULL, rule TEXT NOT NULL,
+  records INTEGER NOT NULL, sources TEXT NOT NULL
+);
+CREATE INDEX query_at ON query (at);
+CREATE INDEX query_agency ON query (agency, idx);
+CREATE TABLE open_intent (request TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE token (token BLOB NOT NULL, idx INTEGER NOT NULL,
+  PRIMARY KEY (token, idx)) WITHOUT ROWID;
+CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
+"""
+_COLUMNS: Final = (
+    "idx", "last", "at", "kind", "tag", "request", "actor", "agency", "app", "purpose", "reason",
+    "glass", "serial", "status", "code", "rule", "records", "sources",
+)  # fmt: skip
+_EQUAL: Final = ("agency", "app", "purpose", "reason", "code", "rule", "kind", "tag", "serial")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """One entry, with those parts of its body that could be opened."""
+
+    index: int
+    leaf: Mapping[str, Any]
+    parts: Mapping[str, Any] = EMPTY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is looked for: all of it must hold; of the tokens of one set, any.
+
+    `tokens` are sets of the log's tokens, in hexadecimal: one set for each thing that is known of
+    a query, such as all terms that a typed name may have been searched by.
+    """
+
+    tokens: tuple[frozenset[str], ...] = ()
+    agency: str | None = None  # of who asked
+    owner: str | None = None  # whose records were shown, or told of
+    app: str | None = None
+    purpose: str | None = None
+    reason: str | None = None
+    kind: str | None = None
+    tag: str | None = None
+    code: str | None = None  # "" for what was answered
+    rule: str | None = None
+    serial: int | None = None
+    source: str | None = None
+    glass: bool | None = None
+    since: datetime | None = None
+    until: datetime | None = None  # not included
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One query, as the leaves of its entries tell of it."""
+
+    idx: int  # its first entry
+    last: int  # its last; the same where it stands alone, or nothing was ever released
+    at: datetime
+    kind: str
+    tag: str
+    request: str
+    actor: str
+    agency: str
+    app: str
+    purpose: str
+    reason: str
+    glass: bool
+    serial: int | None
+    status: int | None
+    code: str
+    rule: str
+    records: int  # shown
+    sources: Mapping[str, str] = field(default_factory=dict)  # source -> state
+
+    @property
+    def answered(self) -> bool:
+        """Whether it came to an end that the log tells of."""
+        return self.last != self.idx or self.kind != Kind.INTENT
+
+
+class Index:
+    """The index of one log, in one SQLite file."""
+
+    def __init__(self, path: Path, origin: str) -> None:
+        """Open it, or begin it; what another version or log left there is thrown away.
+
+        Raises:
+            sqlite3.Error, OSError: it cannot be used.
+        """
+        self._path, self._origin = path, origin
+        self._db = self._opened()
+
+    def _opened(self) -> sqlite3.Connection:
+        for _ in range(2):
+            db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            try:
+                db.execute("PRAGMA journal_mode=WAL")
+                db.execute("PRAGMA synchronous=NORMAL")  # what a crash loses is made again
+                if self._ours(db):
+                    return db
+            except sqlite3.DatabaseError:
+                pass  # not a database, or a damaged one
+            db.close()
+            for suffix in ("", "-wal", "-shm"):
+                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+        raise sqlite3.DatabaseError(f"{self._path} cannot be used")
+
+    def _ours(self, db: sqlite3.Connection) -> bool:
+        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            meta = {"version": _VERSION, "origin": self._origin, "size": 0}
+            db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+        meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
+        return (meta.get("version"), meta.get("origin")) == (_VERSION, self._origin)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def clear(self) -> None:
+        """Forget everything, so that it is made again."""
+        self._db.close()
+        self._path.unlink(missing_ok=True)
+        self._db = self._opened()
+
+    @property
+    def size(self) -> int:
+        """How many entries of the log it knows."""
+        (size,) = self._db.execute("SELECT value FROM meta WHERE name = 'size'").fetchone()
+        return int(size)
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def add(self, entries: Sequence[Opened]) -> None:
+        """Take in the next entries of the log, in its order; all or none.
+
+        Raises:
+            ValueError: they are not the next ones.
+        """
+        first = self.size
+        if [entry.index for entry in entries] != list(range(first, first + len(entries))):
+            raise ValueError(f"the next entry of the index is {first}")
+        with closing(self._db.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                for entry in entries:
+                    self._take(cursor, entry)
+                cursor.execute(
+                    "UPDATE meta SET value = ? WHERE name = 'size'", (first + len(entries),)
+                )
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+
+    def _take(self, cursor: sqlite3.Cursor, entry: Opened) -> None:
+        leaf, request = entry.leaf, str(entry.leaf.get("request_id", ""))
+        idx = entry.index
+        if leaf["kind"] == Kind.OUTCOME:
+            known = cursor.execute(
+                "DELETE FROM open_intent WHERE request = ? RETURNING idx", (request,)
+            ).fetchone()
+            if known is not None:
+                (idx,) = known
+                cursor.execute(_OUTCOME, (entry.index, leaf.get("tag", ""), *_ended(leaf), idx))
+        if idx == entry.index:
+            row = (idx, idx, *_begun(leaf), *_ended(leaf))
+            cursor.execute(_INSERT, row)
+            if leaf["kind"] == Kind.INTENT:
+                cursor.execute("INSERT OR REPLACE INTO open_intent VALUES (?, ?)", (request, idx))
+        cursor.executemany(
+            "INSERT OR IGNORE INTO token VALUES (?, ?)",
+            ((token, idx) for token in set(_tokens(leaf, entry.parts))),
+        )
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def find(
+        self, wanted: Wanted, *, before: int | None = None, limit: int = 50
+    ) -> tuple[Found, ...]:
+        """The latest queries that are wanted, the latest first, from `before` on backwards.
+
+        Raises:
+            ValueError: a token is not hexadecimal.
+        """
+        conditions, values = _conditions(wanted)
+        if before is not None:
+            conditions.append("idx < ?")
+            values.append(before)
+        where = " AND ".join(conditions) or "1"
+        columns = ", ".join(_COLUMNS)
+        text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx DESC LIMIT ?"  # noqa: S608  # only our own names
+        rows = self._db.execute(text, (*values, min(limit, MAX_PAGE))).fetchall()
+        return tuple(map(_found, rows))
+
+
+_INSERT: Final = f"INSERT INTO query VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  # marks alone
+_OUTCOME: Final = (
+    "UPDATE query SET last = ?, tag = ?, serial = coalesce(?, serial), status = ?, code = ?,"
+    " rule = ?, records = ?, sources = ? WHERE idx = ?"
+)
+
+
+def _begun(leaf: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The columns from `at` to `glass`."""
+    who, purpose = leaf.get("who", EMPTY), leaf.get("purpose", EMPTY)
+    return (
+        int(_moment(leaf).timestamp() * 1_000_000),
+        leaf["kind"],
+        leaf.get("tag", ""),
+        leaf.get("request_id", ""),
+        who.get("actor", ""),
+        who.get("agency", ""),
+        who.get("client", ""),
+        purpose.get("code", ""),
+        purpose.get("reason", ""),
+        bool(purpose.get("break_glass")),
+    )
+
+
+def _ended(leaf: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What became of it: the columns from `serial` to `sources`."""
+    states = leaf.get("sources", EMPTY)
+    return (
+        leaf.get("policy", EMPTY).get("serial"),
+        leaf.get("status"),
+        leaf.get("code") or "",
+        leaf.get("rule", ""),
+        leaf.get("disclosed", EMPTY).get("records", 0),
+        ",".join(f"{source}:{told[0]}" for source, told in sorted(states.items())),
+    )
+
+
+def _moment(leaf: Mapping[str, Any]) -> datetime:
+    try:
+        return datetime.fromisoformat(leaf["at"])
+    except (KeyError, TypeError, ValueError):  # an entry of another writer: found by all but time
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _tokens(leaf: Mapping[str, Any], parts: Mapping[str, Any]) -> Iterator[bytes]:
+    """By what an entry is looked for."""
+    purpose = leaf.get("purpose", EMPTY)
+    texts = [leaf.get("who", EMPTY).get("actor"), *(purpose.get(n) for n in ("case", "incident"))]
+    texts += [purpose.get("words")]
+    texts += [token for _kind, token in parts.get(ASKER, EMPTY).get("terms", ())]
+    for name, detail in parts.items():
+        if name != ASKER:
+            texts += [named[3] for named in detail.get("hits", ())]
+            texts += [named[3] for named in detail.get("records", ())]
+    for text in filter(None, texts):
+        yield bytes.fromhex(text)[:_TOKEN_BYTES]
+    for name in leaf.get("sealed", EMPTY).get("parts", ()):
+        yield _part(name)
+
+
+def _part(name: str) -> bytes:
+    """What all entries with a part of this name are found by. A name is no secret."""
+    return sha256(f"part\0{name}".encode()).digest()[:_TOKEN_BYTES]
+
+
+def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
+    """What must hold of a row, and the values; every name in the text is our own."""
+    texts: list[str] = []
+    values: list[Any] = []
+    for tokens in wanted.tokens:
+        marks = ", ".join("?" * len(tokens))
+        texts.append(f"idx IN (SELECT idx FROM token WHERE token IN ({marks}))")  # noqa: S608  # marks alone
+        values += [bytes.fromhex(token)[:_TOKEN_BYTES] for token in sorted(tokens)]
+    if wanted.owner is not None:  # true of many: asked of each row, not gathered
+        texts.append("EXISTS (SELECT 1 FROM token WHERE token = ? AND token.idx = query.idx)")
+        values.append(_part(owner_part(wanted.owner)))
+    for name in _EQUAL:
+        if (value := getattr(wanted, name)) is not None:
+            texts.append(f"{name} = ?")
+            values.append(value)
+    if wanted.source is not None:
+        texts.append("instr(',' || sources, ?) > 0")
+        values.append(f",{wanted.source}:")
+    if wanted.glass is not None:
+        texts.append("glass = ?")
+        values.append(wanted.glass)
+    for text, moment in (("at >= ?", wanted.since), ("at < ?", wanted.until)):
+        if moment is not None:
+            texts.append(text)
+            values.append(int(moment.timestamp() * 1_000_000))
+    return texts, values
+
+
+def _found(row: Sequence[Any]) -> Found:
+    held = dict(zip(_COLUMNS, row, strict=True))
+    seconds, micros = divmod(held["at"], 1_000_000)
+    held["at"] = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+    held["glass"] = bool(held["glass"])
+    held["sources"] = dict(one.split(":") for one in held["sources"].split(",") if one)
+    return Found(**held)

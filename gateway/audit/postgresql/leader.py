@@ -1,0 +1,130 @@
+"""Who gives the numbers: of all gateways one, as long as it is heard of.
+
+Whoever holds an advisory lock serves a `Term`; the others ask for it twice a second. The lease is
+the database's own to enforce: it ends a session from which nothing has come for so long, inside a
+transaction or outside, and with it goes the lock. That keeps the log moving; that there is one
+sequence does not depend on it (`term`). The way there must keep sessions apart, so no pool that
+hands one session to several clients may stand between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+from hashlib import sha256
+from typing import Final
+
+from gateway.audit.keys import Signer
+from gateway.audit.postgresql.database import BROKEN, Address, Connection, drop
+from gateway.audit.postgresql.term import MAX_BATCH, Superseded, Term
+from gateway.errors import AuditUnavailable
+
+LEASE_S: Final = 3.0
+_BATCH_S: Final = 0.1  # how long records are gathered for one transaction
+_SIGN_S: Final = 0.5  # how far apart checkpoints are while there are records
+_AGAIN_S: Final = 0.5  # until the lock is asked for again, or a failure is tried again
+_TURN_S: Final = 5.0  # a transaction that takes longer has failed
+_LOCK: Final = int.from_bytes(sha256(b"portcullis audit sequencer").digest()[:8], signed=True)
+_log = logging.getLogger(__name__)
+
+
+class Leader:
+    """One gateway's part in giving records their numbers."""
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        signer: Signer,
+        key: bytes,
+        clock: Callable[[], datetime],
+        idle_s: float,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        self._address, self._signer, self._key = address, signer, key
+        self._clock, self._idle_s, self._lease_s = clock, idle_s, lease_s
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+        self.leading = False
+        self.trouble = ""  # what kept us from it last
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def aclose(self) -> None:
+        """Number and sign what waits, if it is our turn, and let others have theirs."""
+        self._closing = True
+        if self._task is not None:
+            done, _ = await asyncio.wait([self._task], timeout=_TURN_S)
+            if not done:
+                self._task.cancel()
+                await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while not self._closing:
+            try:
+                await self._serve()
+            except Superseded:
+                self._say("another gateway numbers records now; nothing of ours was changed")
+            except AuditUnavailable as error:
+                self._say(error.detail)
+            except BROKEN as error:
+                self._say(f"the sequencer's connection: {type(error).__name__}")
+            finally:
+                self.leading = False
+            if not self._closing:
+                await asyncio.sleep(_AGAIN_S)
+
+    def _say(self, text: str) -> None:
+        if text != self.trouble:  # not twice a second while it lasts
+            _log.error("audit: %s", text)
+        self.trouble = text
+
+    async def _serve(self) -> None:
+        """One term, from waiting for it to its end."""
+        lease_ms = str(int(self._lease_s * 1000))
+        connection: Connection | None = None
+        try:
+            async with asyncio.timeout(_TURN_S):
+                connection = await self._address.connect(
+                    "sequencer",
+                    idle_session_timeout=lease_ms,
+                    idle_in_transaction_session_timeout=lease_ms,
+                    tcp_user_timeout=lease_ms,
+                )
+            while not await self._elected(connection):
+                if self._closing:
+                    return
+                await asyncio.sleep(min(_AGAIN_S, self._lease_s / 2))
+            async with asyncio.timeout(_TURN_S):
+                term = await Term.begin(
+                    connection, signer=self._signer, key=self._key, clock=self._clock
+                )
+            self.leading, self.trouble = True, ""
+            await self._lead(term)
+        finally:
+            drop(connection)
+
+    async def _elected(self, connection: Connection) -> bool:
+        async with asyncio.timeout(_TURN_S):
+            return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK))
+
+    async def _lead(self, term: Term) -> None:
+        signed_at = time.monotonic()
+        while True:
+            last = self._closing
+            async with asyncio.timeout(_TURN_S):
+                moved = await term.number()
+                behind = term.edge.size > term.signed.size
+                waited = time.monotonic() - signed_at
+                done = last and not moved
+                if waited >= (_SIGN_S if behind else self._idle_s) or (done and behind):
+                    await term.sign()
+                    signed_at = time.monotonic()
+            if done:
+                return
+            if moved < MAX_BATCH:
+                await asyncio.sleep(min(_BATCH_S, self._lease_s / 3))

@@ -1,0 +1,109 @@
+"""What a query leaves in the log, through the whole gateway: small leaves, and parts by which each
+agency can have it shown what was disclosed of its records."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from deploy.demo.story import STEPS, Step
+from gateway.audit.disclosed import undisclosed
+from gateway.audit.entry import ASKER, owner_part, parts_of, read_leaf
+from gateway.audit.terms import terms_of_text
+from tests.e2e.asking import Answer, Asker
+
+LONGEST_LEAF = 4_096
+ARRIVAL, STREET_STOP = STEPS[0], STEPS[1]
+
+
+async def asked(asker: Asker, step: Step) -> Answer:
+    justification = dict(step.justification)
+    purpose, reason = justification.pop("purpose"), justification.pop("reasonCode")
+    return await asker.ask(
+        step.persona, step.text, step.variables, purpose=purpose, reason=reason, **justification
+    )
+
+
+async def entries(asker: Asker, answer: Answer) -> dict[str, tuple[int, dict[str, Any]]]:
+    """The intent and the outcome of a query, by kind: number and leaf; each leaf is small."""
+    log, receipt = asker.demo.started.log, answer.body["extensions"]["receipt"]
+    found: dict[str, tuple[int, dict[str, Any]]] = {}
+    for index in range(max(0, receipt["logEntry"] - 200), receipt["logEntry"] + 1):
+        data = await log.leaf(index)
+        leaf = read_leaf(data)
+        if leaf.get("request_id") == receipt["queryId"]:
+            assert len(data) < LONGEST_LEAF
+            found[leaf["kind"]] = index, leaf
+    assert sorted(found) == ["I", "O"]
+    return found
+
+
+async def test_each_agency_can_have_it_shown_what_was_disclosed_and_nobody_reads_another_s(
+    asker: Asker,
+) -> None:
+    answer = await asked(asker, ARRIVAL)
+    index, leaf = (await entries(asker, answer))["O"]
+    log = asker.demo.started.log
+    parts = parts_of(leaf)
+    owners = {hit["owner"] for hit in answer.hits()}
+    assert owners == {"BID", "ERU", "NCB", "NMC", "SCP"}
+    assert set(parts) == {ASKER, *map(owner_part, owners | {"NIS"})}  # whose images they are
+    assert all(key.startswith(name.removeprefix("owner/")) for name, key in parts.items()
+               if name != ASKER)  # fmt: skip
+    assert leaf["tag"] == "combination"
+    changed = copy.deepcopy(answer.body)
+    shown = changed["data"]["personSearch"]["hits"]
+    for agency in owners:
+        detail = await log.detail(index, owner_part(agency))
+        assert undisclosed(answer.body, detail) == []
+        at = next(n for n, hit in enumerate(shown) if hit["owner"] == agency)
+        shown[at]["sex"] = "something else"
+        assert f"personSearch.hits.{at}.sex" in undisclosed(changed, detail)
+        mine = [one for one in answer.body["extensions"]["disclosure"] if one["agency"] == agency]
+        assert len(detail["told"]) == len(mine)
+    kept = [(await log.detail(index, name))["records"] for name in parts if name != ASKER]
+    assert sum(map(len, kept)) == sum(rows for _, rows, *_ in leaf["sources"].values())
+
+
+@pytest.mark.parametrize("step", [ARRIVAL, STREET_STOP], ids=lambda step: step.id)
+async def test_no_part_holds_a_value_that_was_disclosed(asker: Asker, step: Step) -> None:
+    answer = await asked(asker, step)
+    found = await entries(asker, answer)
+    index, leaf = found["O"]
+    log = asker.demo.started.log
+    told = json.dumps([await log.detail(index, n) for n in parts_of(leaf)] + [leaf])
+    for value in ("Hodja", "HODJA", "Hoxha", "BA4417093", "1991", "447700900417"):
+        assert value not in told
+        assert value not in json.dumps(found["I"][1])
+
+
+async def test_the_auditors_of_the_asker_s_agency_read_the_question_and_no_result(
+    asker: Asker,
+) -> None:
+    answer = await asked(asker, ARRIVAL)
+    found = await entries(asker, answer)
+    log = asker.demo.started.log
+    index, leaf = found["I"]
+    assert list(parts_of(leaf)) == [ASKER]
+    question = await log.detail(index)
+    assert question["variables"]["who"][3] == {"identifier": "BA4417093"}
+    assert question["why"]["reason"] == ARRIVAL.justification["reasonText"]
+    result = await log.detail(found["O"][0])
+    assert sorted(result) == ["cause", "salt"]
+
+
+async def test_a_search_is_found_by_what_an_auditor_types(asker: Asker) -> None:
+    """By tokens of this quarter, which are not in the leaf."""
+    answer = await asked(asker, ARRIVAL)
+    index, leaf = (await entries(asker, answer))["I"]
+    kept = {tuple(one) for one in (await asker.demo.started.log.detail(index))["terms"]}
+    hmac = asker.demo.started.gate.audit.hmac
+    for typed in ("hoxhaj", "BA 4417093", "07700 900417"):
+        tokens = {(kind, hmac("term", f"{kind}|{v}")) for kind, v in terms_of_text(typed)}
+        assert tokens & kept
+        assert not any(token in json.dumps(leaf) for _, token in tokens)
+    other = {(kind, hmac("term", f"{kind}|{v}")) for kind, v in terms_of_text("Nobody")}
+    assert not other & kept
