@@ -190,6 +190,21 @@ async def test_a_gateway_that_never_sequences_needs_one_that_does(place: Databas
     assert (await place.verified()).ok
 
 
+async def test_who_stops_while_nobody_leads_numbers_what_waits_first(place: Database) -> None:
+    """The leader's session broke just before: a term of its own is tried once more."""
+    async with place.opened() as log:
+        await put(log, 3)
+        place.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+            f"'{place.name}' AND application_name = 'portcullis audit: sequencer'"
+        )
+        await put(log, 20, 100)
+    assert place.run("SELECT count(*) FROM audit_pending").strip() == "0"
+    report = await place.verified()
+    assert report.ok, report.problems
+    assert report.size == 23
+
+
 # --- what is seen of an attack --------------------------------------------------------------------
 
 

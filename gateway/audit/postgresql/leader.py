@@ -64,9 +64,11 @@ class Leader:
                 await asyncio.wait([self._task])
 
     async def _run(self) -> None:
-        while not self._closing:
+        while True:
+            last = self._closing  # whoever ends tries once more: nobody else may be there
             try:
                 await self._serve()
+                return
             except Superseded:
                 self._say("another gateway numbers records now; nothing of ours was changed")
             except AuditUnavailable as error:
@@ -75,8 +77,9 @@ class Leader:
                 self._say(f"the sequencer's connection: {type(error).__name__}")
             finally:
                 self.leading = False
-            if not self._closing:
-                await asyncio.sleep(_AGAIN_S)
+            if last:
+                return
+            await asyncio.sleep(0 if self._closing else _AGAIN_S)
 
     def _say(self, text: str) -> None:
         if text != self.trouble:  # not twice a second while it lasts
@@ -84,7 +87,7 @@ class Leader:
         self.trouble = text
 
     async def _serve(self) -> None:
-        """One term, from waiting for it to its end."""
+        """One term, from waiting for it to its end; nothing else ends without an error."""
         lease_ms = str(int(self._lease_s * 1000))
         connection: Connection | None = None
         try:
@@ -97,7 +100,7 @@ class Leader:
                 )
             while not await self._elected(connection):
                 if self._closing:
-                    return
+                    return  # who leads numbers what is ours
                 await asyncio.sleep(min(_AGAIN_S, self._lease_s / 2))
             async with asyncio.timeout(_TURN_S):
                 term = await Term.begin(
