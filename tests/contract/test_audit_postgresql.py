@@ -195,8 +195,8 @@ async def test_who_stops_while_nobody_leads_numbers_what_waits_first(place: Data
     async with place.opened() as log:
         await put(log, 3)
         place.run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
-            f"'{place.name}' AND application_name = 'portcullis audit: sequencer'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+            "datname = current_database() AND application_name = 'portcullis audit: sequencer'"
         )
         await put(log, 20, 100)
     assert place.run("SELECT count(*) FROM audit_pending").strip() == "0"
