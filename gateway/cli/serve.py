@@ -7,6 +7,7 @@ import asyncio
 import ctypes
 import gc
 import os
+import signal
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -46,8 +47,16 @@ async def _serve(config: Path) -> int:
         print(f"Portcullis answers on http://{settings.host}:{listening.getsockname()[1]}/graphql")
         serving = server(application(started), settings.limits)
         made_for_good()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # The server raises the signal again once it has closed its connections; by default that
+            # would end the process before looks are finished, notices kept and the log signed.
+            asyncio.get_running_loop().add_signal_handler(number, _stop, serving)
         await serving.serve(sockets=[listening])
     return 0
+
+
+def _stop(serving: uvicorn.Server) -> None:
+    serving.should_exit = True
 
 
 def bound(host: str, port: int) -> socket.socket:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.audit.terms import terms_of_text
 from tests.e2e.asking import Answer, Asker
 
 LONGEST_LEAF = 4_096
+_TOKEN = re.compile(r"[0-9a-f]{16,}")
 ARRIVAL, STREET_STOP = STEPS[0], STEPS[1]
 
 
@@ -74,10 +76,10 @@ async def test_no_part_holds_a_value_that_was_disclosed(asker: Asker, step: Step
     found = await entries(asker, answer)
     index, leaf = found["O"]
     log = asker.demo.started.log
-    told = json.dumps([await log.detail(index, n) for n in parts_of(leaf)] + [leaf])
+    said = [*[await log.detail(index, n) for n in parts_of(leaf)], leaf, found["I"][1]]
+    told = _TOKEN.sub("", json.dumps(said))  # in which four digits stand together by chance
     for value in ("Hodja", "HODJA", "Hoxha", "BA4417093", "1991", "447700900417"):
         assert value not in told
-        assert value not in json.dumps(found["I"][1])
 
 
 async def test_the_auditors_of_the_asker_s_agency_read_the_question_and_no_result(
