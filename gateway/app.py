@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from secrets import token_bytes
 from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,13 +17,18 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from gateway.actions import Office, act
+from gateway.actions.inquiring import Reading, inquire
+from gateway.audit.evidence import Evidence
 from gateway.audit.following import Follower, reindex
 from gateway.audit.index import holding
+from gateway.audit.inquiry import Inquiry
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.publishing import Unwitnessed, publishing
 from gateway.audit.reconciler import Reconciler
 from gateway.audit.recorder import Recorder
+from gateway.audit.schema import build_schema as audit_schema
+from gateway.audit.sought import Tokens
 from gateway.audit.witnessing import Witnessing
 from gateway.canaries import FILE, Canaries, Question, alarm_fault, load_canaries
 from gateway.casework.budgets import Budgets
@@ -100,6 +106,7 @@ class Running:
     published: Unwitnessed | Witnessing
     office: Office
     follower: Follower
+    reading: Reading
     signing_in: SigningIn | None  # None where the pages are registered with no issuer
     tripwires: Tripwires
     budgets: Budgets
@@ -347,6 +354,24 @@ async def running(
             ),
             new_id=new_id,
         )
+        reading = Reading(
+            gate=gate,
+            inquiry=Inquiry(
+                evidence=Evidence(log=log, keys=audit_keys),
+                follower=follower,
+                tokens=Tokens(keys=audit_keys, open_ref=refs.open),
+                view=recorder.view,
+                issuers={one.issuer: one.agency for one in settings.issuers},
+                entitled=entitled_by(read_table(settings.tables_dir, "roles")),
+            ),
+            parser=Parser(
+                schema=audit_schema(catalogue.vocabulary),
+                limits=settings.limits,
+                documents=documents_in(settings.documents_dir / "audit"),
+                introspection=settings.introspection,
+                acts=True,
+            ),
+        )
         canaries = Canaries(
             gate,
             canary_questions(settings, tuple(sources), gate.parser),
@@ -363,12 +388,19 @@ async def running(
             published=published,
             office=office,
             follower=follower,
+            reading=reading,
             signing_in=signing_in,
             tripwires=tripwires,
             budgets=budgets,
             canaries=canaries,
             settings=settings,
         )
+
+
+def entitled_by(roles: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Which agencies' people may have a role, by policy's table; of a role that it does not have,
+    nobody's."""
+    return {name: frozenset(row.get("agencies", ())) for name, row in roles.items()}
 
 
 def canary_questions(
@@ -412,6 +444,7 @@ def application(started: Running, *, tour: Tour | None = None) -> Starlette:
     machines = [
         Route("/graphql", endpoint),
         Route("/casework", replace(endpoint, answer=partial(act, started.office))),
+        Route("/audit", replace(endpoint, answer=partial(inquire, started.reading))),
         *health_routes(
             ready=started.ready,
             metrics=gate.metrics,

@@ -106,6 +106,7 @@ class Wanted:
     agency: str | None = None  # of who asked
     viewers: frozenset[str] | None = None  # whose views are wanted at all; None: everybody's
     owner: str | None = None  # whose records were shown, or told of
+    named: bool | None = None  # whether it says who asked
     app: str | None = None
     purpose: str | None = None
     reason: str | None = None
@@ -383,6 +384,9 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
     if wanted.source is not None:
         texts.append("instr(',' || sources, ?) > 0")
         values.append(f",{wanted.source}:")
+    if wanted.named is not None:
+        texts.append("(agency <> '') = ?")
+        values.append(wanted.named)
     if wanted.glass is not None:
         texts.append("glass = ?")
         values.append(wanted.glass)

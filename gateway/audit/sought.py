@@ -143,12 +143,17 @@ class Tokens:
     def _typed(
         self, text: str, since: datetime | None, until: datetime | None
     ) -> list[frozenset[str]]:
-        """Of several words each must have been searched for, or all of them as one."""
-        whole = terms_of_text(text)
-        words = [terms_of_text(word) for word in text.split()] if " " in text.strip() else []
+        """Of several words each must have been searched for, or all of them as one value."""
+        whole = set(terms_of_text(text))
+        words = [set(terms_of_text(word)) for word in text.split()]
+        if len(words) > 1:
+            as_one = whole.difference(*words)
+            alternatives = [terms | as_one for terms in words]
+        else:
+            alternatives = [whole]
         return [
-            self.of("term", [f"{kind}|{value}" for kind, value in {*whole, *terms}], since, until)
-            for terms in words or [whole]
+            self.of("term", [f"{kind}|{value}" for kind, value in terms], since, until)
+            for terms in alternatives
         ]
 
     def of(
