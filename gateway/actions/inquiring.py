@@ -110,7 +110,7 @@ async def _mine(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> 
 
 async def _entry(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
     given = await inquiry.entry(auditor, args["index"], proofs=True)
-    return Given(_whole(given.value) if given.value else None, given.viewed)
+    return Given(told_entry(given.value) if given.value else None, given.viewed)
 
 
 async def _receipts(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
@@ -129,7 +129,7 @@ async def _export(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -
     given = await inquiry.export(auditor, _sought(args), **_place(args))
     told = {
         "__typename": "EntryPage",
-        "entries": [_whole(one) for one in given.value.entries],
+        "entries": [told_entry(one) for one in given.value.entries],
         "next": given.value.next,
         "upto": given.value.upto,
     }
@@ -212,7 +212,8 @@ def _asked(asked: Asked) -> dict[str, Any]:
     return told
 
 
-def _whole(entry: Entry) -> dict[str, Any]:
+def told_entry(entry: Entry) -> dict[str, Any]:
+    """A query as the schema's `Entry`."""
     return {
         "__typename": "Entry",
         "search": _row(Row(found=entry.found, asked=entry.asked)),

@@ -84,12 +84,12 @@ class World:
         shows: Sequence[tuple[str, str, str, str]] = (),
         told: Mapping[str, str] | None = None,
         asks: Sequence[tuple[str, str]] = (),
+        text: str = "query Stop { personSearch { total } }",
     ) -> int:
         """One query that searches for this and shows records, each as (agency, source, entity,
         key); the number of its intent. `asks`: terms besides. It can be found once it is `seen`."""
         record = self.recorder.begin(request())
         why = why or Justification(purpose="OFFICER_SAFETY", reason_code="R01")
-        text = "query Stop { personSearch { total } }"
         variables = {"typed": list(typed)}
         operation = Operation(
             digest="d" * 64, text=text, name="Stop", variables=variables, roots=(),
