@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from gateway.audit.entry import InvalidEntry, parts_of
 from gateway.audit.found import Leaf, Proof
@@ -16,6 +16,9 @@ from gateway.audit.merkle import check_inclusion, leaf_hash
 from gateway.audit.proof import written_proof
 from gateway.audit.verify import NoteInvalid, open_checkpoint
 from gateway.errors import AuditUnavailable
+
+_LOOKS: Final = 50
+_PAUSE_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +67,14 @@ class Evidence:
         except NoteInvalid:
             return None
         return Signed(size=said.size, root=said.root, note=note or b"")
+
+    async def awaited(self, index: int) -> None:
+        """Give the witnesses some seconds to sign what has this entry, if there are any."""
+        for _ in range(_LOOKS):
+            signed = await self.witnessed()
+            if signed is None or signed.size > index:
+                return
+            await asyncio.sleep(_PAUSE_S)
 
     async def _proof(self, index: int, data: bytes, shown: bytes | None) -> Proof:
         """Under what witnesses have signed, where that has the entry already."""

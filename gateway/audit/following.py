@@ -121,7 +121,7 @@ class Follower:
             number, skip = divmod(self._upto, TILE_WIDTH)
             width = min(TILE_WIDTH, skip + size)
             leaves = unpack(await self._log.tile(ENTRIES, number, width))
-            bodies = await self._log.keeper.sealed(number * TILE_WIDTH, width)
+            bodies = await self._log.keeper.sealed(self._upto, width - skip)
             for start in range(skip, width, _PIECE):
                 began = time.monotonic()
                 piece = leaves[start : min(start + _PIECE, width)]

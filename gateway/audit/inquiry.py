@@ -289,6 +289,7 @@ class Inquiry:
         viewed = await self._viewed(auditor, "exported", given={"manifest": manifest})
         index = await self.log.number(viewed.receipt)
         await self.log.keeper.in_tree(index)
+        await self.evidence.awaited(index)
         leaf = await self._told(viewer, index, await self.log.leaf(index), proof=True)
         return Given(leaf, viewed)
 
