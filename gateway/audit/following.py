@@ -159,10 +159,10 @@ class Follower:
     def _take(self, leaves: Sequence[bytes], bodies: dict[int, list[bytes]]) -> None:
         """Index the next entries; in the thread."""
         opened: list[Opened] = []
-        for index, data in enumerate(leaves, self._upto):
+        for number, data in enumerate(leaves, self._upto):
             leaf = _read(data)
-            parts = unseal_all(leaf, bodies.get(index, ()), self._keys.still)
-            opened.append(Opened(index=index, leaf=leaf, parts=parts))
+            parts = unseal_all(leaf, bodies.get(number, ()), self._keys.still)
+            opened.append(Opened(index=number, leaf=leaf, parts=parts))
         index = self.index
         try:
             index.add(opened, leaf_hash(leaves[-1]))
@@ -172,7 +172,8 @@ class Follower:
                     index.add([one], leaf_hash(data))
                 except _ODD:
                     index.add([Opened(index=one.index, leaf={"kind": ""})], leaf_hash(data))
-        self._upto += len(opened)
+        finally:
+            self._upto = index.size
 
 
 def _read(data: bytes) -> dict[str, Any]:

@@ -333,20 +333,17 @@ class Inquiry:
 
     async def _readable(self, leaf: Mapping[str, Any], subject: Subject, viewer: Viewer) -> bool:
         """Whether an entry is there for somebody, by what it says itself."""
-        who, kind = leaf.get("who", EMPTY), leaf.get("kind")
-        own = who.get("agency") == subject.agency
+        who, view = leaf.get("who", EMPTY), leaf.get("kind") == Kind.VIEW
+        own = bool(who.get("agency") == subject.agency)
         match viewer:
             case Viewer.EXTERNAL:
                 return True
             case Viewer.STANDARDS:
                 return own
             case Viewer.FORCE:
-                return own and (kind != Kind.VIEW or leaf["view"].get("as") in _SEEN)
+                return own and (not view or leaf["view"].get("as") in _SEEN)
             case Viewer.OFFICER:
-                mine = who.get("actor") in await self._own(subject)
-                return own and mine and kind != Kind.VIEW
-            case _:
-                return False
+                return own and not view and who.get("actor") in await self._own(subject)
 
     # -- reading -----------------------------------------------------------------------------
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from gateway.audit.entry import ASKER, Part, owner_part, token
+from gateway.audit.entry import ASKER, Json, Part, owner_part, token
 from gateway.audit.following import Follower, reindex
 from gateway.audit.index import Held, Index, Opened, Wanted, holding
+from gateway.audit.keeper import Receipt
 from gateway.audit.log import AuditLog
 from gateway.audit.store import Store
 from gateway.errors import CaseworkUnavailable
-from tests.contract.auditplaces import AuditPlace, Files, now, put
+from tests.contract.auditplaces import AuditPlace, Files, now, numbers, put
 
 KEY = b"k" * 32
 
@@ -34,17 +35,28 @@ def term(text: str) -> str:
 async def asked(log: AuditLog, count: int, start: int = 0) -> None:
     """So many queries, each with an intent that names its own term, and what it showed of ERU."""
 
-    async def one(n: int) -> None:
+    async def one(n: int) -> Receipt:
         who = {"actor": term(f"officer {n % 3}"), "agency": "NMC", "client": "app"}
-        leaf = {"kind": "I", "request_id": f"q{n}", "who": who, "at": now().isoformat()}
+        leaf: dict[str, Json] = {
+            "kind": "I",
+            "request_id": f"q{n}",
+            "who": who,
+            "at": now().isoformat(),
+        }
         terms = {"terms": [["Name", term(f"name {n}")]]}
         intent = await log.append(leaf, {ASKER: Part("NMC", terms)})
         shown = {"records": [["p", "s", "Person", term(f"record {n}"), []]], "hits": []}
         leaf = {"kind": "O", "request_id": f"q{n}", "intent": intent.leaf_hash.hex()}
-        await log.append(leaf, {ASKER: Part("NMC", {}), owner_part("ERU"): Part("ERU", shown)})
+        return await log.append(
+            leaf, {ASKER: Part("NMC", {}), owner_part("ERU"): Part("ERU", shown)}
+        )
 
-    await asyncio.gather(*(one(n) for n in range(start, start + count)))
-    await log.keeper.in_tree(2 * (start + count) - 1)
+    await known(log, *await asyncio.gather(*(one(n) for n in range(start, start + count))))
+
+
+async def known(log: AuditLog, *receipts: Receipt) -> None:
+    """Once a checkpoint covers these."""
+    await log.keeper.in_tree(max(await numbers(log, list(receipts))))
 
 
 def found(index: Index, text: str) -> int:
@@ -153,10 +165,12 @@ async def test_made_anew_while_nobody_holds_it(place: AuditPlace) -> None:
 
 async def test_entries_of_no_known_form_do_not_stop_it(place: AuditPlace) -> None:
     async with place.opened() as log:
-        await log.append({"kind": "R", "request_id": "a", "who": "nobody"})
-        await log.append({"kind": "R", "request_id": "b", "purpose": {"case": "not a token"}})
-        await log.append({"kind": "R", "request_id": "c"})
-        await log.keeper.in_tree(2)
+        odd: list[dict[str, Json]] = [
+            {"kind": "R", "request_id": "a", "who": "nobody"},
+            {"kind": "R", "request_id": "b", "purpose": {"case": "not a token"}},
+            {"kind": "R", "request_id": "c"},
+        ]
+        await known(log, *[await log.append(leaf) for leaf in odd])
         async with following(place, log) as follower:
             await follower.follow()
             assert follower.upto == 3
