@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from secrets import token_bytes
 from time import monotonic
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,11 +17,18 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from gateway.actions import Office, act
+from gateway.actions.inquiring import Reading, inquire
+from gateway.audit.evidence import Evidence
+from gateway.audit.following import Follower, reindex
+from gateway.audit.index import holding
+from gateway.audit.inquiry import Inquiry
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.publishing import Unwitnessed, publishing
 from gateway.audit.reconciler import Reconciler
 from gateway.audit.recorder import Recorder
+from gateway.audit.schema import build_schema as audit_schema
+from gateway.audit.sought import Tokens
 from gateway.audit.witnessing import Witnessing
 from gateway.canaries import FILE, Canaries, Question, alarm_fault, load_canaries
 from gateway.casework.budgets import Budgets
@@ -97,6 +105,8 @@ class Running:
     log: AuditLog
     published: Unwitnessed | Witnessing
     office: Office
+    follower: Follower
+    reading: Reading
     signing_in: SigningIn | None  # None where the pages are registered with no issuer
     tripwires: Tripwires
     budgets: Budgets
@@ -106,6 +116,23 @@ class Running:
     async def ready(self) -> bool:
         """Whether a query could be answered lawfully now: decided, recorded, and enforced."""
         return self.log.healthy and self.canaries.hidden and await self.gate.pdp.ready()
+
+
+async def reindexed(settings: Settings, told: Callable[[int, int], None]) -> int:
+    """Make the index of the log anew; how many entries it then knows.
+
+    Raises:
+        Held: a gateway has it.
+        ConfigError, AuditUnavailable, OSError, sqlite3.Error: it cannot be made.
+    """
+    keys = AuditKeys(settings.audit_keys_dir)
+    with holding(settings.audit_index):
+        pass  # said before the log is opened, which a gateway would hold too
+    log = await _log_of(replace(settings, audit_sequencer_url=""), keys, utc_now)
+    try:
+        return await reindex(log, keys, settings.audit_index, told=told)
+    finally:
+        await log.aclose()
 
 
 async def _log_of(settings: Settings, keys: AuditKeys, clock: Callable[[], datetime]) -> AuditLog:
@@ -254,6 +281,9 @@ async def running(
         )
         stack.push_async_callback(reconciler.aclose)
         reconciler.start()
+        follower = Follower(log, audit_keys, settings.audit_index, observed=metrics.indexed)
+        stack.push_async_callback(follower.aclose)
+        follower.start()
         retention = Retention(
             store,
             kept=timedelta(days=settings.reasons_kept_days),
@@ -324,6 +354,24 @@ async def running(
             ),
             new_id=new_id,
         )
+        reading = Reading(
+            gate=gate,
+            inquiry=Inquiry(
+                evidence=Evidence(log=log, keys=audit_keys),
+                follower=follower,
+                tokens=Tokens(keys=audit_keys, open_ref=refs.open),
+                view=recorder.view,
+                issuers={one.issuer: one.agency for one in settings.issuers},
+                entitled=entitled_by(read_table(settings.tables_dir, "roles")),
+            ),
+            parser=Parser(
+                schema=audit_schema(catalogue.vocabulary),
+                limits=settings.limits,
+                documents=documents_in(settings.documents_dir / "audit"),
+                introspection=settings.introspection,
+                acts=True,
+            ),
+        )
         canaries = Canaries(
             gate,
             canary_questions(settings, tuple(sources), gate.parser),
@@ -339,12 +387,20 @@ async def running(
             log=log,
             published=published,
             office=office,
+            follower=follower,
+            reading=reading,
             signing_in=signing_in,
             tripwires=tripwires,
             budgets=budgets,
             canaries=canaries,
             settings=settings,
         )
+
+
+def entitled_by(roles: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Which agencies' people may have a role, by policy's table; of a role that it does not have,
+    nobody's."""
+    return {name: frozenset(row.get("agencies", ())) for name, row in roles.items()}
 
 
 def canary_questions(
@@ -388,6 +444,7 @@ def application(started: Running, *, tour: Tour | None = None) -> Starlette:
     machines = [
         Route("/graphql", endpoint),
         Route("/casework", replace(endpoint, answer=partial(act, started.office))),
+        Route("/audit", replace(endpoint, answer=partial(inquire, started.reading))),
         *health_routes(
             ready=started.ready,
             metrics=gate.metrics,

@@ -3,6 +3,7 @@
     python verify.py --dir LOG --key log.pub [--checkpoint EARLIER] [--policy POLICY] [--json]
     python verify.py --proof FILE --key log.pub [--entry RECORD] [--receipt ANSWER] [--policy P]
     python verify.py --receipt ANSWER --key log.pub [--dir LOG]
+    python verify.py --bundle EXPORT --key log.pub [--policy POLICY]
 
 It needs Python 3.11 and the package `cryptography`, nothing else of the project that wrote the log.
 Checked: the checkpoint's signatures; that every entry and every tile leads to the signed root
@@ -18,6 +19,9 @@ A proof (c2sp.org/tlog-proof) shows that one record is in the log, without the l
 log's signed word that it will contain a record in so many seconds: without it there, and a later
 checkpoint, the log has broken its word.
 
+A bundle is what an auditor exported, a directory or a zip file. Checked: that each entry in it is
+in the log, and that all of it is as it was when the log recorded its export.
+
 Not shown: that the log has nothing newer than this checkpoint or, without witnesses, that others
 were shown the same log. For that, compare with checkpoints and receipts that other people hold.
 """
@@ -28,6 +32,7 @@ import argparse
 import json
 import re
 import sys
+import zipfile
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -985,6 +990,84 @@ def _leads(files: _Files, index: int, leaf: bytes, root: bytes) -> bool:
     return _fold(edge) == root
 
 
+# -- what was exported -----------------------------------------------------------------------
+
+_MOST_BUNDLE_BYTES = 1 << 31
+_MANIFEST, _MANIFEST_PROOF, _ENTRIES = "manifest.json", "manifest.tlog-proof", "entries.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """What an auditor exported, once it is shown to be whole."""
+
+    made: str  # when, as the log's own entry of it says
+    view: int  # the number of that entry
+    entries: int
+    seen: Seen
+
+
+def check_bundle(path: Path, key: str, policy: Policy | None = None) -> Bundle:
+    """Be satisfied that an export is as the log recorded it, and every entry of it in the log.
+
+    Raises:
+        Unproved: it is not; names the first file or entry that is wrong.
+        OSError: it cannot be read.
+    """
+    files = _bundled(path)
+    try:
+        proof = read_proof(files[_MANIFEST_PROOF])
+        seen = check_proof(proof, sha256(b"\x00" + (proof.extra or b"")).digest(), key, policy)
+        view = json.loads(proof.extra or b"")
+        manifest = json.loads(files[_MANIFEST])
+        digest = sha256(files[_MANIFEST]).hexdigest()
+        if view["kind"] != "V" or view["view"]["manifest"] != digest:
+            raise Unproved("its manifest is not the one that the log recorded")
+        if manifest["files"].keys() != files.keys() - {_MANIFEST, _MANIFEST_PROOF}:
+            raise Unproved("it has not just the files that its manifest names")
+        for name, told in manifest["files"].items():
+            if sha256(files[name]).hexdigest() != told:
+                raise Unproved(f"{name} is not what was exported")
+        lines = [json.loads(line) for line in files[_ENTRIES].split(b"\n") if line]
+        if [line["index"] for line in lines] != manifest["entries"]:
+            raise Unproved("its entries are not those that its manifest names")
+        for line in lines:
+            _bundled_entry(line, files[f"proofs/{line['index']}.tlog-proof"], key, policy)
+        made = str(view["at"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise Unproved(f"it is not an export: {type(error).__name__}") from error
+    return Bundle(made=made, view=proof.index, entries=len(lines), seen=seen)
+
+
+def _bundled_entry(line: dict[str, Any], proof: bytes, key: str, policy: Policy | None) -> None:
+    try:
+        read = read_proof(proof)
+        if read.extra is None or (read.index, json.loads(read.extra)) != (
+            line["index"], line["leaf"],
+        ):  # fmt: skip
+            raise Unproved("its proof is of another record")
+        check_proof(read, sha256(b"\x00" + read.extra).digest(), key, policy)
+    except Unproved as error:
+        raise Unproved(f"entry {line['index']}: {error}") from error
+
+
+def _bundled(path: Path) -> dict[str, bytes]:
+    """The files of a bundle by their names; nothing is unpacked."""
+    if path.is_dir():
+        there = [file for file in sorted(path.rglob("*")) if file.is_file()]
+        return {file.relative_to(path).as_posix(): file.read_bytes() for file in there}
+    try:
+        with zipfile.ZipFile(path) as packed:
+            held = packed.infolist()
+            if sum(one.file_size for one in held) > _MOST_BUNDLE_BYTES:
+                raise Unproved("it is too large for an export")
+            files = {one.filename: packed.read(one) for one in held}
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as error:
+        raise Unproved("it is neither a directory nor a zip file") from error
+    if len(files) != len(held):
+        raise Unproved("a name stands in it twice")
+    return files
+
+
 # -- the whole -------------------------------------------------------------------------------
 
 
@@ -1111,6 +1194,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--proof", type=Path, help="an offline proof of one record")
     parser.add_argument("--entry", type=Path, help="the record, where the proof does not hold it")
     parser.add_argument("--receipt", type=Path, help="a receipt, or the answer it came with")
+    parser.add_argument("--bundle", type=Path, help="an export: a directory or a zip file")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
 
@@ -1123,8 +1207,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; 0 if all is well, 1 if not, 2 if it could not be tried (or is not due yet)."""
     parser = _arguments()
     options = parser.parse_args(argv)
-    if not (options.dir or options.proof or options.receipt):
-        parser.error("give --dir, --proof or --receipt")
+    if not (options.dir or options.proof or options.receipt or options.bundle):
+        parser.error("give --dir, --proof, --receipt or --bundle")
     try:
         key = options.key if "+" in options.key else Path(options.key).read_text()
         policy = read_policy(options.policy.read_bytes()) if options.policy else None
@@ -1133,11 +1217,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, PolicyInvalid) as error:
         print(f"cannot read: {error}", file=sys.stderr)
         return 2
+    if options.bundle is not None:
+        return _export(options.bundle, key, policy)
     if proof is not None or receipt is not None:
         return _one(proof, entry, receipt, options.dir, key, policy)
     report = verify(options.dir, key, earlier=earlier, policy=policy)
     print(json.dumps({"ok": report.ok, **asdict(report)}) if options.json else _words(report))
     return 0 if report.ok else 1
+
+
+def _export(path: Path, key: str, policy: Policy | None) -> int:
+    """Check what an auditor exported."""
+    try:
+        found = check_bundle(path, key, policy)
+    except OSError as error:
+        print(f"cannot read: {error}", file=sys.stderr)
+        return 2
+    except (Unproved, NoteInvalid) as error:
+        print(f"WRONG    {error}")
+        return 1
+    print(
+        f"{found.entries} entries, each in {found.seen.said.origin}; exported {found.made}, which "
+        f"is entry {found.view}, under {found.seen}."
+    )
+    return 0
 
 
 def _one(

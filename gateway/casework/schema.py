@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
 
 import graphene
-from graphql import GraphQLObjectType, GraphQLSchema
+from graphql import GraphQLSchema
 
 from gateway.casework.model import State, Told, Urgency
-from gateway.catalogue.schema import Schema
+from gateway.catalogue.schema import Schema, names_of
 from gateway.catalogue.vocabulary import Vocabulary
 
 MOST = 200  # of a list
@@ -218,12 +216,4 @@ class Mutation(graphene.ObjectType):  # type: ignore[misc]
 def build_schema(vocabulary: Vocabulary) -> Schema:
     """The schema, with the vocabulary that requests name fields of."""
     built: GraphQLSchema = graphene.Schema(query=Query, mutation=Mutation).graphql_schema
-    return Schema(graphql=built, names=dict(_names(built)), vocabulary=vocabulary)
-
-
-def _names(schema: GraphQLSchema) -> Iterator[tuple[tuple[str, str], str]]:
-    for kind in schema.type_map.values():
-        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
-            for name in kind.fields:
-                snake = re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", name)
-                yield (kind.name, name), snake
+    return Schema(graphql=built, names=dict(names_of(built)), vocabulary=vocabulary)

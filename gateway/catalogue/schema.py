@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import graphene
 from graphene.types.scalars import Scalar as GrapheneScalar
-from graphql import GraphQLError, GraphQLSchema, StringValueNode, print_schema
+from graphql import (
+    GraphQLError,
+    GraphQLObjectType,
+    GraphQLSchema,
+    StringValueNode,
+    print_schema,
+)
 from graphql.language import ValueNode
 
 from gateway.catalogue.forms import normal
@@ -63,6 +69,15 @@ def camel(name: str) -> str:
     """`date_of_birth` -> `dateOfBirth`."""
     head, *rest = name.split("_")
     return head + "".join(part.title() for part in rest)
+
+
+def names_of(schema: GraphQLSchema) -> Iterator[tuple[tuple[str, str], str]]:
+    """(type, fieldName) and field_name, of every field of a schema that graphene has built."""
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__"):
+            for name in kind.fields:
+                snake = re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", name)
+                yield (kind.name, name), snake
 
 
 def _attribute(name: str) -> str:

@@ -6,11 +6,16 @@ import argparse
 import asyncio
 import json
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
+from rich.progress import MofNCompleteColumn, Progress
+
+from gateway.app import reindexed
 from gateway.audit import witness
 from gateway.audit.compare import Found, compare
+from gateway.audit.index import Held
 from gateway.audit.merkle import ProofInvalid
 from gateway.audit.postgresql.database import prepare, roles, statements
 from gateway.audit.postgresql.export import export
@@ -18,6 +23,7 @@ from gateway.audit.proof import prove
 from gateway.audit.reading import NotThere, source_of
 from gateway.audit.verify import NoteInvalid
 from gateway.audit.verify import main as verify
+from gateway.cli import record
 from gateway.cli.common import Commands, command, home
 from gateway.configuration import load
 from gateway.errors import AuditUnavailable
@@ -27,6 +33,8 @@ def register(commands: Commands) -> None:
     group = commands.add_parser("audit", help="Check the record of every query.")
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _register_verify(inner)
+    _register_reindex(inner)
+    record.register(inner)
     made = command(
         inner,
         "prove",
@@ -70,7 +78,8 @@ def _register_verify(inner: Commands) -> None:
         examples="  portcullis audit verify\n"
         "  portcullis audit verify --dir /srv/log --key /srv/log.pub --checkpoint kept.note\n"
         "  portcullis audit verify --proof 73.tlog-proof --key log.pub --policy witnesses.policy\n"
-        "  portcullis audit verify --receipt answer.json --dir /srv/log --key log.pub",
+        "  portcullis audit verify --receipt answer.json --dir /srv/log --key log.pub\n"
+        "  portcullis audit verify --bundle export.zip --key log.pub",
     )
     made.add_argument("--dir", help="the log's directory (the demonstration's if left out)")
     made.add_argument("--key", help="its public key, or the file that holds it")
@@ -79,6 +88,7 @@ def _register_verify(inner: Commands) -> None:
     made.add_argument("--proof", help="an offline proof of one record; needs no log")
     made.add_argument("--entry", help="the record, where the proof does not hold it")
     made.add_argument("--receipt", help="a receipt, or the whole answer that it came with")
+    made.add_argument("--bundle", help="what `portcullis audit export` wrote; needs no log")
     made.add_argument("--json", action="store_true", help="print the report as JSON")
     made = command(
         inner,
@@ -107,6 +117,17 @@ def _register_verify(inner: Commands) -> None:
     made.add_argument("--bodies", action="store_true", help="with what lies sealed")
 
 
+def _register_reindex(inner: Commands) -> None:
+    made = command(
+        inner,
+        "reindex",
+        _reindex,
+        help_text="Make the index anew by which auditors find entries; no gateway may hold it.",
+        examples="  portcullis audit reindex --config deploy/gateway.toml",
+    )
+    made.add_argument("--config", type=Path, required=True, help="gateway.toml; docs/settings.md")
+
+
 def _log_and_key(made: argparse.ArgumentParser) -> None:
     made.add_argument("--log", help="the log's directory or address (else the demonstration's)")
     made.add_argument("--key", help="its public key, or the file that holds it")
@@ -123,9 +144,9 @@ def _key_text(given: argparse.Namespace) -> str:
 
 def _verify(given: argparse.Namespace) -> int:
     arguments = ["--key", _key(given)]
-    if given.dir or not given.proof:
+    if given.dir or not (given.proof or given.bundle):
         arguments += ["--dir", given.dir or str(home() / "audit")]
-    for name in ("checkpoint", "policy", "proof", "entry", "receipt"):
+    for name in ("checkpoint", "policy", "proof", "entry", "receipt", "bundle"):
         if value := getattr(given, name):
             arguments += [f"--{name}", value]
     return verify([*arguments, *(["--json"] if given.json else [])])
@@ -152,6 +173,26 @@ def _export(given: argparse.Namespace) -> int:
         print(f"{error}", file=sys.stderr)
         return 1
     print(f"{size} entries are in {given.to}.")
+    return 0
+
+
+def _reindex(given: argparse.Namespace) -> int:
+    settings = load(given.config, os.environ)
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as bar:
+        task = bar.add_task("Entries")
+        try:
+            size = asyncio.run(
+                reindexed(settings, lambda done, of: bar.update(task, completed=done, total=of))
+            )
+        except Held:
+            bar.stop()
+            print("A gateway holds the index: stop it first.", file=sys.stderr)
+            return 1
+        except (OSError, sqlite3.Error, AuditUnavailable) as error:
+            bar.stop()
+            print(f"The index cannot be made: {error}", file=sys.stderr)
+            return 1
+    print(f"{size} entries are indexed in {settings.audit_index}.")
     return 0
 
 

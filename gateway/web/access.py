@@ -69,6 +69,7 @@ AUDITORS: Final = frozenset({"force_auditor", "professional_standards", "externa
 PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("*", "/graphql"): Everyone.BEARER,
     ("*", "/casework"): Everyone.BEARER,
+    ("*", "/audit"): Everyone.BEARER,
     ("GET", "/health/live"): Everyone.OPEN,
     ("GET", "/health/ready"): Everyone.OPEN,
     ("GET", "/metrics"): Everyone.OPEN,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gateway.audit.index import Found, Index, Opened, Wanted
+from gateway.audit.index import Costly, Found, Held, Index, Opened, Wanted, holding
 from gateway.model import EMPTY
 
 ORIGIN = "portcullis.example/audit/2026"
@@ -104,6 +104,10 @@ def filled(index: Index) -> Index:
         (Wanted(serial=8), []),
         (Wanted(glass=True), [1]),
         (Wanted(source="bid"), [1, 0]),
+        (Wanted(named=True), [5, 4, 1, 0]),
+        (Wanted(named=False), [6]),
+        (Wanted(tokens=(frozenset(),)), []),
+        (Wanted(viewers=frozenset()), [6, 5, 4, 1, 0]),
         (Wanted(source="id"), []),
         (Wanted(since=AT + timedelta(minutes=1)), [1]),
         (Wanted(until=AT, kind="I"), []),
@@ -130,6 +134,53 @@ def test_a_query_is_one_row_from_its_intent_to_its_outcome(index: Index) -> None
     assert zero.answered
     (cut_off,) = index.find(Wanted(), before=6, limit=1)
     assert (cut_off.idx, cut_off.answered) == (5, False)
+
+
+def test_views_are_found_by_whose_they_are(index: Index) -> None:
+    views = ("force_auditor", "professional_standards", "")
+    for n, viewer in enumerate(views):
+        leaf = {"v": 2, "kind": "V", "view": {"page": "search", "as": viewer}}
+        index.add([Opened(index=n, leaf=leaf)])
+    assert numbers(index.find(Wanted())) == [2, 1, 0]
+    assert numbers(index.find(Wanted(viewers=frozenset()))) == []
+    assert numbers(index.find(Wanted(viewers=frozenset({"force_auditor"})))) == [0]
+    assert [one.viewer for one in index.find(Wanted())] == list(reversed(views))
+
+
+def test_a_query_is_found_by_either_of_its_entries(index: Index) -> None:
+    filled(index)
+    for number, first in ((0, 0), (3, 0), (2, 1), (4, 4), (5, 5)):
+        found = index.of(number)
+        assert found is not None
+        assert found.idx == first
+    assert index.of(7) is None
+
+
+def test_a_search_that_takes_too_long_is_cut_off(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index.add([Opened(index=n, leaf={"kind": "R", "code": "A"}) for n in range(500)])
+    assert index.find(Wanted(code="B")) == ()
+    monkeypatch.setattr("gateway.audit.index._LOOK_S", -1.0)
+    monkeypatch.setattr("gateway.audit.index._STEPS", 100)
+    with pytest.raises(Costly):
+        index.find(Wanted(code="B"))
+
+
+def test_one_process_holds_it(index: Index, tmp_path: Path) -> None:
+    with pytest.raises(Held), holding(tmp_path / "index.db"):
+        pass
+    with pytest.raises(Held):
+        Index(tmp_path / "index.db", ORIGIN)
+    filled(index)
+    index.close()
+    with holding(tmp_path / "index.db"):
+        pass
+    again = Index(tmp_path / "index.db", ORIGIN)
+    assert (again.size, again.last) == (7, b"")
+    again.add([intent(7, "x")], b"hash")
+    assert again.last == b"hash"
+    again.close()
 
 
 def test_pages_go_on_where_the_last_one_ended(index: Index) -> None:

@@ -52,6 +52,7 @@ def test_what_is_asked_of_each_agency_is_one_term() -> None:
         ('{identifier: "A1234567"}', "a-123-4567"),
         ('{phone: "+447700900123"}', " 07700 900123 "),
         ('{dob: "1991-04-17"}', "1991-04-17"),
+        ('{dob: "1991-04"}', "1991-04-17"),
     ],
 )
 def test_what_an_auditor_types_finds_the_search(asked: str, typed: str) -> None:
@@ -61,4 +62,11 @@ def test_what_an_auditor_types_finds_the_search(asked: str, typed: str) -> None:
 def test_what_was_not_searched_for_is_not_found() -> None:
     assert not terms(PERSON.format('{family: "Hoxhaj"}')) & set(terms_of_text("Hoxha"))
     assert not terms(PERSON.format('{familyPrefix: "Hoxha"}')) & set(terms_of_text("Hodja"))
+    assert not terms(PERSON.format('{dob: "1991-04-17"}')) & set(terms_of_text("1991-04"))
     assert terms_of_text("\0") == ()
+
+
+def test_an_address_is_found_by_its_postcode_and_that_by_its_district() -> None:
+    found = terms_of_text("Flat 2, 14 High Street, Lydd tn29 9aj")
+    assert {("Postcode", "TN29 9AJ"), ("Postcode", "TN29")} <= set(found)
+    assert ("Postcode", "TN29 9AJ") not in terms_of_text("TN29")

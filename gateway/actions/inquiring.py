@@ -1,0 +1,244 @@
+"""The life of one operation at /audit: somebody reads the record, as far as it is theirs to read.
+
+    receive -> authenticate -> parse -> look, within scope -> record the look -> send
+
+Each operation is one field. No policy is asked: who sees what of the record is `audit.inquiry`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Final, TypeAlias
+
+from gateway.audit.found import Asked, Entry, Leaf, Page, Receipt, Receipts, Row
+from gateway.audit.inquiry import Auditor, Given, Inquiry
+from gateway.audit.recorder import AuditedResponse
+from gateway.audit.sought import RecordSought, Sought
+from gateway.audit.uses import OWN
+from gateway.catalogue.forms import utc_text
+from gateway.errors import GatewayError, Internal, InvalidOperation, where_it_failed
+from gateway.model import Request, Response, Selection
+from gateway.pipeline import Gate, check_registered, failed
+from gateway.query.operation import Parser, parse_request
+
+_log = logging.getLogger(__name__)
+Told: TypeAlias = Mapping[str, Any] | Sequence[Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Everything that reading the record needs."""
+
+    gate: Gate
+    inquiry: Inquiry
+    parser: Parser
+
+
+async def inquire(reading: Reading, request: Request) -> AuditedResponse:
+    """Take one look through its life.
+
+    Raises:
+        AuditUnavailable: it could not be recorded, so nothing is given.
+    """
+    gate = reading.gate
+    record = gate.audit.begin(request)
+    try:
+        subject = await gate.identity.authenticate(request.authorization)
+        record.known(subject=subject)
+        operation = parse_request(request, reading.parser, subject.app)
+        check_registered(operation, subject, reading.parser)
+        if operation.introspection is not None:
+            schema = {"data": operation.introspection}
+            viewed = await gate.audit.view(request, subject, page="schema", use=OWN)
+            return viewed.answered(schema)
+        try:
+            (selection,) = operation.roots
+            look = _LOOKS[selection.name]
+        except (ValueError, KeyError):
+            raise InvalidOperation("Send one look in each operation.") from None
+        use = selection.args.get("use") or OWN
+        auditor = Auditor(request=request, subject=subject, use=use)
+        given = await look(reading.inquiry, auditor, selection.args)
+        data = {selection.key: _selected(selection, given.value)}
+        return given.viewed.answered({"data": data})
+    except GatewayError as error:
+        response = failed(error, request)
+    except asyncio.CancelledError:
+        await record.gone(Response(status=499, body={}, code="CLIENT_GONE"))
+        raise
+    except Exception as error:
+        _log.error("look %s failed: %s", request.id, where_it_failed(error))
+        response = failed(Internal(detail=type(error).__name__), request)
+    return await record.outcome(response)
+
+
+def _selected(selection: Selection, found: Told) -> Any:
+    """The selected fields of what was found, and of what they hold."""
+    if found is None or not selection.selections:
+        return found
+    if isinstance(found, Mapping):
+        return {one.key: _selected(one, found[one.name]) for one in selection.selections}
+    return [_selected(selection, one) for one in found]
+
+
+# --- the looks ------------------------------------------------------------------------------------
+
+Look: TypeAlias = Callable[[Inquiry, Auditor, Mapping[str, Any]], Awaitable[Given[Told]]]
+
+
+async def _health(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await inquiry.health(auditor)
+    at = given.value.signed_at
+    told = asdict(given.value) | {"signed_at": utc_text(at) if at else None}
+    return Given({"__typename": "LogHealth", **told}, given.viewed)
+
+
+async def _search(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await inquiry.search(auditor, _sought(args), **_place(args))
+    return Given(_page(given.value), given.viewed)
+
+
+async def _mine(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await inquiry.mine(auditor, _sought(args), **_place(args))
+    return Given(_page(given.value), given.viewed)
+
+
+async def _entry(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await inquiry.entry(auditor, args["index"], proofs=True)
+    return Given(told_entry(given.value) if given.value else None, given.viewed)
+
+
+async def _receipts(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await inquiry.receipts(auditor, _sought(args), **_place(args))
+    page: Receipts = given.value
+    told = {
+        "__typename": "ReceiptPage",
+        "rows": [_receipt(one) for one in page.rows],
+        "next": page.next,
+        "upto": page.upto,
+    }
+    return Given(told, given.viewed)
+
+
+async def _export(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await inquiry.export(auditor, _sought(args), **_place(args))
+    told = {
+        "__typename": "EntryPage",
+        "entries": [told_entry(one) for one in given.value.entries],
+        "next": given.value.next,
+        "upto": given.value.upto,
+    }
+    return Given(told, given.viewed)
+
+
+async def _exported(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await inquiry.exported(auditor, args["manifest"])
+    return Given(_leaf(given.value), given.viewed)
+
+
+_LOOKS: Final[Mapping[str, Look]] = {
+    "health": _health,
+    "search": _search,
+    "mine": _mine,
+    "entry": _entry,
+    "receipts": _receipts,
+    "export": _export,
+    "exported": _exported,
+}
+
+
+# --- what comes in, and what goes out -------------------------------------------------------------
+
+
+def _sought(args: Mapping[str, Any]) -> Sought:
+    said = {name: value for name, value in (args.get("sought") or {}).items() if value is not None}
+    if "record" in said:
+        said["record"] = RecordSought(**said["record"])
+    for name in ("since", "until"):
+        if name in said:
+            said[name] = _moment(name, said[name])
+    return Sought(**said)
+
+
+def _moment(name: str, text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidOperation(f"{name}: a time with its zone is like 2026-11-01T06:00:00Z.")
+    return moment
+
+
+def _place(args: Mapping[str, Any]) -> dict[str, Any]:
+    return {"first": args.get("first") or 0, "before": args.get("before")}
+
+
+def _page(page: Page) -> dict[str, Any]:
+    rows = [_row(row) for row in page.rows]
+    return {"__typename": "SearchPage", "rows": rows, "next": page.next, "upto": page.upto}
+
+
+def _row(row: Row) -> dict[str, Any]:
+    found = row.found
+    return {
+        "__typename": "Search",
+        "index": found.idx,
+        "last": found.last,
+        "at": found.at.isoformat(),
+        "query_id": found.request,
+        "sources": [
+            {"__typename": "SourceTold", "source": source, "state": state}
+            for source, state in found.sources.items()
+        ],
+        "asked": _asked(row.asked) if row.asked else None,
+        "answered": found.answered,
+        **{name: getattr(found, name) for name in (
+            "kind", "tag", "agency", "app", "purpose", "reason", "glass", "serial", "status",
+            "code", "rule", "records",
+        )},
+    }  # fmt: skip
+
+
+def _asked(asked: Asked) -> dict[str, Any]:
+    told = asdict(asked) | {"__typename": "Asked"}
+    for name in ("variables", "visits", "looked"):
+        told[name] = json.dumps(told[name], ensure_ascii=False, sort_keys=True)
+    return told
+
+
+def told_entry(entry: Entry) -> dict[str, Any]:
+    """A query as the schema's `Entry`."""
+    return {
+        "__typename": "Entry",
+        "search": _row(Row(found=entry.found, asked=entry.asked)),
+        "leaves": [_leaf(one) for one in entry.leaves],
+    }
+
+
+def _leaf(leaf: Leaf) -> dict[str, Any]:
+    return {
+        "__typename": "Leaf",
+        "index": leaf.index,
+        "hash": leaf.hash,
+        "leaf": leaf.data.decode() if leaf.data is not None else None,
+        "proof": {"__typename": "Proof", **asdict(leaf.proof)} if leaf.proof else None,
+    }
+
+
+def _receipt(receipt: Receipt) -> dict[str, Any]:
+    return {
+        **asdict(receipt),
+        "__typename": "Receipt",
+        "at": receipt.at.isoformat(),
+        "shown": [{"__typename": "Shown", **asdict(one)} for one in receipt.shown],
+        "told": [
+            {"__typename": "Told", "place": place, "outcome": outcome, "mask": mask, "rule": rule}
+            for place, outcome, mask, rule in receipt.told
+        ],
+    }

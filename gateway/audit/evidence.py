@@ -1,0 +1,94 @@
+"""Single entries read from the log: their parts, and the proofs that they are in it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.audit.entry import InvalidEntry, parts_of
+from gateway.audit.found import Leaf, Proof
+from gateway.audit.keeper import Signed
+from gateway.audit.keys import AuditKeys
+from gateway.audit.log import AuditLog
+from gateway.audit.merkle import check_inclusion, leaf_hash
+from gateway.audit.proof import written_proof
+from gateway.audit.verify import NoteInvalid, open_checkpoint
+from gateway.errors import AuditUnavailable
+
+_LOOKS: Final = 50
+_PAUSE_S: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What of a log is read entry by entry. Who may have it is the caller's to see to."""
+
+    log: AuditLog
+    keys: AuditKeys
+
+    async def part(
+        self, leaf: Mapping[str, Any], index: int, name: str, agency: str
+    ) -> Mapping[str, Any] | None:
+        """A part that was sealed for this agency; None where there is none, or it was erased.
+
+        Raises:
+            AuditUnavailable: it cannot be read.
+        """
+        try:
+            key_id = parts_of(leaf)[name]
+            if not key_id.startswith(f"{agency}/"):
+                return None
+            if await asyncio.to_thread(self.keys.still, key_id) is None:
+                return None
+            detail = await self.log.detail(index, name)
+        except (LookupError, InvalidEntry):
+            return None
+        except OSError as error:
+            raise AuditUnavailable(detail=f"a body cannot be read: {error}") from error
+        return detail if isinstance(detail, Mapping) else None
+
+    async def leaf(self, index: int, data: bytes, *, shown: bool, proof: bool) -> Leaf:
+        """An entry, with its content if that may be shown and its proof if that is wanted.
+
+        Raises:
+            AuditUnavailable, ProofInvalid: the log cannot be read, or is damaged.
+        """
+        seen = data if shown else None
+        made = await self._proof(index, data, seen) if proof else None
+        return Leaf(index=index, hash=leaf_hash(data).hex(), data=seen, proof=made)
+
+    async def witnessed(self) -> Signed | None:
+        """The last checkpoint that enough witnesses signed; None where none was kept."""
+        note = await self.log.witnessed()
+        try:
+            said = open_checkpoint(note or b"", self.log.verifier)
+        except NoteInvalid:
+            return None
+        return Signed(size=said.size, root=said.root, note=note or b"")
+
+    async def awaited(self, index: int) -> None:
+        """Give the witnesses some seconds to sign what has this entry, if there are any."""
+        for _ in range(_LOOKS):
+            signed = await self.witnessed()
+            if signed is None or signed.size > index:
+                return
+            await asyncio.sleep(_PAUSE_S)
+
+    async def _proof(self, index: int, data: bytes, shown: bytes | None) -> Proof:
+        """Under what witnesses have signed, where that has the entry already."""
+        signed = await self.witnessed()
+        if signed is None or signed.size <= index:
+            signed = await self.log.keeper.in_tree(index)
+        path = await self.log.inclusion_under(signed, index)
+        check_inclusion(leaf_hash(data), index, signed.size, path, signed.root)
+        return Proof(
+            index=index,
+            leaf_hash=leaf_hash(data).hex(),
+            hashes=tuple(one.hex() for one in path),
+            size=signed.size,
+            root=signed.root.hex(),
+            checkpoint=signed.note.decode(),
+            text=written_proof(index, path, signed.note, shown),
+        )

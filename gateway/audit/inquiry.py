@@ -1,0 +1,470 @@
+"""The one place through which anybody reads the record: pages, `/audit` and the command line alike.
+
+Who somebody is says how far they see. Auditors of an agency see what its people asked, with their
+words, reasons and cases, and never what was found. Professional standards see the same, and their
+own looks are seen by none of the others. The external auditor sees the leaves of all and opens no
+body. Everybody sees their own searches. What is not in scope is as if it were not there. An owner's
+auditors see which of its records were shown, to which agency and for what, but not to whom.
+
+Every inquiry leaves an entry (kind V), which lasts before anything is given. The index only finds:
+what is given is read from the log, and its scope is checked there again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from gateway.audit.entry import ASKER, InvalidEntry, Kind, owner_part, read_leaf
+from gateway.audit.evidence import Evidence
+from gateway.audit.following import Follower
+from gateway.audit.found import (
+    Asked,
+    Entry,
+    Export,
+    Health,
+    Leaf,
+    Page,
+    Receipt,
+    Receipts,
+    Row,
+    receipt_of,
+)
+from gateway.audit.index import Costly, Found, Wanted
+from gateway.audit.log import AuditLog
+from gateway.audit.recorder import Viewed
+from gateway.audit.sought import Sought, Tokens
+from gateway.audit.uses import OWN, Viewer, check_use, viewer_of
+from gateway.audit.verify import open_checkpoint
+from gateway.errors import (
+    CaseworkUnavailable,
+    LimitExceeded,
+    MalformedRequest,
+    Refused,
+)
+from gateway.model import EMPTY, Request, Subject
+
+MOST: Final = 200  # of a page
+_AT_ONCE: Final = 8  # entries that are read side by side
+_SEEN: Final = frozenset({Viewer.FORCE.value, Viewer.OFFICER.value})
+"""Whose looks an agency's ordinary auditors see."""
+_OWN_WORDS: Final = frozenset({"who", "peer", "text", "variables", "why"})
+_NOT_YOURS: Final = "This part of the record is not for your role."
+_T = TypeVar("_T")
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auditor:
+    """Who looks, in which request, and for what: a code of `uses.USES`, or `OWN`."""
+
+    request: Request
+    subject: Subject
+    use: str
+
+
+@dataclass(frozen=True, slots=True)
+class Given(Generic[_Value]):
+    """What an inquiry gives, and the entry that it left."""
+
+    value: _Value
+    viewed: Viewed
+
+
+class Viewing(Protocol):
+    """`Recorder.view`."""
+
+    def __call__(
+        self,
+        request: Request,
+        subject: Subject,
+        *,
+        page: str,
+        use: str,
+        asked: Mapping[str, Any] = EMPTY,
+        given: Mapping[str, Any] = EMPTY,
+        entries: Sequence[int] = (),
+    ) -> Awaitable[Viewed]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """Reading one gateway's log."""
+
+    evidence: Evidence
+    follower: Follower
+    tokens: Tokens
+    view: Viewing
+    issuers: Mapping[str, str]  # issuer -> the agency whose people it signs in
+    entitled: Mapping[str, Collection[str]]  # role -> the agencies whose people may have it
+
+    @property
+    def log(self) -> AuditLog:
+        """The log that is read."""
+        return self.evidence.log
+
+    # -- what is given -----------------------------------------------------------------------
+
+    def viewer(self, subject: Subject) -> Viewer:
+        """As what somebody looks: as an auditor of some kind, or an officer at their own."""
+        return viewer_of(subject, self.entitled)
+
+    async def health(self, auditor: Auditor) -> Given[Health]:
+        """How the log stands; for auditors of all kinds.
+
+        Raises:
+            Refused, MalformedRequest: no auditor; not said for what.
+            AuditUnavailable: the look could not be recorded.
+        """
+        self._auditing(auditor, *Viewer)
+        said = open_checkpoint(self.log.checkpoint, self.log.verifier)
+        witnessed = await self.evidence.witnessed()
+        health = Health(
+            origin=said.origin,
+            size=self.log.size,
+            healthy=self.log.healthy,
+            signed_size=said.size,
+            signed_at=said.signed_at,
+            root=said.root.hex(),
+            witnessed_size=witnessed.size if witnessed else 0,
+            indexed=self.follower.upto,
+            verifier=self.log.verifier.strip(),
+        )
+        return Given(health, await self._viewed(auditor, "health"))
+
+    async def search(
+        self,
+        auditor: Auditor,
+        sought: Sought = Sought(),  # noqa: B008 - frozen
+        *,
+        first: int = 50,
+        before: int | None = None,
+        details: bool = True,
+    ) -> Given[Page]:
+        """The latest searches that are sought, the latest first, from entry `before` backwards.
+
+        With `details`, each with the words of whoever asked, where the auditor may read them.
+
+        Raises:
+            Refused: the external auditor looks for what lies in bodies.
+            MalformedRequest, LimitExceeded: not said for what; too many, or too costly.
+            CaseworkUnavailable: there is no index at the moment.
+            AuditUnavailable: the log cannot be read, or the look could not be recorded.
+        """
+        viewer = self._auditing(auditor, *Viewer)
+        return await self._page(auditor, viewer, "search", sought, first, before, details=details)
+
+    async def mine(
+        self,
+        auditor: Auditor,
+        sought: Sought = Sought(),  # noqa: B008
+        *,
+        first: int = 50,
+        before: int | None = None,
+    ) -> Given[Page]:
+        """The same of one's own searches, whoever one is; the use is `OWN`.
+
+        Raises:
+            As `search`.
+        """
+        check_use(Viewer.OFFICER, auditor.use)
+        own = Viewer.OFFICER
+        return await self._page(auditor, own, "mine", sought, first, before, details=True)
+
+    async def entry(
+        self, auditor: Auditor, index: int, *, proofs: bool = False
+    ) -> Given[Entry | None]:
+        """What the log has of the query that this entry is of; None where it has none for them.
+
+        With `proofs`, each leaf comes with the proof that it is in the log.
+
+        Raises:
+            MalformedRequest: not said for what.
+            CaseworkUnavailable, AuditUnavailable: as `search`.
+        """
+        viewer = Viewer.OFFICER if auditor.use == OWN else self._auditing(auditor, *Viewer)
+        row = await self._of(index)
+        found = None
+        if row is not None:
+            found = await self._whole(auditor.subject, viewer, row, proofs=proofs)
+        viewed = await self._viewed(
+            auditor, "entry", {"index": index}, shown=[index] if found else []
+        )
+        return Given(found, viewed)
+
+    async def receipts(
+        self,
+        auditor: Auditor,
+        sought: Sought = Sought(),  # noqa: B008
+        *,
+        first: int = 50,
+        before: int | None = None,
+    ) -> Given[Receipts]:
+        """Which records of the auditor's own agency were shown, to which agency, for what, when.
+
+        `sought` says which: the record, and of the asker no more than agency, purpose and time.
+        What is looked for after an answer for silent records is none of it: policy says whom
+        their owner's desk is told of.
+
+        Raises:
+            Refused: not an auditor of an agency, or more is sought than an owner may.
+            Otherwise as `search`.
+        """
+        self._auditing(auditor, Viewer.FORCE, Viewer.STANDARDS)
+        allowed = {"record", "agency", "purpose", "since", "until"}
+        if sought.told().keys() - allowed:
+            raise Refused(_NOT_YOURS, rule="audit.receipts", detail="more than an owner may seek")
+        own = auditor.subject.agency
+        looked = frozenset[str]()
+        if sought.record is not None:
+            named = partial(self.tokens.records, sought.record.name, sought.since, sought.until)
+            looked = await asyncio.to_thread(named)
+        wanted = Wanted(
+            tokens=(looked,) if sought.record is not None else (),
+            owner=own,
+            agency=sought.agency,
+            purpose=sought.purpose,
+            since=sought.since,
+            until=sought.until,
+            named=True,
+        )
+        found = await self._find(wanted, first, before)
+
+        async def receipt(row: Found) -> Receipt | None:
+            leaf = _read(await self.log.leaf(row.last))
+            detail = await self.evidence.part(leaf, row.last, owner_part(own), own)
+            return receipt_of(row, leaf, detail, looked) if detail is not None else None
+
+        made = [one for one in await _gathered(receipt, found) if one is not None]
+        page = Receipts(
+            rows=tuple(made),
+            next=found[-1].idx if len(found) == first else None,
+            upto=self.follower.upto,
+        )
+        shown = [one.index for one in made]
+        return Given(page, await self._viewed(auditor, "receipts", sought.told(), shown=shown))
+
+    async def export(
+        self,
+        auditor: Auditor,
+        sought: Sought = Sought(),  # noqa: B008
+        *,
+        first: int = 50,
+        before: int | None = None,
+    ) -> Given[Export]:
+        """As `search`, with leaves and proofs; for auditors of all kinds.
+
+        Raises:
+            As `search`.
+        """
+        viewer = self._auditing(auditor, Viewer.FORCE, Viewer.STANDARDS, Viewer.EXTERNAL)
+        rows = await self._rows(auditor.subject, viewer, sought, first, before)
+
+        whole = partial(self._whole, auditor.subject, viewer, proofs=True)
+        made = [one for one in await _gathered(whole, rows) if one is not None]
+        shown = [one.found.idx for one in made]
+        viewed = await self._viewed(auditor, "export", sought.told(), shown=shown)
+        page = Export(
+            entries=tuple(made),
+            next=rows[-1].idx if len(rows) == first else None,
+            upto=self.follower.upto,
+        )
+        return Given(page, viewed)
+
+    async def exported(self, auditor: Auditor, manifest: str) -> Given[Leaf]:
+        """Put the SHA-256 of an export's manifest into the log, and give that entry with its proof:
+        nobody can change what was exported, or say that it was another.
+
+        Raises:
+            Refused, MalformedRequest: no auditor; not 64 hexadecimal digits.
+            AuditUnavailable: it could not be recorded.
+        """
+        viewer = self._auditing(auditor, Viewer.FORCE, Viewer.STANDARDS, Viewer.EXTERNAL)
+        if len(manifest) != 64 or set(manifest) - set("0123456789abcdef"):
+            raise MalformedRequest("manifest: a SHA-256 in 64 hexadecimal digits.")
+        viewed = await self._viewed(auditor, "exported", given={"manifest": manifest})
+        index = await self.log.number(viewed.receipt)
+        await self.log.keeper.in_tree(index)
+        await self.evidence.awaited(index)
+        leaf = await self._told(viewer, index, await self.log.leaf(index), proof=True)
+        return Given(leaf, viewed)
+
+    # -- scope -------------------------------------------------------------------------------
+
+    def _auditing(self, auditor: Auditor, *viewers: Viewer) -> Viewer:
+        """As what somebody looks, if that is one of these and no officer."""
+        viewer = self.viewer(auditor.subject)
+        if viewer is Viewer.OFFICER or viewer not in viewers:
+            raise Refused(_NOT_YOURS, rule="audit.role", detail=viewer.value)
+        check_use(viewer, auditor.use)
+        return viewer
+
+    async def _rows(
+        self, subject: Subject, viewer: Viewer, sought: Sought, first: int, before: int | None
+    ) -> tuple[Found, ...]:
+        """What the index has of what is sought, in scope."""
+        everywhere = viewer is Viewer.EXTERNAL
+        if everywhere and sought.in_bodies:
+            text = (
+                "What was searched for lies in bodies, which the auditors of the asker's agency "
+                "open. Look for an officer, a case or a time, or ask that agency."
+            )
+            raise Refused(text, rule="audit.bodies", detail="terms, for leaves alone")
+        agency = sought.agency if everywhere else subject.agency
+        if sought.agency not in (None, agency):
+            return ()
+        issuers = [one for one, of in self.issuers.items() if agency in (None, of)]
+        asked = partial(self.tokens.wanted, sought, subject.agency, issuers)
+        wanted = replace(await asyncio.to_thread(asked), agency=agency)
+        if viewer is Viewer.OFFICER:
+            own = await self._own(subject)
+            wanted = replace(wanted, tokens=(*wanted.tokens, own), viewers=frozenset())
+        elif viewer is Viewer.FORCE:
+            wanted = replace(wanted, viewers=_SEEN)
+        return await self._find(wanted, first, before)
+
+    async def _own(self, subject: Subject) -> frozenset[str]:
+        own = partial(self.tokens.officer, subject.id, [subject.issuer])
+        return await asyncio.to_thread(own)
+
+    async def _readable(self, leaf: Mapping[str, Any], subject: Subject, viewer: Viewer) -> bool:
+        """Whether an entry is there for somebody, by what it says itself."""
+        who, view = leaf.get("who", EMPTY), leaf.get("kind") == Kind.VIEW
+        own = bool(who.get("agency") == subject.agency)
+        match viewer:
+            case Viewer.EXTERNAL:
+                return True
+            case Viewer.STANDARDS:
+                return own
+            case Viewer.FORCE:
+                return own and (not view or leaf["view"].get("as") in _SEEN)
+            case Viewer.OFFICER:
+                return own and not view and who.get("actor") in await self._own(subject)
+
+    # -- reading -----------------------------------------------------------------------------
+
+    async def _page(
+        self,
+        auditor: Auditor,
+        viewer: Viewer,
+        page: str,
+        sought: Sought,
+        first: int,
+        before: int | None,
+        *,
+        details: bool,
+    ) -> Given[Page]:
+        found = await self._rows(auditor.subject, viewer, sought, first, before)
+
+        async def row(one: Found) -> Row:
+            leaves = await self._leaves(auditor.subject, viewer, one) if details else ()
+            return Row(found=one, asked=await self._asked(auditor.subject, viewer, leaves))
+
+        rows = await _gathered(row, found)
+        made = Page(
+            rows=tuple(rows),
+            next=found[-1].idx if len(found) == first else None,
+            upto=self.follower.upto,
+        )
+        shown = [one.idx for one in found]
+        return Given(made, await self._viewed(auditor, page, sought.told(), shown=shown))
+
+    async def _find(self, wanted: Wanted, first: int, before: int | None) -> tuple[Found, ...]:
+        if not 1 <= first <= MOST:
+            raise LimitExceeded.of("first", MOST, first)
+        index = self.follower.index
+        return await _looked(partial(index.find, wanted, before=before, limit=first))
+
+    async def _of(self, index: int) -> Found | None:
+        return await _looked(partial(self.follower.index.of, index))
+
+    async def _whole(
+        self, subject: Subject, viewer: Viewer, row: Found, *, proofs: bool
+    ) -> Entry | None:
+        """A query with its entries; None where it is not there for somebody."""
+        leaves = await self._leaves(subject, viewer, row)
+        if not leaves:
+            return None
+        told = [await self._told(viewer, one, data, proof=proofs) for one, data in leaves]
+        asked = await self._asked(subject, viewer, leaves)
+        return Entry(found=row, leaves=tuple(told), asked=asked)
+
+    async def _leaves(
+        self, subject: Subject, viewer: Viewer, row: Found
+    ) -> tuple[tuple[int, bytes], ...]:
+        """The entries of a query, by number; () unless all of them are there for somebody."""
+        numbers = sorted({row.idx, row.last})
+        leaves = [await self.log.leaf(number) for number in numbers]
+        for data in leaves:
+            if not await self._readable(_read(data), subject, viewer):
+                return ()
+        return tuple(zip(numbers, leaves, strict=True))
+
+    async def _asked(
+        self, subject: Subject, viewer: Viewer, leaves: Sequence[tuple[int, bytes]]
+    ) -> Asked | None:
+        """What the asker's part says, over all entries of a query; never for leaves alone."""
+        if viewer is Viewer.EXTERNAL:
+            return None
+        said: dict[str, Any] = {}
+        for number, data in leaves:
+            said |= await self.evidence.part(_read(data), number, ASKER, subject.agency) or {}
+        if viewer is Viewer.OFFICER:  # what the answer did not tell them either
+            said = {name: value for name, value in said.items() if name in _OWN_WORDS}
+        return Asked.of(said) if said else None
+
+    async def _told(self, viewer: Viewer, index: int, data: bytes, *, proof: bool) -> Leaf:
+        """An entry as somebody is given it: officers get its digest, for a leaf counts what was
+        silent."""
+        shown = viewer is not Viewer.OFFICER
+        return await self.evidence.leaf(index, data, shown=shown, proof=proof)
+
+    async def _viewed(
+        self,
+        auditor: Auditor,
+        page: str,
+        asked: Mapping[str, Any] = EMPTY,
+        *,
+        given: Mapping[str, Any] = EMPTY,
+        shown: Sequence[int] = (),
+    ) -> Viewed:
+        """The entry that this look leaves; without it nothing is given."""
+        return await self.view(
+            auditor.request,
+            auditor.subject,
+            page=page,
+            use=auditor.use,
+            asked=asked,
+            given={"rows": len(shown), **given},
+            entries=shown,
+        )
+
+
+def _read(data: bytes) -> dict[str, Any]:
+    try:
+        return read_leaf(data)
+    except InvalidEntry:
+        return {}
+
+
+async def _looked(look: Callable[[], _T]) -> _T:
+    try:
+        return await asyncio.to_thread(look)
+    except Costly:
+        text = "This search takes too long: narrow it, by a time, an officer or a case."
+        raise LimitExceeded(text) from None
+    except sqlite3.Error as error:
+        text = "The record cannot be searched at the moment. Try again later."
+        raise CaseworkUnavailable(text, detail=type(error).__name__) from error
+
+
+async def _gathered(each: Callable[[Found], Awaitable[_T]], rows: Sequence[Found]) -> list[_T]:
+    """In their order, a few side by side."""
+    made: list[_T] = []
+    for start in range(0, len(rows), _AT_ONCE):
+        made += await asyncio.gather(*map(each, rows[start : start + _AT_ONCE]))
+    return made

@@ -1,0 +1,259 @@
+"""The small schema of /audit: reading the record. It only reads, and has no resolvers."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import graphene
+from graphql import GraphQLSchema
+
+from gateway.audit.inquiry import MOST
+from gateway.audit.uses import USES
+from gateway.catalogue.schema import Schema, names_of
+from gateway.catalogue.vocabulary import Vocabulary
+
+_ASKED: Final = 50
+
+
+def _many(kind: Any) -> Any:
+    return graphene.NonNull(graphene.List(graphene.NonNull(kind)))
+
+
+_Use = graphene.Enum("Use", [(code, code) for code in USES], description="For what you look.")
+
+
+class LogHealth(graphene.ObjectType):  # type: ignore[misc]  # graphene ships no types
+    """How the log stands."""
+
+    origin = graphene.String(required=True)
+    verifier = graphene.String(required=True, description="Its public key.")
+    size = graphene.Int(required=True, description="Entries that have a number.")
+    healthy = graphene.Boolean(required=True)
+    signed_size = graphene.Int(required=True)
+    signed_at = graphene.String()
+    root = graphene.String(required=True)
+    witnessed_size = graphene.Int(required=True, description="Entries that witnesses have signed.")
+    indexed = graphene.Int(required=True, description="Entries that can be found.")
+
+
+class SourceTold(graphene.ObjectType):  # type: ignore[misc]
+    """How a source fared in a search."""
+
+    source = graphene.String(required=True)
+    state = graphene.String(required=True)
+
+
+class Asked(graphene.ObjectType):  # type: ignore[misc]
+    """Who asked, in what words and why: for the asker and the auditors of the asker's agency."""
+
+    issuer = graphene.String(required=True)
+    officer = graphene.String(required=True)
+    roles = _many(graphene.String)
+    app = graphene.String(required=True)
+    reason = graphene.String(required=True)
+    case = graphene.String(required=True)
+    incident = graphene.String(required=True)
+    on_behalf_of = graphene.String(required=True)
+    break_glass = graphene.String(required=True)
+    text = graphene.String(required=True, description="The document.")
+    variables = graphene.String(required=True, description="As JSON.")
+    visits = graphene.String(required=True, description="Which fields were to be read, as JSON.")
+    terms = graphene.Field(_many(graphene.String), description="Kinds of what was searched for.")
+    cause = graphene.String(required=True, description="Why it failed.")
+    looked = graphene.String(required=True, description="Of a view: what was looked for, as JSON.")
+    entries = graphene.Field(_many(graphene.Int), description="Of a view: which were given.")
+
+
+class Search(graphene.ObjectType):  # type: ignore[misc]
+    """One query, from its intent to its outcome, or an entry that stands alone."""
+
+    index = graphene.Int(required=True, description="The number of its first entry.")
+    last = graphene.Int(required=True, description="The number of its last.")
+    at = graphene.String(required=True)
+    kind = graphene.String(required=True)
+    tag = graphene.String(required=True)
+    query_id = graphene.String(required=True)
+    agency = graphene.String(required=True)
+    app = graphene.String(required=True)
+    purpose = graphene.String(required=True)
+    reason = graphene.String(required=True)
+    glass = graphene.Boolean(required=True)
+    serial = graphene.Int()
+    status = graphene.Int()
+    code = graphene.String(required=True, description='How it ended; "" for what was answered.')
+    rule = graphene.String(required=True)
+    records = graphene.Int(required=True, description="How many were shown.")
+    answered = graphene.Boolean(required=True)
+    sources = _many(SourceTold)
+    asked = graphene.Field(Asked)
+
+
+class SearchPage(graphene.ObjectType):  # type: ignore[misc]
+    """Searches, the latest first."""
+
+    rows = _many(Search)
+    next = graphene.Int(description="`before` of the next page; null where this is the last.")
+    upto = graphene.Int(required=True, description="How many entries could be found by then.")
+
+
+class Proof(graphene.ObjectType):  # type: ignore[misc]
+    """That an entry is in the log, under a signed checkpoint."""
+
+    index = graphene.Int(required=True)
+    leaf_hash = graphene.String(required=True)
+    hashes = graphene.Field(_many(graphene.String), description="From the leaf upwards.")
+    size = graphene.Int(required=True)
+    root = graphene.String(required=True)
+    checkpoint = graphene.String(required=True)
+    text = graphene.String(required=True, description="The same as a c2sp.org/tlog-proof.")
+
+
+class Leaf(graphene.ObjectType):  # type: ignore[misc]
+    """One entry of the log."""
+
+    index = graphene.Int(required=True)
+    hash = graphene.String(required=True)
+    leaf = graphene.String(description="Canonical JSON; null to whom leaves are not shown.")
+    proof = graphene.Field(Proof)
+
+
+class Entry(graphene.ObjectType):  # type: ignore[misc]
+    """A query with its entries."""
+
+    search = graphene.Field(Search, required=True)
+    leaves = _many(Leaf)
+
+
+class EntryPage(graphene.ObjectType):  # type: ignore[misc]
+    """Queries with their entries and proofs, the latest first."""
+
+    entries = _many(Entry)
+    next = graphene.Int()
+    upto = graphene.Int(required=True)
+
+
+class Shown(graphene.ObjectType):  # type: ignore[misc]
+    """A record, as it was shown or told of."""
+
+    source = graphene.String(required=True)
+    entity = graphene.String(required=True)
+    fields = graphene.Field(_many(graphene.String), description="Names of fields, never values.")
+    hit = graphene.Boolean(required=True)
+
+
+class Told(graphene.ObjectType):  # type: ignore[misc]
+    """What was said of something that was not shown in full."""
+
+    place = graphene.String(required=True)
+    outcome = graphene.String(required=True)
+    mask = graphene.String(required=True)
+    rule = graphene.String(required=True)
+
+
+class Receipt(graphene.ObjectType):  # type: ignore[misc]
+    """What one answer showed of one's agency's records, and for what."""
+
+    index = graphene.Int(required=True)
+    at = graphene.String(required=True)
+    agency = graphene.String(required=True, description="Of who asked.")
+    purpose = graphene.String(required=True)
+    reason = graphene.String(required=True)
+    tag = graphene.String(required=True)
+    glass = graphene.Boolean(required=True)
+    shown = _many(Shown)
+    told = _many(Told)
+
+
+class ReceiptPage(graphene.ObjectType):  # type: ignore[misc]
+    """Receipts, the latest first."""
+
+    rows = _many(Receipt)
+    next = graphene.Int()
+    upto = graphene.Int(required=True)
+
+
+class RecordInput(graphene.InputObjectType):  # type: ignore[misc]
+    """A record as its source names it."""
+
+    source = graphene.String(required=True)
+    entity = graphene.String(required=True)
+    key = graphene.String(required=True)
+
+
+class SoughtInput(graphene.InputObjectType):  # type: ignore[misc]
+    """What is looked for: all of it must hold."""
+
+    officer = graphene.String(description="As the agency's sign-in names them.")
+    typed = graphene.List(
+        graphene.NonNull(graphene.String),
+        description="Names, dates, plates, phones, document numbers, postcodes, addresses.",
+    )
+    record = graphene.Field(RecordInput)
+    ref = graphene.String(description="The same as the auditor's agency was given it.")
+    case = graphene.String(description="The reference of a case or an incident.")
+    words = graphene.String(description="The reason in words.")
+    agency = graphene.String(description="Of who asked.")
+    owner = graphene.String(description="Whose records were shown, or told of.")
+    app = graphene.String()
+    purpose = graphene.String()
+    reason = graphene.String(description="The reason's code.")
+    kind = graphene.String()
+    tag = graphene.String()
+    code = graphene.String(description='How it ended; "" for what was answered.')
+    rule = graphene.String()
+    serial = graphene.Int()
+    source = graphene.String()
+    glass = graphene.Boolean()
+    since = graphene.String(description="A time with its zone.")
+    until = graphene.String(description="A time with its zone, not included.")
+
+
+def _asking(kind: Any, doc: str, *, use: bool = True) -> graphene.Field:
+    """A field that gives pages of what is sought."""
+    args: dict[str, graphene.Argument] = {
+        "sought": graphene.Argument(SoughtInput),
+        "first": graphene.Argument(
+            graphene.Int, default_value=_ASKED, description=f"At most {MOST}."
+        ),
+        "before": graphene.Argument(graphene.Int, description="From this entry backwards."),
+    }
+    if use:
+        args["use"] = graphene.Argument(_Use, required=True)
+    return graphene.Field(graphene.NonNull(kind), args=args, description=doc)
+
+
+class Query(graphene.ObjectType):  # type: ignore[misc]
+    """What the caller may read of the record. One field for each operation; each look is itself an
+    entry, before anything is given."""
+
+    health = graphene.Field(
+        graphene.NonNull(LogHealth),
+        args={"use": graphene.Argument(_Use, required=True)},
+        description="How the log stands.",
+    )
+    search = _asking(SearchPage, "Who asked what, the latest first.")
+    mine = _asking(SearchPage, "One's own searches.", use=False)
+    entry = graphene.Field(
+        Entry,
+        args={
+            "use": graphene.Argument(_Use, description="Left out: one's own search."),
+            "index": graphene.Argument(graphene.Int, required=True),
+        },
+        description="One query by the number of an entry; null where there is none for the caller.",
+    )
+    receipts = _asking(ReceiptPage, "Which of one's agency's records were shown, and for what.")
+    export = _asking(EntryPage, "As search, with leaves and proofs.")
+    exported = graphene.Field(
+        graphene.NonNull(Leaf),
+        args={
+            "use": graphene.Argument(_Use, required=True),
+            "manifest": graphene.Argument(graphene.String, required=True),
+        },
+        description="Puts the SHA-256 of an export's manifest into the entry of this look.",
+    )
+
+
+def build_schema(vocabulary: Vocabulary) -> Schema:
+    """The schema; the vocabulary is there for parsing alone."""
+    built: GraphQLSchema = graphene.Schema(query=Query).graphql_schema
+    return Schema(graphql=built, names=dict(names_of(built)), vocabulary=vocabulary)

@@ -1,0 +1,200 @@
+"""What auditors take along: whole, one record on one line, and nothing to be guessed from it."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import hashlib
+import hmac
+import io
+import json
+import shutil
+import sys
+import zipfile
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from string import ascii_uppercase
+
+import pytest
+
+from gateway.actions.inquiring import told_entry
+from gateway.audit import verify as verifier
+from gateway.audit.sought import Sought
+from gateway.audit.verify import Unproved, check_bundle
+from gateway.cli.bundle import Bundle
+from gateway.model import Justification
+from tests.unit.audit.auditworld import AF, ANN, AU, BOB, World, looks, world
+
+HOSTILE = '\r\n{"index": 0}\u2028\u0085=cmd|"/c calc"!A1\x00\u202e'
+PLATE = "AB12CDE"
+
+
+@pytest.fixture(scope="module")
+async def at(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    async with world(tmp_path_factory.mktemp("exports")) as made:
+        await made.ask(ANN, "Hoxha", PLATE, "QQ123456C")
+        why = Justification(
+            purpose="APPREHEND", reason_code="R02", reason_text=f"=1+1{HOSTILE}", case_ref="@c",
+            incident_ref="-2+3", on_behalf_of=HOSTILE,
+        )  # fmt: skip
+        bob = replace(BOB, app=f"app{HOSTILE}", id=f"+bob{HOSTILE}")
+        await made.ask(bob, HOSTILE, why=why, text=f"query X{HOSTILE} {{ a }}")
+        await made.seen()
+        yield made
+
+
+async def exported(at: World, target: Path, sought: Sought | None = None) -> Path:
+    """An export as the command line makes it of what the gateway answers."""
+    sought = sought or Sought(kind="I")  # no views
+    bundle = Bundle(use="OVERSIGHT", sought=sought.told())
+    for entry in (await at.inquiry.export(looks(AF), sought)).value.entries:
+        bundle.add(json.loads(json.dumps(told_entry(entry))))
+    manifest, digest = bundle.manifest()
+    leaf = (await at.inquiry.exported(looks(AF), digest)).value
+    assert leaf.proof is not None
+    bundle.write(target, manifest, leaf.proof.text)
+    return target
+
+
+@pytest.mark.parametrize("name", ["export", "export.zip"])
+async def test_AU_19_an_export_is_verified_by_one_file_and_the_key_alone(
+    at: World, tmp_path: Path, name: str
+) -> None:
+    target = await exported(at, tmp_path / name)
+    found = check_bundle(target, at.log.verifier)
+    assert found.entries == 4
+    assert found.view >= 4
+    alone = tmp_path / "elsewhere" / "verify.py"
+    alone.parent.mkdir()
+    shutil.copy(verifier.__file__, alone)
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, "-I", str(alone), "--bundle", str(target), "--key", at.log.verifier,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    printed, _ = await done.communicate()
+    assert done.returncode == 0
+    assert printed.decode().startswith("4 entries, each in gate.example/audit; exported 20")
+
+
+def _dropped(files: dict[str, bytes]) -> None:
+    del files["proofs/0.tlog-proof"]
+
+
+def _added(files: dict[str, bytes]) -> None:
+    files["more.jsonl"] = b"{}\n"
+
+
+def _table(files: dict[str, bytes]) -> None:
+    files["searches.csv"] += b"x"
+
+
+def _entry(files: dict[str, bytes]) -> None:
+    files["entries.jsonl"] = files["entries.jsonl"].replace(b"OFFICER_SAFETY", b"APPREHEND", 1)
+
+
+def _consistently(files: dict[str, bytes]) -> None:
+    """An entry, its digest in the manifest, and nothing that the log has signed."""
+    _entry(files)
+    manifest = json.loads(files["manifest.json"])
+    digest = hashlib.sha256(files["entries.jsonl"]).hexdigest()
+    manifest["files"]["entries.jsonl"] = digest
+    files["manifest.json"] = json.dumps(manifest).encode()
+
+
+def _swapped(files: dict[str, bytes]) -> None:
+    files["manifest.tlog-proof"] = files["proofs/0.tlog-proof"]
+
+
+def _cut(files: dict[str, bytes]) -> None:
+    files["manifest.tlog-proof"] = files["manifest.tlog-proof"].replace(b"index ", b"index 1", 1)
+
+
+def _nothing(files: dict[str, bytes]) -> None:
+    files.clear()
+
+
+@pytest.mark.parametrize(
+    "change", [_dropped, _added, _table, _entry, _consistently, _swapped, _cut, _nothing]
+)
+async def test_an_export_that_was_changed_is_not_what_the_log_recorded(
+    at: World, tmp_path: Path, change: Callable[[dict[str, bytes]], None]
+) -> None:
+    target = await exported(at, tmp_path / "export.zip", Sought(officer="ann", kind="I"))
+    with zipfile.ZipFile(target) as packed:
+        files = {name: packed.read(name) for name in packed.namelist()}
+    change(files)
+    other = tmp_path / "changed.zip"
+    with zipfile.ZipFile(other, "w") as packed:
+        for name, data in files.items():
+            packed.writestr(name, data)
+    with pytest.raises(Unproved):
+        check_bundle(other, at.log.verifier)
+    assert verifier.main(["--bundle", str(other), "--key", at.log.verifier]) == 1
+    check_bundle(target, at.log.verifier)
+    other.write_bytes(b"no zip file")
+    with pytest.raises(Unproved):
+        check_bundle(other, at.log.verifier)
+
+
+async def test_AU_10_one_record_is_one_line_whatever_is_in_it(at: World, tmp_path: Path) -> None:
+    target = await exported(at, tmp_path / "export")
+    for name, count in (("entries.jsonl", 4), ("searches.jsonl", 2)):
+        data = (target / name).read_bytes()
+        lines = data.decode("ascii").splitlines()
+        assert len(lines) == data.count(b"\n") == count
+        assert [json.loads(line)["index"] for line in lines] == sorted(
+            (json.loads(line)["index"] for line in lines), reverse=name == "searches.jsonl"
+        )
+    said = [json.loads(line) for line in (target / "searches.jsonl").read_text().splitlines()]
+    assert said[0]["asked"]["reason"] == f"=1+1{HOSTILE}"
+    text = (target / "searches.csv").read_text()
+    assert len(text.splitlines()) == 3
+    rows = list(csv.reader(io.StringIO(text)))
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert "'=1+1" in text
+    for cell in (cell for row in rows for cell in row):
+        assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert cell.isprintable()
+
+
+async def test_AU_12_nobody_finds_a_plate_by_trying_all_of_them(at: World, tmp_path: Path) -> None:
+    target = await exported(at, tmp_path / "export")
+    leaves = (target / "entries.jsonl").read_bytes()
+    key = at.keys.token_key("variables", at.keys.periods("variables")[0])
+    variables = json.dumps({"typed": ["Hoxha", PLATE, "QQ123456C"]}, sort_keys=True)
+
+    def guesses(plate: str) -> set[bytes]:
+        """The digests that somebody without a key would try, with what the log puts before."""
+        made: set[bytes] = set()
+        for text in (plate, f"Vrm|{plate}"):
+            made.add(hashlib.sha256(text.encode()).hexdigest().encode())
+            made.add(hmac.digest(b"", text.encode(), "sha256").hex().encode())
+        return made
+
+    def found(where: bytes) -> list[str]:
+        tokens = set(_tokens(where))
+        plates = ("AB12" + "".join(rest) for rest in product(ascii_uppercase, repeat=3))
+        return [plate for plate in plates if guesses(plate) & tokens]
+
+    assert PLATE.encode() not in leaves
+    assert found(leaves) == []
+    # the same look finds what it could find, and whoever has the key finds the search
+    assert found(leaves + b'"%b"' % hashlib.sha256(PLATE.encode()).hexdigest().encode()) == [PLATE]
+    kept = hmac.digest(key, f"variables\0{variables}".encode(), "sha256").hex().encode()
+    assert kept in _tokens(leaves)
+
+
+def _tokens(text: bytes) -> list[bytes]:
+    return [part for part in text.split(b'"') if len(part) == 64]
+
+
+async def test_the_external_auditor_s_export_has_no_words(at: World) -> None:
+    bundle = Bundle(use="OVERSIGHT", sought={})
+    for entry in (await at.inquiry.export(looks(AU), Sought(kind="I"))).value.entries:
+        bundle.add(told_entry(entry))
+    written = b"".join(bundle._files().values())
+    assert bundle.searches == 2
+    for word in (b"Hoxha", b"1+1", b"query X", b"bob"):
+        assert word not in written
