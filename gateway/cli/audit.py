@@ -18,6 +18,7 @@ from gateway.audit.proof import prove
 from gateway.audit.reading import NotThere, source_of
 from gateway.audit.verify import NoteInvalid
 from gateway.audit.verify import main as verify
+from gateway.cli import audit_sample
 from gateway.cli.common import Commands, command, home
 from gateway.configuration import load
 from gateway.errors import AuditUnavailable
@@ -27,6 +28,7 @@ def register(commands: Commands) -> None:
     group = commands.add_parser("audit", help="Check the record of every query.")
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _register_verify(inner)
+    audit_sample.register(inner)
     made = command(
         inner,
         "prove",
