@@ -12,20 +12,25 @@ Blocking; one thread at a time writes.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.audit.entry import ASKER, Kind, owner_part
 from gateway.model import EMPTY
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _TOKEN_BYTES: Final = 16
 MAX_PAGE: Final = 1_000
+SHORT: Final = 16
+"""Hexadecimal digits of a token by which texts of reasons, and cases, are told apart in a row."""
+REVIEW: Final = "review"
+"""What was done, where a query was reviewed."""
+_AT_ONCE: Final = 500  # tokens looked for by one statement
 
 _SCHEMA: Final = """
 CREATE TABLE query (
@@ -36,7 +41,12 @@ CREATE TABLE query (
   actor TEXT NOT NULL, agency TEXT NOT NULL, app TEXT NOT NULL,
   purpose TEXT NOT NULL, reason TEXT NOT NULL, glass INTEGER NOT NULL,
   serial INTEGER, status INTEGER, code TEXT NOT NULL, rule TEXT NOT NULL,
-  records INTEGER NOT NULL, sources TEXT NOT NULL
+  records INTEGER NOT NULL, sources TEXT NOT NULL,
+  roles TEXT NOT NULL,      -- a digest of the set of them
+  words TEXT NOT NULL,      -- of the reason, as the beginning of their token; "" for none
+  matter TEXT NOT NULL,     -- of the case, else of the incident, likewise
+  duty INTEGER,             -- whether the asker's token said so; NULL where that is not known
+  act TEXT NOT NULL, about TEXT NOT NULL  -- what was done, and to which query or record
 );
 CREATE INDEX query_at ON query (at);
 CREATE INDEX query_agency ON query (agency, idx);
@@ -47,7 +57,8 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 """
 _COLUMNS: Final = (
     "idx", "last", "at", "kind", "tag", "request", "actor", "agency", "app", "purpose", "reason",
-    "glass", "serial", "status", "code", "rule", "records", "sources",
+    "glass", "serial", "status", "code", "rule", "records", "sources", "roles", "words", "matter",
+    "duty", "act", "about",
 )  # fmt: skip
 _EQUAL: Final = ("agency", "app", "purpose", "reason", "code", "rule", "kind", "tag", "serial")
 
@@ -108,11 +119,42 @@ class Found:
     rule: str
     records: int  # shown
     sources: Mapping[str, str] = field(default_factory=dict)  # source -> state
+    roles: str = ""  # a digest of the asker's set of roles
+    words: str = ""  # of the reason: the beginning of their token
+    matter: str = ""  # the case, else the incident: the beginning of its token
+    duty: bool | None = None  # whether the asker's token said that they are on duty
+    act: str = ""  # what was done, where it was more than asking
+    about: str = ""  # the query or record that it was done to
 
     @property
     def answered(self) -> bool:
         """Whether it came to an end that the log tells of."""
         return self.last != self.idx or self.kind != Kind.INTENT
+
+
+class Event(NamedTuple):
+    """One query, as far as a habit shows in it; columns of the index, as they are kept."""
+
+    idx: int
+    last: int
+    at: int  # microseconds since the epoch
+    kind: str
+    request: str
+    actor: str
+    agency: str
+    app: str
+    purpose: str
+    reason: str
+    glass: int
+    status: int | None
+    code: str
+    records: int
+    roles: str
+    words: str
+    matter: str
+    duty: int | None
+    act: str
+    about: str
 
 
 class Index:
@@ -200,7 +242,7 @@ class Index:
                 (idx,) = known
                 cursor.execute(_OUTCOME, (entry.index, leaf.get("tag", ""), *_ended(leaf), idx))
         if idx == entry.index:
-            row = (idx, idx, *_begun(leaf), *_ended(leaf))
+            row = (idx, idx, *_begun(leaf), *_ended(leaf), *_beside(leaf, entry.parts))
             cursor.execute(_INSERT, row)
             if leaf["kind"] == Kind.INTENT:
                 cursor.execute("INSERT OR REPLACE INTO open_intent VALUES (?, ?)", (request, idx))
@@ -228,6 +270,30 @@ class Index:
         text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx DESC LIMIT ?"  # noqa: S608  # only our own names
         rows = self._db.execute(text, (*values, min(limit, MAX_PAGE))).fetchall()
         return tuple(map(_found, rows))
+
+    def events(self, wanted: Wanted) -> Iterator[Event]:
+        """Every query that is wanted, in the log's order: what habits are made of."""
+        conditions, values = _conditions(wanted)
+        where = " AND ".join(conditions) or "1"
+        columns = ", ".join(Event._fields)
+        text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx"  # noqa: S608  # only our own names
+        return map(Event._make, self._db.execute(text, values))
+
+    def holding(self, tokens: Iterable[str], first: int, last: int) -> Iterator[tuple[str, int]]:
+        """Which of these tokens are those of which queries, of the first to the last number given:
+        pairs of a token and a query's number, in no order.
+
+        Raises:
+            ValueError: a token is not hexadecimal.
+        """
+        known = {bytes.fromhex(token)[:_TOKEN_BYTES]: token for token in tokens}
+        every = sorted(known)
+        for start in range(0, len(every), _AT_ONCE):
+            some = every[start : start + _AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            text = f"SELECT token, idx FROM token WHERE token IN ({marks}) AND idx BETWEEN ? AND ?"  # noqa: S608  # marks alone
+            for token, idx in self._db.execute(text, (*some, first, last)):
+                yield known[token], idx
 
 
 _INSERT: Final = f"INSERT INTO query VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  # marks alone
@@ -264,6 +330,22 @@ def _ended(leaf: Mapping[str, Any]) -> tuple[Any, ...]:
         leaf.get("rule", ""),
         leaf.get("disclosed", EMPTY).get("records", 0),
         ",".join(f"{source}:{told[0]}" for source, told in sorted(states.items())),
+    )
+
+
+def _beside(leaf: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The columns from `roles` on, by which habits are told apart."""
+    purpose = leaf.get("purpose", EMPTY)
+    said = parts.get(ASKER, EMPTY).get("question", EMPTY).get("subject", EMPTY).get("on_duty")
+    done = leaf.get("casework", EMPTY)
+    review = leaf.get("review", EMPTY)
+    return (
+        leaf.get("who", EMPTY).get("roles", ""),
+        purpose.get("words", "")[:SHORT],
+        (purpose.get("case") or purpose.get("incident") or "")[:SHORT],
+        said if isinstance(said, bool) else None,
+        done.get("act", "") or (REVIEW if review else ""),
+        done.get("about", "") or review.get("of", ""),
     )
 
 
@@ -328,5 +410,6 @@ def _found(row: Sequence[Any]) -> Found:
     seconds, micros = divmod(held["at"], 1_000_000)
     held["at"] = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
     held["glass"] = bool(held["glass"])
+    held["duty"] = None if held["duty"] is None else bool(held["duty"])
     held["sources"] = dict(one.split(":") for one in held["sources"].split(",") if one)
     return Found(**held)

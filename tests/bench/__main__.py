@@ -12,6 +12,7 @@ import asyncio
 import os
 import platform
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from rich.table import Table
 
 from deploy.demo.population import Population, make_population
 from deploy.demo.stack import AGENCIES, Stack, running_stack
-from tests.bench import deciding, inside, shape_bench
+from tests.bench import deciding, inside, misuse_bench, shape_bench
 from tests.bench.asking import Asked, Asker, body_of, median, quantile
 from tests.bench.place import Gateway, gateway, opa_program, step
 from tests.bench.spans import read_times
@@ -277,6 +278,30 @@ async def log(bench: Bench) -> None:
             )
 
 
+async def misuse(bench: Bench) -> None:
+    """How much of seeded misuse the auditor's queue finds in 200,000 queries, and how fast."""
+    kinds: Counter[str] = Counter()
+    every: Counter[str] = Counter()
+    for seed in misuse_bench.REPORTED:
+        with bench.console.status(f"The log of seed {seed}"):
+            folder = bench.folder / f"misuse-{seed}"
+            found = await asyncio.to_thread(misuse_bench.figures, seed, folder)
+        judged, half = found.judged, found.judged.half
+        for kind, (hit, all_of) in found.by_kind.items():
+            kinds[kind] += hit
+            every[kind] += all_of
+        bench.figure(
+            f"misuse, seed {seed}, {found.queries} queries, {len(judged.truth)} patterns",
+            f"recall {judged.recall(half):.2f} at precision {judged.precision(half):.2f} (first "
+            f"{half}); {judged.recall(misuse_bench.FIRST):.2f} in the first "
+            f"{misuse_bench.FIRST}; {found.took_s:.1f} s",
+            "recall at least 0.9 at precision 0.5",
+            judged.recall(half) >= 0.9,
+        )
+    told = ", ".join(f"{kind} {kinds[kind]}/{n}" for kind, n in every.items())
+    bench.figure("  by kind, over all seeds, at precision 0.5", told)
+
+
 Part = Callable[[Bench], Awaitable[None]]
 PARTS: dict[str, Part] = {
     "lookup": lookup,
@@ -285,6 +310,7 @@ PARTS: dict[str, Part] = {
     "shape": shape,
     "policy": policy,
     "log": log,
+    "misuse": misuse,
 }
 
 

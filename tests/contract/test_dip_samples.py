@@ -154,7 +154,7 @@ def naive(folder: Path, note: bytes, wish: Wish) -> list[int]:
         return hmac.new(seed, what, "sha256").digest()
 
     order = sorted(queries, key=lambda one: rank("\n".join(one).encode()))
-    places = dict.fromkeys(order[:wish.count], 1)
+    places = dict.fromkeys(order[: wish.count], 1)
     while sum(places.values()) < wish.count:
         places[max(
             (one for one in order if places[one] < len(queries[one])),
