@@ -158,6 +158,21 @@ class Recorder:
         leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION) | {"view": {"page": page, "use": use}}
         await self.append(leaf, record._for_asker(record._detail()))
 
+    async def review(
+        self, request: Request, subject: Subject, *, of: str, entry: int, said: Mapping[str, Any]
+    ) -> None:
+        """Write, durably, what somebody found who reviewed a query: `of` is its id, `entry` its
+        first entry; `said` holds codes and numbers alone.
+
+        Raises:
+            AuditUnavailable: the review may not be kept.
+        """
+        record = self.begin(request)
+        record.known(subject=subject)
+        leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION)
+        leaf["review"] = {"of": of, "entry": entry, **said}
+        await self.append(leaf, record._for_asker(record._detail()))
+
     def looking(self, request: Request, id_: str, agency: str) -> Looking:
         """A record of what is looked for after a request was answered, for its owner alone."""
         return Looking(self, request.id, id_, agency)
