@@ -16,6 +16,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from gateway.actions import Office, act
+from gateway.audit.following import Follower, reindex
+from gateway.audit.index import holding
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.publishing import Unwitnessed, publishing
@@ -97,6 +99,7 @@ class Running:
     log: AuditLog
     published: Unwitnessed | Witnessing
     office: Office
+    follower: Follower
     signing_in: SigningIn | None  # None where the pages are registered with no issuer
     tripwires: Tripwires
     budgets: Budgets
@@ -106,6 +109,23 @@ class Running:
     async def ready(self) -> bool:
         """Whether a query could be answered lawfully now: decided, recorded, and enforced."""
         return self.log.healthy and self.canaries.hidden and await self.gate.pdp.ready()
+
+
+async def reindexed(settings: Settings, told: Callable[[int, int], None]) -> int:
+    """Make the index of the log anew; how many entries it then knows.
+
+    Raises:
+        Held: a gateway has it.
+        ConfigError, AuditUnavailable, OSError, sqlite3.Error: it cannot be made.
+    """
+    keys = AuditKeys(settings.audit_keys_dir)
+    with holding(settings.audit_index):
+        pass  # said before the log is opened, which a gateway would hold too
+    log = await _log_of(replace(settings, audit_sequencer_url=""), keys, utc_now)
+    try:
+        return await reindex(log, keys, settings.audit_index, told=told)
+    finally:
+        await log.aclose()
 
 
 async def _log_of(settings: Settings, keys: AuditKeys, clock: Callable[[], datetime]) -> AuditLog:
@@ -254,6 +274,9 @@ async def running(
         )
         stack.push_async_callback(reconciler.aclose)
         reconciler.start()
+        follower = Follower(log, audit_keys, settings.audit_index, observed=metrics.indexed)
+        stack.push_async_callback(follower.aclose)
+        follower.start()
         retention = Retention(
             store,
             kept=timedelta(days=settings.reasons_kept_days),
@@ -339,6 +362,7 @@ async def running(
             log=log,
             published=published,
             office=office,
+            follower=follower,
             signing_in=signing_in,
             tripwires=tripwires,
             budgets=budgets,

@@ -42,6 +42,7 @@ class _Series:
     policy_seconds: Histogram
     commit_seconds: Histogram
     log_entries: Gauge
+    index_behind: Gauge
     unwitnessed_seconds: Gauge
     witnesses: Gauge
     witness_alarm: Gauge
@@ -109,6 +110,10 @@ class Metrics:
         self._series.commit_seconds.observe(elapsed_s)
         self._series.log_entries.set(entries)
 
+    def indexed(self, behind: int) -> None:
+        """How many entries of the log auditors cannot find yet."""
+        self._series.index_behind.set(behind)
+
     def witnessed(self, *, behind_s: float, answering: int, alarm: bool) -> None:
         """How long the log's oldest checkpoint waits for its witnesses; how many of them sign."""
         self._series.unwitnessed_seconds.set(behind_s)
@@ -147,6 +152,9 @@ def _series(registry: CollectorRegistry) -> _Series:
         policy_seconds=histogram("policy_seconds", "One question to OPA.", "result"),
         commit_seconds=histogram("audit_commit_seconds", "One commit of the log."),
         log_entries=gauge("audit_log_entries", "Entries in the log."),
+        index_behind=gauge(
+            "audit_index_behind", "Entries of the log that auditors cannot find yet."
+        ),
         unwitnessed_seconds=gauge(
             "audit_unwitnessed_seconds", "How long a checkpoint waits for the witnesses; 0: none."
         ),

@@ -199,6 +199,11 @@ class Settings:
         "nobody, and what waits for witnesses is refused.",
         within="state_dir",
     )
+    audit_index: Path = _setting(
+        Path("audit.index.sqlite"),
+        "By which auditors find entries; made again whenever it is not there. It names nobody.",
+        within="state_dir",
+    )
     audit_log_networks: tuple[str, ...] = _setting(
         ("127.0.0.0/8", "::1/128"),
         "Who may read the log below `/audit/log`, by the socket's own address.",

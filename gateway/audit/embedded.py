@@ -132,6 +132,9 @@ class Embedded:
     async def bodies(self, index: int) -> list[bytes]:
         return await asyncio.to_thread(self._store.body, index)
 
+    async def sealed(self, first: int, count: int) -> dict[int, list[bytes]]:
+        return await asyncio.to_thread(self._store.sealed, first, count)
+
     async def erase(self, index: int) -> bool:
         return await asyncio.to_thread(self._store.erase_body, index)
 

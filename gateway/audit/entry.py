@@ -13,11 +13,12 @@ Pure: keys, salts, nonces and times come in as arguments.
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -310,6 +311,27 @@ def unseal(leaf: Mapping[str, Any], body: bytes, name: str, key: bytes) -> Any:
         return json.loads(plain[SALT_BYTES:])
     except (KeyError, IndexError, TypeError, ValueError, InvalidTag, InvalidUnwrap) as error:
         raise error if isinstance(error, InvalidEntry) else InvalidEntry("cannot open") from error
+
+
+def unseal_all(
+    leaf: Mapping[str, Any], bodies: Sequence[bytes], key_of: Callable[[str], bytes | None]
+) -> dict[str, Any]:
+    """The details of all parts that open, by name; `key_of` gives the key of an id, if any.
+
+    What was erased, whose key is gone, or that is not what the leaf commits to is left out.
+    """
+    found: dict[str, Any] = {}
+    try:
+        names = parts_of(leaf)
+    except (InvalidEntry, KeyError):
+        return found
+    for name, key_id in names.items():
+        key = key_of(key_id) if bodies else None
+        for body in bodies if key is not None else ():
+            with contextlib.suppress(InvalidEntry):
+                found[name] = unseal(leaf, body, name, key or b"")
+                break
+    return found
 
 
 def _bytes(text: str) -> bytes:

@@ -6,14 +6,17 @@ lie the tokens by which it is looked for: who asked, the case, the words of the 
 searched for, which records were shown. Tokens are those of the log, so the index names nobody, and
 no text of a body is in it.
 
-Blocking; one thread at a time writes.
+Blocking. One process holds an index, in which one thread at a time writes; any may look.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -23,7 +26,7 @@ from typing import Any, Final, NamedTuple
 from gateway.audit.entry import ASKER, Kind, owner_part
 from gateway.model import EMPTY
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _TOKEN_BYTES: Final = 16
 MAX_PAGE: Final = 1_000
 SHORT: Final = 16
@@ -31,6 +34,8 @@ SHORT: Final = 16
 REVIEW: Final = "review"
 """What was done, where a query was reviewed."""
 _AT_ONCE: Final = 500  # tokens looked for by one statement
+_LOOK_S: Final = 5.0  # a search that takes longer asks for too much
+_STEPS: Final = 20_000  # of SQLite's machine, between two looks at the time
 
 _SCHEMA: Final = """
 CREATE TABLE query (
@@ -40,6 +45,7 @@ CREATE TABLE query (
   kind TEXT NOT NULL, tag TEXT NOT NULL, request TEXT NOT NULL,
   actor TEXT NOT NULL, agency TEXT NOT NULL, app TEXT NOT NULL,
   purpose TEXT NOT NULL, reason TEXT NOT NULL, glass INTEGER NOT NULL,
+  viewer TEXT NOT NULL,     -- of a view, as what its auditor looked; else ""
   serial INTEGER, status INTEGER, code TEXT NOT NULL, rule TEXT NOT NULL,
   records INTEGER NOT NULL, sources TEXT NOT NULL,
   roles TEXT NOT NULL,      -- a digest of the set of them
@@ -48,6 +54,7 @@ CREATE TABLE query (
   duty INTEGER,             -- whether the asker's token said so; NULL where that is not known
   act TEXT NOT NULL, about TEXT NOT NULL  -- what was done, and to which query or record
 );
+CREATE INDEX query_last ON query (last);
 CREATE INDEX query_at ON query (at);
 CREATE INDEX query_agency ON query (agency, idx);
 CREATE TABLE open_intent (request TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT ROWID;
@@ -57,10 +64,36 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 """
 _COLUMNS: Final = (
     "idx", "last", "at", "kind", "tag", "request", "actor", "agency", "app", "purpose", "reason",
-    "glass", "serial", "status", "code", "rule", "records", "sources", "roles", "words", "matter",
-    "duty", "act", "about",
+    "glass", "viewer", "serial", "status", "code", "rule", "records", "sources",
+    "roles", "words", "matter", "duty", "act", "about",
 )  # fmt: skip
 _EQUAL: Final = ("agency", "app", "purpose", "reason", "code", "rule", "kind", "tag", "serial")
+
+
+class Held(Exception):
+    """Another process holds the index."""
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[None]:
+    """Keep other processes from the index in this file.
+
+    Raises:
+        Held: another has it.
+        OSError: nobody can tell.
+    """
+    lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise Held(f"{path} is held by a gateway that runs") from error
+    finally:
+        os.close(lock)
+
+
+class Costly(Exception):
+    """A search that would take too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +115,7 @@ class Wanted:
 
     tokens: tuple[frozenset[str], ...] = ()
     agency: str | None = None  # of who asked
+    viewers: frozenset[str] | None = None  # whose views are wanted at all; None: everybody's
     owner: str | None = None  # whose records were shown, or told of
     app: str | None = None
     purpose: str | None = None
@@ -113,6 +147,7 @@ class Found:
     purpose: str
     reason: str
     glass: bool
+    viewer: str
     serial: int | None
     status: int | None
     code: str
@@ -164,10 +199,14 @@ class Index:
         """Open it, or begin it; what another version or log left there is thrown away.
 
         Raises:
+            Held: another process has it.
             sqlite3.Error, OSError: it cannot be used.
         """
         self._path, self._origin = path, origin
-        self._db = self._opened()
+        with ExitStack() as held:
+            held.enter_context(holding(path))
+            self._db = self._opened()
+            self._lock = held.pop_all()
 
     def _opened(self) -> sqlite3.Connection:
         for _ in range(2):
@@ -187,13 +226,14 @@ class Index:
     def _ours(self, db: sqlite3.Connection) -> bool:
         if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-            meta = {"version": _VERSION, "origin": self._origin, "size": 0}
+            meta = {"version": _VERSION, "origin": self._origin, "size": 0, "last": b""}
             db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
         return (meta.get("version"), meta.get("origin")) == (_VERSION, self._origin)
 
     def close(self) -> None:
         self._db.close()
+        self._lock.close()
 
     def clear(self) -> None:
         """Forget everything, so that it is made again."""
@@ -207,10 +247,18 @@ class Index:
         (size,) = self._db.execute("SELECT value FROM meta WHERE name = 'size'").fetchone()
         return int(size)
 
+    @property
+    def last(self) -> bytes:
+        """The leaf hash of the last entry that it knows, if whoever added it said so."""
+        (last,) = self._db.execute("SELECT value FROM meta WHERE name = 'last'").fetchone()
+        return bytes(last)
+
     # -- writing -----------------------------------------------------------------------------
 
-    def add(self, entries: Sequence[Opened]) -> None:
+    def add(self, entries: Sequence[Opened], last: bytes = b"") -> None:
         """Take in the next entries of the log, in its order; all or none.
+
+        `last` is the leaf hash of the last of them, by which another log is told from this one.
 
         Raises:
             ValueError: they are not the next ones.
@@ -223,9 +271,8 @@ class Index:
             try:
                 for entry in entries:
                     self._take(cursor, entry)
-                cursor.execute(
-                    "UPDATE meta SET value = ? WHERE name = 'size'", (first + len(entries),)
-                )
+                known = (("size", first + len(entries)), ("last", last))
+                cursor.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", known)
             except BaseException:
                 cursor.execute("ROLLBACK")
                 raise
@@ -260,16 +307,34 @@ class Index:
 
         Raises:
             ValueError: a token is not hexadecimal.
+            Costly: it would take too long.
+            sqlite3.Error: the index cannot be read.
         """
         conditions, values = _conditions(wanted)
         if before is not None:
             conditions.append("idx < ?")
             values.append(before)
+        return self._rows(conditions, (*values, min(limit, MAX_PAGE)))
+
+    def of(self, index: int) -> Found | None:
+        """The query that an entry is of; None for an entry that neither begins nor ends one."""
+        found = self._rows(["(idx = ? OR last = ?)"], (index, index, 1))
+        return found[0] if found else None
+
+    def _rows(self, conditions: Sequence[str], values: Sequence[Any]) -> tuple[Found, ...]:
+        """Over a connection of its own, so that nobody waits for whoever writes."""
         where = " AND ".join(conditions) or "1"
         columns = ", ".join(_COLUMNS)
         text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx DESC LIMIT ?"  # noqa: S608  # only our own names
-        rows = self._db.execute(text, (*values, min(limit, MAX_PAGE))).fetchall()
-        return tuple(map(_found, rows))
+        ends = time.monotonic() + _LOOK_S
+        with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as db:
+            db.set_progress_handler(lambda: int(time.monotonic() > ends), _STEPS)
+            try:
+                return tuple(map(_found, db.execute(text, values).fetchall()))
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                    raise Costly from error
+                raise
 
     def events(self, wanted: Wanted) -> Iterator[Event]:
         """Every query that is wanted, in the log's order: what habits are made of."""
@@ -279,7 +344,7 @@ class Index:
         text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx"  # noqa: S608  # only our own names
         return map(Event._make, self._db.execute(text, values))
 
-    def holding(self, tokens: Iterable[str], first: int, last: int) -> Iterator[tuple[str, int]]:
+    def hits(self, tokens: Iterable[str], first: int, last: int) -> Iterator[tuple[str, int]]:
         """Which of these tokens are those of which queries, of the first to the last number given:
         pairs of a token and a query's number, in no order.
 
@@ -304,7 +369,7 @@ _OUTCOME: Final = (
 
 
 def _begun(leaf: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The columns from `at` to `glass`."""
+    """The columns from `at` to `viewer`."""
     who, purpose = leaf.get("who", EMPTY), leaf.get("purpose", EMPTY)
     return (
         int(_moment(leaf).timestamp() * 1_000_000),
@@ -317,6 +382,7 @@ def _begun(leaf: Mapping[str, Any]) -> tuple[Any, ...]:
         purpose.get("code", ""),
         purpose.get("reason", ""),
         bool(purpose.get("break_glass")),
+        str(leaf.get("view", EMPTY).get("as", "")),
     )
 
 
@@ -388,6 +454,10 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
     if wanted.owner is not None:  # true of many: asked of each row, not gathered
         texts.append("EXISTS (SELECT 1 FROM token WHERE token = ? AND token.idx = query.idx)")
         values.append(_part(owner_part(wanted.owner)))
+    if wanted.viewers is not None:
+        marks = ", ".join("?" * len(wanted.viewers))
+        texts.append(f"(kind <> ? OR viewer IN ({marks}))")
+        values += [Kind.VIEW.value, *sorted(wanted.viewers)]
     for name in _EQUAL:
         if (value := getattr(wanted, name)) is not None:
             texts.append(f"{name} = ?")

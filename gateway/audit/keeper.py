@@ -103,6 +103,14 @@ class Keeper(Protocol):
             OSError, AuditUnavailable: it cannot be read.
         """
 
+    async def sealed(self, first: int, count: int) -> dict[int, list[bytes]]:
+        """The same for each of `count` records from `first` on that has something sealed; they
+        lie in one bundle, and a checkpoint covers them.
+
+        Raises:
+            OSError, AuditUnavailable: it cannot be read.
+        """
+
     async def erase(self, index: int) -> bool:
         """Remove what lies sealed for a record; whether there was anything.
 

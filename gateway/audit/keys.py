@@ -26,6 +26,7 @@ from gateway.audit.verify import receipt_text
 from gateway.errors import AuditUnavailable
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+_QUARTER = re.compile(r"[0-9]{4}-Q[1-4]")
 _ED25519, _TIMED = b"\x01", b"\x04"  # c2sp.org/signed-note and c2sp.org/tlog-cosignature
 
 
@@ -132,6 +133,35 @@ class AuditKeys:
             AuditUnavailable: destroyed, or never made.
         """
         return self._key(f"month/{key_id}", make=make)
+
+    def still(self, key_id: str) -> bytes | None:
+        """The same; None where it was destroyed, was never made, or is damaged.
+
+        Raises:
+            AuditUnavailable: it may be there, and cannot be read.
+        """
+        try:
+            return self.wrapping_key(key_id)
+        except AuditUnavailable as error:
+            why = error.__cause__
+            if isinstance(why, OSError) and not isinstance(why, FileNotFoundError):
+                raise
+            return None
+
+    def periods(self, name: str) -> tuple[str, ...]:
+        """The periods that identifiers of this sort have keys of, in order.
+
+        Raises:
+            AuditUnavailable: they cannot be read.
+        """
+        self._check(name)
+        try:
+            there = [path.name for path in (self._root / "token" / name).iterdir()]
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise AuditUnavailable(detail=f"the keys of {name}: {error}") from error
+        return tuple(sorted(filter(_QUARTER.fullmatch, there)))
 
     def token_key(self, name: str, period: str) -> bytes:
         """The HMAC key for identifiers of this sort in this period ("2026-Q1")."""

@@ -122,7 +122,7 @@ def _held(
     found: dict[int, list[tuple[Feed, Mark]]] = defaultdict(list)
     if events:
         for feed in feeds:
-            for token, idx in index.holding(feed.marks, events[0].idx, events[-1].idx):
+            for token, idx in index.hits(feed.marks, events[0].idx, events[-1].idx):
                 found[idx] += [(feed, mark) for mark in feed.marks[token]]
     return found
 

@@ -40,6 +40,7 @@ from gateway.audit.entry import (
     Part,
     Tag,
     Written,
+    canonical,
     owner_part,
     token,
 )
@@ -47,6 +48,7 @@ from gateway.audit.keeper import Receipt
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import leaf_hash, root_of
+from gateway.audit.uses import viewer_of
 from gateway.errors import AuditUnavailable
 from gateway.model import (
     EMPTY,
@@ -147,16 +149,37 @@ class Recorder:
         }
         await self.append(leaf)
 
-    async def view(self, request: Request, subject: Subject, *, page: str, use: str) -> None:
-        """Write, durably, that an auditor looks at the record: which page, for which permitted use.
+    async def view(
+        self,
+        request: Request,
+        subject: Subject,
+        *,
+        page: str,
+        use: str,
+        asked: Mapping[str, Any] = EMPTY,
+        given: Mapping[str, Any] = EMPTY,
+        entries: Sequence[int] = (),
+    ) -> Viewed:
+        """Write, durably, that somebody looks at the record: which page, for which permitted use.
+
+        `given` says in the leaf what is shown; `asked`, what was looked for, is sealed with the
+        numbers of the entries that are shown: the leaf has its keyed digest.
 
         Raises:
-            AuditUnavailable: the page may not be shown.
+            AuditUnavailable: nothing may be shown.
         """
         record = self.begin(request)
         record.known(subject=subject)
-        leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION) | {"view": {"page": page, "use": use}}
-        await self.append(leaf, record._for_asker(record._detail()))
+        view: dict[str, Any] = {"page": page, "use": use, "as": viewer_of(subject).value, **given}
+        detail = record._detail()
+        if asked:
+            view["query"] = self.hmac("view", canonical(dict(asked)).decode())
+            detail["asked"] = dict(asked)
+        if entries:
+            detail["entries"] = list(entries)
+        leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION) | {"view": view}
+        receipt = await self.append(leaf, record._for_asker(detail))
+        return Viewed(record, receipt, _MAKER)
 
     async def review(
         self, request: Request, subject: Subject, *, of: str, entry: int, said: Mapping[str, Any]
@@ -400,6 +423,26 @@ class Record:
             **({"proof": proof} if proof is not None else {}),
         }
         return {**response.body, "extensions": extensions}
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """A view whose entry lasts; made by `Recorder.view` alone."""
+
+    _record: Record
+    receipt: Receipt
+    _made_by: object
+
+    def __post_init__(self) -> None:
+        if self._made_by is not _MAKER:
+            raise TypeError("only the recorder of views makes a Viewed")
+
+    def answered(self, body: Mapping[str, Any]) -> AuditedResponse:
+        """What was looked at, as an answer that may leave."""
+        response = Response(status=200, body=body)
+        return AuditedResponse(
+            200, self._record._with_receipt(response, self.receipt, None), _MAKER
+        )
 
 
 class Looking:

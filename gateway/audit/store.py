@@ -20,6 +20,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -30,6 +31,7 @@ CHECKPOINT = "checkpoint"
 WITNESSED = "witnessed"
 _TEMPORARY = ".new"
 _KNOWN = 1_000  # folders that need not be made
+_LINE = re.compile(rb'\{"body":(.*),"index":([0-9]{1,19})\}')
 
 
 class SwapUnknown(Exception):
@@ -191,6 +193,23 @@ class Store:
             for line in _lines(segment)
             if line["index"] == index
         ]
+
+    def sealed(self, first: int, count: int) -> dict[int, list[bytes]]:
+        """The same for each of `count` entries of one bundle, as their lines hold it.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        found: dict[int, list[bytes]] = {}
+        for segment in self._segments(first + count - 1):
+            try:
+                lines = segment.read_bytes().split(b"\n")
+            except FileNotFoundError:  # all of it was erased meanwhile
+                continue
+            for line in filter(None, map(_LINE.fullmatch, lines)):
+                if first <= (index := int(line[2])) < first + count:
+                    found.setdefault(index, []).append(line[1])
+        return found
 
     def _segments(self, index: int) -> list[Path]:
         """The files that may hold the body of this entry: those of its 256 that begin before it."""

@@ -8,6 +8,7 @@ given is a term of its own kind: whoever looks for the whole tries its beginning
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -28,6 +29,10 @@ _KINDS: Final[Mapping[str, str]] = {
 """The kind of a term by its value's type: of all that may stand for somebody or something."""
 
 
+_POSTCODE: Final = re.compile(r"\b[A-Z]{1,2}[0-9][A-Z0-9]?\s*[0-9][A-Z]{2}\b")  # in an address
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
 def terms_of(plan: Plan, vocabulary: Vocabulary) -> tuple[tuple[str, str], ...]:
     """What a plan's roots search for, each once, as (kind, value), in order."""
     found: dict[tuple[str, str], None] = {}
@@ -43,16 +48,24 @@ def terms_of(plan: Plan, vocabulary: Vocabulary) -> tuple[tuple[str, str], ...]:
 
 def terms_of_text(text: str) -> tuple[tuple[str, str], ...]:
     """Every term by which what somebody types in may have been searched for: as each kind of value
-    that it can be, and of a name all beginnings.
+    that it can be; of a name all beginnings, of a day its month and year, of an address its
+    postcode, of a postcode its district.
     """
     found: dict[tuple[str, str], None] = {}
+    postcode = _POSTCODE.search(text.upper())
     for type_name in _KINDS:
+        typed = postcode[0] if type_name == "Postcode" and postcode else text.strip()
         with contextlib.suppress(ValueError):
-            found.update(dict.fromkeys(_of(type_name, normal(type_name, text.strip()))))
+            found.update(dict.fromkeys(_of(type_name, normal(type_name, typed))))
     for kind, value in tuple(found):
-        if kind == "Name":
-            begins = ((kind + BEGINNING, value[:end]) for end in range(1, len(value) + 1))
-            found.update(dict.fromkeys(begins))
+        match kind:
+            case "Name":
+                begins = ((kind + BEGINNING, value[:end]) for end in range(1, len(value) + 1))
+                found.update(dict.fromkeys(begins))
+            case "Date" if _DAY.fullmatch(value):
+                found.update(dict.fromkeys(((kind, value[:7]), (kind, value[:4]))))
+            case "Postcode":
+                found[kind, value.partition(" ")[0]] = None
     return tuple(sorted(found))
 
 

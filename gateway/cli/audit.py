@@ -6,11 +6,16 @@ import argparse
 import asyncio
 import json
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
+from rich.progress import MofNCompleteColumn, Progress
+
+from gateway.app import reindexed
 from gateway.audit import witness
 from gateway.audit.compare import Found, compare
+from gateway.audit.index import Held
 from gateway.audit.merkle import ProofInvalid
 from gateway.audit.postgresql.database import prepare, roles, statements
 from gateway.audit.postgresql.export import export
@@ -29,6 +34,7 @@ def register(commands: Commands) -> None:
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _register_verify(inner)
     audit_sample.register(inner)
+    _register_reindex(inner)
     made = command(
         inner,
         "prove",
@@ -109,6 +115,17 @@ def _register_verify(inner: Commands) -> None:
     made.add_argument("--bodies", action="store_true", help="with what lies sealed")
 
 
+def _register_reindex(inner: Commands) -> None:
+    made = command(
+        inner,
+        "reindex",
+        _reindex,
+        help_text="Make the index anew by which auditors find entries; no gateway may hold it.",
+        examples="  portcullis audit reindex --config deploy/gateway.toml",
+    )
+    made.add_argument("--config", type=Path, required=True, help="gateway.toml; docs/settings.md")
+
+
 def _log_and_key(made: argparse.ArgumentParser) -> None:
     made.add_argument("--log", help="the log's directory or address (else the demonstration's)")
     made.add_argument("--key", help="its public key, or the file that holds it")
@@ -154,6 +171,26 @@ def _export(given: argparse.Namespace) -> int:
         print(f"{error}", file=sys.stderr)
         return 1
     print(f"{size} entries are in {given.to}.")
+    return 0
+
+
+def _reindex(given: argparse.Namespace) -> int:
+    settings = load(given.config, os.environ)
+    with Progress(*Progress.get_default_columns(), MofNCompleteColumn()) as bar:
+        task = bar.add_task("Entries")
+        try:
+            size = asyncio.run(
+                reindexed(settings, lambda done, of: bar.update(task, completed=done, total=of))
+            )
+        except Held:
+            bar.stop()
+            print("A gateway holds the index: stop it first.", file=sys.stderr)
+            return 1
+        except (OSError, sqlite3.Error, AuditUnavailable) as error:
+            bar.stop()
+            print(f"The index cannot be made: {error}", file=sys.stderr)
+            return 1
+    print(f"{size} entries are indexed in {settings.audit_index}.")
     return 0
 
 

@@ -188,6 +188,7 @@ def demo_settings(
         secrets_dir=state / "secrets",
         audit_dir=state / "audit",
         audit_keys_dir=state / "keys" / "audit",
+        audit_index=state / "audit.index.sqlite",
         audit_witnesses=state / "witnesses.policy",
         ref_key=state / "keys" / "ref.key",
         token_key=state / "keys" / "token.key",

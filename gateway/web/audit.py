@@ -6,7 +6,7 @@ An auditor says once for what the look is, out of a short list; that is named in
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -15,6 +15,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.audit.uses import USES
 from gateway.audit.verify import open_checkpoint
 from gateway.catalogue.forms import utc_text
 from gateway.errors import MalformedRequest
@@ -23,15 +24,6 @@ from gateway.web.access import signed_in, visit_of
 from gateway.web.look import Look, elsewhere, told
 from gateway.web.receiving import blank
 from gateway.web.sessions import Sessions
-
-USES: Final[Mapping[str, tuple[str, str]]] = {
-    "OVERSIGHT": ("Routine oversight", "Dip samples and the regular look at how access is used."),
-    "COMPLAINT": ("A complaint or a concern", "Somebody has told of a misuse, or suspects one."),
-    "INVESTIGATION": ("An investigation of conduct", "A case about a member of staff is open."),
-    "RIGHTS": ("A person's rights", "Somebody asks who has looked at what is held on them."),
-    "LOG_HEALTH": ("The log itself", "Whether it grows, verifies and is witnessed."),
-}
-"""For what an auditor may look: code -> what it is, and when."""
 
 _LATE_S: Final = 90.0  # an idle log signs each minute
 
@@ -54,7 +46,7 @@ class Viewing(Protocol):
 
     def __call__(
         self, request: Request, subject: Subject, *, page: str, use: str
-    ) -> Awaitable[None]: ...
+    ) -> Awaitable[object]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

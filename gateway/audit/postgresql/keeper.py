@@ -51,6 +51,7 @@ _SIZE: Final = "SELECT size FROM audit_head"
 _ENDED: Final = "SELECT upto FROM audit_reconciled"
 _NUMBER: Final = "SELECT index FROM audit_entry WHERE hash = $1"
 _BODY: Final = "SELECT body FROM audit_body WHERE index = $1"
+_SEALED: Final = "SELECT index, body FROM audit_body WHERE index >= $1 AND index < $2"
 _ERASE: Final = "DELETE FROM audit_body WHERE index = $1"
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
@@ -307,6 +308,10 @@ class Shared:
     async def bodies(self, index: int) -> list[bytes]:
         found = await self._read(lambda held: held.fetchval(_BODY, index))
         return [] if found is None else [found]
+
+    async def sealed(self, first: int, count: int) -> dict[int, list[bytes]]:
+        rows = await self._read(lambda held: held.fetch(_SEALED, first, first + count))
+        return {row[0]: [row[1]] for row in rows}
 
     async def _read(self, what: Callable[[Connection], Awaitable[_T]]) -> _T:
         """What somebody reads; again, where the connection at hand had died unnoticed.

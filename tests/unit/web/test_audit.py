@@ -11,9 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.audit.keys import Signer
+from gateway.audit.uses import USES
 from gateway.errors import AuditUnavailable
 from gateway.model import Request, Subject
-from gateway.web.audit import USES, Console, console_routes
+from gateway.web.audit import Console, console_routes
 from gateway.web.look import Look
 from gateway.web.sessions import Sessions
 from tests.unit.web.pages_world import NOW, Client, Place, session

@@ -1,0 +1,55 @@
+"""For what somebody may look at the record, and as what; and who may claim it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from typing import Final
+
+from gateway.errors import MalformedRequest
+from gateway.model import Subject
+
+USES: Final[Mapping[str, tuple[str, str]]] = {
+    "OVERSIGHT": ("Routine oversight", "Dip samples and the regular look at how access is used."),
+    "COMPLAINT": ("A complaint or a concern", "Somebody has told of a misuse, or suspects one."),
+    "INVESTIGATION": ("An investigation of conduct", "A case about a member of staff is open."),
+    "RIGHTS": ("A person's rights", "Somebody asks who has looked at what is held on them."),
+    "LOG_HEALTH": ("The log itself", "Whether it grows, verifies and is witnessed."),
+}
+"""For what an auditor may look: code -> what it is, and when."""
+
+OWN: Final = "OWN"
+"""For what officers look at their own past searches; no auditor's use."""
+
+
+class Viewer(StrEnum):
+    """As what somebody looks, which says how far they see. The values are the roles' names."""
+
+    STANDARDS = "professional_standards"
+    FORCE = "force_auditor"
+    EXTERNAL = "external_auditor"
+    OFFICER = "officer"  # whoever is none of these: their own searches
+
+
+def viewer_of(subject: Subject, entitled: Mapping[str, Collection[str]] | None = None) -> Viewer:
+    """As what somebody looks; of several roles the first counts, so that roles never add up.
+
+    `entitled` says which agencies' people may have a role, as policy has it: an agency's issuer
+    that says more of its people is not believed.
+    """
+    for viewer in (Viewer.STANDARDS, Viewer.FORCE, Viewer.EXTERNAL):
+        if viewer in subject.roles and (
+            entitled is None or subject.agency in entitled.get(viewer, ())
+        ):
+            return viewer
+    return Viewer.OFFICER
+
+
+def check_use(viewer: Viewer, use: str) -> None:
+    """Be satisfied that somebody has said for what they look.
+
+    Raises:
+        MalformedRequest: they have not.
+    """
+    if use not in ({OWN} if viewer is Viewer.OFFICER else USES):
+        raise MalformedRequest("Choose one of the list: for what you look at the record.")

@@ -1,0 +1,188 @@
+"""The index follows its log, whichever store keeps that, and is made again where it must be."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.audit.entry import ASKER, Part, owner_part, token
+from gateway.audit.following import Follower, reindex
+from gateway.audit.index import Held, Index, Opened, Wanted, holding
+from gateway.audit.log import AuditLog
+from gateway.audit.store import Store
+from gateway.errors import CaseworkUnavailable
+from tests.contract.auditplaces import AuditPlace, Files, now, put
+
+KEY = b"k" * 32
+
+
+@pytest.fixture(name="place")
+def fixture_place(audit_place: AuditPlace) -> AuditPlace:
+    return audit_place
+
+
+def term(text: str) -> str:
+    return token(KEY, "term", text)
+
+
+async def asked(log: AuditLog, count: int, start: int = 0) -> None:
+    """So many queries, each with an intent that names its own term, and what it showed of ERU."""
+
+    async def one(n: int) -> None:
+        who = {"actor": term(f"officer {n % 3}"), "agency": "NMC", "client": "app"}
+        leaf = {"kind": "I", "request_id": f"q{n}", "who": who, "at": now().isoformat()}
+        terms = {"terms": [["Name", term(f"name {n}")]]}
+        intent = await log.append(leaf, {ASKER: Part("NMC", terms)})
+        shown = {"records": [["p", "s", "Person", term(f"record {n}"), []]], "hits": []}
+        leaf = {"kind": "O", "request_id": f"q{n}", "intent": intent.leaf_hash.hex()}
+        await log.append(leaf, {ASKER: Part("NMC", {}), owner_part("ERU"): Part("ERU", shown)})
+
+    await asyncio.gather(*(one(n) for n in range(start, start + count)))
+    await log.keeper.in_tree(2 * (start + count) - 1)
+
+
+def found(index: Index, text: str) -> int:
+    return len(index.find(Wanted(tokens=(frozenset({term(text)}),)), limit=1000))
+
+
+@asynccontextmanager
+async def following(place: AuditPlace, log: AuditLog, **more: Any) -> AsyncIterator[Follower]:
+    follower = Follower(log, place.keys, place.base / "index.sqlite", **more)
+    try:
+        yield follower
+    finally:
+        await follower.aclose()
+
+
+async def until(said: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 10
+    while not said():
+        assert time.monotonic() < ends
+        await asyncio.sleep(0.02)
+
+
+async def test_it_catches_up_then_follows_and_goes_on_where_it_ended(place: AuditPlace) -> None:
+    async with place.opened() as log:
+        await asked(log, 160)
+        behind: list[int] = []
+        async with following(place, log, observed=behind.append, every_s=0.05) as follower:
+            with pytest.raises(CaseworkUnavailable):
+                _ = follower.index
+            follower.start()
+            await until(lambda: follower.upto == 320)
+            index = follower.index
+            for n in (0, 128, 159):
+                assert found(index, f"name {n}") == found(index, f"record {n}") == 1
+            assert found(index, "officer 0") == 54
+            assert all(one.answered for one in index.find(Wanted(), limit=1000))
+            assert behind[-1] == 0
+            assert max(behind) > 0
+            await asked(log, 5, 160)
+            await until(lambda: follower.upto == 330)
+            assert found(index, "name 164") == 1
+        async with following(place, log) as follower:
+            again: list[int] = []
+            follower._observed = again.append
+            await follower.follow()
+            assert again == [0]
+            assert follower.upto == 330
+
+
+async def test_AU_14_what_is_erased_or_has_no_key_gives_fewer_tokens(place: AuditPlace) -> None:
+    async with place.opened() as log:
+        await asked(log, 4)
+        intents = [n for n in range(8) if b'"kind":"I"' in await log.leaf(n)]
+        erased = await log.detail(intents[1])
+        await log.erase(intents[1])
+        place.keys.destroy(f"ERU/{now():%Y-%m}")
+        async with following(place, log) as follower:
+            await follower.follow()
+            index = follower.index
+            assert follower.upto == 8
+            (gone,) = (n for n in range(4) if [["Name", term(f"name {n}")]] == erased["terms"])
+            for n in range(4):
+                assert found(index, f"name {n}") == (n != gone)
+                assert found(index, f"record {n}") == 0
+            assert found(index, f"officer {gone % 3}") >= 1
+
+
+async def test_an_index_of_another_log_or_of_one_put_back_is_made_again(
+    place: AuditPlace, tmp_path: Path
+) -> None:
+    async with place.opened() as log:
+        await asked(log, 3)
+        path = place.base / "index.sqlite"
+        for size, last in ((6, b"another entry's hash" + bytes(12)), (9, b"")):
+            index = Index(path, log.verifier.strip())
+            index.clear()
+            index.add([_opened(n) for n in range(size)], last)
+            index.close()
+            async with following(place, log) as follower:
+                await follower.follow()
+                assert (follower.upto, found(follower.index, "name 2")) == (6, 1)
+        Index(tmp_path / "other.sqlite", "another log").close()
+
+
+def _opened(index: int) -> Opened:
+    return Opened(index=index, leaf={"kind": "R"})
+
+
+async def test_made_anew_while_nobody_holds_it(place: AuditPlace) -> None:
+    async with place.opened() as log:
+        await asked(log, 130)
+        path = place.base / "index.sqlite"
+        with holding(path), pytest.raises(Held):
+            await reindex(log, place.keys, path, told=lambda _done, _of: None)
+        told: list[tuple[int, int]] = []
+        done = await reindex(log, place.keys, path, told=lambda n, of: told.append((n, of)))
+        assert done == 260
+        assert told[0] == (64, 260)
+        assert told[-1] == (260, 260)
+        async with following(place, log) as follower:
+            await follower.follow()
+            assert found(follower.index, "name 129") == 1
+            with pytest.raises(Held):
+                await reindex(log, place.keys, path, told=lambda _done, _of: None)
+
+
+async def test_entries_of_no_known_form_do_not_stop_it(place: AuditPlace) -> None:
+    async with place.opened() as log:
+        await log.append({"kind": "R", "request_id": "a", "who": "nobody"})
+        await log.append({"kind": "R", "request_id": "b", "purpose": {"case": "not a token"}})
+        await log.append({"kind": "R", "request_id": "c"})
+        await log.keeper.in_tree(2)
+        async with following(place, log) as follower:
+            await follower.follow()
+            assert follower.upto == 3
+            assert sorted(one.request for one in follower.index.find(Wanted())) == ["", "", "c"]
+
+
+async def test_what_cannot_be_read_now_is_read_by_the_next_turn(
+    short_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = short_directory / f"f{time.monotonic_ns()}"
+    base.mkdir()
+    place = Files(base=base)
+    async with place.opened() as log:
+        await put(log, 8)
+        await log.keeper.in_tree(7)
+
+        def failing(_store: Store, _first: int, _count: int) -> dict[int, list[bytes]]:
+            raise OSError("injected")
+
+        async with following(place, log) as follower:
+            with monkeypatch.context() as patch:
+                patch.setattr(Store, "sealed", failing)
+                with pytest.raises(OSError, match="injected"):
+                    await follower.follow()
+            assert follower.upto == 0
+            await follower.follow()
+            assert follower.upto == 8
+    assert place.keys.still("../escape") is None
+    assert place.keys.periods("term") == ()
