@@ -36,6 +36,7 @@ _COMPANY: Final = 2  # colleagues off duty in the same hour: an operation
 _GAP: Final = 20 * HOUR // 60  # a longer rest ends a row of misses
 _LEAST_ROW: Final = 8
 _FEW: Final = 20
+_FEW_TIMES: Final = 5
 _FOLLOWED_WITHIN: Final = 3 * DAY
 _GLASS: Final = 0.4
 
@@ -186,7 +187,7 @@ def _purposes(world: World) -> Iterator[Signal]:
             for person in people:
                 count = counts[person][purpose]
                 share = (given - count) / max(1, total - counts[person].total())
-                if count < 2 or len(people) < 3 or share > 0.05:
+                if count < _FEW_TIMES or len(people) < 3 or share > 0.05:
                     continue
                 mean, variance = spread.without(count)
                 digits = surprise(count, mean, variance) - _digits(len(world.of))

@@ -391,10 +391,11 @@ class Index:
                     raise Costly from error
                 raise
 
-    def events(self, wanted: Wanted) -> Iterator[Event]:
-        """Every query that is wanted, in the log's order: what habits are made of."""
+    def events(self, wanted: Wanted, *, done: bool = False) -> Iterator[Event]:
+        """Every query that is wanted, in the log's order: what habits are made of. With `done` only
+        what was more than asking: an outcome told, a review."""
         conditions, values = _conditions(wanted)
-        where = " AND ".join(conditions) or "1"
+        where = " AND ".join([*conditions, *(["act <> ''"] if done else [])]) or "1"
         columns = ", ".join(Event._fields)
         text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx"  # noqa: S608  # only our own names
         return map(Event._make, self._db.execute(text, values))

@@ -104,7 +104,7 @@ def _world(
     index: Index, since: datetime, until: datetime, staff: Sequence[Feed], watch: Feed | None
 ) -> World:
     events = list(index.events(Wanted(since=since, until=until)))
-    after = index.events(Wanted(since=since, until=until + FOLLOWED))
+    after = index.events(Wanted(since=since, until=until + FOLLOWED), done=True)
     feeds = [*staff, *([watch] if watch else [])]
     return World(
         events=events,

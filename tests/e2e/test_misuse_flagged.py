@@ -31,6 +31,8 @@ async def test_pu_08_asking_for_oneself_is_flagged_whether_allowed_or_refused(
         "RO", VEHICLE, {"vrm": "AB12CDE"}, purpose="OFFICER_SAFETY", reason="R02"
     )
     assert (own.status, refused.code, other.status) == (200, "REFUSED", 200)
+    told = await asker.came_of("RO", own)
+    assert told.data == {"recordOutcome": None}  # nothing is owed, and the record says what it was
     issuer = f"{asker.demo.stack.issuer_url}/{officer.issuer}"
     folder = tmp_path / officer.agency
     folder.mkdir()
@@ -41,7 +43,7 @@ async def test_pu_08_asking_for_oneself_is_flagged_whether_allowed_or_refused(
     follower = Follower(started.log, keys, tmp_path / "index.sqlite", rests=False)
     until = datetime.now(UTC) + timedelta(minutes=1)
     try:
-        await started.log.keeper.in_tree(_entry(other))
+        await started.log.keeper.in_tree(_entry(told))
         await follower.follow()
         feed = staff_of(tmp_path, officer.agency, tokens_of(keys), quarters(since, until))
         assert feed is not None
@@ -50,6 +52,8 @@ async def test_pu_08_asking_for_oneself_is_flagged_whether_allowed_or_refused(
         numbers = [found[_query(one)].idx for one in (own, refused, other)]
         assert [flags.get(n) for n in numbers] == ["self_or_colleague", "self_or_colleague", None]
         assert found[_query(refused)].kind == "D"
+        acted = [one.about for one in found.values() if one.act == "recordOutcome"]
+        assert _query(own) in acted
         case = next(
             case for case in queue(follower.index, since=since, until=until, staff=[feed]).cases
             if case.pattern is Pattern.SELF
