@@ -9,7 +9,7 @@ ranges that are said here, and everything follows from the seed.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -31,7 +31,7 @@ KINDS: Final = (
     "self", "colleague", "neighbour", "watched", "off_duty", "habit", "purpose", "fishing", "glass",
 )  # fmt: skip
 ISSUER: Final = "https://sign-in.example/{}"
-_ROLES: Final = {
+_ROLES: Final[Mapping[str, Mapping[str, float]]] = {
     "response_officer": {"OFFICER_SAFETY": 62, "PREVENT_DETECT_CRIME": 26, "APPREHEND": 8,
                          "PROTECT_VULNERABLE": 3.5, "MISSING_PERSON": 0.5},
     "public_protection": {"PROTECT_VULNERABLE": 85, "MISSING_PERSON": 15},
@@ -41,7 +41,7 @@ _ROLES: Final = {
                                 "BORDER_SECURITY": 0.5},
     "border_force": {"BORDER_SECURITY": 90, "OFFICER_SAFETY": 9.6, "PROTECT_VULNERABLE": 0.4},
 }  # fmt: skip
-_AGENCIES: Final = {
+_AGENCIES: Final[Mapping[str, tuple[float, tuple[str, ...]]]] = {
     "NMC": (0.44, ("response_officer", "response_officer", "response_officer",
                    "public_protection")),
     "SCP": (0.36, ("response_officer", "response_officer", "arrival_officer")),
@@ -253,7 +253,7 @@ class _Maker:
             self=own,
             near=[area[n] for n in range(place - 2, place + 3) if n != place],
             relatives=relatives,
-            rate=5.2 * exp(random.gauss(0, 0.4)),
+            rate=3.5 * exp(random.gauss(0, 0.4)),
             template=f"own words {number}" if random.random() < 0.12 else "",
         )
 
@@ -463,7 +463,7 @@ class _Maker:
 
     # -- what is not
 
-    def _excuse(self, one: Worker, share: float = 0.25) -> dict[str, str]:
+    def _excuse(self, one: Worker, share: float = 0.25) -> dict[str, Any]:
         """The words of a misuser, and sometimes a case of their own making."""
         matter = self._matter() if self.random.random() < share else ""
         return {"words": self._words(one), "matter": matter}

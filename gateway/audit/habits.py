@@ -78,8 +78,7 @@ def _off_duty(world: World) -> Iterator[Signal]:
         ]
     by_agency: dict[str, dict[Person, list[Event]]] = defaultdict(dict)
     for person, own in alone.items():
-        cased = {one.at // DAY for one in own if one.matter}
-        by_agency[person[0]][person] = [one for one in own if one.at // DAY not in cased]
+        by_agency[person[0]][person] = list(_just_looked_in(world, world.of[person], own))
     for free in by_agency.values():
         spread = Spread.of(days(own) for own in free.values())
         for person, own in free.items():
@@ -93,10 +92,22 @@ def _off_duty(world: World) -> Iterator[Signal]:
                     pattern=Pattern.OFF_DUTY,
                     person=person,
                     score=weight(digits),
-                    reason=f"Asked {times(len(own))} on {count} days when off duty {by}, without "
-                    f"colleagues or any case; {mean:.1f} such days are usual.",
+                    reason=f"Asked {times(len(own))}, a few each, on {count} days when off duty "
+                    f"{by}, without colleagues; {mean:.1f} such days are usual.",
                     entries=numbers(own),
                 )
+
+
+def _just_looked_in(world: World, every: Sequence[Event], off: Sequence[Event]) -> Iterator[Event]:
+    """Of what was asked off duty, that of days on which it was less than half of a usual day's,
+    and no work at a case of others: who does overtime works."""
+    usual = len(every) / max(1, days(every))
+    by_day: dict[int, list[Event]] = defaultdict(list)
+    for one in off:
+        by_day[one.at // DAY].append(one)
+    for own in by_day.values():
+        if len(own) < max(2.0, usual / 2) and not any(world.shared(one) for one in own):
+            yield from own
 
 
 # -- the same words, much, fast ----------------------------------------------------------------
@@ -177,7 +188,7 @@ def _purposes(world: World) -> Iterator[Signal]:
     """For a purpose that others with the same roles hardly ever give."""
     counts: dict[Person, Counter[str]] = {}
     for person, events in world.of.items():
-        counts[person] = Counter(one.purpose for one in events if not world.shared(one))
+        counts[person] = Counter(one.purpose for one in events if not one.matter)
     for people in world.peers.values():
         purposes = {purpose for person in people for purpose in counts[person] if purpose}
         total = sum(counts[person].total() for person in people)
@@ -198,16 +209,13 @@ def _purposes(world: World) -> Iterator[Signal]:
 def _unfit(
     world: World, person: Person, purpose: str, count: int, share: float, digits: float
 ) -> Signal:
-    own = [one for one in world.of[person] if one.purpose == purpose and not world.shared(one)]
-    free = sum(not one.matter for one in own)
-    some_free = f"; {free} of these without a case" if free else ""
-    without = "; without a case" if free == len(own) else some_free
+    own = [one for one in world.of[person] if one.purpose == purpose and not one.matter]
     return Signal(
         pattern=Pattern.PURPOSE,
         person=person,
         score=weight(digits),
-        reason=f"Asked {times(count)} for the purpose {purpose}, which others with the same roles "
-        f"give for {100 * share:.1f} % of what they ask{without}.",
+        reason=f"Asked {times(count)} without a case for the purpose {purpose}, which others with "
+        f"the same roles give for {100 * share:.1f} % of what they ask so.",
         entries=numbers(own),
     )
 

@@ -14,10 +14,10 @@ from gateway.audit.signals import DAY, Pattern, Person, Signal, World, days, num
 from gateway.audit.staff import Feed, Mark, What
 
 _SURE: Final = frozenset({What.PLATE, What.PHONE, What.DOCUMENT, What.RECORD, What.CASE})
-_OWN, _FAMILY, _TEAM, _COLLEAGUE, _WATCHED = 0.75, 0.6, 0.5, 0.35, 0.55
+_OWN, _FAMILY, _TEAM, _COLLEAGUE, _WATCHED = 0.65, 0.55, 0.5, 0.35, 0.55
 _RARE_NAME: Final = 0.4  # a family name alone, which nobody else searches for
 _LONE, _SHARED = 0.8, 0.3  # how much is left where a case was given that nobody, somebody else has
-_OWN_SHARED: Final = 0.6
+_OWN_SHARED: Final = 0.4
 _WATCHED_LONE, _WATCHED_SHARED, _WATCHED_NAME = 0.45, 0.1, 0.6
 _PLACES: Final = frozenset({What.HOME, What.NEAR})
 
@@ -40,10 +40,11 @@ def signals(world: World) -> Iterator[Signal]:
     hits = list(_hits(world))
     named: dict[tuple[str, int, int], set[Person]] = defaultdict(set)
     for hit in hits:
-        named[hit.feed.agency, hit.who, hit.relative].add(hit.asker)
+        if not hit.sure:
+            named[hit.feed.agency, hit.who, hit.relative].add(hit.asker)
     kinds: dict[tuple[Pattern, Person], list[tuple[_Hit, float]]] = defaultdict(list)
     for hit in hits:
-        others = len(named[hit.feed.agency, hit.who, hit.relative]) - 1
+        others = len(named[hit.feed.agency, hit.who, hit.relative] - {hit.asker})
         if (judged := _judged(world, hit, others)) is not None:
             pattern, score = judged
             kinds[pattern, hit.asker].append((hit, score))
@@ -69,6 +70,8 @@ def _hits(world: World) -> Iterator[_Hit]:
                 continue  # a watched subject, under a case that the list expects
             if sure := sorted(parts & _SURE):
                 yield _Hit(event, asker, feed, who, relative, sure[0].value, True)
+            elif {What.GIVEN, What.BORN} < parts and parts & {What.FAMILY, What.BEGINNING}:
+                yield _Hit(event, asker, feed, who, relative, "name and birth", True)
             elif len(parts & {What.FAMILY, What.GIVEN, What.BORN}) > 1 or (
                 What.BEGINNING in parts and parts & {What.GIVEN, What.BORN}
             ):
@@ -90,7 +93,8 @@ def _judged(world: World, hit: _Hit, others: int) -> tuple[Pattern, float] | Non
         left = (
             1.0 if not event.matter else _WATCHED_SHARED if world.shared(event) else _WATCHED_LONE
         )
-        sure = 1.0 if hit.sure else _WATCHED_NAME  # the famous have namesakes too
+        # the famous have namesakes too: a name that many search for is some of theirs
+        sure = 1.0 if hit.sure else _WATCHED_NAME / (1 + 0.1 * others)
         return (Pattern.WATCHED, base * left * sure) if base else None
     if hit.feed.agency != agency:
         return None  # another agency's staff are nobody's colleagues

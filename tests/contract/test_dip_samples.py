@@ -185,7 +185,7 @@ async def test_au_20_a_sample_is_drawn_by_a_later_witnessed_root_and_alike_by_al
 def test_au_20_another_root_draws_another_sample(place: Place) -> None:
     one, other = bytes(32), bytes([*bytes(31), 1])
     sizes = place.drawn().strata
-    assert allotted(one, sizes, 20) == allotted(one, dict(reversed(sizes.items())), 20)
+    assert allotted(one, sizes, 20) == allotted(one, dict(reversed(list(sizes.items()))), 20)
     wider = place.drawn(replace(WISH, count=31))
     assert wider.seed != place.drawn().seed
     assert {r.index for r in wider.drawn} != {r.index for r in place.drawn().drawn}

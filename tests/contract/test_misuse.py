@@ -297,7 +297,7 @@ def test_a_purpose_that_peers_do_not_have_is_unfit(place: Place) -> None:
     found = place.case(Pattern.PURPOSE)
     assert found.entries == tuple(unfit)
     assert (
-        "12 times for the purpose MISSING_PERSON, which others with the same roles give for "
+        "12 times without a case for the purpose MISSING_PERSON, which others with the same roles "
         in (found.reasons[0])
     )
     for who in people:  # others have it too
