@@ -201,7 +201,9 @@ def asked(built: Built, count: int) -> Iterator[Asked]:
     """Ask each question with nothing in memory, and once more."""
     with closing(Index(built.path, "portcullis.example/bench")) as index:
         for what, wanted in questions(built.spread, count).items():
-            cold, warm, rows = [], [], 0
+            cold: list[float] = []
+            warm: list[float] = []
+            rows = 0
             for one in wanted:
                 _forget(built.path)
                 for took in (cold, warm):
