@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
 from uuid import UUID
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def uuid7(unix_ms: int, randomness: bytes) -> str:
@@ -18,3 +22,12 @@ def uuid7(unix_ms: int, randomness: bytes) -> str:
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return str(UUID(int=value))
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a text is a UUID as we write one.
+
+    >>> is_uuid("01a20213-155e-741f-b1cb-582ea7201b80"), is_uuid("{01a20213}")
+    (True, False)
+    """
+    return _UUID.fullmatch(text) is not None

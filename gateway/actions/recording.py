@@ -15,6 +15,7 @@ from gateway.casework.view import (
     of_notice,
     of_outcome,
 )
+from gateway.identifiers import is_uuid
 from gateway.policy.casework import Matter
 
 _AGREED_FOR: Final = timedelta(minutes=10)  # a countersignature, for one search
@@ -39,7 +40,7 @@ async def record_outcome(call: Call) -> Mapping[str, Any] | None:
     """Say what came of one's own search; null for a search of which nothing is owed."""
     id_, outcome = call.selection.args["operation_id"], call.selection.args["outcome"]
     matter = Matter(act="recordOutcome", agency=call.subject.agency, outcome=outcome)
-    await call.allowed(matter)
+    await call.allowed(matter, about=id_ if is_uuid(id_) else "")  # else it may say anything
     done = await call.office.store.record_outcome(id_, call.caller, outcome, call.now)
     return of_outcome(*done) if done else None
 

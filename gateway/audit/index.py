@@ -15,46 +15,72 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.audit.entry import ASKER, Kind, owner_part
 from gateway.model import EMPTY
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 _TOKEN_BYTES: Final = 16
 MAX_PAGE: Final = 1_000
+SHORT: Final = 16
+"""Hexadecimal digits of a token by which texts of reasons, and cases, are told apart in a row."""
+REVIEW: Final = "review"
+"""What was done, where a query was reviewed."""
+_LOADING_KIB: Final = 131_072
+_AT_ONCE: Final = 500  # tokens looked for by one statement
 _LOOK_S: Final = 5.0  # a search that takes longer asks for too much
 _STEPS: Final = 20_000  # of SQLite's machine, between two looks at the time
+
+_NONE: Final[Mapping[str, Any]] = {}  # a dictionary is asked more quickly than EMPTY
 
 _SCHEMA: Final = """
 CREATE TABLE query (
   idx INTEGER PRIMARY KEY,  -- of its first entry
   last INTEGER NOT NULL,    -- of its last
   at INTEGER NOT NULL,      -- microseconds since the epoch
+  seen INTEGER NOT NULL,    -- the latest of all before it: what is in order though clocks are not
   kind TEXT NOT NULL, tag TEXT NOT NULL, request TEXT NOT NULL,
   actor TEXT NOT NULL, agency TEXT NOT NULL, app TEXT NOT NULL,
   purpose TEXT NOT NULL, reason TEXT NOT NULL, glass INTEGER NOT NULL,
   viewer TEXT NOT NULL,     -- of a view, as what its auditor looked; else ""
   serial INTEGER, status INTEGER, code TEXT NOT NULL, rule TEXT NOT NULL,
-  records INTEGER NOT NULL, sources TEXT NOT NULL
+  records INTEGER NOT NULL, sources TEXT NOT NULL,
+  roles TEXT NOT NULL,      -- a digest of the set of them
+  words TEXT NOT NULL,      -- of the reason, as the beginning of their token; "" for none
+  matter TEXT NOT NULL,     -- of the case, else of the incident, likewise
+  duty INTEGER,             -- whether the asker's token said so; NULL where that is not known
+  act TEXT NOT NULL, about TEXT NOT NULL  -- what was done, and to which query or record
 );
-CREATE INDEX query_last ON query (last);
-CREATE INDEX query_at ON query (at);
-CREATE INDEX query_agency ON query (agency, idx);
 CREATE TABLE open_intent (request TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE token (token BLOB NOT NULL, idx INTEGER NOT NULL,
   PRIMARY KEY (token, idx)) WITHOUT ROWID;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 """
+_ORDERS: Final[Mapping[str, str]] = {
+    "query_last": "(last)",
+    "query_seen": "(seen)",
+    "query_agency": "(agency)",
+    "query_purpose": "(purpose, agency)",
+    "query_reason": "(reason, agency)",
+    "query_serial": "(serial, agency)",
+    "query_kind": "(kind, agency) WHERE kind NOT IN ('I', 'O')",
+    "query_code": "(code, agency) WHERE code <> ''",
+    "query_rule": "(rule, agency) WHERE rule <> ''",
+    "query_glass": "(glass) WHERE glass = 1",
+}
+"""What is looked for by more than tokens, each in the order of the log. What is true of most rows
+has no order: the latest are soon found without."""
 _COLUMNS: Final = (
-    "idx", "last", "at", "kind", "tag", "request", "actor", "agency", "app", "purpose", "reason",
-    "glass", "viewer", "serial", "status", "code", "rule", "records", "sources",
+    "idx", "last", "at", "seen", "kind", "tag", "request", "actor", "agency", "app", "purpose",
+    "reason", "glass", "viewer", "serial", "status", "code", "rule", "records", "sources",
+    "roles", "words", "matter", "duty", "act", "about",
 )  # fmt: skip
 _EQUAL: Final = ("agency", "app", "purpose", "reason", "code", "rule", "kind", "tag", "serial")
 
@@ -144,11 +170,42 @@ class Found:
     rule: str
     records: int  # shown
     sources: Mapping[str, str] = field(default_factory=dict)  # source -> state
+    roles: str = ""  # a digest of the asker's set of roles
+    words: str = ""  # of the reason: the beginning of their token
+    matter: str = ""  # the case, else the incident: the beginning of its token
+    duty: bool | None = None  # whether the asker's token said that they are on duty
+    act: str = ""  # what was done, where it was more than asking
+    about: str = ""  # the query or record that it was done to
 
     @property
     def answered(self) -> bool:
         """Whether it came to an end that the log tells of."""
         return self.last != self.idx or self.kind != Kind.INTENT
+
+
+class Event(NamedTuple):
+    """One query, as far as a habit shows in it; columns of the index, as they are kept."""
+
+    idx: int
+    last: int
+    at: int  # microseconds since the epoch
+    kind: str
+    request: str
+    actor: str
+    agency: str
+    app: str
+    purpose: str
+    reason: str
+    glass: int
+    status: int | None
+    code: str
+    records: int
+    roles: str
+    words: str
+    matter: str
+    duty: int | None
+    act: str
+    about: str
 
 
 class Index:
@@ -168,6 +225,7 @@ class Index:
             self._lock = held.pop_all()
 
     def _opened(self) -> sqlite3.Connection:
+        self._tokens_to = "token"
         for _ in range(2):
             db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             try:
@@ -178,14 +236,18 @@ class Index:
             except sqlite3.DatabaseError:
                 pass  # not a database, or a damaged one
             db.close()
-            for suffix in ("", "-wal", "-shm"):
-                self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+            self._remove()
         raise sqlite3.DatabaseError(f"{self._path} cannot be used")
+
+    def _remove(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
 
     def _ours(self, db: sqlite3.Connection) -> bool:
         if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+            db.executescript(f"BEGIN; {_SCHEMA} {_orders()} COMMIT;")
             meta = {"version": _VERSION, "origin": self._origin, "size": 0, "last": b""}
+            meta |= {"seen": 0, "late": 0}
             db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
         return (meta.get("version"), meta.get("origin")) == (_VERSION, self._origin)
@@ -194,10 +256,40 @@ class Index:
         self._db.close()
         self._lock.close()
 
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Take in a whole log: what is added within the block is put in order at its end, at once.
+
+        Nothing is found until then. If the block fails, or the process ends, the index is empty.
+
+        Raises:
+            ValueError: it is not empty.
+        """
+        if self.size:
+            raise ValueError("the index is not empty")
+        db = self._db
+        db.execute("UPDATE meta SET value = 0 WHERE name = 'version'")  # a crash leaves no index
+        for pragma in ("journal_mode=MEMORY", "synchronous=OFF", f"cache_size=-{_LOADING_KIB}"):
+            db.execute(f"PRAGMA {pragma}")
+        db.executescript("".join(f"DROP INDEX {name};" for name in _ORDERS))
+        db.execute("CREATE TABLE fresh (token BLOB NOT NULL, idx INTEGER NOT NULL)")
+        self._tokens_to = "fresh"
+        try:
+            yield
+            db.execute("INSERT INTO token SELECT DISTINCT token, idx FROM fresh ORDER BY 1, 2")
+            db.execute("DROP TABLE fresh")
+            db.executescript(f"{_orders()} PRAGMA analysis_limit=1000; ANALYZE;")
+            db.execute("UPDATE meta SET value = ? WHERE name = 'version'", (_VERSION,))
+        except BaseException:
+            self.clear()
+            raise
+        db.close()
+        self._db = self._opened()
+
     def clear(self) -> None:
         """Forget everything, so that it is made again."""
         self._db.close()
-        self._path.unlink(missing_ok=True)
+        self._remove()
         self._db = self._opened()
 
     @property
@@ -228,16 +320,19 @@ class Index:
         with closing(self._db.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
             try:
+                known = dict(cursor.execute("SELECT name, value FROM meta").fetchall())
+                clock = _Clock(seen=known["seen"], late=known["late"])
                 for entry in entries:
-                    self._take(cursor, entry)
-                known = (("size", first + len(entries)), ("last", last))
-                cursor.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", known)
+                    self._take(cursor, entry, clock)
+                told = (("size", first + len(entries)), ("last", last), ("seen", clock.seen),
+                        ("late", clock.late))  # fmt: skip
+                cursor.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", told)
             except BaseException:
                 cursor.execute("ROLLBACK")
                 raise
             cursor.execute("COMMIT")
 
-    def _take(self, cursor: sqlite3.Cursor, entry: Opened) -> None:
+    def _take(self, cursor: sqlite3.Cursor, entry: Opened, clock: _Clock) -> None:
         leaf, request = entry.leaf, str(entry.leaf.get("request_id", ""))
         idx = entry.index
         if leaf["kind"] == Kind.OUTCOME:
@@ -248,12 +343,14 @@ class Index:
                 (idx,) = known
                 cursor.execute(_OUTCOME, (entry.index, leaf.get("tag", ""), *_ended(leaf), idx))
         if idx == entry.index:
-            row = (idx, idx, *_begun(leaf), *_ended(leaf))
+            at = _micros(_moment(leaf))
+            begun = (idx, idx, at, clock.told(at), *_begun(leaf))
+            row = (*begun, *_ended(leaf), *_beside(leaf, entry.parts))
             cursor.execute(_INSERT, row)
             if leaf["kind"] == Kind.INTENT:
                 cursor.execute("INSERT OR REPLACE INTO open_intent VALUES (?, ?)", (request, idx))
         cursor.executemany(
-            "INSERT OR IGNORE INTO token VALUES (?, ?)",
+            f"INSERT OR IGNORE INTO {self._tokens_to} VALUES (?, ?)",  # noqa: S608  # our own names
             ((token, idx) for token in set(_tokens(leaf, entry.parts))),
         )
 
@@ -295,6 +392,57 @@ class Index:
                     raise Costly from error
                 raise
 
+    def events(self, wanted: Wanted, *, done: bool = False) -> Iterator[Event]:
+        """Every query that is wanted, in the log's order: what habits are made of. With `done` only
+        what was more than asking: an outcome told, a review."""
+        conditions, values = _conditions(wanted)
+        where = " AND ".join([*conditions, *(["act <> ''"] if done else [])]) or "1"
+        columns = ", ".join(Event._fields)
+        text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx"  # noqa: S608  # only our own names
+        return map(Event._make, self._db.execute(text, values))
+
+    def hits(self, tokens: Iterable[str], first: int, last: int) -> Iterator[tuple[str, int]]:
+        """Which of these tokens are those of which queries, of the first to the last number given:
+        pairs of a token and a query's number, in no order.
+
+        Raises:
+            ValueError: a token is not hexadecimal.
+        """
+        known = {bytes.fromhex(token)[:_TOKEN_BYTES]: token for token in tokens}
+        every = sorted(known)
+        for start in range(0, len(every), _AT_ONCE):
+            some = every[start : start + _AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            text = f"SELECT token, idx FROM token WHERE token IN ({marks}) AND idx BETWEEN ? AND ?"  # noqa: S608  # marks alone
+            for token, idx in self._db.execute(text, (*some, first, last)):
+                yield known[token], idx
+
+
+_REACHED: Final = "(SELECT idx FROM query WHERE seen >= {} ORDER BY seen, idx LIMIT 1)"
+_SIZE: Final = "(SELECT value FROM meta WHERE name = 'size')"
+_LATE: Final = "? + (SELECT value FROM meta WHERE name = 'late')"
+_SINCE: Final = ("at >= ?", f"idx >= coalesce({_REACHED.format('?')}, {_SIZE})")
+_UNTIL: Final = ("at < ?", f"idx < coalesce({_REACHED.format(_LATE)}, {_SIZE})")
+"""What holds of times, and where in the log it can: so that no more of it is gone through."""
+
+
+@dataclass(slots=True)
+class _Clock:
+    """What the times of entries have been, in the log's order."""
+
+    seen: int  # the latest
+    late: int  # how far behind it one was at most
+
+    def told(self, at: int) -> int:
+        if at:  # else it says none
+            self.seen = max(self.seen, at)
+            self.late = max(self.late, self.seen - at)
+        return self.seen
+
+
+def _orders() -> str:
+    return "".join(f"CREATE INDEX {name} ON query {order};" for name, order in _ORDERS.items())
+
 
 _INSERT: Final = f"INSERT INTO query VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  # marks alone
 _OUTCOME: Final = (
@@ -304,10 +452,9 @@ _OUTCOME: Final = (
 
 
 def _begun(leaf: Mapping[str, Any]) -> tuple[Any, ...]:
-    """The columns from `at` to `viewer`."""
-    who, purpose = leaf.get("who", EMPTY), leaf.get("purpose", EMPTY)
+    """The columns from `kind` to `viewer`."""
+    who, purpose = leaf.get("who", _NONE), leaf.get("purpose", _NONE)
     return (
-        int(_moment(leaf).timestamp() * 1_000_000),
         leaf["kind"],
         leaf.get("tag", ""),
         leaf.get("request_id", ""),
@@ -317,21 +464,41 @@ def _begun(leaf: Mapping[str, Any]) -> tuple[Any, ...]:
         purpose.get("code", ""),
         purpose.get("reason", ""),
         bool(purpose.get("break_glass")),
-        str(leaf.get("view", EMPTY).get("as", "")),
+        str(leaf.get("view", _NONE).get("as", "")),
     )
 
 
 def _ended(leaf: Mapping[str, Any]) -> tuple[Any, ...]:
     """What became of it: the columns from `serial` to `sources`."""
-    states = leaf.get("sources", EMPTY)
+    states = leaf.get("sources", _NONE)
     return (
-        leaf.get("policy", EMPTY).get("serial"),
+        leaf.get("policy", _NONE).get("serial"),
         leaf.get("status"),
         leaf.get("code") or "",
         leaf.get("rule", ""),
-        leaf.get("disclosed", EMPTY).get("records", 0),
+        leaf.get("disclosed", _NONE).get("records", 0),
         ",".join(f"{source}:{told[0]}" for source, told in sorted(states.items())),
     )
+
+
+def _beside(leaf: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The columns from `roles` on, by which habits are told apart."""
+    purpose = leaf.get("purpose", _NONE)
+    said = parts.get(ASKER, _NONE).get("question", _NONE).get("subject", _NONE).get("on_duty")
+    done = leaf.get("casework", _NONE)
+    review = leaf.get("review", _NONE)
+    return (
+        leaf.get("who", _NONE).get("roles", ""),
+        purpose.get("words", "")[:SHORT],
+        (purpose.get("case") or purpose.get("incident") or "")[:SHORT],
+        said if isinstance(said, bool) else None,
+        done.get("act", "") or (REVIEW if review else ""),
+        done.get("about", "") or review.get("of", ""),
+    )
+
+
+def _micros(moment: datetime) -> int:
+    return int(moment.timestamp() * 1_000_000)
 
 
 def _moment(leaf: Mapping[str, Any]) -> datetime:
@@ -343,18 +510,19 @@ def _moment(leaf: Mapping[str, Any]) -> datetime:
 
 def _tokens(leaf: Mapping[str, Any], parts: Mapping[str, Any]) -> Iterator[bytes]:
     """By what an entry is looked for."""
-    purpose = leaf.get("purpose", EMPTY)
-    texts = [leaf.get("who", EMPTY).get("actor"), *(purpose.get(n) for n in ("case", "incident"))]
+    purpose = leaf.get("purpose", _NONE)
+    texts = [leaf.get("who", _NONE).get("actor"), *(purpose.get(n) for n in ("case", "incident"))]
     texts += [purpose.get("words")]
-    texts += [token for _kind, token in parts.get(ASKER, EMPTY).get("terms", ())]
+    texts += [token for _kind, token in parts.get(ASKER, _NONE).get("terms", ())]
     for name, detail in parts.items():
         if name != ASKER:
             texts += [named[3] for named in detail.get("hits", ())]
             texts += [named[3] for named in detail.get("records", ())]
     for text in filter(None, texts):
         yield bytes.fromhex(text)[:_TOKEN_BYTES]
-    for name in leaf.get("sealed", EMPTY).get("parts", ()):
-        yield _part(name)
+    for name in leaf.get("sealed", _NONE).get("parts", ()):
+        if name != ASKER:
+            yield _part(name)
 
 
 def _part(name: str) -> bytes:
@@ -390,17 +558,19 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
     if wanted.glass is not None:
         texts.append("glass = ?")
         values.append(wanted.glass)
-    for text, moment in (("at >= ?", wanted.since), ("at < ?", wanted.until)):
+    for some, moment in ((_SINCE, wanted.since), (_UNTIL, wanted.until)):
         if moment is not None:
-            texts.append(text)
-            values.append(int(moment.timestamp() * 1_000_000))
+            texts += some
+            values += [_micros(moment)] * 2
     return texts, values
 
 
 def _found(row: Sequence[Any]) -> Found:
     held = dict(zip(_COLUMNS, row, strict=True))
+    del held["seen"]
     seconds, micros = divmod(held["at"], 1_000_000)
     held["at"] = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
     held["glass"] = bool(held["glass"])
+    held["duty"] = None if held["duty"] is None else bool(held["duty"])
     held["sources"] = dict(one.split(":") for one in held["sources"].split(",") if one)
     return Found(**held)

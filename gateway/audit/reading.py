@@ -141,10 +141,23 @@ def entry_of(source: Source, index: int, size: int) -> bytes:
         NotThere: it cannot be read.
     """
     number, offset = divmod(index, TILE_WIDTH)
-    entries = unpack(_either(source, ENTRIES, number, tile_width(size, 0, number)))
+    entries = bundle_of(source, number, size)
     if offset >= len(entries):
         raise NotThere(f"record {index} is not in its bundle")
     return entries[offset]
+
+
+def bundle_of(source: Source, number: int, size: int) -> list[bytes]:
+    """The records of one bundle as a log of this size has them.
+
+    Raises:
+        NotThere: they cannot be read, or are fewer.
+    """
+    width = tile_width(size, 0, number)
+    entries = unpack(_either(source, ENTRIES, number, width))[:width]
+    if len(entries) != width:
+        raise NotThere(f"bundle {number} holds {len(entries)} records, not {width}")
+    return entries
 
 
 def _either(source: Source, level: int | str, number: int, width: int) -> bytes:

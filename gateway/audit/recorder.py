@@ -181,6 +181,21 @@ class Recorder:
         receipt = await self.append(leaf, record._for_asker(detail))
         return Viewed(record, receipt, _MAKER)
 
+    async def review(
+        self, request: Request, subject: Subject, *, of: str, entry: int, said: Mapping[str, Any]
+    ) -> None:
+        """Write, durably, what somebody found who reviewed a query: `of` is its id, `entry` its
+        first entry; `said` holds codes and numbers alone.
+
+        Raises:
+            AuditUnavailable: the review may not be kept.
+        """
+        record = self.begin(request)
+        record.known(subject=subject)
+        leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION)
+        leaf["review"] = {"of": of, "entry": entry, **said}
+        await self.append(leaf, record._for_asker(record._detail()))
+
     def looking(self, request: Request, id_: str, agency: str) -> Looking:
         """A record of what is looked for after a request was answered, for its owner alone."""
         return Looking(self, request.id, id_, agency)
@@ -212,13 +227,24 @@ class Record:
         self.started = recorder.monotonic()
         self.subject: Subject | None = None
         self.operation: Operation | None = None
+        self.terms: Sequence[tuple[str, str]] = ()
         self.serial: int | None = None
         self.intended: str | None = None  # the hash of the intent's leaf
 
-    def known(self, *, subject: Subject | None = None, operation: Operation | None = None) -> None:
-        """What is known so far, so that a refusal can say who asked what."""
+    def known(
+        self,
+        *,
+        subject: Subject | None = None,
+        operation: Operation | None = None,
+        terms: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """What is known so far, so that a refusal can say who asked what.
+
+        `terms` is what is searched for (`terms.py`), by which the log finds the query again.
+        """
         self.subject = subject or self.subject
         self.operation = operation or self.operation
+        self.terms = terms or self.terms
 
     async def intent(
         self,
@@ -227,12 +253,9 @@ class Record:
         decided: Decided | None,
         agreed: AuthorisedPlan,
         *,
-        terms: Sequence[tuple[str, str]] = (),
         action: Action | None = None,
     ) -> None:
         """Write, durably, what will be asked or done; sources may be visited only after this.
-
-        `terms` is what is searched for (`terms.py`), by which the log finds it again.
 
         Raises:
             AuditUnavailable: nothing may be visited.
@@ -240,11 +263,7 @@ class Record:
         self.known(subject=subject, operation=operation)
         touched = touched_by(agreed)
         leaf = self._leaf(Kind.INTENT, Tag.CONSULTATION) | {"plan": counted(touched)}
-        hmac = self.recorder.hmac
-        detail = self._detail() | {
-            "visits": touched["visits"],
-            "terms": [[kind, hmac("term", f"{kind}|{value}")] for kind, value in terms],
-        }
+        detail = {"terms": []} | self._detail() | {"visits": touched["visits"]}
         if decided is not None:
             self.serial = decided.decision.serial
             question = question_bytes(decided.question, agreed)
@@ -371,6 +390,11 @@ class Record:
                 "roles": list(subject.roles),
                 "app": subject.app,
             }
+        if self.terms:
+            hmac = self.recorder.hmac
+            detail["terms"] = [
+                [kind, hmac("term", f"{kind}|{value}")] for kind, value in self.terms
+            ]
         if operation := self.operation:
             detail["text"] = operation.text
             detail["variables"] = json.loads(json.dumps(operation.variables, default=str))

@@ -69,6 +69,17 @@ def terms_of_text(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(found))
 
 
+def terms_as(type_name: str, text: str) -> tuple[tuple[str, str], ...]:
+    """The terms by which a value of this type may have been searched for, as (kind, value).
+
+    Raises:
+        ValueError: what the value should look like; the value itself is not in the text.
+        KeyError: no value of this type is a term.
+    """
+    found = dict.fromkeys(_of(type_name, normal(type_name, text.strip())))
+    return tuple(sorted(found))
+
+
 def _records(fetch: Fetch) -> Iterator[tuple[str, str]]:
     """The records that a fetch asks for by their keys, and the stored image whose like it seeks."""
     keys = [fetch.near.ref_key] if fetch.near is not None and fetch.near.ref_key else []

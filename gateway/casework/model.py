@@ -211,3 +211,59 @@ class PageSession:
     ends_at: datetime
     sealed: str = field(repr=False)  # who, and their token
     use: str = ""  # what an auditor said to look for
+
+
+class Origin(StrEnum):
+    """Why a query is to be reviewed."""
+
+    SAMPLE = "SAMPLE"  # it was drawn
+    MISUSE = "MISUSE"  # it is part of what looks like misuse
+
+
+class Level(StrEnum):
+    """Who reviews: the officer's own line first, or an auditor, who sees what that one said."""
+
+    SUPERVISOR = "SUPERVISOR"
+    AUDITOR = "AUDITOR"
+
+
+class Finding(StrEnum):
+    """What came of a review."""
+
+    JUSTIFIED = "JUSTIFIED"
+    UNCLEAR = "UNCLEAR"  # the officer, or the agency, is to explain
+    REFERRED = "REFERRED"  # to professional standards
+    ERROR = "ERROR"  # a mistake without harm: the wrong name, the wrong purpose
+
+
+MOST_QUALITY = 4
+"""Of a reason's quality: 0 none was given, 1 says nothing, 2 says what for, 3 why this person, 4
+and can be checked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewCase:
+    """One query that is to be reviewed, as the log's leaves tell of it: it names nobody."""
+
+    id: str
+    at: datetime
+    origin: Origin
+    batch: str  # the sample's seed, or the misuse's pattern and officer
+    stratum: str = ""
+    agency: str  # of who asked
+    actor: str  # their token
+    request: str  # the query's id
+    entry: int  # its first entry in the log
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """What somebody found, at one level."""
+
+    case: str
+    level: Level
+    at: datetime
+    outcome: Finding
+    quality: int  # of the reason that was given, 0 to 4
+    by: Officer

@@ -11,12 +11,17 @@ from sqlalchemy import ColumnElement, Row, and_
 from gateway.casework.model import (
     BudgetRelease,
     Countersignature,
+    Finding,
+    Level,
     Notice,
     Officer,
+    Origin,
     OwedOutcome,
     PageSession,
     Release,
     ReleaseRequest,
+    Review,
+    ReviewCase,
     State,
     Told,
     Urgency,
@@ -110,6 +115,20 @@ def notice(row: Row[Any]) -> Notice:
 
 def page_session(row: Row[Any]) -> PageSession:
     return _value(PageSession, row)
+
+
+def review_case(row: Row[Any]) -> ReviewCase:
+    return _value(ReviewCase, row, origin=Origin(row.origin))
+
+
+def review(row: Row[Any]) -> Review:
+    return _value(
+        Review,
+        row,
+        level=Level(row.level),
+        outcome=Finding(row.outcome),
+        by=officer(row, "by"),
+    )
 
 
 def _value(kind: Callable[..., _T], row: Row[Any], **given: Any) -> _T:

@@ -10,8 +10,9 @@ from gateway.casework.counting import Counting
 from gateway.casework.notices import Notices
 from gateway.casework.owing import Owing
 from gateway.casework.releases import Releases
+from gateway.casework.reviews import Reviews
 from gateway.casework.sessions import PageSessions
 
 
-class Store(Releases, Notices, Owing, Counting, PageSessions):
+class Store(Releases, Notices, Owing, Counting, PageSessions, Reviews):
     """All of them, over one pool of connections."""

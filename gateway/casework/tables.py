@@ -196,3 +196,30 @@ page_sessions = Table(
     *(_text(name) for name in ("sealed", "use")),
     Index(None, "ends_at"),
 )
+
+review_cases = Table(
+    "review_case",
+    metadata,
+    _id(),
+    _moment("at"),
+    Column("origin", String(16), nullable=False),
+    *(_text(name) for name in ("batch", "stratum", "agency", "actor", "request")),
+    Column("entry", BigInteger, nullable=False),
+    _moment("asked_at"),
+    CheckConstraint("origin in ('SAMPLE', 'MISUSE')", name="origin"),
+    Index("ix_review_case_one", "batch", "request", unique=True),
+    Index(None, "agency", "at"),
+)
+
+reviews = Table(
+    "review",
+    metadata,
+    Column("case", ForeignKey("review_case.id"), primary_key=True),
+    Column("level", String(16), primary_key=True),
+    _moment("at"),
+    Column("outcome", String(16), nullable=False),
+    Column("quality", Integer, nullable=False),
+    *_officer("by"),
+    CheckConstraint("level in ('SUPERVISOR', 'AUDITOR')", name="level"),
+    CheckConstraint("quality between 0 and 4", name="quality"),
+)

@@ -23,7 +23,7 @@ from gateway.audit.proof import prove
 from gateway.audit.reading import NotThere, source_of
 from gateway.audit.verify import NoteInvalid
 from gateway.audit.verify import main as verify
-from gateway.cli import record
+from gateway.cli import audit_sample, record
 from gateway.cli.common import Commands, command, home
 from gateway.configuration import load
 from gateway.errors import AuditUnavailable
@@ -33,6 +33,7 @@ def register(commands: Commands) -> None:
     group = commands.add_parser("audit", help="Check the record of every query.")
     inner = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _register_verify(inner)
+    audit_sample.register(inner)
     _register_reindex(inner)
     record.register(inner)
     made = command(

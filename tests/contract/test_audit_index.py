@@ -247,3 +247,78 @@ def test_it_finds_what_a_look_at_every_query_finds(index: Index) -> None:
             if w == who and name in terms and of in (None, a)
         ]  # fmt: skip
         assert numbers(index.find(wanted, limit=1_000)) == expected[::-1]
+
+
+def test_a_whole_log_is_loaded_at_once_and_is_found_like_one_that_came_bit_by_bit(
+    tmp_path: Path,
+) -> None:
+    random = Random(9)  # noqa: S311  a test that can be repeated
+    entries: list[Opened] = []
+    for n in range(0, 600, 2):
+        who, terms = random.choice("abc"), tuple(random.sample("vwxyz", 2))
+        entries.append(intent(n, f"r{n}", who=who, terms=terms, case=random.choice(("", "c1"))))
+        entries.append(outcome(n + 1, f"r{n}", records={"ERU": (random.choice("klm"),)}))
+    one, other = Index(tmp_path / "one.db", ORIGIN), Index(tmp_path / "other.db", ORIGIN)
+    for start in range(0, 600, 50):
+        one.add(entries[start : start + 50])
+    with other.loading():
+        for start in range(0, 600, 70):
+            other.add(entries[start : start + 70])
+    later = intent(600, "r600", who="a", terms=("v",))
+    for index in (one, other):
+        index.add([later])
+        with pytest.raises(ValueError, match="not empty"), index.loading():
+            pass
+    assert other.size == one.size == 601
+    for text in "abcvwxyzklm":
+        for agency in (None, "NMC"):
+            wanted = Wanted(tokens=(frozenset({token(text)}),), agency=agency)
+            assert other.find(wanted, limit=999) == one.find(wanted, limit=999) != ()
+    assert list(other.events(Wanted())) == list(one.events(Wanted()))
+    one.close()
+    other.close()
+
+
+def test_what_was_not_loaded_to_the_end_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "index.db"
+    index = Index(path, ORIGIN)
+
+    def loaded(last: Opened) -> None:
+        with index.loading():
+            index.add([intent(0, "r0")])
+            index.add([last])
+
+    with pytest.raises(ValueError, match="next entry"):
+        loaded(intent(2, "r2"))
+    assert (index.size, index.find(Wanted())) == (0, ())
+    wrong = {"asker": {"terms": [["Name", "not hexadecimal"]]}}
+    with pytest.raises(ValueError, match="hex"):
+        loaded(replace(intent(1, "r1"), parts=wrong))
+    assert index.size == 0
+    killed = index.loading()
+    killed.__enter__()
+    index.add([intent(0, "r0")])
+    index.close()  # the process ended in the middle
+    again = Index(path, ORIGIN)
+    assert again.size == 0
+    assert numbers(filled(again).find(Wanted(kind="D"))) == [4]
+    again.close()
+
+
+def test_times_are_found_though_clocks_go_wrong(index: Index) -> None:
+    random = Random(4)  # noqa: S311  a test that can be repeated
+    hours = [n / 10 + (random.choice((0, 0, 0, 5, -3)) if n > 30 else 0) for n in range(200)]
+    index.add([intent(n, f"r{n}", at=AT + timedelta(hours=hour)) for n, hour in enumerate(hours)])
+    index.add([Opened(index=200, leaf={"v": 2, "kind": "K"})])  # says no time
+    for since, until in ((None, 6.0), (3.0, None), (5.0, 9.0), (18.0, 30.0), (25.0, None)):
+        wanted = Wanted(
+            since=None if since is None else AT + timedelta(hours=since),
+            until=None if until is None else AT + timedelta(hours=until),
+        )
+        expected = [
+            n for n, hour in enumerate(hours)
+            if (since is None or hour >= since) and (until is None or hour < until)
+        ]  # fmt: skip
+        found = [n for n in numbers(index.find(wanted, limit=999)) if n < 200]
+        assert found == expected[::-1]
+        assert [one.idx for one in index.events(wanted) if one.idx < 200] == expected

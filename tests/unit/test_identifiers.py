@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from gateway.identifiers import uuid7
+from gateway.identifiers import is_uuid, uuid7
 
 
 def test_the_example_of_the_rfc() -> None:
@@ -28,3 +28,10 @@ def test_later_ones_sort_later() -> None:
 def test_what_does_not_fit_is_refused(ms: int, size: int) -> None:
     with pytest.raises(ValueError, match="48 bits"):
         uuid7(ms, b"\x00" * size)
+
+
+def test_only_what_we_write_is_taken_for_one() -> None:
+    value = uuid7(1, b"\xab" * 10)
+    assert is_uuid(value)
+    for other in ("", value.upper(), f"{{{value}}}", f"{value}\n", value[:-1], "Ann Omarr"):
+        assert not is_uuid(other)
