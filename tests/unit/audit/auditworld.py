@@ -98,7 +98,8 @@ class World:
         terms = [term for one in typed for term in terms_of_text(one) if "^" not in term[0]]
         agreed = AuthorisedPlan(plan=Plan(), serial=7)
         none: Decided | None = None
-        await record.intent(who, operation, none, agreed, terms=(*terms, *asks))
+        record.known(terms=(*terms, *asks))
+        await record.intent(who, operation, none, agreed)
         body: dict[str, Any] = {"data": {"personSearch": {"hits": []}}, "extensions": {}}
         if told:
             body["extensions"] = {"disclosure": [dict(told)]}
