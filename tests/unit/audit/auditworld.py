@@ -85,6 +85,7 @@ class World:
         told: Mapping[str, str] | None = None,
         asks: Sequence[tuple[str, str]] = (),
         text: str = "query Stop { personSearch { total } }",
+        closed: bool = True,
     ) -> int:
         """One query that searches for this and shows records, each as (agency, source, entity,
         key); the number of its intent. `asks`: terms besides. It can be found once it is `seen`."""
@@ -99,6 +100,9 @@ class World:
         agreed = AuthorisedPlan(plan=Plan(), serial=7)
         none: Decided | None = None
         await record.intent(who, operation, none, agreed, terms=(*terms, *asks))
+        if not closed:
+            self.asked.append(self.log.size - 1)
+            return self.log.size - 1
         body: dict[str, Any] = {"data": {"personSearch": {"hits": []}}, "extensions": {}}
         if told:
             body["extensions"] = {"disclosure": [dict(told)]}
