@@ -7,7 +7,7 @@ body. Everybody sees their own searches. What is not in scope is as if it were n
 auditors see which of its records were shown, to which agency and for what, but not to whom.
 
 Every inquiry leaves an entry (kind V), which lasts before anything is given. The index only finds:
-what is given is read from the log, and its scope is checked there again.
+whether something may be given is asked again of its entries in the log.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from gateway.audit.found import (
 )
 from gateway.audit.index import Costly, Found, Wanted
 from gateway.audit.log import AuditLog
+from gateway.audit.merkle import leaf_hash
 from gateway.audit.recorder import Viewed
 from gateway.audit.sought import Sought, Tokens
 from gateway.audit.uses import OWN, Viewer, check_use, viewer_of
@@ -360,17 +361,20 @@ class Inquiry:
     ) -> Given[Page]:
         found = await self._rows(auditor.subject, viewer, sought, first, before)
 
-        async def row(one: Found) -> Row:
-            leaves = await self._leaves(auditor.subject, viewer, one) if details else ()
-            return Row(found=one, asked=await self._asked(auditor.subject, viewer, leaves))
+        async def row(one: Found) -> Row | None:
+            leaves = await self._leaves(auditor.subject, viewer, one)
+            if not leaves:
+                return None
+            asked = await self._asked(auditor.subject, viewer, leaves) if details else None
+            return Row(found=one, asked=asked)
 
-        rows = await _gathered(row, found)
+        rows = [one for one in await _gathered(row, found) if one is not None]
         made = Page(
             rows=tuple(rows),
             next=found[-1].idx if len(found) == first else None,
             upto=self.follower.upto,
         )
-        shown = [one.idx for one in found]
+        shown = [one.found.idx for one in rows]
         return Given(made, await self._viewed(auditor, page, sought.told(), shown=shown))
 
     async def _find(self, wanted: Wanted, first: int, before: int | None) -> tuple[Found, ...]:
@@ -396,11 +400,18 @@ class Inquiry:
     async def _leaves(
         self, subject: Subject, viewer: Viewer, row: Found
     ) -> tuple[tuple[int, bytes], ...]:
-        """The entries of a query, by number; () unless all of them are there for somebody."""
+        """The entries of a query, by number; () unless all of them are there for somebody.
+
+        An outcome that does not say who asked, since it closes what was cut off, goes with the
+        intent that it names.
+        """
         numbers = sorted({row.idx, row.last})
         leaves = [await self.log.leaf(number) for number in numbers]
+        begun = leaf_hash(leaves[0]).hex()
         for data in leaves:
-            if not await self._readable(_read(data), subject, viewer):
+            leaf = _read(data)
+            ends = data is not leaves[0] and leaf.get("intent") == begun
+            if not ends and not await self._readable(leaf, subject, viewer):
                 return ()
         return tuple(zip(numbers, leaves, strict=True))
 
