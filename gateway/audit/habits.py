@@ -39,7 +39,7 @@ _FEW: Final = 20
 _FEW_TIMES: Final = 5
 _UNUSUAL: Final = 0.05  # of what peers ask
 _FOLLOWED_WITHIN: Final = 3 * DAY
-_GLASS: Final = 0.4
+_GLASS: Final = 0.35
 
 
 def signals(world: World) -> Iterator[Signal]:
