@@ -63,16 +63,17 @@ CREATE TABLE token (token BLOB NOT NULL, idx INTEGER NOT NULL,
   PRIMARY KEY (token, idx)) WITHOUT ROWID;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 """
+_PARTLY: Final[Mapping[str, str]] = {"code": "code <> ''", "rule": "rule <> ''"}
 _ORDERS: Final[Mapping[str, str]] = {
     "query_last": "(last)",
     "query_seen": "(seen)",
     "query_agency": "(agency)",
-    "query_purpose": "(purpose, agency)",
-    "query_reason": "(reason, agency)",
-    "query_serial": "(serial, agency)",
-    "query_kind": "(kind, agency) WHERE kind NOT IN ('I', 'O')",
-    "query_code": "(code, agency) WHERE code <> ''",
-    "query_rule": "(rule, agency) WHERE rule <> ''",
+    "query_purpose": "(purpose)",
+    "query_reason": "(reason)",
+    "query_serial": "(serial)",
+    "query_kind": "(kind)",
+    "query_code": f"(code) WHERE {_PARTLY['code']}",
+    "query_rule": f"(rule) WHERE {_PARTLY['rule']}",
     "query_glass": "(glass) WHERE glass = 1",
 }
 """What is looked for by more than tokens, each in the order of the log. What is true of most rows
@@ -549,6 +550,8 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         if (value := getattr(wanted, name)) is not None:
             texts.append(f"{name} = ?")
             values.append(value)
+            if value and name in _PARTLY:  # an order of some is used where it is said that it holds
+                texts.append(_PARTLY[name])
     if wanted.source is not None:
         texts.append("instr(',' || sources, ?) > 0")
         values.append(f",{wanted.source}:")
@@ -556,8 +559,7 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         texts.append("(agency <> '') = ?")
         values.append(wanted.named)
     if wanted.glass is not None:
-        texts.append("glass = ?")
-        values.append(wanted.glass)
+        texts.append(f"glass = {int(wanted.glass)}")
     for some, moment in ((_SINCE, wanted.since), (_UNTIL, wanted.until)):
         if moment is not None:
             texts += some
