@@ -18,6 +18,7 @@ from gateway.audit.proof import prove
 from gateway.audit.reading import NotThere, source_of
 from gateway.audit.verify import NoteInvalid
 from gateway.audit.verify import main as verify
+from gateway.cli import keeping
 from gateway.cli.common import Commands, command, home
 from gateway.configuration import load
 from gateway.errors import AuditUnavailable
@@ -59,6 +60,7 @@ def register(commands: Commands) -> None:
         "--log log.pub",
     )
     witness.arguments(made)
+    keeping.register(inner)
 
 
 def _register_verify(inner: Commands) -> None:
