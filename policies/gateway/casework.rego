@@ -74,11 +74,11 @@ name := "question" if {
 # custom:
 #   owner: all agencies
 #   reason: Whoever has nobody of their own to release them must not be stopped for good. Ask the gateway desk.
-theirs := {input.subject.agency} | {agency |
+theirs := ({input.subject.agency} | {agency |
 	act in {"countersign", "toCountersign", "releaseBudget"}
 	some agency, by in data.tables.casework.supervised_by
 	by == input.subject.agency
-} | {agency |
+}) | {agency |
 	act in keeping
 	input.subject.agency in data.tables.casework.overseers
 	some agency, _ in data.tables.agencies
@@ -244,5 +244,5 @@ terms := {
 } else := {"desks": [desk | some desk, row in data.tables.desks; input.subject.agency in row.agencies]} if {
 	act in {"notices", "acknowledgeNotice"}
 } else := {"agencies": [agency | some agency in theirs]} if {
-	act in {"countersign", "toCountersign"} | keeping
+	act in ({"countersign", "toCountersign"} | keeping)
 } else := {}
