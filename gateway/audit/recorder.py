@@ -278,6 +278,15 @@ class Record:
         receipt = await self.recorder.append(leaf, self._for_asker(Written.of(detail)))
         self.intended = receipt.leaf_hash.hex()
 
+    async def keeping(self, said: Mapping[str, Any]) -> Receipt:
+        """Write, durably, what this request does to the record itself: an erasure, a hold.
+
+        Raises:
+            AuditUnavailable: it may not be done.
+        """
+        leaf = self._leaf(Kind.KEY, Tag.CONSULTATION) | dict(said)
+        return await self.recorder.append(leaf)
+
     async def outcome(
         self, response: Response, witnessed_s: float | None = None
     ) -> AuditedResponse:

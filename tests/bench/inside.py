@@ -64,7 +64,7 @@ async def in_database(folder: Path, server: Postgres, name: str) -> AsyncIterato
     owner, replica, sequencer = (server.url(role, name) for role in _ROLES)
     await prepare(Address.of(owner, "audit_url"), *_ROLES[1:])
     log = await AuditLog.shared(
-        folder, replica, sequencer, keys=AuditKeys(folder / "keys"), origin=ORIGIN, timeout_s=10.0
+        replica, sequencer, keys=AuditKeys(folder / "keys"), origin=ORIGIN, timeout_s=10.0
     )
     try:
         yield log
