@@ -37,7 +37,7 @@ from gateway.cli.demo import Demo, demo_settings
 from gateway.cli.serve import bound, server
 from gateway.settings import Settings
 from tests.crash.kills import Tally, Told
-from tests.crash.processes import said, started
+from tests.crash.processes import said, started, warm
 from tests.crash.victims import quiet
 
 STEP = next(one for one in STEPS if one.id == "arrival")  # asks all six agencies
@@ -268,6 +268,7 @@ async def killed(
     """Kill one of a house's gateways so many times while all of them answer, and compare."""
     random, tally = Random(seed), Tally()  # noqa: S311  a test that can be repeated
     everybody = range(len(house.settings))
+    await asyncio.to_thread(warm)
     async with AsyncExitStack() as end:
         stacks = [await end.enter_async_context(AsyncExitStack()) for _ in everybody]
 

@@ -66,3 +66,12 @@ def answer(what: Callable[..., None], *given: Any) -> Any:
     """The one thing that a process says."""
     with started(what, *given) as (_, pipe):
         return said(pipe)
+
+
+def warm() -> None:
+    """Have all that processes need imported, which takes seconds, before anything is measured."""
+    answer(_here)
+
+
+def _here(pipe: Connection) -> None:
+    pipe.send("here")
