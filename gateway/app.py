@@ -28,9 +28,9 @@ from gateway.audit.log import AuditLog
 from gateway.audit.publishing import Unwitnessed, publishing
 from gateway.audit.reconciler import Reconciler
 from gateway.audit.recorder import Recorder
+from gateway.audit.retention import Due, Rules
 from gateway.audit.schema import build_schema as audit_schema
 from gateway.audit.sought import Tokens
-from gateway.audit.retention import Due, Rules
 from gateway.audit.succession import Ended, begin
 from gateway.audit.witnessing import Witnessing
 from gateway.canaries import FILE, Canaries, Question, alarm_fault, load_canaries

@@ -250,7 +250,7 @@ class House:
         keys = self.keys
         if one.audit_url:
             opened = AuditLog.shared(
-                one.audit_dir, one.audit_url, one.audit_sequencer_url,
+                one.audit_url, one.audit_sequencer_url,
                 keys=keys, origin=one.audit_origin, timeout_s=10.0, lease_s=1.0,
             )  # fmt: skip
         else:

@@ -171,7 +171,7 @@ def queries(kind: str, base: Path, urls: Sequence[str], pipe: Connection) -> Non
             log = await AuditLog.open(base / "log", keys=keys, origin=ORIGIN)
         else:
             log = await AuditLog.shared(
-                base / "beside", *urls, keys=keys, origin=ORIGIN, timeout_s=10.0, lease_s=1.0
+                *urls, keys=keys, origin=ORIGIN, timeout_s=10.0, lease_s=1.0
             )
 
         async def one() -> None:
