@@ -113,9 +113,13 @@ async def window(chromium: Browser, demo: Demo) -> AsyncIterator[Callable[..., A
     """Opens windows: `await window(width=390, scheme="dark")`."""
     opened = []
 
-    async def open_window(*, width: int = 1280, scheme: Scheme = "light") -> Window:
+    async def open_window(
+        *, width: int = 1280, scheme: Scheme = "light", scripts: bool = True
+    ) -> Window:
         context = await chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=scripts,
         )
         opened.append(context)
         page = await context.new_page()

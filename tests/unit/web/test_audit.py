@@ -220,7 +220,7 @@ def test_bars_stand_within_the_plot_and_are_as_high_as_they_count() -> None:
 # --- searching ------------------------------------------------------------------------------------
 
 
-async def test_AU_12_what_is_typed_stands_in_no_address(at: At) -> None:
+async def test_what_is_typed_stands_in_no_address(at: At) -> None:
     async with at.client(AF) as http:
         to, shown = await sent(http, "/console/audit/search", typed="Hoxha", zone="Europe/London")
         assert to.startswith("/console/audit/search?q=")
