@@ -428,7 +428,10 @@ class Inquiry:
         itself that it is there for somebody."""
         leaves, told = [], []
         for number in sorted({row.idx, row.last}):
-            data = await self.log.leaf(number)
+            try:
+                data = await self.log.leaf(number)
+            except (LookupError, ValueError, OSError):  # the file is cut short, or gone
+                data = b""
             readable = await self._readable(_read(data), subject, viewer)
             shown = readable and viewer is not Viewer.OFFICER
             leaf = await self.evidence.doubted(number, data, shown=shown)

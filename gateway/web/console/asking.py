@@ -33,6 +33,7 @@ FIELDS: Final = (
 )  # fmt: skip
 """What a form may say; whatever else it says is passed over."""
 _MOST_CHARS: Final = 256
+_MOST_IN_ALL: Final = 1_500  # an address has to hold it
 ANSWERED: Final = "answered"
 """The outcome of what has no code."""
 
@@ -98,8 +99,8 @@ class Said:
             moment = datetime.fromisoformat(text)
         except ValueError:
             raise MalformedRequest("A time is written like 2026-11-01T06:00.") from None
-        if moment.year < 1970:
-            raise MalformedRequest("There are no entries from before 1970.")
+        if not 1970 <= moment.year <= 2200:
+            raise MalformedRequest("There are no entries of that time.")
         return moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
 
 
@@ -116,6 +117,8 @@ def said_in(form: Form) -> Said:
             raise MalformedRequest(f"Each field once, of at most {_MOST_CHARS} characters.")
         if text := "".join(values).strip():
             fields[name] = text
+    if sum(map(len, fields.values())) > _MOST_IN_ALL:
+        raise MalformedRequest(f"At most {_MOST_IN_ALL} characters in all.")
     return Said(fields=fields)
 
 

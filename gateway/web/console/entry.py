@@ -118,7 +118,8 @@ def entry_routes(console: Console) -> list[Route]:
         found = await _found(console, http, auditor)
         index = _index(http)
         leaves = found.leaves if found else ()
-        texts = (one.proof.text for one in leaves if one.index == index and one.proof)
+        sound = (one for one in leaves if one.index == index and not one.damaged)
+        texts = (one.proof.text for one in sound if one.proof)
         if (text := next(texts, None)) is None:
             page = NoEntry(back=SEARCH)
             return console.page(http, "audit_no_entry.html", page, SEARCH, status=404)
@@ -166,7 +167,7 @@ def entry_page(entry: Entry, *, zone: tzinfo, verifier: str, back: str, own: boo
     leaves = [_read(one) for one in entry.leaves]
     outcome = leaves[-1] if leaves else {}
     return EntryPage(
-        line=line(Row(found=entry.found, asked=entry.asked), zone),
+        line=line(Row(found=entry.found, asked=entry.asked), zone, own=own),
         request=found.request,
         own=own,
         app=asked.app or found.app,
@@ -232,7 +233,7 @@ def _proof(one: Leaf, leaf: Mapping[str, Any], *, own: bool) -> ProofLine:
         root=proof.root if proof else "",
         hashes=proof.hashes if proof else (),
         checkpoint=proof.checkpoint if proof else "",
-        download="" if own or proof is None else f"{HERE}/{one.index}/proof",
+        download="" if own or proof is None or one.damaged else f"{HERE}/{one.index}/proof",
     )
 
 

@@ -13,6 +13,7 @@ from gateway.actions.inquiring import told_entry
 from gateway.audit.bundle import Bundle
 from gateway.audit.found import Entry, Leaf, Row
 from gateway.audit.inquiry import MOST, Auditor
+from gateway.audit.merkle import ProofInvalid
 from gateway.audit.sought import Sought
 from gateway.audit.uses import USES
 from gateway.errors import Internal, LimitExceeded, MalformedRequest, Refused
@@ -37,6 +38,10 @@ HERE: Final = "/console/audit/export"
 REPORT: Final = "/console/audit/report"
 MOST_EXPORTED: Final = 1_000
 MOST_PRINTED: Final = 200
+_DAMAGED: Final = (
+    "One of these entries is not what the log's tree holds, so no proof of it can be made. Have "
+    "the whole log verified; single entries show which it is."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +119,8 @@ def export_routes(console: Console) -> list[Route]:
                             "application/zip")  # fmt: skip
         except (LimitExceeded, MalformedRequest, Refused) as error:
             return shown(http, said, error.said, error.status)
+        except ProofInvalid:
+            return shown(http, said, _DAMAGED, 500)
 
     async def bundle(auditor: Auditor, sought: Sought) -> bytes:
         made = Bundle(use=auditor.use, sought=sought.told())
@@ -141,6 +148,8 @@ def export_routes(console: Console) -> list[Route]:
             given = await console.inquiry.export(auditor, sought, first=MOST_PRINTED)
         except (LimitExceeded, MalformedRequest, Refused) as error:
             return shown(http, asked.said, error.said, error.status)
+        except ProofInvalid:
+            return shown(http, asked.said, _DAMAGED, 500)
         session, zone = signed_in(http), asked.said.zone
         proofs = [leaf.proof for one in given.value.entries for leaf in one.leaves if leaf.proof]
         newest = max(proofs, key=lambda one: one.size, default=None)

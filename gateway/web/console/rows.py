@@ -53,8 +53,9 @@ class Line:
     many_agencies: bool
 
 
-def line(row: Row, zone: tzinfo) -> Line:
-    """A search as a list shows it."""
+def line(row: Row, zone: tzinfo, *, own: bool = False) -> Line:
+    """A search as a list shows it; to whoever asked (`own`) without counts of what they were not
+    shown, since these count what was silent."""
     found, asked = row.found, row.asked or Asked()
     outcome, tone = outcome_of(found)
     return Line(
@@ -73,8 +74,8 @@ def line(row: Row, zone: tzinfo) -> Line:
         outcome=outcome,
         tone=tone,
         records=found.records,
-        masked=found.masked,
-        withheld=found.withheld,
+        masked=0 if own else found.masked,
+        withheld=0 if own else found.withheld,
         missing=tuple(name for name, state in found.sources.items() if state in _NOTHING),
         glass=found.glass,
         many_agencies=found.tag == "combination",

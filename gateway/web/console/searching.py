@@ -100,7 +100,7 @@ def searching_routes(console: Console) -> list[Route]:
 
     async def mine(http: HttpRequest) -> Response:
         looks = _Looks(console, lambda *of: _mine(console, *of))
-        return await looks.listed(http, console.own(http), MINE, "searches.html", always=True)
+        return await looks.listed(http, console.own(http), MINE, "searches.html", own=True)
 
     async def timeline(http: HttpRequest) -> Response:
         if (auditor := console.auditor(http)) is None:
@@ -123,7 +123,8 @@ def sending(console: Console, path: str) -> Callable[[HttpRequest], Awaitable[Re
 
     async def sent(http: HttpRequest) -> Response:
         said = said_in(visit_of(http).form)
-        return elsewhere(Asked(said=said, q=sealed(http, console.keys, said)).link(path))
+        q = sealed(http, console.keys, said)
+        return elsewhere(f"{Asked(said=said, q=q).link(path)}#found")
 
     return sent
 
@@ -148,15 +149,17 @@ class _Looks:
     look: Looking
 
     async def listed(
-        self, http: HttpRequest, auditor: Auditor, path: str, template: str, *, always: bool = False
+        self, http: HttpRequest, auditor: Auditor, path: str, template: str, *, own: bool = False
     ) -> Response:
-        """The form with a page of what it finds. With `always`, everything before it is filled."""
+        """The form with a page of what it finds. At their `own` searches, somebody finds all of
+        them before they fill in anything."""
         asked = asked_in(http, self.console.keys)
         sought, problem = sought_of(asked)
-        if sought is None and always and not problem:
+        if sought is None and own and not problem:
             sought = Sought()
         page, problem, status = await self._looked(auditor, sought, problem, PAGE, asked.before)
-        rows = tuple(line(row, asked.said.zone) for row in page.rows) if page else ()
+        found = page.rows if page else ()
+        rows = tuple(line(row, asked.said.zone, own=own) for row in found)
         shown = SearchPage(
             said=asked.said,
             choices=self.console.choices(),
