@@ -142,8 +142,8 @@ class Inquiry:
             counts = None
         except sqlite3.Error as error:
             raise _unsearchable(error) from error
-        made = Overview(health=await self._health(), counts=counts)
-        return Given(made, await self._viewed(auditor, "overview"))
+        viewed = await self._viewed(auditor, "overview")
+        return Given(Overview(health=await self._health(), counts=counts), viewed)
 
     async def _health(self) -> Health:
         said = open_checkpoint(self.log.checkpoint, self.log.verifier)

@@ -171,7 +171,7 @@ def test_queries_are_counted_by_time_agency_and_purpose(
     index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled(index)
-    masked = outcome(7, "r5").leaf | {"sources": {"eru": ["ANSWERED", 2, 3, 1, 0]}}
+    masked = {**outcome(7, "r5").leaf, "sources": {"eru": ["ANSWERED", 2, 3, 1, 0]}}
     index.add([Opened(index=7, leaf=masked)])
     spans = [AT - timedelta(minutes=30) + timedelta(hours=n) for n in range(3)]
     assert set(index.counts(Wanted(named=True), spans)) == {

@@ -79,7 +79,7 @@ class OverviewPage:
     everyone: bool = told("Whether queries of all agencies are counted.")
     at: str = told("When this page was made.")
     healthy: bool = told("Whether a record given now would last.")
-    size: int = told("Entries that last, before this view.")
+    size: int = told("Entries that last; this view is one of them.")
     origin: str = told("The log's name.")
     verifier: str = told("The log's public key, as portcullis audit verify reads it.")
     signed_size: int = told("Entries under the last checkpoint.")

@@ -21,10 +21,11 @@ from tests.e2e.asking import Asker
 from tests.e2e.browser.conftest import Scheme, Window
 from tests.e2e.browsing import session_of
 from tests.e2e.test_audit_entries import asked
-from tests.e2e.test_audit_reading import PLATE, VEHICLE, seen
+from tests.e2e.test_audit_reading import VEHICLE, seen
 
 Windows: TypeAlias = Callable[..., Awaitable[Window]]
 OFFICER = "demo-nmc-0001"
+PLATE = "ZZ98 QRS"  # nobody else searches for it
 
 
 @pytest.fixture(scope="module")
