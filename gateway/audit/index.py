@@ -404,21 +404,21 @@ class Index:
         return tuple(map(_found, self._looked(text, values)))
 
     def counts(self, wanted: Wanted, spans: Sequence[datetime]) -> tuple[Count, ...]:
-        """How many queries that are wanted began in each of the spans between these moments: views
-        and what the gateway did by itself are none.
+        """How many queries that are wanted began in each of the spans between these moments, which
+        are equally far apart: views and what the gateway did by itself are none.
 
         Raises:
             Costly, sqlite3.Error: as `find`.
         """
         within = replace(wanted, since=spans[0], until=spans[-1])
         conditions, values = _conditions(within)
-        begun = " + ".join("(at >= ?)" for _ in spans[1:-1]) or "0"
+        first, last = _micros(spans[0]), _micros(spans[-1])
         where = " AND ".join([*conditions, "kind IN ('I', 'O', 'D', 'R')"])
-        text = f"""SELECT {begun} AS span, agency, purpose, count(*),
+        text = f"""SELECT (at - ?) / ? AS span, agency, purpose, count(*),
             sum(code = 'REFUSED'), sum(code NOT IN ('', 'REFUSED')),
             sum(code = '' AND masked + withheld > 0), sum(glass), sum(missing > 0)
             FROM query WHERE {where} GROUP BY span, agency, purpose"""  # noqa: S608  # only our own names
-        rows = self._looked(text, (*map(_micros, spans[1:-1]), *values))
+        rows = self._looked(text, (first, (last - first) // (len(spans) - 1), *values))
         return tuple(map(Count._make, rows))
 
     def _looked(self, text: str, values: Sequence[Any]) -> list[Any]:
