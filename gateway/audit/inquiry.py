@@ -38,6 +38,7 @@ from gateway.audit.found import (
 )
 from gateway.audit.index import Costly, Found, Wanted
 from gateway.audit.log import AuditLog
+from gateway.audit.merkle import ProofInvalid
 from gateway.audit.recorder import Viewed
 from gateway.audit.sought import Sought, Tokens
 from gateway.audit.uses import OWN, Viewer, check_use, viewer_of
@@ -287,12 +288,18 @@ class Inquiry:
         """As `search`, with leaves and proofs; for auditors of all kinds.
 
         Raises:
-            As `search`.
+            ProofInvalid: an entry is not what the tree holds; it is never left out in silence.
+            Otherwise as `search`.
         """
         viewer = self._auditing(auditor, Viewer.FORCE, Viewer.STANDARDS, Viewer.EXTERNAL)
         rows = await self._rows(auditor.subject, viewer, sought, first, before)
 
-        whole = partial(self._whole, auditor.subject, viewer, proofs=True)
+        async def whole(row: Found) -> Entry | None:
+            found = await self._whole(auditor.subject, viewer, row, proofs=True)
+            if found is None and await self._doubted(auditor.subject, viewer, row) is not None:
+                raise ProofInvalid("an entry does not say any more what the index knows of it")
+            return found
+
         made = [one for one in await _gathered(whole, rows) if one is not None]
         shown = [one.found.idx for one in made]
         viewed = await self._viewed(auditor, "export", sought.told(), shown=shown)

@@ -16,7 +16,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.audit.entry import InvalidEntry, read_leaf
+from gateway.audit.entry import InvalidEntry, Kind, read_leaf
 from gateway.audit.found import Asked, Entry, Leaf, Row
 from gateway.audit.inquiry import Auditor
 from gateway.errors import MalformedRequest
@@ -27,6 +27,8 @@ from gateway.web.console.searching import MINE, SEARCH
 from gateway.web.look import elsewhere, told
 
 HERE: Final = "/console/audit/entry"
+_INTENT: Final = "Intent: before any source was asked"
+_OUTCOME: Final = "Outcome: before the answer left"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +167,8 @@ def entry_page(entry: Entry, *, zone: tzinfo, verifier: str, back: str, own: boo
     """What the page says of a query: of what was shown names of fields, and never a value."""
     found, asked = entry.found, entry.asked or Asked()
     leaves = [_read(one) for one in entry.leaves]
-    outcome = leaves[-1] if leaves else {}
+    last = entry.leaves[-1]
+    outcome = {} if last.damaged else leaves[-1]
     return EntryPage(
         line=line(Row(found=entry.found, asked=entry.asked), zone, own=own),
         request=found.request,
@@ -186,7 +189,8 @@ def entry_page(entry: Entry, *, zone: tzinfo, verifier: str, back: str, own: boo
         sources=_sources(outcome, found.sources, asked.visits),
         shown=receipt_line(entry.own, zone) if entry.own else None,
         proofs=tuple(
-            _proof(one, leaf, own=own) for one, leaf in zip(entry.leaves, leaves, strict=True)
+            _proof(one, leaf, _kind(one.index, entry), own=own)
+            for one, leaf in zip(entry.leaves, leaves, strict=True)
         ),
         damaged=any(one.damaged for one in entry.leaves),
         verifier=verifier,
@@ -220,11 +224,19 @@ def _source(name: str, told_: Any, states: Mapping[str, str], visits: Any) -> So
     )
 
 
-def _proof(one: Leaf, leaf: Mapping[str, Any], *, own: bool) -> ProofLine:
+def _kind(index: int, entry: Entry) -> str:
+    """What an entry is to its query, whatever it says itself."""
+    found = entry.found
+    if found.idx == found.last and found.kind != Kind.INTENT:
+        return KINDS.get(found.kind, "Entry")
+    return _INTENT if index == found.idx else _OUTCOME
+
+
+def _proof(one: Leaf, leaf: Mapping[str, Any], kind: str, *, own: bool) -> ProofLine:
     proof = one.proof
     return ProofLine(
         index=one.index,
-        kind=_NAMES.get(str(leaf.get("kind")), KINDS.get(str(leaf.get("kind")), "Entry")),
+        kind=kind,
         hash=one.hash,
         leaf=pretty(leaf),
         data=b64encode(one.data).decode() if one.data is not None else "",
@@ -235,9 +247,6 @@ def _proof(one: Leaf, leaf: Mapping[str, Any], *, own: bool) -> ProofLine:
         checkpoint=proof.checkpoint if proof else "",
         download="" if own or proof is None or one.damaged else f"{HERE}/{one.index}/proof",
     )
-
-
-_NAMES: Final = {"I": "Intent: before any source was asked", "O": "Outcome: before the answer left"}
 
 
 def _read(leaf: Leaf) -> Mapping[str, Any]:
