@@ -7,7 +7,6 @@ DIGEST := $(shell cat requirements.lock pyproject.toml | cksum | cut -d ' ' -f 1
 READY := $(VENV)/.ready-$(DIGEST)
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile  # each worker starts servers of its own
 STATE := $(if $(PORTCULLIS_HOME),$(PORTCULLIS_HOME),.portcullis)
 
 .DEFAULT_GOAL := help
@@ -24,10 +23,10 @@ demo: $(READY) ## six agencies, OPA and the gateway, and one question answered b
 	@$(BIN)/portcullis demo $(if $(PORT),--port $(PORT)) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(ONCE),--once)
 
 test: $(READY) ## the whole suite
-	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(PYTEST)
+	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/pytest
 
 e2e: $(READY) ## only the end-to-end tests, against real servers
-	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(PYTEST) tests/e2e
+	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/pytest tests/e2e
 
 differential: $(READY) ## 50,000 random comparisons by each kind of source and by Python
 	@$(BIN)/python -m tests.differential $(if $(PAIRS),--pairs $(PAIRS)) $(if $(SEED),--seed $(SEED))

@@ -62,6 +62,7 @@ from gateway.secrets import NamedSecrets, Secret, own_key
 from gateway.settings import Settings
 from gateway.tripwire import Tripwires
 from gateway.web.about import about_page, agency_names
+from gateway.web.console.frame import Choices
 from gateway.web.desk import Desk
 from gateway.web.desk_page import verdicts_of
 from gateway.web.graphql import GraphqlEndpoint
@@ -511,8 +512,12 @@ def application(started: Running, *, tour: Tour | None = None) -> Starlette:
         authenticate=gate.identity.authenticate,
         signing_in=started.signing_in,
         store=started.office.store,
-        log=started.log,
-        view=gate.audit.view,
+        inquiry=started.reading.inquiry,
+        choices=lambda: Choices(
+            purposes=tuple(gate.catalogue.vocabulary.enums["Purpose"]),
+            sources=tuple(gate.catalogue.sources),
+            agencies=agency_names(settings),
+        ),
         desk=Desk(
             act=partial(act, started.office),
             verdicts=lambda: verdicts_of(shown_table(settings.tables_dir, "casework")),

@@ -125,8 +125,14 @@ async def window(chromium: Browser, demo: Demo) -> AsyncIterator[Callable[..., A
     """Opens windows, each with cookies of its own: `await window()`."""
     opened = []
 
-    async def open_window() -> Window:
-        context = await chromium.new_context(viewport={"width": 1280, "height": 900})
+    async def open_window(
+        *, width: int = 1280, scheme: Scheme = "light", scripts: bool = True
+    ) -> Window:
+        context = await chromium.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=scripts,
+        )
         opened.append(context)
         page = await context.new_page()
         page.set_default_timeout(15_000)
