@@ -171,6 +171,9 @@ async def test_F_27_the_log_is_cut_off_between_intent_and_outcome(
         own_reconciler = Reconciler(
             log, gateway="test", clock=now, monotonic=lambda: passed_s, after_s=20.0
         )
+        async with asyncio.timeout(10):
+            while log.size < len(given(database)):  # noqa: ASYNC110 - its number has yet to come
+                await asyncio.sleep(0.05)
         await log.inclusion(log.size - 1)
         await own_reconciler.tick()
         passed_s = 20.0
