@@ -248,17 +248,23 @@ class Client:
 
         Raises: SourceUnavailable, SourceRateLimited, SourceTimeout, SourceProtocolError.
         """
-        renewed = reconnected = False
+        renewed = False
+        lost: SourceUnavailable | None = None
         while True:
             if self._rate is not None:
-                await self._rate.turn(deadline)
+                try:
+                    await self._rate.turn(deadline)
+                except SourceRateLimited:
+                    if lost is None:
+                        raise
+                    raise lost from None  # that it is gone says more than that we may not ask
             headers = await self._authorization()
             try:
                 response, raw = await self._send(method, self.url + path, headers, params, body)
-            except SourceUnavailable:
-                if reconnected:
+            except SourceUnavailable as error:
+                if lost is not None:
                     raise
-                reconnected = True  # an idle connection may have died with a restart
+                lost = error  # an idle connection may have died with a restart
                 continue
             if response.status == 429:
                 await self._come_back(response, deadline)

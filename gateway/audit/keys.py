@@ -112,8 +112,9 @@ class AuditKeys:
         public = self._root / "log.pub"
         line = signer.verifier + "\n"
         if not public.exists() or public.read_text() != line:
-            _write_new(self._root / "log.pub.new", line.encode())
-            (self._root / "log.pub.new").replace(public)
+            fresh = _beside(public)
+            _write_new(fresh, line.encode())
+            fresh.replace(public)
         return signer
 
     def journal(self) -> bytes:
@@ -249,7 +250,7 @@ class AuditKeys:
             for folder in (path.parent.parent, path.parent):
                 if folder != self._root.parent:
                     folder.mkdir(mode=0o700, exist_ok=True)
-            temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+            temporary = _beside(path)
             _write_new(temporary, b64encode(os.urandom(32)) + b"\n")
             with contextlib.suppress(FileExistsError):  # another process was first: use its key
                 path.hardlink_to(temporary)
@@ -257,6 +258,11 @@ class AuditKeys:
             for folder in (path.parent, path.parent.parent, self._root):
                 _sync(folder)
         return b64decode(path.read_bytes().strip(), validate=True)
+
+
+def _beside(path: Path) -> Path:
+    """A name no other process writes: of gateways in containers, each may have the same number."""
+    return path.with_name(f"{path.name}.{os.urandom(8).hex()}.new")
 
 
 def _write_new(path: Path, data: bytes) -> None:

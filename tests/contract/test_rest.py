@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -231,3 +232,22 @@ class TestRest(ConnectorContract):
         finally:
             await first.aclose()
             await second.aclose()
+
+    async def test_a_lost_connection_is_said_although_the_rate_is_used_up(self) -> None:
+        """It is tried once more, in its turn, for which there may be no time."""
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            config = {
+                "base_url": f"http://127.0.0.1:{closed.getsockname()[1]}",
+                "token_secret": "SECRET",
+                "rate_per_s": 1,
+                "relations": {"people": relation("/v2/people")},
+            }
+            live = RestConnector.from_config(config, Secrets())
+            query = SourceQuery(query_id="q", relation="people", columns=("ref",), key="ref")
+            try:
+                with pytest.raises(SourceUnavailable) as told:
+                    await live.fetch(replace(query, timeout_s=0.5))
+                assert told.type is SourceUnavailable  # and not SourceRateLimited, which is one too
+            finally:
+                await live.aclose()

@@ -31,7 +31,7 @@ async def served(
     *,
     secrets: Mapping[str, str],
     opa_url: str | None = None,
-    catalogue: Path = CATALOGUE,
+    catalogue: Path | None = None,
     same_keys: bool = False,
     policy_timeout_s: float | None = None,
     canary_period_s: float | None = None,
@@ -40,9 +40,9 @@ async def served(
 ) -> AsyncIterator[Demo]:
     """The same demonstration as seen through a second gateway, which keeps its own state.
 
-    `secrets` replace those of the demonstration; with `same_keys` both make the same refs;
-    with `canary_period_s` it asks for canaries so often. Its record has the demonstration's three
-    `witnesses`, one in this process, or none. `more` are other settings.
+    `secrets` replace those of the demonstration, `catalogue` its catalogue; with `same_keys` both
+    make the same refs; with `canary_period_s` it asks for canaries so often. Its record has the
+    demonstration's three `witnesses`, one in this process, or none. `more` are other settings.
     """
     stack = replace(
         demo.stack,
@@ -51,7 +51,9 @@ async def served(
     )
     if same_keys:
         copytree(demo.started.settings.ref_key.parent, state / "keys", dirs_exist_ok=True)
-    settings = demo_settings(state, stack, catalogue, POLICIES)
+    settings = demo_settings(
+        state, stack, catalogue or demo.started.settings.catalogue_dir, POLICIES
+    )
     if policy_timeout_s is not None:
         settings = replace(settings, policy_timeout_s=policy_timeout_s)
     if canary_period_s is not None:

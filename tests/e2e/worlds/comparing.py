@@ -6,6 +6,7 @@ states with them. Left out are the receipt, the query's id, and how late a sourc
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import json
 import re
@@ -124,6 +125,7 @@ class Pair:
     token: str
     schema: GraphQLSchema
     tally: Tally
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)  # one for all pairs of an officer
 
     async def ask(self, world: World, operation: Operation) -> Seen:
         printed = operation.printed()
@@ -136,11 +138,12 @@ class Pair:
             "extensions": {"justification": why},
         }
         self.tally.requests += 1
-        reply = await world.post(body, self.token)
-        while owed := _OWED.search(reply.text):  # else every later search of a kind is refused
-            said = {"query": _CAME_OF, "variables": {"o": owed[1]}}
-            await world.post(said, self.token, to="/casework")
+        async with self.turn:  # what one search owes refuses another that is made beside it
             reply = await world.post(body, self.token)
+            while owed := _OWED.search(reply.text):  # else every later search of a kind is refused
+                said = {"query": _CAME_OF, "variables": {"o": owed[1]}}
+                await world.post(said, self.token, to="/casework")
+                reply = await world.post(body, self.token)
         return seen(reply)
 
     async def differ(self, operation: Operation) -> tuple[str, str] | None:

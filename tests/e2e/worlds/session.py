@@ -52,6 +52,7 @@ class Session:
     people: Sequence[Person]
     kept: frozenset[str]
     changed: dict[str, int] = field(default_factory=dict)  # secret -> how much of it was otherwise
+    turns: dict[str, asyncio.Lock] = field(default_factory=dict)  # of each officer
 
     def generator(self, asker: Asker, seed: int) -> Generator:
         """What this caller is to ask."""
@@ -99,6 +100,7 @@ class Session:
             token=self.tokens[asker.persona],
             schema=self.whole.gate.parser.schema.graphql,
             tally=tally or Tally(asker=asker),
+            turn=self.turns.setdefault(asker.persona, asyncio.Lock()),
         )
 
     async def run(
