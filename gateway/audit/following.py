@@ -130,6 +130,14 @@ class Follower:
                 await asyncio.sleep(time.monotonic() - began if self._rests else 0)
         self._observed(0)
 
+    async def anew(self) -> None:
+        """Index the whole log again; nothing is found meanwhile. Raises as `follow` does."""
+        index = await self._done(self._hold)
+        await self._done(index.clear)
+        self._index, self._upto = index, 0
+        with index.loading():
+            await self.follow()
+
     async def _done(self, what: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, what)
 
@@ -196,17 +204,12 @@ async def reindex(
         Held: a gateway has the index.
         AuditUnavailable, OSError, sqlite3.Error: it cannot be made.
     """
-    index = await asyncio.to_thread(Index, path, log.verifier.strip())
-    try:
-        await asyncio.to_thread(index.clear)
-    finally:
-        index.close()
     size = log.signed.size
     follower = Follower(
         log, keys, path, rests=False, observed=lambda behind: told(size - behind, size)
     )
     try:
-        await follower.follow()
+        await follower.anew()
         return follower.upto
     finally:
         await follower.aclose()
