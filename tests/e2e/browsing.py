@@ -95,7 +95,8 @@ class Browser:
 
     def card(self, id_: str) -> str:
         """The part of the page that a record of ours has its forms in."""
-        return next((c for c in self.page.split('<li class="card task"') if id_ in c), "")
+        cards = (c.partition("</li>")[0] for c in self.page.split('<li class="card task')[1:])
+        return next((card for card in cards if id_ in card), "")
 
     def _headers(self, more: Mapping[str, str]) -> dict[str, str]:
         held = "; ".join(f"{name}={value}" for name, value in self.cookies.items())

@@ -239,7 +239,7 @@ async def test_sealed_bodies_hold_the_question_and_no_answer(
     opened, answers_looked_for = 0, 0
     for index in range(log.size):
         leaf = read_leaf(await log.leaf(index))
-        asked = by_query.get(leaf["request_id"])
+        asked = by_query.get(leaf.get("request_id"))
         if asked is None:
             continue
         parts = parts_of(leaf)

@@ -317,7 +317,8 @@ async def test_az_26_breaking_the_glass_is_for_some_and_widens_nothing(asker: As
     assert told[0].due_at is not None
     log = asker.demo.started.log
     leaves = [read_leaf(await log.leaf(n)) for n in range(log.size)]
-    said = [leaf["purpose"] for leaf in leaves if leaf["request_id"] == query and "purpose" in leaf]
+    own = [leaf for leaf in leaves if leaf.get("request_id") == query]
+    said = [leaf["purpose"] for leaf in own if "purpose" in leaf]
     assert said
     assert all(one["break_glass"] is True and "Somebody" not in str(one) for one in said)
     silent = await ask(asker, document, persona="NO", reasonText=None, **glass)

@@ -27,7 +27,7 @@ async def test_pu_02_a_reason_is_data(asker: Asker, text: str) -> None:
     assert answer.status == 200
     leaves = [read_leaf(await log.leaf(n)) for n in range(before, log.size)]
     query = answer.body["extensions"]["receipt"]["queryId"]
-    own = [leaf for leaf in leaves if leaf["request_id"] == query]
+    own = [leaf for leaf in leaves if leaf.get("request_id") == query]
     assert [leaf["kind"] for leaf in own] == ["I", "O"]
     assert own[0]["purpose"]["code"] == "OFFICER_SAFETY"
     assert text not in str(answer.body)
