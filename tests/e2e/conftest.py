@@ -14,6 +14,7 @@ import pytest
 from deploy.demo.population import Population, make_population
 from gateway.cli.demo import Demo, running_demo
 from tests.e2e.asking import Asker
+from tests.e2e.owngateway import timed
 from tests.opa import unbounded
 
 
@@ -39,10 +40,11 @@ def state() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 async def demo(state: Path, population: Population, opa_program: Path) -> AsyncIterator[Demo]:
-    """The whole demonstration. BID's rate and budgets are lifted: tests ask more than officers."""
-    policies = unbounded(state / "policies")
+    """The whole demonstration. BID's rate and budgets are lifted, as tests ask more than officers,
+    and each source has time, since how busy this machine is says nothing of the code."""
+    catalogue, policies = timed(state / "patient", 20.0), unbounded(state / "policies")
     async with running_demo(
-        state, population, opa_program, bid_rate=False, policies=policies
+        state, population, opa_program, bid_rate=False, catalogue=catalogue, policies=policies
     ) as running:
         yield running
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
@@ -22,6 +23,18 @@ from gateway.settings import Settings
 from tests.e2e.witnessplace import witnessing_here
 
 CATALOGUE = ROOT / "deploy" / "catalogue"
+
+
+def timed(copy: Path, timeout_s: float, catalogue: Path = CATALOGUE) -> Path:
+    """A copy of the catalogue in which each source has so much time."""
+    copytree(catalogue, copy)
+    for file in (copy / "sources").glob("*.toml"):
+        text, found = re.subn(
+            r"^timeout_s = .*$", f"timeout_s = {timeout_s}", file.read_text("utf-8"), flags=re.M
+        )
+        assert found == 1
+        file.write_text(text, "utf-8")
+    return copy
 
 
 @asynccontextmanager

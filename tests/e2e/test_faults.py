@@ -34,7 +34,7 @@ from gateway.audit.verify import verify
 from gateway.cli.demo import Demo
 from tests.e2e.asking import Answer, Asker
 from tests.e2e.between import Proxy, Watch
-from tests.e2e.owngateway import CATALOGUE, served
+from tests.e2e.owngateway import CATALOGUE, served, timed
 from tests.opa import unbounded
 
 ARRIVAL = STEPS[0].text
@@ -43,7 +43,8 @@ LOOKUP = """query Lookup($who: [PersonCriteria!]!) {
 SOURCES = ("bid", "eru", "ncb", "nis", "nmc", "scp")
 _MANY = 8
 OTHERS = [{"family": family, "dob": "1991"} for family in ("Leka", "Albu", "Nguyen", "Whitlock")]
-TIMEOUT_S = 2.0  # each source's own, in its mapping file
+pytestmark = pytest.mark.alone
+TIMEOUT_S = 2.0  # each source's own
 FOR_CANCELLING_S = 1.0
 PROBE_S = 2.0  # how often a source that is left alone is tried again
 POLICY_S = 1.0  # longer than the setting's default: the machine of these tests may be busy
@@ -235,6 +236,7 @@ async def place(
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             policies = unbounded(folder / "policies", tripwires=False)
+            catalogue = timed(folder / "catalogue", TIMEOUT_S, demo.started.settings.catalogue_dir)
             policy = Policy(program=opa_program, port=free.getsockname()[1], policies=policies)
         await policy.start()
         stack.push_async_callback(policy.end)
@@ -244,6 +246,9 @@ async def place(
                 folder / "state",
                 secrets=secrets,
                 opa_url=policy.url,
+                catalogue=timed(
+                    folder / "catalogue", TIMEOUT_S, demo.started.settings.catalogue_dir
+                ),
                 policy_timeout_s=POLICY_S,
             )
         )
@@ -645,7 +650,11 @@ async def test_rate_of_a_source_is_shared_and_spent(
         secrets = {"BID_URL": door.url, "BID_TOKEN_URL": f"{door.url}{path}"}
         try:
             async with served(
-                demo, tmp_path / "state", secrets=secrets, policy_timeout_s=POLICY_S
+                demo,
+                tmp_path / "state",
+                secrets=secrets,
+                catalogue=CATALOGUE,  # which keeps to the rate
+                policy_timeout_s=POLICY_S,
             ) as own:
                 asker = Asker(demo=own, client=place.asker.client)
                 await asker.token("AO")

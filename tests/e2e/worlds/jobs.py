@@ -27,6 +27,7 @@ from typing import TypeAlias
 from deploy.demo.population import make_population
 from gateway.cli.demo import running_demo
 from gateway.cli.serve import loop_factory, made_for_good
+from tests.e2e.owngateway import timed
 from tests.e2e.worlds.askers import Asker
 from tests.e2e.worlds.comparing import Tally
 from tests.e2e.worlds.session import Session, session
@@ -174,6 +175,7 @@ async def sessions(opa: Path, now: datetime) -> AsyncIterator[Session]:
                 population,
                 opa,
                 bid_rate=False,
+                catalogue=timed(home / "catalogue", 20.0),
                 policies=unbounded(home / "policies"),
             )
         )

@@ -28,16 +28,6 @@ _AT_ONCE = 3  # pairs that are asked at once: while one waits, another has the p
 _SLICE = 500  # operations of one caller before the next one's turn
 
 
-def patient(catalogue: Path, copy: Path) -> Path:
-    """The catalogue with time for every source: answers are compared, not how fast they come."""
-    shutil.copytree(catalogue, copy)
-    for file in (copy / "sources").glob("*.toml"):
-        text = file.read_text("utf-8")
-        assert "timeout_s = 2.0" in text
-        file.write_text(text.replace("timeout_s = 2.0", "timeout_s = 20.0"), "utf-8")
-    return copy
-
-
 @dataclass(slots=True, kw_only=True)
 class Session:
     """The whole world, and what the poorer ones are made from."""
@@ -147,14 +137,13 @@ class Session:
 
 @asynccontextmanager
 async def session(demo: Demo, population: Population, home: Path) -> AsyncIterator[Session]:
-    """The whole world's copy and its gateway, below `home`, while the block lasts."""
+    """The whole world's copy and its gateway, below `home`, while the block lasts; of a
+    demonstration with time for every source, since answers are compared, not how fast they come."""
     copying = Copying(
         stack=demo.stack, population=population, postgresql=server_of(demo.stack.home), home=home
     )
     await asyncio.to_thread(copying.copy_postgresql)
-    catalogue = await asyncio.to_thread(
-        patient, demo.started.settings.catalogue_dir, home / "catalogue"
-    )
+    catalogue = demo.started.settings.catalogue_dir
     personas = [code for code, persona in PERSONAS.items() if persona.roles]
     tokens = {code: await asyncio.to_thread(demo.token, code, APPS.get(code)) for code in personas}
     now = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
