@@ -236,7 +236,6 @@ async def place(
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             policies = unbounded(folder / "policies", tripwires=False)
-            catalogue = timed(folder / "catalogue", TIMEOUT_S, demo.started.settings.catalogue_dir)
             policy = Policy(program=opa_program, port=free.getsockname()[1], policies=policies)
         await policy.start()
         stack.push_async_callback(policy.end)

@@ -27,7 +27,6 @@ from tests.e2e.asking import APPS, REASON
 from tests.e2e.owngateway import served
 from tests.e2e.test_cells import GOLD_6, Q3
 from tests.e2e.worlds.making import Copying, Sight, reachable, server_of
-from tests.e2e.worlds.session import patient
 from tests.opa import changed, opa
 
 SIGHTS = {
@@ -100,9 +99,6 @@ async def worlds(
         home=home,
     )
     await asyncio.to_thread(copying.copy_postgresql)
-    catalogue = await asyncio.to_thread(
-        patient, demo.started.settings.catalogue_dir, home / "catalogue"
-    )
     async with AsyncExitStack() as stack:
         urls: dict[str, str] = {}
         for name, sight in {"all": None, **SIGHTS}.items():
@@ -114,7 +110,6 @@ async def worlds(
                     home / name,
                     secrets={**databases, **services},
                     same_keys=True,
-                    catalogue=catalogue,
                     policy_timeout_s=5.0,  # answers are compared here, not how fast they come
                 )
             )
