@@ -135,7 +135,6 @@ async def test_a_log_at_rest_still_shows_that_it_is_alive(place: AuditPlace) -> 
     assert first.signed_at < later.signed_at
 
 
-@pytest.mark.alone
 async def test_a_record_is_under_a_checkpoint_within_a_second_or_so(place: AuditPlace) -> None:
     async with place.opened() as log:
         await numbers(log, await put(log, 1))
@@ -181,7 +180,6 @@ async def refused(log: AuditLog, name: str) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.alone
 async def test_F_26_a_store_that_is_gone_refuses_at_once_and_comes_back_by_itself(
     place: AuditPlace,
 ) -> None:
@@ -203,7 +201,6 @@ async def test_F_26_a_store_that_is_gone_refuses_at_once_and_comes_back_by_itsel
     assert report.size == 10
 
 
-@pytest.mark.alone
 async def test_F_26_a_store_that_takes_too_long_refuses_in_time_or_keeps_all(
     place: AuditPlace,
 ) -> None:

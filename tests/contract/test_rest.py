@@ -137,7 +137,6 @@ class TestRest(ConnectorContract):
         with pytest.raises(SourceUnavailable):
             await rig.connector.fetch(rig.query("failing"))
 
-    @pytest.mark.alone
     async def test_429_is_waited_for_within_the_time(self, rig: Rig, world: World) -> None:
         world.refuse_next = 1
         began = time.monotonic()
@@ -147,7 +146,6 @@ class TestRest(ConnectorContract):
         with pytest.raises(SourceRateLimited):
             await rig.connector.fetch(rig.query(timeout_s=0.5))
 
-    @pytest.mark.alone
     async def test_the_rate_is_shared_by_all_queries(self, rig: Rig, world: World) -> None:
         limited = rig.config({"rate_per_s": 10})
         try:

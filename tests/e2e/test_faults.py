@@ -43,7 +43,6 @@ LOOKUP = """query Lookup($who: [PersonCriteria!]!) {
 SOURCES = ("bid", "eru", "ncb", "nis", "nmc", "scp")
 _MANY = 8
 OTHERS = [{"family": family, "dob": "1991"} for family in ("Leka", "Albu", "Nguyen", "Whitlock")]
-pytestmark = pytest.mark.alone
 TIMEOUT_S = 2.0  # each source's own
 FOR_CANCELLING_S = 1.0
 PROBE_S = 2.0  # how often a source that is left alone is tried again

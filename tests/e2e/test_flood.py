@@ -9,7 +9,6 @@ from pathlib import Path
 
 import aiohttp
 import httpx
-import pytest
 
 from deploy.demo.story import STEPS
 from gateway.audit.crowd import ALONE, TOGETHER_S
@@ -43,7 +42,6 @@ async def flood(url: str) -> float:
     return asyncio.get_running_loop().time() - began
 
 
-@pytest.mark.alone
 async def test_AU_22_a_flood_shares_few_entries_and_holds_up_no_other(
     demo: Demo, tmp_path: Path
 ) -> None:

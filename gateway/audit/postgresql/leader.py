@@ -99,8 +99,8 @@ class Leader:
                     tcp_user_timeout=lease_ms,
                 )
             while not await self._elected(connection):
-                if self._closing:
-                    return  # who leads numbers what is ours
+                if self._closing and not await self._waiting(connection):
+                    return  # who leads has numbered what is ours; if nobody leads, it is our turn
                 await asyncio.sleep(min(_AGAIN_S, self._lease_s / 2))
             async with asyncio.timeout(_TURN_S):
                 term = await Term.begin(
@@ -114,6 +114,10 @@ class Leader:
     async def _elected(self, connection: Connection) -> bool:
         async with asyncio.timeout(_TURN_S):
             return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK))
+
+    async def _waiting(self, connection: Connection) -> bool:
+        async with asyncio.timeout(_TURN_S):
+            return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM audit_pending)"))
 
     async def _lead(self, term: Term) -> None:
         signed_at = time.monotonic()
