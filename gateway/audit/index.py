@@ -383,7 +383,7 @@ class Index:
         columns = ", ".join(_COLUMNS)
         text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx DESC LIMIT ?"  # noqa: S608  # only our own names
         ends = time.monotonic() + _LOOK_S
-        with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as db:
+        with closing(self._reading()) as db:
             db.set_progress_handler(lambda: int(time.monotonic() > ends), _STEPS)
             try:
                 return tuple(map(_found, db.execute(text, values).fetchall()))
@@ -399,7 +399,8 @@ class Index:
         where = " AND ".join([*conditions, *(["act <> ''"] if done else [])]) or "1"
         columns = ", ".join(Event._fields)
         text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx"  # noqa: S608  # only our own names
-        return map(Event._make, self._db.execute(text, values))
+        with closing(self._reading()) as db:
+            yield from map(Event._make, db.execute(text, values))
 
     def hits(self, tokens: Iterable[str], first: int, last: int) -> Iterator[tuple[str, int]]:
         """Which of these tokens are those of which queries, of the first to the last number given:
@@ -410,12 +411,16 @@ class Index:
         """
         known = {bytes.fromhex(token)[:_TOKEN_BYTES]: token for token in tokens}
         every = sorted(known)
-        for start in range(0, len(every), _AT_ONCE):
-            some = every[start : start + _AT_ONCE]
-            marks = ", ".join("?" * len(some))
-            text = f"SELECT token, idx FROM token WHERE token IN ({marks}) AND idx BETWEEN ? AND ?"  # noqa: S608  # marks alone
-            for token, idx in self._db.execute(text, (*some, first, last)):
-                yield known[token], idx
+        with closing(self._reading()) as db:
+            for start in range(0, len(every), _AT_ONCE):
+                some = every[start : start + _AT_ONCE]
+                marks = ", ".join("?" * len(some))
+                text = f"SELECT token, idx FROM token WHERE token IN ({marks}) AND idx BETWEEN ? AND ?"  # noqa: S608  # marks alone
+                for token, idx in db.execute(text, (*some, first, last)):
+                    yield known[token], idx
+
+    def _reading(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)
 
 
 _REACHED: Final = "(SELECT idx FROM query WHERE seen >= {} ORDER BY seen, idx LIMIT 1)"

@@ -88,6 +88,7 @@ class Viewing(Protocol):
         asked: Mapping[str, Any] = EMPTY,
         given: Mapping[str, Any] = EMPTY,
         entries: Sequence[int] = (),
+        told: Mapping[str, Mapping[str, Any]] = EMPTY,
     ) -> Awaitable[Viewed]: ...
 
 
@@ -341,7 +342,7 @@ class Inquiry:
             case Viewer.STANDARDS:
                 return own
             case Viewer.FORCE:
-                return own and (not view or leaf["view"].get("as") in _SEEN)
+                return own and (not view or leaf.get("view", EMPTY).get("as") in _SEEN)
             case Viewer.OFFICER:
                 return own and not view and who.get("actor") in await self._own(subject)
 

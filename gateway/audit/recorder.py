@@ -42,6 +42,7 @@ from gateway.audit.entry import (
     Written,
     canonical,
     owner_part,
+    party_part,
     token,
 )
 from gateway.audit.keeper import Receipt
@@ -159,11 +160,13 @@ class Recorder:
         asked: Mapping[str, Any] = EMPTY,
         given: Mapping[str, Any] = EMPTY,
         entries: Sequence[int] = (),
+        told: Mapping[str, Mapping[str, Any]] = EMPTY,
     ) -> Viewed:
         """Write, durably, that somebody looks at the record: which page, for which permitted use.
 
         `given` says in the leaf what is shown; `asked`, what was looked for, is sealed with the
-        numbers of the entries that are shown: the leaf has its keyed digest.
+        numbers of the entries that are shown: the leaf has its keyed digest. `told` is what other
+        agencies are told, each in a part of its own.
 
         Raises:
             AuditUnavailable: nothing may be shown.
@@ -178,12 +181,14 @@ class Recorder:
         if entries:
             detail["entries"] = list(entries)
         leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION) | {"view": view}
-        receipt = await self.append(leaf, record._for_asker(detail))
+        others = {party_part(agency): Part(agency, said) for agency, said in told.items()}
+        receipt = await self.append(leaf, record._for_asker(detail) | others)
         return Viewed(record, receipt, _MAKER)
 
     async def review(
-        self, request: Request, subject: Subject, *, of: str, entry: int, said: Mapping[str, Any]
-    ) -> None:
+        self, request: Request, subject: Subject, *, of: str, entry: int, use: str,
+        said: Mapping[str, Any],
+    ) -> None:  # fmt: skip
         """Write, durably, what somebody found who reviewed a query: `of` is its id, `entry` its
         first entry; `said` holds codes and numbers alone.
 
@@ -193,6 +198,7 @@ class Recorder:
         record = self.begin(request)
         record.known(subject=subject)
         leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION)
+        leaf["view"] = {"page": "review", "use": use, "as": viewer_of(subject).value}
         leaf["review"] = {"of": of, "entry": entry, **said}
         await self.append(leaf, record._for_asker(record._detail()))
 
