@@ -7,27 +7,26 @@ DIGEST := $(shell cat requirements.lock pyproject.toml | cksum | cut -d ' ' -f 1
 READY := $(VENV)/.ready-$(DIGEST)
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile  # each worker starts servers of its own
 STATE := $(if $(PORTCULLIS_HOME),$(PORTCULLIS_HOME),.portcullis)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e differential worlds mutants matrix bench check docs clean
+.PHONY: help demo test e2e differential worlds mutants crash matrix bench check docs clean
 
 help: ## say what there is
 	@echo "Portcullis. Every command sets itself up."
 	@echo
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 	@echo
-	@echo "  Variables: PORT=8470 ONCE=1 PEOPLE=5000 PAIRS=50000 OPS=100000 JOBS=2 TIMING=1 SEED=0 PORTCULLIS_HOME=.portcullis"
+	@echo "  Variables: PORT=8470 ONCE=1 PEOPLE=5000 PAIRS=50000 OPS=100000 KILLS=1000 JOBS=2 TIMING=1 SEED=0 PORTCULLIS_HOME=.portcullis"
 
 demo: $(READY) ## six agencies, OPA and the gateway, and one question answered by all
 	@$(BIN)/portcullis demo $(if $(PORT),--port $(PORT)) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(ONCE),--once)
 
 test: $(READY) ## the whole suite
-	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(PYTEST)
+	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/pytest
 
 e2e: $(READY) ## only the end-to-end tests, against real servers
-	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(PYTEST) tests/e2e
+	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/pytest tests/e2e
 
 differential: $(READY) ## 50,000 random comparisons by each kind of source and by Python
 	@$(BIN)/python -m tests.differential $(if $(PAIRS),--pairs $(PAIRS)) $(if $(SEED),--seed $(SEED))
@@ -39,6 +38,10 @@ mutants: $(READY) ## change each place of the policies and of the enforcing code
 worlds: $(READY) ## 100,000 random operations in worlds that only a forbidden sight could tell apart
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m tests.e2e.worlds \
 		$(if $(OPS),--ops $(OPS)) $(if $(SEED),--seed $(SEED)) $(if $(JOBS),--jobs $(JOBS)) $(if $(TIMING),--timing) $(if $(PAIRS),--pairs $(PAIRS))
+
+crash: $(READY) ## a fault at every system call of the log's writer, and 1,000 random kills
+	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m tests.crash \
+		$(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(PARTS)
 
 matrix: $(READY) ## write what each persona sees of the officers' twelve questions
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m deploy.policy.matrix

@@ -22,13 +22,16 @@ from gateway.audit.evidence import Evidence
 from gateway.audit.following import Follower, reindex
 from gateway.audit.index import holding
 from gateway.audit.inquiry import Inquiry
+from gateway.audit.keeping import Keeping
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.publishing import Unwitnessed, publishing
 from gateway.audit.reconciler import Reconciler
 from gateway.audit.recorder import Recorder
+from gateway.audit.retention import Due, Rules
 from gateway.audit.schema import build_schema as audit_schema
 from gateway.audit.sought import Tokens
+from gateway.audit.succession import Ended, begin
 from gateway.audit.witnessing import Witnessing
 from gateway.canaries import FILE, Canaries, Question, alarm_fault, load_canaries
 from gateway.casework.budgets import Budgets
@@ -59,6 +62,7 @@ from gateway.secrets import NamedSecrets, Secret, own_key
 from gateway.settings import Settings
 from gateway.tripwire import Tripwires
 from gateway.web.about import about_page, agency_names
+from gateway.web.console.frame import Choices
 from gateway.web.desk import Desk
 from gateway.web.desk_page import verdicts_of
 from gateway.web.graphql import GraphqlEndpoint
@@ -144,7 +148,6 @@ async def _log_of(settings: Settings, keys: AuditKeys, clock: Callable[[], datet
             raise ConfigError(Fault(file="settings", key="audit_sequencer_url", text=text))
         return await AuditLog.open(settings.audit_dir, keys=keys, origin=origin, clock=clock)
     return await AuditLog.shared(
-        settings.audit_dir,
         settings.audit_url,
         settings.audit_sequencer_url,
         keys=keys,
@@ -172,6 +175,45 @@ async def delivered_once(settings: Settings, environment: dict[str, str]) -> tup
             return await Delivery(store, hooks, http, clock=utc_now).deliver()
     finally:
         await store.aclose()
+
+
+async def retained_once(settings: Settings, *, dry_run: bool) -> Due:
+    """Erase of the record what is over and not held, once; with `dry_run` say only what that is.
+
+    Raises:
+        ConfigError: a setting or the table of what is kept cannot be used.
+        AuditUnavailable, OSError: the log is in use or cannot be reached; nothing more is erased.
+    """
+    rules = Rules.of(read_table(settings.tables_dir, "kept"))
+    keys = AuditKeys(settings.audit_keys_dir)
+    log = await _log_of(settings, keys, utc_now)
+    try:
+        keeping = Keeping(
+            log,
+            keys,
+            rules,
+            gateway=settings.audit_origin,
+            clock=utc_now,
+            monotonic=monotonic,
+            new_id=partial(_new_id, utc_now),
+        )
+        return await (keeping.due() if dry_run else keeping.retain())
+    finally:
+        await log.aclose()
+
+
+async def begun_after(settings: Settings, before: Ended) -> None:
+    """Begin a log with an entry that names the one before.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+        AuditUnavailable: the log cannot be opened, has begun already, or is that one.
+    """
+    log = await _log_of(settings, AuditKeys(settings.audit_keys_dir), utc_now)
+    try:
+        await begin(log, settings.audit_origin, before, utc_now(), _new_id(utc_now))
+    finally:
+        await log.aclose()
 
 
 def webhooks(settings: Settings, secrets: NamedSecrets) -> dict[str, Webhook]:
@@ -284,6 +326,17 @@ async def running(
         follower = Follower(log, audit_keys, settings.audit_index, observed=metrics.indexed)
         stack.push_async_callback(follower.aclose)
         follower.start()
+        keeping = Keeping(
+            log,
+            audit_keys,
+            Rules.of(read_table(settings.tables_dir, "kept")),
+            gateway=settings.audit_origin,
+            clock=clock,
+            monotonic=monotonic,
+            new_id=new_id,
+        )
+        stack.push_async_callback(keeping.aclose)
+        keeping.start()
         retention = Retention(
             store,
             kept=timedelta(days=settings.reasons_kept_days),
@@ -345,6 +398,7 @@ async def running(
             gate=gate,
             store=store,
             standing=standing,
+            keeping=keeping,
             parser=Parser(
                 schema=casework_schema(catalogue.vocabulary),
                 limits=settings.limits,
@@ -458,8 +512,12 @@ def application(started: Running, *, tour: Tour | None = None) -> Starlette:
         authenticate=gate.identity.authenticate,
         signing_in=started.signing_in,
         store=started.office.store,
-        log=started.log,
-        view=gate.audit.view,
+        inquiry=started.reading.inquiry,
+        choices=lambda: Choices(
+            purposes=tuple(gate.catalogue.vocabulary.enums["Purpose"]),
+            sources=tuple(gate.catalogue.sources),
+            agencies=agency_names(settings),
+        ),
         desk=Desk(
             act=partial(act, started.office),
             verdicts=lambda: verdicts_of(shown_table(settings.tables_dir, "casework")),

@@ -15,6 +15,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
 
 from gateway.actions.call import Call, Office
+from gateway.actions.keeping import (
+    agree_to_erasure,
+    erasures,
+    holds,
+    lift_hold,
+    place_hold,
+    request_erasure,
+)
 from gateway.actions.recording import (
     acknowledge_notice,
     countersign,
@@ -55,6 +63,12 @@ ACTS: Final[Mapping[str, Act]] = {
     "desk_queue": desk_queue,
     "standing_releases": standing_releases,
     "notices": notices,
+    "request_erasure": request_erasure,
+    "agree_to_erasure": agree_to_erasure,
+    "erasures": erasures,
+    "place_hold": place_hold,
+    "lift_hold": lift_hold,
+    "holds": holds,
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.audit.keeping import Keeping
 from gateway.audit.recorder import Action, Decided, Record
 from gateway.casework.model import Officer
 from gateway.casework.schema import MOST
@@ -33,6 +34,7 @@ class Office:
     gate: Gate
     store: Store
     standing: Standing
+    keeping: Keeping
     parser: Parser
     new_id: Callable[[], str]
 

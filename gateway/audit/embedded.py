@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ from gateway.audit.keeper import Receipt, Signed
 from gateway.audit.keys import Signer
 from gateway.audit.merkle import HASH_BYTES, TILE_WIDTH, ProofInvalid, tile_path
 from gateway.audit.sequencer import Sequencer
-from gateway.audit.store import Disk, Store, SwapUnknown, pack
+from gateway.audit.store import Beside, Disk, Store, SwapUnknown, pack
 from gateway.audit.verify import NoteInvalid, open_checkpoint
 from gateway.audit.writer import Head, Writer
 from gateway.errors import AuditUnavailable
@@ -42,6 +42,7 @@ class Embedded:
         self._latest = said.signed_at or clock()  # that this log has seen
         self._sequencer = Sequencer(self._writer, journal, clock=clock, idle_s=idle_s)
         self._ended = store.root / "ended"
+        self._beside = Beside(store.root, disk=store.disk)
         self._closed = False
 
     @classmethod
@@ -135,8 +136,8 @@ class Embedded:
     async def sealed(self, first: int, count: int) -> dict[int, list[bytes]]:
         return await asyncio.to_thread(self._store.sealed, first, count)
 
-    async def erase(self, index: int) -> bool:
-        return await asyncio.to_thread(self._store.erase_body, index)
+    async def erase(self, indexes: Collection[int]) -> int:
+        return await asyncio.to_thread(self._store.erase_bodies, indexes)
 
     @property
     def leading(self) -> bool:
@@ -156,6 +157,18 @@ class Embedded:
 
         try:
             await asyncio.to_thread(kept)
+        except OSError as error:
+            raise AuditUnavailable(detail=f"the log cannot be written: {error}") from error
+
+    async def witnessed(self) -> bytes | None:
+        try:
+            return await asyncio.to_thread(self._beside.witnessed)
+        except OSError as error:
+            raise AuditUnavailable(detail=f"the log cannot be read: {error}") from error
+
+    async def keep_witnessed(self, signed: Signed) -> None:
+        try:
+            await asyncio.to_thread(self._beside.keep_witnessed, signed.note)
         except OSError as error:
             raise AuditUnavailable(detail=f"the log cannot be written: {error}") from error
 

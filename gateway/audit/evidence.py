@@ -12,7 +12,7 @@ from gateway.audit.found import Leaf, Proof
 from gateway.audit.keeper import Signed
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
-from gateway.audit.merkle import check_inclusion, leaf_hash
+from gateway.audit.merkle import ProofInvalid, check_inclusion, leaf_hash
 from gateway.audit.proof import written_proof
 from gateway.audit.verify import NoteInvalid, open_checkpoint
 from gateway.errors import AuditUnavailable
@@ -56,8 +56,27 @@ class Evidence:
             AuditUnavailable, ProofInvalid: the log cannot be read, or is damaged.
         """
         seen = data if shown else None
-        made = await self._proof(index, data, seen) if proof else None
+        made = None
+        if proof:
+            made = await self._proof(index, data, seen)
+            _check(made)
         return Leaf(index=index, hash=leaf_hash(data).hex(), data=seen, proof=made)
+
+    async def doubted(self, index: int, data: bytes, *, shown: bool) -> Leaf:
+        """The same, of an entry that may be damaged: it is given as it is, and says so.
+
+        Raises:
+            AuditUnavailable: the log cannot be read.
+        """
+        seen = data if shown else None
+        made = None
+        try:
+            made = await self._proof(index, data, seen)
+            _check(made)
+            damaged = False
+        except (ProofInvalid, LookupError, ValueError):  # a tile that is another, or is cut short
+            damaged = True
+        return Leaf(index=index, hash=leaf_hash(data).hex(), data=seen, proof=made, damaged=damaged)
 
     async def witnessed(self) -> Signed | None:
         """The last checkpoint that enough witnesses signed; None where none was kept."""
@@ -77,12 +96,11 @@ class Evidence:
             await asyncio.sleep(_PAUSE_S)
 
     async def _proof(self, index: int, data: bytes, shown: bytes | None) -> Proof:
-        """Under what witnesses have signed, where that has the entry already."""
+        """Under what witnesses have signed, where that has the entry already; not checked."""
         signed = await self.witnessed()
         if signed is None or signed.size <= index:
             signed = await self.log.keeper.in_tree(index)
         path = await self.log.inclusion_under(signed, index)
-        check_inclusion(leaf_hash(data), index, signed.size, path, signed.root)
         return Proof(
             index=index,
             leaf_hash=leaf_hash(data).hex(),
@@ -92,3 +110,10 @@ class Evidence:
             checkpoint=signed.note.decode(),
             text=written_proof(index, path, signed.note, shown),
         )
+
+
+def _check(proof: Proof) -> None:
+    """Raises ProofInvalid: it does not show that the entry is there."""
+    path = [bytes.fromhex(one) for one in proof.hashes]
+    leaf, root = bytes.fromhex(proof.leaf_hash), bytes.fromhex(proof.root)
+    check_inclusion(leaf, proof.index, proof.size, path, root)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.audit.index import Found
+from gateway.audit.index import Count, Found
 from gateway.model import EMPTY
 
 
@@ -17,6 +17,7 @@ class Health:
 
     origin: str
     verifier: str  # its public key, as `portcullis audit verify --key` reads it
+    witnesses: tuple[str, ...]  # who signed the last witnessed checkpoint
     size: int  # entries that have a number
     healthy: bool  # whether a record given now would last
     signed_size: int
@@ -24,6 +25,14 @@ class Health:
     root: str
     witnessed_size: int  # how many entries enough witnesses have signed; 0 without witnesses
     indexed: int  # how many can be found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """How the log stands, and what was asked of late."""
+
+    health: Health
+    counts: tuple[Count, ...] | None  # None where counting would take too long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +127,7 @@ class Leaf:
     hash: str
     data: bytes | None  # canonical JSON; None to whom leaves are not shown
     proof: Proof | None = None
+    damaged: bool = False  # it is not what the log's tree holds; the proof, if any, shows nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +137,7 @@ class Entry:
     found: Found
     leaves: tuple[Leaf, ...]  # the intent and the outcome, or one
     asked: Asked | None = None
+    own: Receipt | None = None  # what was shown of the auditor's own agency's records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

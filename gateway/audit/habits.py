@@ -37,8 +37,9 @@ _GAP: Final = 20 * HOUR // 60  # a longer rest ends a row of misses
 _LEAST_ROW: Final = 8
 _FEW: Final = 20
 _FEW_TIMES: Final = 5
+_UNUSUAL: Final = 0.05  # of what peers ask
 _FOLLOWED_WITHIN: Final = 3 * DAY
-_GLASS: Final = 0.4
+_GLASS: Final = 0.35
 
 
 def signals(world: World) -> Iterator[Signal]:
@@ -185,37 +186,38 @@ def _span(size: int, one: Event) -> int:
 
 
 def _purposes(world: World) -> Iterator[Signal]:
-    """For a purpose that others with the same roles hardly ever give."""
+    """For a purpose that others with the same roles hardly ever give. Days are counted: what is
+    asked at one occasion is one."""
     counts: dict[Person, Counter[str]] = {}
+    on: dict[Person, Counter[str]] = {}
     for person, events in world.of.items():
-        counts[person] = Counter(one.purpose for one in events if not one.matter)
+        free = [one for one in events if one.purpose and not one.matter]
+        counts[person] = Counter(one.purpose for one in free)
+        on[person] = Counter(purpose for purpose, _ in {(e.purpose, e.at // DAY) for e in free})
     for people in world.peers.values():
-        purposes = {purpose for person in people for purpose in counts[person] if purpose}
         total = sum(counts[person].total() for person in people)
-        for purpose in purposes:
-            spread = Spread.of(counts[person][purpose] for person in people)
+        for purpose in {purpose for person in people for purpose in counts[person]}:
+            spread = Spread.of(on[person][purpose] for person in people)
             given = sum(counts[person][purpose] for person in people)
             for person in people:
-                count = counts[person][purpose]
-                share = (given - count) / max(1, total - counts[person].total())
-                if count < _FEW_TIMES or len(people) < 3 or share > 0.05:
+                others = total - counts[person].total()
+                share = (given - counts[person][purpose]) / max(1, others)
+                if len(people) < 3 or share > _UNUSUAL or counts[person][purpose] < _FEW_TIMES:
                     continue
-                mean, variance = spread.without(count)
-                digits = surprise(count, mean, variance) - _digits(len(world.of))
+                mean, variance = spread.without(on[person][purpose])
+                digits = surprise(on[person][purpose], mean, variance) - _digits(len(world.of))
                 if digits > 0:
-                    yield _unfit(world, person, purpose, count, share, digits)
+                    yield _unfit(world, person, purpose, share, digits)
 
 
-def _unfit(
-    world: World, person: Person, purpose: str, count: int, share: float, digits: float
-) -> Signal:
+def _unfit(world: World, person: Person, purpose: str, share: float, digits: float) -> Signal:
     own = [one for one in world.of[person] if one.purpose == purpose and not one.matter]
     return Signal(
         pattern=Pattern.PURPOSE,
         person=person,
         score=weight(digits),
-        reason=f"Asked {times(count)} without a case for the purpose {purpose}, which others with "
-        f"the same roles give for {100 * share:.1f} % of what they ask so.",
+        reason=f"Asked {times(len(own))} on {days(own)} days without a case for the purpose "
+        f"{purpose}, which others with the same roles give for {100 * share:.1f} % of such.",
         entries=numbers(own),
     )
 

@@ -17,16 +17,16 @@ import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from gateway.audit.entry import ASKER, Kind, owner_part
-from gateway.model import EMPTY
+from gateway.model import EMPTY, State
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 _TOKEN_BYTES: Final = 16
 MAX_PAGE: Final = 1_000
 SHORT: Final = 16
@@ -38,6 +38,7 @@ _AT_ONCE: Final = 500  # tokens looked for by one statement
 _LOOK_S: Final = 5.0  # a search that takes longer asks for too much
 _STEPS: Final = 20_000  # of SQLite's machine, between two looks at the time
 
+_GAVE_NOTHING: Final = frozenset(state.value for state in State if state.failed)
 _NONE: Final[Mapping[str, Any]] = {}  # a dictionary is asked more quickly than EMPTY
 
 _SCHEMA: Final = """
@@ -52,6 +53,8 @@ CREATE TABLE query (
   viewer TEXT NOT NULL,     -- of a view, as what its auditor looked; else ""
   serial INTEGER, status INTEGER, code TEXT NOT NULL, rule TEXT NOT NULL,
   records INTEGER NOT NULL, sources TEXT NOT NULL,
+  missing INTEGER NOT NULL, -- sources that were to be asked and gave nothing
+  masked INTEGER NOT NULL, withheld INTEGER NOT NULL,  -- as the sources' reports count them
   roles TEXT NOT NULL,      -- a digest of the set of them
   words TEXT NOT NULL,      -- of the reason, as the beginning of their token; "" for none
   matter TEXT NOT NULL,     -- of the case, else of the incident, likewise
@@ -63,16 +66,17 @@ CREATE TABLE token (token BLOB NOT NULL, idx INTEGER NOT NULL,
   PRIMARY KEY (token, idx)) WITHOUT ROWID;
 CREATE TABLE meta (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
 """
+_PARTLY: Final[Mapping[str, str]] = {"code": "code <> ''", "rule": "rule <> ''"}
 _ORDERS: Final[Mapping[str, str]] = {
     "query_last": "(last)",
     "query_seen": "(seen)",
     "query_agency": "(agency)",
-    "query_purpose": "(purpose, agency)",
-    "query_reason": "(reason, agency)",
-    "query_serial": "(serial, agency)",
-    "query_kind": "(kind, agency) WHERE kind NOT IN ('I', 'O')",
-    "query_code": "(code, agency) WHERE code <> ''",
-    "query_rule": "(rule, agency) WHERE rule <> ''",
+    "query_purpose": "(purpose)",
+    "query_reason": "(reason)",
+    "query_serial": "(serial)",
+    "query_kind": "(kind)",
+    "query_code": f"(code) WHERE {_PARTLY['code']}",
+    "query_rule": f"(rule) WHERE {_PARTLY['rule']}",
     "query_glass": "(glass) WHERE glass = 1",
 }
 """What is looked for by more than tokens, each in the order of the log. What is true of most rows
@@ -80,7 +84,7 @@ has no order: the latest are soon found without."""
 _COLUMNS: Final = (
     "idx", "last", "at", "seen", "kind", "tag", "request", "actor", "agency", "app", "purpose",
     "reason", "glass", "viewer", "serial", "status", "code", "rule", "records", "sources",
-    "roles", "words", "matter", "duty", "act", "about",
+    "missing", "masked", "withheld", "roles", "words", "matter", "duty", "act", "about",
 )  # fmt: skip
 _EQUAL: Final = ("agency", "app", "purpose", "reason", "code", "rule", "kind", "tag", "serial")
 
@@ -170,6 +174,9 @@ class Found:
     rule: str
     records: int  # shown
     sources: Mapping[str, str] = field(default_factory=dict)  # source -> state
+    missing: int = 0  # sources that were to be asked and gave nothing
+    masked: int = 0
+    withheld: int = 0
     roles: str = ""  # a digest of the asker's set of roles
     words: str = ""  # of the reason: the beginning of their token
     matter: str = ""  # the case, else the incident: the beginning of its token
@@ -181,6 +188,20 @@ class Found:
     def answered(self) -> bool:
         """Whether it came to an end that the log tells of."""
         return self.last != self.idx or self.kind != Kind.INTENT
+
+
+class Count(NamedTuple):
+    """How many queries of one span, agency and purpose there were, and what became of them."""
+
+    span: int  # of those counted, from 0
+    agency: str
+    purpose: str
+    queries: int
+    refused: int
+    failed: int
+    withheld: int  # answered, and something was masked or withheld
+    glass: int
+    missing: int  # a source that was to be asked gave nothing
 
 
 class Event(NamedTuple):
@@ -378,15 +399,36 @@ class Index:
         return found[0] if found else None
 
     def _rows(self, conditions: Sequence[str], values: Sequence[Any]) -> tuple[Found, ...]:
-        """Over a connection of its own, so that nobody waits for whoever writes."""
         where = " AND ".join(conditions) or "1"
         columns = ", ".join(_COLUMNS)
         text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx DESC LIMIT ?"  # noqa: S608  # only our own names
+        return tuple(map(_found, self._looked(text, values)))
+
+    def counts(self, wanted: Wanted, spans: Sequence[datetime]) -> tuple[Count, ...]:
+        """How many queries that are wanted began in each of the spans between these moments, which
+        are equally far apart: views and what the gateway did by itself are none.
+
+        Raises:
+            Costly, sqlite3.Error: as `find`.
+        """
+        within = replace(wanted, since=spans[0], until=spans[-1])
+        conditions, values = _conditions(within)
+        first, last = _micros(spans[0]), _micros(spans[-1])
+        where = " AND ".join([*conditions, "kind IN ('I', 'O', 'D', 'R')"])
+        text = f"""SELECT (at - ?) / ? AS span, agency, purpose, count(*),
+            sum(code = 'REFUSED'), sum(code NOT IN ('', 'REFUSED')),
+            sum(code = '' AND masked + withheld > 0), sum(glass), sum(missing > 0)
+            FROM query WHERE {where} GROUP BY span, agency, purpose"""  # noqa: S608  # only our own names
+        rows = self._looked(text, (first, (last - first) // (len(spans) - 1), *values))
+        return tuple(map(Count._make, rows))
+
+    def _looked(self, text: str, values: Sequence[Any]) -> list[Any]:
+        """Over a connection of its own, so that nobody waits for whoever writes."""
         ends = time.monotonic() + _LOOK_S
         with closing(self._reading()) as db:
             db.set_progress_handler(lambda: int(time.monotonic() > ends), _STEPS)
             try:
-                return tuple(map(_found, db.execute(text, values).fetchall()))
+                return db.execute(text, values).fetchall()
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                     raise Costly from error
@@ -452,7 +494,7 @@ def _orders() -> str:
 _INSERT: Final = f"INSERT INTO query VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  # marks alone
 _OUTCOME: Final = (
     "UPDATE query SET last = ?, tag = ?, serial = coalesce(?, serial), status = ?, code = ?,"
-    " rule = ?, records = ?, sources = ? WHERE idx = ?"
+    " rule = ?, records = ?, sources = ?, missing = ?, masked = ?, withheld = ? WHERE idx = ?"
 )
 
 
@@ -474,8 +516,9 @@ def _begun(leaf: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _ended(leaf: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What became of it: the columns from `serial` to `sources`."""
+    """What became of it: the columns from `serial` to `withheld`."""
     states = leaf.get("sources", _NONE)
+    told = states.values()
     return (
         leaf.get("policy", _NONE).get("serial"),
         leaf.get("status"),
@@ -483,6 +526,9 @@ def _ended(leaf: Mapping[str, Any]) -> tuple[Any, ...]:
         leaf.get("rule", ""),
         leaf.get("disclosed", _NONE).get("records", 0),
         ",".join(f"{source}:{told[0]}" for source, told in sorted(states.items())),
+        sum(1 for one in told if one[0] in _GAVE_NOTHING),
+        sum(one[2] for one in told if len(one) > 2),
+        sum(one[3] for one in told if len(one) > 3),
     )
 
 
@@ -554,6 +600,8 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         if (value := getattr(wanted, name)) is not None:
             texts.append(f"{name} = ?")
             values.append(value)
+            if value and name in _PARTLY:  # an order of some is used where it is said that it holds
+                texts.append(_PARTLY[name])
     if wanted.source is not None:
         texts.append("instr(',' || sources, ?) > 0")
         values.append(f",{wanted.source}:")
@@ -561,8 +609,7 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         texts.append("(agency <> '') = ?")
         values.append(wanted.named)
     if wanted.glass is not None:
-        texts.append("glass = ?")
-        values.append(wanted.glass)
+        texts.append(f"glass = {int(wanted.glass)}")
     for some, moment in ((_SINCE, wanted.since), (_UNTIL, wanted.until)):
         if moment is not None:
             texts += some

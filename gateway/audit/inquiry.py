@@ -7,7 +7,7 @@ body. Everybody sees their own searches. What is not in scope is as if it were n
 auditors see which of its records were shown, to which agency and for what, but not to whom.
 
 Every inquiry leaves an entry (kind V), which lasts before anything is given. The index only finds:
-what is given is read from the log, and its scope is checked there again.
+whether something may be given is asked again of its entries in the log.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -28,6 +29,7 @@ from gateway.audit.found import (
     Export,
     Health,
     Leaf,
+    Overview,
     Page,
     Receipt,
     Receipts,
@@ -36,10 +38,11 @@ from gateway.audit.found import (
 )
 from gateway.audit.index import Costly, Found, Wanted
 from gateway.audit.log import AuditLog
+from gateway.audit.merkle import ProofInvalid, leaf_hash
 from gateway.audit.recorder import Viewed
 from gateway.audit.sought import Sought, Tokens
 from gateway.audit.uses import OWN, Viewer, check_use, viewer_of
-from gateway.audit.verify import open_checkpoint
+from gateway.audit.verify import open_checkpoint, read_note
 from gateway.errors import (
     CaseworkUnavailable,
     LimitExceeded,
@@ -122,9 +125,33 @@ class Inquiry:
             AuditUnavailable: the look could not be recorded.
         """
         self._auditing(auditor, *Viewer)
+        return Given(await self._health(), await self._viewed(auditor, "health"))
+
+    async def overview(self, auditor: Auditor, spans: Sequence[datetime]) -> Given[Overview]:
+        """The same, and how much was asked in each span between these moments, by agency and
+        purpose, as far as the auditor sees; for auditors of all kinds.
+
+        Raises:
+            As `health`; CaseworkUnavailable: there is no index at the moment.
+        """
+        viewer = self._auditing(auditor, *Viewer)
+        agency = None if viewer is Viewer.EXTERNAL else auditor.subject.agency
+        wanted = Wanted(agency=agency, named=True)
+        try:
+            index = self.follower.index
+            counts = await asyncio.to_thread(index.counts, wanted, spans)
+        except Costly:
+            counts = None
+        except sqlite3.Error as error:
+            raise _unsearchable(error) from error
+        viewed = await self._viewed(auditor, "overview")
+        return Given(Overview(health=await self._health(), counts=counts), viewed)
+
+    async def _health(self) -> Health:
         said = open_checkpoint(self.log.checkpoint, self.log.verifier)
         witnessed = await self.evidence.witnessed()
-        health = Health(
+        names = {name for name, _ in read_note(witnessed.note).signatures} if witnessed else set()
+        return Health(
             origin=said.origin,
             size=self.log.size,
             healthy=self.log.healthy,
@@ -134,8 +161,8 @@ class Inquiry:
             witnessed_size=witnessed.size if witnessed else 0,
             indexed=self.follower.upto,
             verifier=self.log.verifier.strip(),
+            witnesses=tuple(sorted(names - {said.origin})),
         )
-        return Given(health, await self._viewed(auditor, "health"))
 
     async def search(
         self,
@@ -177,11 +204,13 @@ class Inquiry:
         return await self._page(auditor, own, "mine", sought, first, before, details=True)
 
     async def entry(
-        self, auditor: Auditor, index: int, *, proofs: bool = False
+        self, auditor: Auditor, index: int, *, proofs: bool = False, doubted: bool = False
     ) -> Given[Entry | None]:
         """What the log has of the query that this entry is of; None where it has none for them.
 
-        With `proofs`, each leaf comes with the proof that it is in the log.
+        With `proofs`, each leaf comes with the proof that it is in the log. With `doubted`, one
+        that is not what the tree holds is given too, marked as damaged: whether it is there for
+        somebody is then for the index to say.
 
         Raises:
             MalformedRequest: not said for what.
@@ -191,7 +220,7 @@ class Inquiry:
         row = await self._of(index)
         found = None
         if row is not None:
-            found = await self._whole(auditor.subject, viewer, row, proofs=proofs)
+            found = await self._whole(auditor.subject, viewer, row, proofs=proofs, doubted=doubted)
         viewed = await self._viewed(
             auditor, "entry", {"index": index}, shown=[index] if found else []
         )
@@ -260,12 +289,18 @@ class Inquiry:
         """As `search`, with leaves and proofs; for auditors of all kinds.
 
         Raises:
-            As `search`.
+            ProofInvalid: an entry is not what the tree holds; it is never left out in silence.
+            Otherwise as `search`.
         """
         viewer = self._auditing(auditor, Viewer.FORCE, Viewer.STANDARDS, Viewer.EXTERNAL)
         rows = await self._rows(auditor.subject, viewer, sought, first, before)
 
-        whole = partial(self._whole, auditor.subject, viewer, proofs=True)
+        async def whole(row: Found) -> Entry | None:
+            found = await self._whole(auditor.subject, viewer, row, proofs=True)
+            if found is None and await self._doubted(auditor.subject, viewer, row) is not None:
+                raise ProofInvalid("an entry does not say any more what the index knows of it")
+            return found
+
         made = [one for one in await _gathered(whole, rows) if one is not None]
         shown = [one.found.idx for one in made]
         viewed = await self._viewed(auditor, "export", sought.told(), shown=shown)
@@ -361,17 +396,20 @@ class Inquiry:
     ) -> Given[Page]:
         found = await self._rows(auditor.subject, viewer, sought, first, before)
 
-        async def row(one: Found) -> Row:
-            leaves = await self._leaves(auditor.subject, viewer, one) if details else ()
-            return Row(found=one, asked=await self._asked(auditor.subject, viewer, leaves))
+        async def row(one: Found) -> Row | None:
+            leaves = await self._leaves(auditor.subject, viewer, one)
+            if not leaves:
+                return None
+            asked = await self._asked(auditor.subject, viewer, leaves) if details else None
+            return Row(found=one, asked=asked)
 
-        rows = await _gathered(row, found)
+        rows = [one for one in await _gathered(row, found) if one is not None]
         made = Page(
             rows=tuple(rows),
             next=found[-1].idx if len(found) == first else None,
             upto=self.follower.upto,
         )
-        shown = [one.idx for one in found]
+        shown = [one.found.idx for one in rows]
         return Given(made, await self._viewed(auditor, page, sought.told(), shown=shown))
 
     async def _find(self, wanted: Wanted, first: int, before: int | None) -> tuple[Found, ...]:
@@ -384,9 +422,11 @@ class Inquiry:
         return await _looked(partial(self.follower.index.of, index))
 
     async def _whole(
-        self, subject: Subject, viewer: Viewer, row: Found, *, proofs: bool
+        self, subject: Subject, viewer: Viewer, row: Found, *, proofs: bool, doubted: bool = False
     ) -> Entry | None:
         """A query with its entries; None where it is not there for somebody."""
+        if doubted:
+            return await self._doubted(subject, viewer, row)
         leaves = await self._leaves(subject, viewer, row)
         if not leaves:
             return None
@@ -394,14 +434,59 @@ class Inquiry:
         asked = await self._asked(subject, viewer, leaves)
         return Entry(found=row, leaves=tuple(told), asked=asked)
 
+    async def _doubted(self, subject: Subject, viewer: Viewer, row: Found) -> Entry | None:
+        """The same, with what is damaged; of that, no more than digests where it does not say
+        itself that it is there for somebody."""
+        leaves, told = [], []
+        for number in sorted({row.idx, row.last}):
+            try:
+                data = await self.log.leaf(number)
+            except (LookupError, ValueError, OSError):  # the file is cut short, or gone
+                data = b""
+            readable = await self._readable(_read(data), subject, viewer)
+            shown = readable and viewer is not Viewer.OFFICER
+            leaf = await self.evidence.doubted(number, data, shown=shown)
+            indexed = {
+                "kind": row.kind,
+                "who": {"agency": row.agency, "actor": row.actor},
+                "view": {"as": row.viewer},
+            }
+            if not (readable or leaf.damaged) or not await self._readable(
+                indexed if leaf.damaged else _read(data), subject, viewer
+            ):
+                return None
+            told.append(leaf)
+            if not leaf.damaged:
+                leaves.append((number, data))
+        asked = await self._asked(subject, viewer, leaves)
+        own = None
+        if viewer in (Viewer.FORCE, Viewer.STANDARDS) and leaves:
+            number, data = leaves[-1]
+            own = await self._own_shown(subject.agency, row, _read(data), number)
+        return Entry(found=row, leaves=tuple(told), asked=asked, own=own)
+
+    async def _own_shown(
+        self, agency: str, row: Found, leaf: Mapping[str, Any], number: int
+    ) -> Receipt | None:
+        """What was shown of an agency's records, as its `receipts` tell it."""
+        part = await self.evidence.part(leaf, number, owner_part(agency), agency)
+        return receipt_of(row, leaf, part, ()) if part is not None else None
+
     async def _leaves(
         self, subject: Subject, viewer: Viewer, row: Found
     ) -> tuple[tuple[int, bytes], ...]:
-        """The entries of a query, by number; () unless all of them are there for somebody."""
+        """The entries of a query, by number; () unless all of them are there for somebody.
+
+        An outcome that does not say who asked, since it closes what was cut off, goes with the
+        intent that it names.
+        """
         numbers = sorted({row.idx, row.last})
         leaves = [await self.log.leaf(number) for number in numbers]
+        begun = leaf_hash(leaves[0]).hex()
         for data in leaves:
-            if not await self._readable(_read(data), subject, viewer):
+            leaf = _read(data)
+            ends = data is not leaves[0] and leaf.get("intent") == begun
+            if not ends and not await self._readable(leaf, subject, viewer):
                 return ()
         return tuple(zip(numbers, leaves, strict=True))
 
@@ -459,8 +544,12 @@ async def _looked(look: Callable[[], _T]) -> _T:
         text = "This search takes too long: narrow it, by a time, an officer or a case."
         raise LimitExceeded(text) from None
     except sqlite3.Error as error:
-        text = "The record cannot be searched at the moment. Try again later."
-        raise CaseworkUnavailable(text, detail=type(error).__name__) from error
+        raise _unsearchable(error) from error
+
+
+def _unsearchable(error: sqlite3.Error) -> CaseworkUnavailable:
+    text = "The record cannot be searched at the moment. Try again later."
+    return CaseworkUnavailable(text, detail=type(error).__name__)
 
 
 async def _gathered(each: Callable[[Found], Awaitable[_T]], rows: Sequence[Found]) -> list[_T]:

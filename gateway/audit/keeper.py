@@ -7,6 +7,7 @@ and sign what they have; `tests/contract/test_audit_stores.py` holds both to the
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -111,11 +112,11 @@ class Keeper(Protocol):
             OSError, AuditUnavailable: it cannot be read.
         """
 
-    async def erase(self, index: int) -> bool:
-        """Remove what lies sealed for a record; whether there was anything.
+    async def erase(self, indexes: Collection[int]) -> int:
+        """Remove what lies sealed for these records; for how many there was anything.
 
         Raises:
-            OSError, AuditUnavailable: it may still be there.
+            OSError, AuditUnavailable: some may still be there.
         """
 
     @property
@@ -134,6 +135,20 @@ class Keeper(Protocol):
 
         Raises:
             AuditUnavailable: it is not kept.
+        """
+
+    async def witnessed(self) -> bytes | None:
+        """The last witnessed checkpoint that was kept, by whichever process; None before any.
+
+        Raises:
+            AuditUnavailable: it cannot be read.
+        """
+
+    async def keep_witnessed(self, signed: Signed) -> None:
+        """Keep a witnessed checkpoint, for every process of this log; it lasts when this returns.
+
+        Raises:
+            AuditUnavailable: perhaps the one before was kept.
         """
 
     async def aclose(self) -> None:

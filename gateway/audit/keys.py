@@ -5,8 +5,9 @@
     month/AGENCY/2026-01     what wraps the data keys of bodies that this agency may open
     token/NAME/PERIOD        HMAC keys for identifiers
 
-Destroying a month's key makes that month's bodies unreadable for that agency for ever; the file
-`….destroyed` that it leaves keeps the key from being made anew.
+Destroying a month's key makes that month's bodies unreadable for that agency for ever; destroying
+a key for identifiers, that nobody finds anything by those of its quarter. The file `….destroyed`
+that is left keeps the key from being made anew.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from gateway.errors import AuditUnavailable
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _QUARTER = re.compile(r"[0-9]{4}-Q[1-4]")
+_KEPT = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2]|Q[1-4])\Z")  # a month or a quarter
+_DESTROYED = ".destroyed"
 _ED25519, _TIMED = b"\x01", b"\x04"  # c2sp.org/signed-note and c2sp.org/tlog-cosignature
 
 
@@ -132,7 +135,10 @@ class AuditKeys:
         Raises:
             AuditUnavailable: destroyed, or never made.
         """
-        return self._key(f"month/{key_id}", make=make)
+        name = f"month/{key_id}"
+        if not make and self._is_destroyed(name):  # by another gateway that shares the directory
+            self._read.pop(name, None)
+        return self._key(name, make=make)
 
     def still(self, key_id: str) -> bytes | None:
         """The same; None where it was destroyed, was never made, or is damaged.
@@ -173,10 +179,48 @@ class AuditKeys:
         Raises:
             OSError: it may still exist.
         """
-        name = f"month/{key_id}"
+        self._destroy(f"month/{key_id}")
+
+    def destroy_tokens(self, key_id: str) -> None:
+        """Destroy a key for identifiers ("actor/2026-Q1") for ever; as above.
+
+        Raises:
+            OSError: it may still exist.
+        """
+        self._destroy(f"token/{key_id}")
+
+    def months(self) -> list[str]:
+        """The ids of the month keys that exist, in order."""
+        return self._existing("month")
+
+    def tokens(self) -> list[str]:
+        """The same of the keys for identifiers."""
+        return self._existing("token")
+
+    def forget_destroyed(self) -> None:
+        """Let go of what another process destroyed."""
+        for name in list(self._read):
+            if self._is_destroyed(name):
+                self._read.pop(name, None)
+
+    def _existing(self, sort: str) -> list[str]:
+        """
+        Raises:
+            OSError: the directory cannot be read.
+        """
+        found = (path for path in (self._root / sort).glob("*/*") if _KEPT.match(path.name))
+        return sorted(f"{path.parent.name}/{path.name}" for path in found)
+
+    def _is_destroyed(self, name: str) -> bool:
         self._check(name)
         path = self._root / name
-        _write_new(path.with_name(path.name + ".destroyed"), b"")
+        return path.with_name(path.name + _DESTROYED).exists()
+
+    def _destroy(self, name: str) -> None:
+        self._check(name)
+        path = self._root / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_new(path.with_name(path.name + _DESTROYED), b"")
         path.unlink(missing_ok=True)
         _sync(path.parent)
         self._read.pop(name, None)
@@ -199,7 +243,7 @@ class AuditKeys:
         return known
 
     def _load(self, path: Path, *, make: bool) -> bytes:
-        if path.with_name(path.name + ".destroyed").exists():
+        if path.with_name(path.name + _DESTROYED).exists():
             raise ValueError("was destroyed")
         if make and not path.exists():
             for folder in (path.parent.parent, path.parent):

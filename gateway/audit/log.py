@@ -38,7 +38,7 @@ from gateway.audit.merkle import (
 from gateway.audit.postgresql.database import Address
 from gateway.audit.postgresql.keeper import Shared
 from gateway.audit.postgresql.leader import LEASE_S
-from gateway.audit.store import Beside, Disk
+from gateway.audit.store import Disk
 from gateway.errors import AuditUnavailable
 from gateway.model import EMPTY
 
@@ -75,13 +75,11 @@ class AuditLog:
         keeper: Keeper,
         keys: AuditKeys,
         signer: Signer,
-        beside: Beside,
         *,
         clock: Callable[[], datetime],
     ) -> None:
         """`keeper` is open already, and closed by `aclose`."""
         self._keeper, self._keys, self._signer, self._clock = keeper, keys, signer, clock
-        self._beside = beside
 
     @classmethod
     async def open(
@@ -109,12 +107,11 @@ class AuditLog:
             idle_s=idle_s,
             disk=disk,
         )
-        return cls(keeper, keys, signer, Beside(directory, disk=disk), clock=clock)
+        return cls(keeper, keys, signer, clock=clock)
 
     @classmethod
     async def shared(
         cls,
-        directory: Path,
         url: str,
         sequencer_url: str = "",
         *,
@@ -127,9 +124,8 @@ class AuditLog:
     ) -> AuditLog:
         """The log in a PostgreSQL database, which other processes write too.
 
-        `directory` keeps what witnesses have signed; `url` is the way of the role that gives
-        records; `sequencer_url`, if any, that of the role that numbers and signs them. A record
-        that does not last within `timeout_s` is none.
+        `url` is the way of the role that gives records; `sequencer_url`, if any, that of the role
+        that numbers and signs them. A record that does not last within `timeout_s` is none.
 
         Raises:
             ConfigError: an address that is none.
@@ -149,7 +145,7 @@ class AuditLog:
             timeout_s=timeout_s,
             lease_s=lease_s,
         )
-        return cls(keeper, keys, signer, Beside(directory), clock=clock)
+        return cls(keeper, keys, signer, clock=clock)
 
     # -- what the gateway uses ---------------------------------------------------------------
 
@@ -217,6 +213,11 @@ class AuditLog:
     def stopped(self) -> bool:
         """Whether the log has stopped for good, until the process is started again."""
         return self._keeper.stopped
+
+    @property
+    def leading(self) -> bool:
+        """Whether it is this process that keeps the log in order."""
+        return self._keeper.leading
 
     @property
     def checkpoint(self) -> bytes:
@@ -352,28 +353,28 @@ class AuditLog:
         Raises:
             AuditUnavailable: it cannot be read.
         """
-        try:
-            return await asyncio.to_thread(self._beside.witnessed)
-        except OSError as error:
-            raise AuditUnavailable(detail=f"the log cannot be read: {error}") from error
+        return await self._keeper.witnessed()
 
-    async def keep_witnessed(self, note: bytes) -> None:
+    async def keep_witnessed(self, signed: Signed) -> None:
         """Keep the last witnessed checkpoint; it lasts when this returns.
 
         Raises:
-            OSError: perhaps the one before was kept.
+            AuditUnavailable: perhaps the one before was kept.
         """
-        await asyncio.to_thread(self._beside.keep_witnessed, note)
+        await self._keeper.keep_witnessed(signed)
 
     # -- what is erased ----------------------------------------------------------------------
 
-    async def erase(self, index: int) -> bool:
-        """Remove a record's sealed body; whether there was one. Every proof stays valid.
+    async def erase(self, *indexes: int) -> int:
+        """Remove the sealed bodies of records; of how many there was one. Every proof stays valid.
 
         The caller records why and by whom (kind K) before.
 
         Raises:
-            OSError, AuditUnavailable: it may still be there.
+            LookupError: there is no such record.
+            OSError, AuditUnavailable: some may still be there.
         """
-        await self._keeper.in_tree(index)
-        return await self._keeper.erase(index)
+        if not indexes:
+            return 0
+        await self._keeper.in_tree(max(indexes))
+        return await self._keeper.erase(indexes)

@@ -19,6 +19,7 @@ _RARE_NAME: Final = 0.4  # a family name alone, which nobody else searches for
 _LONE, _SHARED = 0.8, 0.3  # how much is left where a case was given that nobody, somebody else has
 _OWN_SHARED: Final = 0.4
 _WATCHED_LONE, _WATCHED_SHARED, _WATCHED_NAME = 0.45, 0.1, 0.6
+_MOST_WAYS: Final = 5
 _PLACES: Final = frozenset({What.HOME, What.NEAR})
 
 
@@ -122,28 +123,36 @@ def _judged(world: World, hit: _Hit, others: int) -> tuple[Pattern, float] | Non
 def _told(
     world: World, pattern: Pattern, person: Person, some: Sequence[tuple[_Hit, float]]
 ) -> Iterator[Signal]:
-    """A sign for each way in which they were asked for: a day's queries for one are one sign."""
-    ways: dict[tuple[str, bool], list[tuple[_Hit, float]]] = defaultdict(list)
-    for hit, score in some:
-        ways[_whom(pattern, hit), world.shared(hit.event)].append((hit, score))
-    for (whom, shared), hits in ways.items():
-        sessions: Mapping[tuple[int, int], list[float]] = defaultdict(list)
-        for hit, score in hits:  # work at a shared case is one sign, however long it takes
-            sessions[hit.who, -1 if shared else hit.event.at // DAY].append(score)
-        events = [hit.event for hit, _ in hits]
-        people = len({(hit.who, hit.relative) for hit, _ in hits})
-        free = sum(not event.matter for event in events)
-        of = f", {people} different ones" if people > 1 else ""
-        some_free = f"; {free} of these without a case" if free else ""
-        without = "; without a case" if free == len(events) else some_free
-        at = " at a case where others work too" if shared else without
+    """Two signs: what was asked by oneself, and what at cases where others work too."""
+    for shared in (False, True):
+        hits = [(hit, score) for hit, score in some if world.shared(hit.event) is shared]
+        if not hits:
+            continue
+        occasions: dict[tuple[int, str | int], float] = defaultdict(float)
+        ways: dict[str, list[_Hit]] = defaultdict(list)
+        for hit, score in hits:  # work at one case, or a day without, is one occasion
+            key = (hit.who, hit.event.matter or hit.event.at // DAY)
+            occasions[key] = max(occasions[key], score)
+            ways[_whom(pattern, hit)].append(hit)
+        ranked = sorted(ways.items(), key=lambda way: -len(way[1]))
         yield Signal(
             pattern=pattern,
             person=person,
-            score=together(max(scores) for scores in sessions.values()),
-            reason=f"Asked {times(len(events))} for {whom}{of}{at}.",
-            entries=numbers(events),
+            score=together(occasions.values()),
+            reason=" ".join(_way(whom, own, shared) for whom, own in ranked[:_MOST_WAYS]),
+            entries=numbers(hit.event for hit, _ in hits),
         )
+
+
+def _way(whom: str, hits: Sequence[_Hit], shared: bool) -> str:
+    events = {hit.event.idx: hit.event for hit in hits}.values()
+    people = len({(hit.who, hit.relative) for hit in hits})
+    free = sum(not event.matter for event in events)
+    of = f", {people} different ones" if people > 1 else ""
+    some_free = f"; {free} of these without a case" if free else ""
+    without = "; without a case" if free == len(events) else some_free
+    at = " at a case where others work too" if shared else without
+    return f"Asked {times(len(events))} for {whom}{of}{at}."
 
 
 def _whom(pattern: Pattern, hit: _Hit) -> str:

@@ -19,7 +19,7 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any, Final, Protocol
@@ -33,6 +33,7 @@ from gateway.audit.content import (
     tag_of,
     touched_by,
 )
+from gateway.audit.crowd import Crowd, Failure, told
 from gateway.audit.disclosed import parts_by_owner
 from gateway.audit.entry import (
     ASKER,
@@ -125,6 +126,7 @@ class Recorder:
     clock: Callable[[], datetime]
     monotonic: Callable[[], float] = time.monotonic
     committed: Callable[[float, int], None] = lambda _seconds, _entries: None
+    crowd: Crowd = field(default_factory=lambda: Crowd(time.monotonic))
 
     def begin(self, request: Request) -> Record:
         """A record of one request; nothing is written yet."""
@@ -284,6 +286,15 @@ class Record:
         receipt = await self.recorder.append(leaf, self._for_asker(Written.of(detail)))
         self.intended = receipt.leaf_hash.hex()
 
+    async def keeping(self, said: Mapping[str, Any]) -> Receipt:
+        """Write, durably, what this request does to the record itself: an erasure, a hold.
+
+        Raises:
+            AuditUnavailable: it may not be done.
+        """
+        leaf = self._leaf(Kind.KEY, Tag.CONSULTATION) | dict(said)
+        return await self.recorder.append(leaf)
+
     async def outcome(
         self, response: Response, witnessed_s: float | None = None
     ) -> AuditedResponse:
@@ -295,6 +306,33 @@ class Record:
         Raises:
             AuditUnavailable: nothing may leave.
         """
+        unknown = self.subject is None and self.operation is None and self.intended is None
+        if unknown and response.code is not None:
+            receipt = await self._in_crowd(response)
+        else:
+            receipt = await self._written(response)
+        proof = None
+        if witnessed_s is not None:
+            proof = await self.recorder.witnesses.proof(receipt, witnessed_s)
+        body = self._with_receipt(response, receipt, proof)
+        return AuditedResponse(response.status, body, _MAKER)
+
+    async def _in_crowd(self, response: Response) -> Receipt:
+        """An entry of its own, or one that many failures share."""
+
+        async def write(failures: Sequence[Failure]) -> Receipt:
+            if len(failures) == 1:
+                return await self._written(response)
+            leaf = self._leaf(self._kind(response), Tag.CONSULTATION)
+            leaf |= {"status": response.status, "code": response.code}
+            crowd, detail = told(failures)
+            return await self.recorder.append(leaf | crowd, self._for_asker(detail))
+
+        own = Failure(id=self.request.id, peer=self.request.peer, cause=response.detail)
+        alike = f"{response.status} {response.code}"
+        return await self.recorder.crowd.join(alike, own, write)
+
+    async def _written(self, response: Response) -> Receipt:
         salt = secrets.token_bytes(32)
         leaf = self._leaf(self._kind(response), tag_of(response)) | {
             "status": response.status,
@@ -316,12 +354,7 @@ class Record:
             leaf["intent"] = self.intended
         token = partial(self.recorder.hmac, "record")
         owners = parts_by_owner(response, secrets.token_bytes(32), token)
-        receipt = await self.recorder.append(leaf, self._for_asker(detail) | owners)
-        proof = None
-        if witnessed_s is not None:
-            proof = await self.recorder.witnesses.proof(receipt, witnessed_s)
-        body = self._with_receipt(response, receipt, proof)
-        return AuditedResponse(response.status, body, _MAKER)
+        return await self.recorder.append(leaf, self._for_asker(detail) | owners)
 
     async def gone(self, response: Response) -> None:
         """Write that the caller hung up, under a shield: it is being cancelled itself."""

@@ -21,7 +21,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from gateway.audit.merkle import ENTRIES, TILE_WIDTH, levels, tile_path, tile_width
@@ -90,7 +90,7 @@ class Disk:
 
 
 class Beside:
-    """What lies beside a log wherever that is kept: the last checkpoint that witnesses signed."""
+    """What lies beside a log in files: the last checkpoint that witnesses signed."""
 
     def __init__(self, directory: Path, *, disk: Disk | None = None) -> None:
         self._root = directory
@@ -306,19 +306,29 @@ class Store:
                 files[name] = files.get(name, b"") + line
         return files
 
-    def erase_body(self, index: int) -> bool:
-        """Remove the sealed body of this entry; whether there was one. The tree is not touched.
+    def erase_bodies(self, indexes: Collection[int]) -> int:
+        """Remove the sealed bodies of these entries; of how many there was one. The tree is not
+        touched.
 
         Raises:
-            OSError: it may still be there.
+            OSError: some may still be there.
         """
-        found = False
-        for segment in self._segments(index):
+        groups: dict[int, set[int]] = {}
+        for index in indexes:
+            groups.setdefault(index // TILE_WIDTH, set()).add(index)
+        return sum(map(len, map(self._erase_in_group, groups.values())))
+
+    def _erase_in_group(self, indexes: set[int]) -> set[int]:
+        """Of which of these, all of one 256, there was a body."""
+        found: set[int] = set()
+        for segment in self._segments(max(indexes)):
             lines = segment.read_bytes().splitlines(keepends=True)
-            kept = [line for line in lines if json.loads(line)["index"] != index]
-            if len(kept) == len(lines):
+            there = [json.loads(line)["index"] for line in lines]
+            gone = indexes.intersection(there)
+            if not gone:
                 continue
-            found = True
+            found |= gone
+            kept = [line for line, index in zip(lines, there, strict=True) if index not in gone]
             temporary = segment.with_name(segment.name + _TEMPORARY)
             if kept:
                 self.disk.write(temporary, b"".join(kept), 0o640)

@@ -32,7 +32,14 @@ class WitnessFailed(Exception):
 
 
 class Contradicted(WitnessFailed):
-    """A witness has seen what this log does not contain: the log was put back, or forked."""
+    """A witness has seen what this log does not contain: the log was put back, or forked.
+
+    `beyond` is the size that it has seen, where that alone speaks against us.
+    """
+
+    def __init__(self, text: str, *, beyond: int = 0) -> None:
+        super().__init__(text)
+        self.beyond = beyond
 
 
 class Submitter:
@@ -97,7 +104,8 @@ class Submitter:
             raise WitnessFailed("it answers 409 without its size")
         told = int(found[1])
         if told > size:
-            raise Contradicted(f"it has seen {told} records of this log, which has only {size}")
+            text = f"it has seen {told} records of this log, which has only {size}"
+            raise Contradicted(text, beyond=told)
         if told == old == size:
             raise Contradicted(f"it signed another root of size {size}")
         if told == old:

@@ -1,11 +1,15 @@
 """What others have seen of the log: its witnesses are given each new checkpoint, side by side.
 
+Of several gateways with one log the leading one does that, and keeps what they signed where the
+others find it; they publish that. A gateway that submitted what it had heard late would have a
+witness take it for a log that was put back.
+
 Once enough of them have signed a checkpoint (the policy's quorum), that is the one published, and
 questions that wait for it go on. Nobody else waits: while witnesses are slow or gone the log grows,
 after ten seconds it is published unwitnessed, and after a minute there is an alarm.
 
-At the start a witness that has seen more of this log than there is, or something else, stops the
-gateway: the store was put back, or forked.
+At the start every gateway asks them, and a witness that has seen more of this log than there is, or
+something else, stops the gateway: the store was put back, or forked.
 """
 
 from __future__ import annotations
@@ -13,18 +17,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
 from typing import Final, Protocol
 
 import httpx
 
+from gateway.audit.collecting import Collected, Contact, Witnessed
 from gateway.audit.keeper import Receipt, Signed
 from gateway.audit.merkle import ProofInvalid, check_consistency
 from gateway.audit.proof import written_proof
-from gateway.audit.submission import Contradicted, Submitter, WitnessFailed
-from gateway.audit.verify import NoteInvalid, Policy, open_checkpoint
+from gateway.audit.submission import Submitter, WitnessFailed
+from gateway.audit.verify import (
+    Checkpoint,
+    NoteInvalid,
+    Policy,
+    open_checkpoint,
+    open_witnessed,
+)
 from gateway.errors import AuditUnavailable, where_it_failed
 
 UNWITNESSED_AFTER_S: Final = 10.0  # published without witnesses from then on
@@ -33,8 +43,8 @@ STALE_AFTER_S: Final = 120.0  # no strict question is answered from then on
 SUBMIT_S: Final = 5.0  # for one witness to answer
 _AT_START_S: Final = 3.0
 _LOOK_S: Final = 0.05  # how often a new checkpoint is looked for
-_TELL_S: Final = 1.0  # how often it is said how they do, and the last one kept on the disk
-_PAUSE_S: Final = (1.0, 10.0)  # for how long a witness that failed is left alone: first, at most
+_TELL_S: Final = 1.0  # how often it is said how they do
+_KEEP_S: Final = 0.5  # how often the last one is kept, or what another gateway kept is looked at
 
 _PUT_BACK: Final = "the store was put back to an earlier state, or forked"
 
@@ -48,11 +58,13 @@ class Witnessable(Protocol):
     def signed(self) -> Signed: ...
     @property
     def verifier(self) -> str: ...
+    @property
+    def leading(self) -> bool: ...
     async def consistency(self, old: int, head: Signed) -> tuple[bytes, ...]: ...
     async def inclusion_under(self, head: Signed, index: int) -> tuple[bytes, ...]: ...
     async def number(self, receipt: Receipt) -> int: ...
     async def witnessed(self) -> bytes | None: ...
-    async def keep_witnessed(self, note: bytes) -> None: ...
+    async def keep_witnessed(self, signed: Signed) -> None: ...
     async def tile(self, level: int | str, number: int, width: int) -> bytes: ...
 
 
@@ -66,52 +78,6 @@ class Observed(Protocol):
 
 def nobody(*, behind_s: float, answering: int, alarm: bool) -> None:
     """Tells nobody."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Contact:
-    """One witness, and how it is doing."""
-
-    submitter: Submitter
-    busy: bool = False
-    answering: bool = False
-    contradicted: bool = False
-    said: str = ""  # why it did not sign, when last asked
-    offered: bytes = b""  # the checkpoint that it was asked for last
-    pause_s: float = 0.0
-    not_before: float = 0.0  # monotonic
-
-    def signed(self) -> None:
-        if self.said:
-            _log.warning("witness %s signs again", self.submitter.name)
-        self.answering, self.contradicted, self.said, self.pause_s = True, False, "", 0.0
-
-    def failed(self, error: WitnessFailed, now: float) -> None:
-        self.contradicted = isinstance(error, Contradicted)
-        if str(error) != self.said:
-            level = logging.CRITICAL if self.contradicted else logging.ERROR
-            _log.log(level, "witness %s does not sign: %s", self.submitter.name, error)
-        first, most = _PAUSE_S
-        self.pause_s = min(most, self.pause_s * 2 or first)
-        self.answering, self.said, self.offered = False, str(error), b""
-        self.not_before = now + self.pause_s
-
-
-@dataclass(slots=True, kw_only=True)
-class _Collected:
-    """A checkpoint, and who has signed it so far."""
-
-    head: Signed
-    signed_at: datetime
-    lines: dict[str, bytes] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        return self.head.size
-
-    @property
-    def note(self) -> bytes:
-        return self.head.note + b"".join(self.lines[name] for name in sorted(self.lines))
 
 
 class Witnessing:
@@ -131,17 +97,18 @@ class Witnessing:
         self._log, self._policy, self._clock, self._monotonic = log, policy, clock, monotonic
         self._observed = observed
         self._contacts = [
-            _Contact(submitter=Submitter(name, party, http, log.consistency, timeout_s=SUBMIT_S))
+            Contact(submitter=Submitter(name, party, http, log.consistency, timeout_s=SUBMIT_S))
             for name, party in policy.witnesses.items()
         ]
         head, now = log.signed, monotonic()
         self._collecting = self._begun(head)
-        self._last: _Collected | None = None  # that the quorum has signed, since the start
-        self._kept = b""  # what lies beside the checkpoint
+        self._last: Witnessed | None = None  # since the start
+        self._kept = b""  # what is kept for other gateways, and for the next start
         self._shown = (head.size, head.note)
         self._newest = (head.note, now)  # and since when it is there
         self._behind_since: float | None = now
-        self._alarm, self._told_at = False, 0.0
+        self._alarm, self._told_at, self._kept_at = False, 0.0, 0.0
+        self._odd = b""  # what was kept and cannot be believed
         self._news = asyncio.Event()
         self._submitting: set[asyncio.Task[None]] = set()
         self._running: asyncio.Task[None] | None = None
@@ -165,7 +132,7 @@ class Witnessing:
     @property
     def signers(self) -> tuple[str, ...]:
         """Who has signed the last witnessed checkpoint, by the names of the policy."""
-        return tuple(sorted(self._last.lines)) if self._last else ()
+        return self._last.signers if self._last else ()
 
     def check(self) -> None:
         """Be satisfied that what is asked now can be witnessed.
@@ -195,7 +162,7 @@ class Witnessing:
             raise AuditUnavailable(detail=detail) from error
         except ProofInvalid as error:
             raise AuditUnavailable(detail=f"no proof can be made: {error}") from error
-        return written_proof(index, hashes, last.note)
+        return written_proof(index, hashes, last.head.note)
 
     # -- life --------------------------------------------------------------------------------
 
@@ -211,7 +178,7 @@ class Witnessing:
         if self._submitting:
             await asyncio.wait(set(self._submitting), timeout=_AT_START_S)
         for contact in self._contacts:
-            if contact.contradicted:
+            if contact.contradicted and not await self._heard_late(contact.beyond):
                 await self.aclose()
                 text = f"witness {contact.submitter.name}: {contact.said}; {_PUT_BACK}"
                 raise AuditUnavailable(detail=text)
@@ -225,7 +192,20 @@ class Witnessing:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._keep()
+        if self._log.leading:
+            await self._keep()
+
+    async def _heard_late(self, size: int) -> bool:
+        """Whether so many records are there after all: another gateway signed them, and we had not
+        heard of it."""
+        if self._log.leading or not size:
+            return False
+        ends = monotonic() + _AT_START_S
+        while self._log.signed.size < size:
+            if monotonic() > ends:
+                return False
+            await asyncio.sleep(_LOOK_S)
+        return True
 
     async def _check_kept(self) -> None:
         """Be satisfied that the log contains what was witnessed before it was opened.
@@ -235,52 +215,90 @@ class Witnessing:
         """
         if (note := await self._log.witnessed()) is None:
             return
-        head = self._log.signed
         try:
             said = open_checkpoint(note, self._log.verifier)
-            proof = await self._log.consistency(said.size, head)
-            check_consistency(said.size, said.root, head.size, head.root, proof)
+            await self._heard_late(said.size)
+            await self._check_contained(said)
         except (NoteInvalid, ProofInvalid) as error:
             text = f"the log does not contain what was witnessed before: {error}; {_PUT_BACK}"
             raise AuditUnavailable(detail=text) from error
         self._kept = note
         self._shown = (said.size, note)
 
+    async def _check_contained(self, said: Checkpoint) -> None:
+        """Be satisfied that the log begins with what this checkpoint covers.
+
+        Raises:
+            ProofInvalid: it does not.
+        """
+        head = self._log.signed
+        proof = await self._log.consistency(said.size, head)
+        check_consistency(said.size, said.root, head.size, head.root, proof)
+
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
             try:
-                self._turn()
-                if self._monotonic() - self._told_at >= _TELL_S:
+                now, due = self._monotonic(), False
+                if now - self._kept_at >= _KEEP_S:
+                    self._kept_at, due = now, True
+                if self._log.leading:
+                    self._turn()
+                    if due:
+                        await self._keep()
+                elif due:
+                    await self._follow()
+                if now - self._told_at >= _TELL_S:
                     self._tell()
-                    await self._keep()
             except Exception as error:
                 _log.error("witnessing: %s", where_it_failed(error))
 
     async def _keep(self) -> None:
-        """Have the last witnessed checkpoint on the disk; the witnesses have it in any case."""
-        if self._last is None or self._last.note == self._kept:
+        """Have the last witnessed checkpoint kept; the witnesses have it in any case."""
+        if self._last is None or self._last.head.note == self._kept:
             return
-        note = self._last.note
+        head = self._last.head
         try:
-            await self._log.keep_witnessed(note)
-            self._kept = note
-        except OSError as error:
-            _log.error("the witnessed checkpoint was not kept: %s", error)
+            await self._log.keep_witnessed(head)
+            self._kept = head.note
+        except AuditUnavailable as error:
+            _log.error("the witnessed checkpoint was not kept: %s", error.detail)
+
+    async def _follow(self) -> None:
+        """Take what the leading gateway has kept, if enough have signed it and the log has it.
+
+        Raises:
+            AuditUnavailable: it cannot be read.
+        """
+        self._see()
+        note = await self._log.witnessed()
+        if note is None or note == self._kept:
+            return
+        try:
+            seen = open_witnessed(note, self._log.verifier, self._policy)
+            if seen.said.size > self._log.signed.size:
+                return  # we hear of it in a moment
+            await self._check_contained(seen.said)
+        except (NoteInvalid, ProofInvalid) as error:
+            if note != self._odd:
+                _log.critical("what was kept as witnessed is not of this log: %s", error)
+            self._odd = note
+            return
+        self._kept = note
+        head = Signed(size=seen.said.size, root=seen.said.root, note=note)
+        signed_at = seen.said.signed_at or self._clock()
+        signers = tuple(sorted(seen.witnesses))
+        self._learn(Witnessed(head=head, signed_at=signed_at, signers=signers))
 
     # -- submitting --------------------------------------------------------------------------
 
-    def _begun(self, head: Signed) -> _Collected:
+    def _begun(self, head: Signed) -> Collected:
         said = open_checkpoint(head.note, self._log.verifier)
-        return _Collected(head=head, signed_at=said.signed_at or self._clock())
+        return Collected(head=head, signed_at=said.signed_at or self._clock())
 
     def _turn(self) -> None:
         """See whether there is a new checkpoint, and give it to whoever is free."""
-        now, head = self._monotonic(), self._log.signed
-        if head.note != self._newest[0]:
-            self._newest = (head.note, now)
-            if self._behind_since is None:
-                self._behind_since = now
+        now, head = self._see()
         if head.note != self._collecting.head.note and self._settled:
             self._collecting = self._begun(head)
         if not self._policy.witnesses or self._policy.quorum == "none":
@@ -293,6 +311,15 @@ class Witnessing:
                 self._submitting.add(task)
                 task.add_done_callback(self._submitting.discard)
 
+    def _see(self) -> tuple[float, Signed]:
+        """The time, and the newest checkpoint, which waits for the witnesses from now on."""
+        now, head = self._monotonic(), self._log.signed
+        if head.note != self._newest[0]:
+            self._newest = (head.note, now)
+            if self._behind_since is None:
+                self._behind_since = now
+        return now, head
+
     @property
     def _settled(self) -> bool:
         """Whether nobody more is waited for before the next checkpoint is submitted."""
@@ -300,11 +327,11 @@ class Witnessing:
         waiting = (c.busy and c.offered == one.head.note for c in self._contacts)
         return self._policy.met(one.lines) or not any(waiting)
 
-    async def _submit(self, contact: _Contact, collected: _Collected) -> None:
+    async def _submit(self, contact: Contact, collected: Collected) -> None:
         try:
             line = await contact.submitter.cosigned(collected.head)
         except WitnessFailed as error:
-            contact.failed(error, self._monotonic())
+            contact.failed(error, self._monotonic(), late=not self._log.leading)
         else:
             contact.signed()
             collected.lines[contact.submitter.name] = line
@@ -312,21 +339,22 @@ class Witnessing:
         finally:
             contact.busy = False
 
-    def _add(self, collected: _Collected) -> None:
-        """Publish the checkpoint if enough have signed it and it is not older than the last."""
+    def _add(self, collected: Collected) -> None:
+        """Publish the checkpoint if enough have signed it."""
+        if self._policy.met(collected.lines):
+            self._learn(collected.witnessed)
+
+    def _learn(self, found: Witnessed) -> None:
+        """Publish what was witnessed, if it is not older than the last."""
         last = self._last
-        older = last is not None and (collected.size, collected.signed_at) < (
-            last.size,
-            last.signed_at,
-        )
-        if older or not self._policy.met(collected.lines):
+        if last is not None and (found.size, found.signed_at) < (last.size, last.signed_at):
             return
-        if collected is not last:
-            self._last = collected
+        if last is None or (found.size, found.signed_at) != (last.size, last.signed_at):
             newest, since = self._newest
-            self._behind_since = None if collected.head.note == newest else since
-        if collected.size >= self._shown[0]:
-            self._shown = (collected.size, collected.note)
+            self._behind_since = None if found.of(newest) else since
+        self._last = found
+        if found.size >= self._shown[0]:
+            self._shown = (found.size, found.head.note)
         self._news.set()
         self._news = asyncio.Event()
 
@@ -345,5 +373,7 @@ class Witnessing:
                 _log.error("the log has not been witnessed for %d s", behind_s)
             else:
                 _log.warning("the log is witnessed again")
-        answering = sum(contact.answering for contact in self._contacts)
+        answering = len(self.signers)  # of what another gateway kept
+        if self._log.leading:
+            answering = sum(contact.answering for contact in self._contacts)
         self._observed(behind_s=behind_s, answering=answering, alarm=alarm)

@@ -122,6 +122,32 @@ class BudgetRelease(graphene.ObjectType):  # type: ignore[misc]
     until = graphene.String(required=True)
 
 
+class Erasure(graphene.ObjectType):  # type: ignore[misc]
+    """Something of the record of queries that somebody wants erased."""
+
+    id = graphene.ID(required=True)
+    what = graphene.String(required=True)
+    code = graphene.String(required=True, description="Why: a code of the table of casework.")
+    at = graphene.String(required=True)
+    asked_by = graphene.String(required=True, description="The agency, and a token of the record.")
+    state = graphene.String(
+        required=True, description="ASKED, ERASED, or AGREED: it is erased within minutes."
+    )
+
+
+class Hold(graphene.ObjectType):  # type: ignore[misc]
+    """What of the record of queries nobody may erase."""
+
+    id = graphene.ID(required=True)
+    what = graphene.String(required=True)
+    code = graphene.String(required=True, description="Why: a code of the table of casework.")
+    at = graphene.String(required=True)
+    placed_by = graphene.String(required=True, description="The agency, and a token of the record.")
+    agency = graphene.String(required=True)
+    entry = graphene.Int(required=True, description="The entry of the record that places it.")
+    lifted_by = graphene.Int(description="The entry that lifts it.")
+
+
 class GrantInput(graphene.InputObjectType):  # type: ignore[misc]
     """What a desk gives: some of the fields that were asked for, for a time."""
 
@@ -132,6 +158,15 @@ class GrantInput(graphene.InputObjectType):  # type: ignore[misc]
 def _list(kind: Any, doc: str, **more: graphene.Argument) -> graphene.Field:
     first = graphene.Argument(graphene.Int, default_value=_ASKED)
     return graphene.Field(_many(kind), args={"first": first, **more}, description=doc)
+
+
+def _why() -> dict[str, graphene.Argument]:
+    return {
+        "code": graphene.Argument(graphene.String, required=True),
+        "text": graphene.Argument(
+            graphene.String, required=True, description="Why, in words; sealed in the record."
+        ),
+    }
 
 
 class Query(graphene.ObjectType):  # type: ignore[misc]
@@ -148,6 +183,10 @@ class Query(graphene.ObjectType):  # type: ignore[misc]
         "What one's desk has not acknowledged yet, the oldest first; or has, the latest first.",
         acknowledged=graphene.Argument(graphene.Boolean, default_value=False),
     )
+    erasures = graphene.Field(
+        _many(Erasure), description="What somebody wants erased and nobody has agreed to."
+    )
+    holds = graphene.Field(_many(Hold), description="The holds that stand.")
 
 
 class Mutation(graphene.ObjectType):  # type: ignore[misc]
@@ -210,6 +249,40 @@ class Mutation(graphene.ObjectType):  # type: ignore[misc]
         Notice,
         args={"id": graphene.Argument(graphene.ID, required=True)},
         description="For the desk that was told.",
+    )
+    request_erasure = graphene.Field(
+        Erasure,
+        args={
+            "record": graphene.Argument(graphene.Int, description="Its number."),
+            "month": graphene.Argument(graphene.String, description="NMC/2026-03"),
+            "tokens": graphene.Argument(graphene.String, description="actor/2026-Q1"),
+            **_why(),
+        },
+        description="Ask that one thing of the record of queries is erased.",
+    )
+    agree_to_erasure = graphene.Field(
+        Erasure,
+        args={"id": graphene.Argument(graphene.ID, required=True)},
+        description="Agree to what somebody else asked for; it is erased.",
+    )
+    place_hold = graphene.Field(
+        Hold,
+        args={
+            "first": graphene.Argument(graphene.Int, description="The number of a record,"),
+            "last": graphene.Argument(graphene.Int, description="and of the last one."),
+            "request": graphene.Argument(graphene.ID, description="The id of a query."),
+            "month": graphene.Argument(graphene.String, description="NMC/2026-03"),
+            "actor": graphene.Argument(graphene.String, description="As their sign-in names them,"),
+            "issuer": graphene.Argument(graphene.String, description="if it is not the caller's."),
+            "case": graphene.Argument(graphene.String, description="A case or incident."),
+            **_why(),
+        },
+        description="Let nobody erase one thing of the record of queries.",
+    )
+    lift_hold = graphene.Field(
+        Hold,
+        args={"id": graphene.Argument(graphene.ID, required=True), **_why()},
+        description="Let go of it.",
     )
 
 

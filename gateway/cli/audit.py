@@ -23,7 +23,7 @@ from gateway.audit.proof import prove
 from gateway.audit.reading import NotThere, source_of
 from gateway.audit.verify import NoteInvalid
 from gateway.audit.verify import main as verify
-from gateway.cli import audit_sample, record
+from gateway.cli import audit_sample, keeping, record
 from gateway.cli.common import Commands, command, home
 from gateway.configuration import load
 from gateway.errors import AuditUnavailable
@@ -68,6 +68,7 @@ def register(commands: Commands) -> None:
         "--log log.pub",
     )
     witness.arguments(made)
+    keeping.register(inner)
 
 
 def _register_verify(inner: Commands) -> None:

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.demo.personas import PERSONAS, mint
+from gateway.audit.bundle import Bundle
 from gateway.audit.uses import USES
-from gateway.cli.bundle import Bundle
 from gateway.cli.common import ROOT, Commands, command, running_demo
 
 DOCUMENTS: Final = ROOT / "deploy" / "demo" / "documents" / "audit"

@@ -40,6 +40,7 @@ class Matter:
     outcome: str | None = None
     budget: str | None = None
     extra: int | None = None  # what is to be added to it
+    code: str | None = None  # why something of the record is erased, held or let go
     own: bool = False  # the caller's own request
 
 
@@ -84,6 +85,7 @@ def casework_question(
             "outcome": matter.outcome,
             "budget": matter.budget,
             "extra": matter.extra,
+            "code": matter.code,
             "own": matter.own,
         },
     }

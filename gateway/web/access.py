@@ -64,7 +64,8 @@ class Everyone(StrEnum):
 
 
 DESKS: Final = frozenset({"desk"})
-AUDITORS: Final = frozenset({"force_auditor", "professional_standards", "external_auditor"})
+AGENCY_AUDITORS: Final = frozenset({"force_auditor", "professional_standards"})
+AUDITORS: Final = AGENCY_AUDITORS | {"external_auditor"}
 
 PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("*", "/graphql"): Everyone.BEARER,
@@ -92,6 +93,20 @@ PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("GET", "/console/audit"): AUDITORS,
     ("GET", "/console/audit/use"): AUDITORS,
     ("POST", "/console/audit/use"): AUDITORS,
+    ("GET", "/console/audit/search"): AUDITORS,
+    ("POST", "/console/audit/search"): AUDITORS,
+    ("GET", "/console/audit/timeline"): AUDITORS,
+    ("POST", "/console/audit/timeline"): AUDITORS,
+    ("GET", "/console/audit/entry/{index}"): AUDITORS,
+    ("GET", "/console/audit/entry/{index}/proof"): AUDITORS,
+    ("GET", "/console/audit/receipts"): AGENCY_AUDITORS,
+    ("POST", "/console/audit/receipts"): AGENCY_AUDITORS,
+    ("GET", "/console/audit/export"): AUDITORS,
+    ("POST", "/console/audit/export"): AUDITORS,
+    ("GET", "/console/audit/report"): AUDITORS,
+    ("GET", "/searches"): Everyone.SIGNED_IN,
+    ("POST", "/searches"): Everyone.SIGNED_IN,
+    ("GET", "/searches/{index}"): Everyone.SIGNED_IN,
 }
 """Route -> who opens it. A role is what the agency's issuer says of somebody (`roles`)."""
 
@@ -99,6 +114,7 @@ PLACES: Final = (
     ("/", "Tour"),
     ("/desk", "Desk"),
     ("/console/audit", "Audit"),
+    ("/searches", "Your searches"),
     ("/about", "About"),
 )
 """The pages that the frame of each page points to, for whom they open."""

@@ -26,7 +26,12 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_STATIC_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+_SCRIPTS = "; script-src 'self'"  # files of ours, on the few pages that work better with one
+_STATIC_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 
 
 def told(help_text: str, default: Any = None) -> Any:
@@ -84,14 +89,26 @@ class Look:
         }
         self._environment.filters["words"] = _words
         self._environment.filters["moment"] = _moment
+        self._environment.filters["wordy"] = lambda codes: [(c, _words(c)) for c in codes]
+        self._environment.filters["codes"] = lambda codes: [(c, c) for c in codes]
 
     def page(
-        self, template: str, page: Any, frame: Frame, *, status: int = 200, **more: str
+        self,
+        template: str,
+        page: Any,
+        frame: Frame,
+        *,
+        status: int = 200,
+        scripts: bool = False,
+        **more: Any,
     ) -> Response:
+        """A page made of its template. With `scripts`, it may run files of ours."""
         help_texts = {one.name: one.metadata["help"] for one in fields(page)}
         made = self._environment.get_template(template)
         text = made.render(page=page, help=help_texts, frame=frame, **more)
         headers = {**self._headers, "Cache-Control": "no-store"}
+        if scripts:
+            headers["Content-Security-Policy"] += _SCRIPTS
         return Response(text, status, headers, media_type="text/html; charset=utf-8")
 
     def missing(self, frame: Frame) -> Response:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 from starlette.routing import Route
 
+from gateway.audit.inquiry import Inquiry
 from gateway.casework.sessions import PageSessions
 from gateway.errors import ConfigError, Fault
 from gateway.identity import Identity
@@ -19,7 +20,8 @@ from gateway.model import Subject
 from gateway.secrets import NamedSecrets, Secret, own_key
 from gateway.settings import Settings
 from gateway.web.access import Access, Refuse
-from gateway.web.audit import Console, Log, Viewing, console_routes
+from gateway.web.console.frame import Choices, Console
+from gateway.web.console.routes import console_routes
 from gateway.web.cookies import KEY_BYTES, Keys
 from gateway.web.desk import Desk, desk_routes
 from gateway.web.look import Look
@@ -40,8 +42,8 @@ class Site:
     authenticate: Callable[[Sequence[str]], Awaitable[Subject]]
     signing_in: SigningIn | None
     store: PageSessions
-    log: Log
-    view: Viewing
+    inquiry: Inquiry
+    choices: Callable[[], Choices]
     desk: Desk
     about: Callable[[], AboutPage]
     agencies: Callable[[], dict[str, str]]  # code -> name
@@ -72,7 +74,7 @@ def guarded_routes(site: Site, others: Sequence[Route]) -> list[Route]:
             idle=timedelta(seconds=settings.session_idle_s),
             longest=timedelta(seconds=settings.session_s),
         )
-        routes += _signed_in(site, site.signing_in, sessions, look)
+        routes += _signed_in(site, site.signing_in, sessions, keys, look)
     elif settings.desk_page:
         text = "needs public_url, and an issuer with a client_id"
         raise ConfigError(Fault(file="gateway.toml", key="desk_page", text=text))
@@ -88,7 +90,9 @@ def guarded_routes(site: Site, others: Sequence[Route]) -> list[Route]:
     return access.guarded(routes)
 
 
-def _signed_in(site: Site, signing_in: SigningIn, sessions: Sessions, look: Look) -> list[Route]:
+def _signed_in(
+    site: Site, signing_in: SigningIn, sessions: Sessions, keys: Keys, look: Look
+) -> list[Route]:
     """The pages around signing in, and those that it opens."""
     settings = site.settings
     given = SignIn(
@@ -100,11 +104,18 @@ def _signed_in(site: Site, signing_in: SigningIn, sessions: Sessions, look: Look
         clock=site.clock,
         demo=settings.demo,
     )
-    console = Console(log=site.log, view=site.view, sessions=sessions, clock=site.clock)
+    console = Console(
+        inquiry=site.inquiry,
+        sessions=sessions,
+        keys=keys,
+        look=look,
+        choices=site.choices,
+        clock=site.clock,
+    )
     return [
         *sign_in_routes(given, look),
         *(desk_routes(site.desk, look) if settings.desk_page else ()),
-        *console_routes(console, look),
+        *console_routes(console),
     ]
 
 

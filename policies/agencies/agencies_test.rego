@@ -76,6 +76,8 @@ test_eru_reports_do_not_go_abroad if {
 		with data.tables.matrix.IntelligenceReport.foreign_liaison as {"*": "clear"}
 	decision.resources.f0.notes[""].rule == "eru.partners"
 	not decision.resources.f0.show
+	home := q.asked("bureau_officer", "NCB", "OIC_INVESTIGATION", question.resources)
+	count(data.agencies.eru.withhold) == 0 with input as home
 }
 
 test_nis_ranks_faces_for_operators_only if {

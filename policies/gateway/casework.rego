@@ -51,7 +51,7 @@ name := "question" if {
 } else := deciding if {
 	act == "decideRelease"
 } else := "own_request" if {
-	act == "countersign"
+	act in {"countersign", "agreeToErasure"}
 	input.casework.own
 } else := budgeting if {
 	act == "releaseBudget"
@@ -61,19 +61,32 @@ name := "question" if {
 } else := "outcome" if {
 	act == "recordOutcome"
 	not data.tables.casework.outcomes[input.casework.outcome]
+} else := "keeping" if {
+	act in {"requestErasure", "placeHold", "liftHold"}
+	not data.tables.casework.keeping_codes[act][input.casework.code]
 }
 
 # METADATA
 # title: The agencies whose matters the caller may deal with
-# description: Their own; a supervisor also those that the table gives into their agency's care.
+# description: >-
+#   Their own; a supervisor also those that the table gives into their agency's care. Of what is kept
+#   of the record, an overseer every agency's.
 # custom:
 #   owner: all agencies
 #   reason: Whoever has nobody of their own to release them must not be stopped for good. Ask the gateway desk.
-theirs := {input.subject.agency} | {agency |
+theirs := ({input.subject.agency} | {agency |
 	act in {"countersign", "toCountersign", "releaseBudget"}
 	some agency, by in data.tables.casework.supervised_by
 	by == input.subject.agency
+}) | {agency |
+	act in keeping
+	input.subject.agency in data.tables.casework.overseers
+	some agency, _ in data.tables.agencies
 }
+
+# METADATA
+# title: What is done to the record itself
+keeping := {"requestErasure", "agreeToErasure", "erasures", "placeHold", "liftHold", "holds"}
 
 # METADATA
 # title: What is to be done
@@ -214,7 +227,7 @@ refusing if {
 # description: >-
 #   Of a release whose desk is asked, whose is told when it does not answer, how soon it is to, and how
 #   many may wait. Of notices the desks that the caller's agency has people at, whoever was told first.
-#   Of colleagues' questions the agencies whose they may be.
+#   Of colleagues' questions, and of what is kept of the record, the agencies whose they may be.
 # custom:
 #   owner: all agencies
 #   reason: Who waits must know for whom, and how long. Ask the owner's desk.
@@ -231,5 +244,5 @@ terms := {
 } else := {"desks": [desk | some desk, row in data.tables.desks; input.subject.agency in row.agencies]} if {
 	act in {"notices", "acknowledgeNotice"}
 } else := {"agencies": [agency | some agency in theirs]} if {
-	act in {"countersign", "toCountersign"}
+	act in ({"countersign", "toCountersign"} | keeping)
 } else := {}

@@ -239,6 +239,49 @@ test_a_supervisor_adds_to_a_colleagues_budget_within_bounds if {
 	}
 }
 
+# --- what is kept of the record ---
+
+auditor(act, changes) := asked("professional_standards", "NMC", act, object.union({"agency": "NMC", "code": "UNLAWFUL"}, changes))
+
+overseer(act, changes) := asked("external_auditor", "OVERSIGHT", act, object.union({"agency": "NMC", "code": "UNLAWFUL"}, changes))
+
+test_an_agency_asks_for_an_erasure_and_the_overseer_agrees if {
+	said(auditor("requestErasure", {})) == "allowed"
+	said(auditor("agreeToErasure", {})) == "casework.role"
+	said(asked("force_auditor", "NMC", "requestErasure", {"agency": "NMC", "code": "OVER"})) == "casework.role"
+	said(overseer("requestErasure", {})) == "allowed"
+	said(overseer("agreeToErasure", {})) == "allowed"
+	said(overseer("agreeToErasure", {"agency": null})) == "allowed"
+	said(overseer("agreeToErasure", {"own": true})) == "casework.own_request"
+}
+
+test_another_agency_s_record_is_the_overseer_s_matter_alone if {
+	every act in ["requestErasure", "erasures", "placeHold", "liftHold", "holds"] {
+		code := {"requestErasure": "OVER", "placeHold": "COURT", "liftHold": "ENDED"}
+		changes := {"agency": "SCP", "code": object.get(code, act, null)}
+		said(auditor(act, changes)) == "casework.desk"
+		said(overseer(act, changes)) == "allowed"
+	}
+	said(asked("sergeant", "NMC", "countersign", {"agency": "SCP"})) == "casework.desk"
+}
+
+test_why_something_of_the_record_is_erased_or_held_is_a_code_of_the_table if {
+	every act, codes in table.keeping_codes {
+		every code, _ in codes {
+			said(overseer(act, {"code": code})) == "allowed"
+		}
+		every code in ["", "BECAUSE", null] {
+			said(overseer(act, {"code": code})) == "casework.keeping"
+		}
+	}
+	said(overseer("liftHold", {"code": "COURT"})) == "casework.keeping"
+}
+
+test_whose_erasures_and_holds_one_deals_with_is_said if {
+	terms(auditor("erasures", {})) == {"agencies": ["NMC"]}
+	{agency | some agency in terms(overseer("erasures", {})).agencies} == object.keys(data.tables.agencies)
+}
+
 recorded(code) := asked("bureau_officer", "NCB", "recordOutcome", {"agency": "NCB", "outcome": code})
 
 # --- the whole answer ---

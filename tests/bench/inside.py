@@ -1,9 +1,11 @@
-"""Figures from within: what the log takes in, in files and in PostgreSQL, beside bare commits; and
-how soon others have seen it."""
+"""Figures from within: what the log takes in, in files and in PostgreSQL, beside bare commits; how
+soon others have seen it; and how long it takes to verify."""
 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,12 +17,15 @@ import asyncpg
 import httpx
 
 from deploy.demo.witnesses import running_witnesses
-from gateway.audit.entry import ASKER, Part
+from gateway.audit import verify
+from gateway.audit.entry import ASKER, Part, entry_of
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.postgresql.database import Address, prepare
+from gateway.audit.store import Disk, Store
 from gateway.audit.verify import read_policy
 from gateway.audit.witnessing import Witnessing
+from gateway.audit.writer import MAX_COMMIT, Writer
 from tests.servers import Postgres
 
 ORIGIN = "portcullis.example/bench"
@@ -64,7 +69,7 @@ async def in_database(folder: Path, server: Postgres, name: str) -> AsyncIterato
     owner, replica, sequencer = (server.url(role, name) for role in _ROLES)
     await prepare(Address.of(owner, "audit_url"), *_ROLES[1:])
     log = await AuditLog.shared(
-        folder, replica, sequencer, keys=AuditKeys(folder / "keys"), origin=ORIGIN, timeout_s=10.0
+        replica, sequencer, keys=AuditKeys(folder / "keys"), origin=ORIGIN, timeout_s=10.0
     )
     try:
         yield log
@@ -151,6 +156,48 @@ async def seen(folder: Path, per_s: float, *, for_s: float) -> tuple[list[float]
         await witnessing.aclose()
     await log.aclose()
     return signed, witnessed
+
+
+class _Unsynced(Disk):
+    """A disk that is not waited for: what is measured comes after."""
+
+    def sync(self, path: Path) -> None:
+        """It need not last."""
+
+
+def million(folder: Path, count: int) -> int:
+    """Make a log of so many entries below `folder`; gives the bytes of one."""
+    keys = AuditKeys(folder / "keys")
+    store = Store(folder / "log", disk=_Unsynced())
+    writer = Writer(store, keys.signer(ORIGIN), _now())
+    size = 0
+    for start in range(0, count, MAX_COMMIT):
+        entries = [
+            entry_of({**LEAF, "request_id": f"{n:036d}"} | {"kind": "R"})
+            for n in range(start, min(start + MAX_COMMIT, count))
+        ]
+        size = len(entries[0].leaf)
+        writer.commit(entries, _now())
+    store.close()
+    return size
+
+
+def verifying(folder: Path) -> float:
+    """Seconds of the verifier in a process of its own.
+
+    Raises:
+        RuntimeError: it does not find the log whole.
+    """
+    script = Path(verify.__file__)
+    given = ["--dir", str(folder / "log"), "--key", str(folder / "keys" / "log.pub")]
+    began = time.perf_counter()
+    done = subprocess.run(  # noqa: S603  # a fixed command
+        [sys.executable, str(script), *given], capture_output=True, text=True, check=False
+    )
+    took = time.perf_counter() - began
+    if done.returncode:
+        raise RuntimeError(done.stdout + done.stderr)
+    return took
 
 
 def _now() -> datetime:

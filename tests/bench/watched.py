@@ -1,8 +1,11 @@
-"""The gateway of `portcullis serve`, and beside it how long each source took in each query.
+"""The gateway of `portcullis serve`, and beside it how long each source and each of the log's two
+commits took in each query.
 
 Answers carry coarse time bands only, so a benchmark needs this process of its own: for every query
 it writes one JSON line with the exact times that the gateway reported, and with the spans in which
-a call to a source was under way. Run: python -m tests.bench.watched --config F --times F
+a call to a source was under way, and how long it waited for its intent and its outcome to last;
+and, taken right before each of these, for a thread that does nothing. Run:
+python -m tests.bench.watched --config F --times F
 """
 
 from __future__ import annotations
@@ -19,9 +22,12 @@ from typing import IO, Any
 
 from connectors.spi import Connector, SourceQuery, SourceResult
 from gateway.app import application, running
+from gateway.audit.entry import Part
+from gateway.audit.keeper import Receipt
+from gateway.audit.log import AuditLog
 from gateway.cli.serve import bound, loop_factory, made_for_good, server, steady_heap
 from gateway.configuration import load
-from gateway.model import Request, Response
+from gateway.model import EMPTY, Request, Response
 
 Span = tuple[float, float]
 
@@ -32,6 +38,7 @@ class Times:
 
     file: IO[str]
     spans: dict[str, dict[str, list[Span]]] = field(default_factory=dict)
+    commits: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def called(self, query_id: str, source: str, span: Span) -> None:
         self.spans.setdefault(query_id, {}).setdefault(source, []).append(span)
@@ -41,6 +48,7 @@ class Times:
             "query": request.id,
             "reported_ms": {r.source: r.elapsed_s * 1000 for r in response.reports},
             "spans": self.spans.pop(request.id, {}),
+            "commits_s": self.commits.pop(request.id, []),
         }
         self.file.write(json.dumps(line) + "\n")
 
@@ -65,6 +73,31 @@ class Timed:
             self._times.called(query.query_id, self._source, (began, time.monotonic()))
 
 
+class TimedLog:
+    """The log, whose records of queries are timed; all else is the log's own."""
+
+    def __init__(self, log: AuditLog, times: Times) -> None:
+        self._log, self._times = log, times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def append(self, leaf: Mapping[str, Any], parts: Mapping[str, Part] = EMPTY) -> Receipt:
+        if "query" not in leaf:  # a look for silent records, after an answer
+            return await self._log.append(leaf, parts)
+        began = time.perf_counter()
+        await asyncio.to_thread(_nothing)
+        free = time.perf_counter()
+        receipt = await self._log.append(leaf, parts)
+        took = (time.perf_counter() - free, free - began)
+        self._times.commits.setdefault(str(leaf["request_id"]), []).append(took)
+        return receipt
+
+
+def _nothing() -> None:
+    """What a commit would be that costs nothing: to a thread, and back to the loop."""
+
+
 async def serve(config: Path, times: Times, late: Mapping[str, float]) -> None:
     settings = load(config, os.environ)
     async with running(settings, dict(os.environ), observed=times.saw) as started:
@@ -73,7 +106,9 @@ async def serve(config: Path, times: Times, late: Mapping[str, float]) -> None:
             name: Timed(name, held, times, late.get(name, 0.0))
             for name, held in gate.sources.items()
         }
-        app = application(replace(started, gate=replace(gate, sources=timed)))
+        log: Any = TimedLog(gate.audit.log, times)
+        audit = replace(gate.audit, log=log)
+        app = application(replace(started, gate=replace(gate, sources=timed, audit=audit)))
         serving = server(app, settings.limits)
         made_for_good()
         await serving.serve(sockets=[bound(settings.host, settings.port)])

@@ -265,7 +265,6 @@ class Database(AuditPlace):
         lease_s: float = 1.0,
     ) -> AuditLog:
         return await AuditLog.shared(
-            self.base / "beside",
             self.url("audit_replica"),
             self.url("audit_sequencer") if sequences else "",
             keys=self.keys,

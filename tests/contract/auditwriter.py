@@ -24,10 +24,7 @@ async def main(kind: str, base: str, *urls: str) -> None:
     if kind == "files":
         log = await AuditLog.open(Path(base) / "log", keys=keys, origin=ORIGIN)
     else:
-        beside = Path(base) / "beside"
-        log = await AuditLog.shared(
-            beside, *urls, keys=keys, origin=ORIGIN, timeout_s=5.0, lease_s=1.0
-        )
+        log = await AuditLog.shared(*urls, keys=keys, origin=ORIGIN, timeout_s=5.0, lease_s=1.0)
     print("open", flush=True)
 
     async def writes() -> None:

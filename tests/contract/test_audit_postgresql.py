@@ -296,11 +296,11 @@ async def test_another_key_or_origin_is_refused(written: Database) -> None:
     urls = (written.url("audit_replica"), written.url("audit_sequencer"))
     for keys, origin in ((stranger, ORIGIN), (written.keys, "other.example/audit")):
         with pytest.raises(AuditUnavailable, match="another key"):
-            await AuditLog.shared(written.base, *urls, keys=keys, origin=origin)
+            await AuditLog.shared(*urls, keys=keys, origin=origin)
     (written.base / "keys" / "journal.key").unlink()
     keys = AuditKeys(written.base / "keys")
     with pytest.raises(AuditUnavailable, match="guarded by another key"):
-        await AuditLog.shared(written.base, *urls, keys=keys, origin=ORIGIN)
+        await AuditLog.shared(*urls, keys=keys, origin=ORIGIN)
 
 
 async def test_a_record_given_twice_is_one(place: Database) -> None:

@@ -12,7 +12,17 @@ from gateway.settings import Settings
 from tests.contract.auditplaces import Database
 from tests.servers import Postgres
 
-TABLES = ("log", "pending", "entry", "node", "body", "head", "checkpoint", "reconciled")
+TABLES = (
+    "log",
+    "pending",
+    "entry",
+    "node",
+    "body",
+    "head",
+    "checkpoint",
+    "reconciled",
+    "witnessed",
+)
 
 
 @pytest.fixture(name="place")
@@ -49,6 +59,7 @@ CHANGES = {
     "head": "UPDATE audit_head SET size = 0",
     "checkpoint": "UPDATE audit_checkpoint SET note = 'x'",
     "reconciled": "UPDATE audit_reconciled SET upto = 9",
+    "witnessed": "UPDATE audit_witnessed SET note = 'x'",
 }
 GIVES = {
     "log": "INSERT INTO audit_log (verifier, guard) VALUES ('x', 'x')",
@@ -58,6 +69,7 @@ GIVES = {
     "head": "INSERT INTO audit_head VALUES (false, 0, sha256('x'), 0)",
     "checkpoint": "INSERT INTO audit_checkpoint (size, root, note) VALUES (0, 'x', 'x')",
     "reconciled": "INSERT INTO audit_reconciled VALUES (false, 0)",
+    "witnessed": "INSERT INTO audit_witnessed VALUES (false, 0, 'x')",
 }
 
 
@@ -79,7 +91,7 @@ def test_the_sequencer_cannot_change_what_is_written_for_ever(
 ) -> None:
     name = f"audit_{table}"
     tried = [f"TRUNCATE {name}", f"DROP TABLE {name}", f"ALTER TABLE {name} DISABLE TRIGGER ALL"]
-    if table not in ("head", "reconciled"):
+    if table not in ("head", "reconciled", "witnessed"):
         tried.append(CHANGES[table])
     if table not in ("pending", "body"):
         tried.append(_delete(name))
@@ -113,6 +125,12 @@ def test_the_head_moves_forwards_over_entries_without_a_gap(written: Database) -
         ("INSERT INTO audit_entry VALUES (300, sha256('y'), 'x')", "violates check constraint"),
     ):
         assert said in denied(written, statements, "audit_sequencer"), statements
+
+
+def test_what_was_witnessed_is_not_taken_back(written: Database) -> None:
+    set_size = "UPDATE audit_witnessed SET size = {}"
+    written.run(set_size.format(300), "audit_sequencer")
+    assert "is not taken back" in denied(written, set_size.format(299), "audit_sequencer")
 
 
 @pytest.mark.parametrize("table", ["log", "entry", "node", "checkpoint"])

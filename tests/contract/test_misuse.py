@@ -293,16 +293,23 @@ def test_a_list_that_colleagues_work_through_together_is_no_habit(place: Place) 
 def test_a_purpose_that_peers_do_not_have_is_unfit(place: Place) -> None:
     people = ("ann", "bob", "cyd", "dan", "eve", "fox")
     place.usual(people)
-    unfit = [place.asked("cyd", ("Name", "Person r"), purpose="MISSING_PERSON") for _ in range(12)]
+    place.usual(people, days=3)
+
+    def misfit(who: str) -> list[int]:
+        return [
+            place.asked(who, ("Name", "Person r"), purpose="MISSING_PERSON",
+                        at=SINCE + timedelta(days=day, hours=9)) for day in range(12)
+        ]  # fmt: skip
+
+    unfit = misfit("cyd")
     found = place.case(Pattern.PURPOSE)
     assert found.entries == tuple(unfit)
-    assert (
-        "12 times without a case for the purpose MISSING_PERSON, which others with the same roles "
-        in (found.reasons[0])
+    assert found.reasons[0] == (
+        "Asked 12 times on 12 days without a case for the purpose MISSING_PERSON, which others "
+        "with the same roles give for 0.0 % of such."
     )
     for who in people:  # others have it too
-        for _ in range(10):
-            place.asked(who, ("Name", "Person r"), purpose="MISSING_PERSON")
+        misfit(who)
     assert Pattern.PURPOSE not in {one.pattern for one in place.queue().cases}
 
 

@@ -38,5 +38,5 @@ def test_it_is_judged_by_queries_and_kind() -> None:
     log = make_log(3, officers=60, days=10, patterns=9, least=500)
     nothing = Judged.of(log.seeded(), [])
     assert (nothing.half, nothing.recall(200), nothing.precision(200)) == (0, 0, 0)
-    with pytest.raises(ValueError, match="sample"):
+    with pytest.raises(ValueError, match="Sample larger"):
         make_log(3, officers=5, days=10, patterns=9, least=500)

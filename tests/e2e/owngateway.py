@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 from deploy.demo.stack import POLICIES, environment
 from gateway.app import application, running
@@ -16,6 +17,7 @@ from gateway.cli.common import ROOT
 from gateway.cli.demo import Demo, demo_settings, witnesses_of
 from gateway.cli.serve import bound, server
 from gateway.cli.tour import Watch
+from gateway.model import EMPTY
 from gateway.settings import Settings
 from tests.e2e.witnessplace import witnessing_here
 
@@ -34,12 +36,13 @@ async def served(
     policy_timeout_s: float | None = None,
     canary_period_s: float | None = None,
     witnesses: int = 1,
+    more: Mapping[str, Any] = EMPTY,
 ) -> AsyncIterator[Demo]:
     """The same demonstration as seen through a second gateway, which keeps its own state.
 
     `secrets` replace those of the demonstration; with `same_keys` both make the same refs;
     with `canary_period_s` it asks for canaries so often. Its record has the demonstration's three
-    `witnesses`, one in this process, or none.
+    `witnesses`, one in this process, or none. `more` are other settings.
     """
     stack = replace(
         demo.stack,
@@ -53,6 +56,7 @@ async def served(
         settings = replace(settings, policy_timeout_s=policy_timeout_s)
     if canary_period_s is not None:
         settings = replace(settings, canaries=True, canary_period_s=canary_period_s)
+    settings = replace(settings, **more)
     watch = Watch()
     listening = bound("127.0.0.1", 0)
     try:

@@ -21,7 +21,8 @@ from gateway.audit.merkle import check_inclusion
 from gateway.audit.store import unpack
 from gateway.audit.verify import open_checkpoint, verify
 from gateway.errors import AuditUnavailable
-from tests.e2e.auditplace import MONTH, ORIGIN, Place, Placed, flip, put
+from tests.e2e.auditplace import AT, MONTH, ORIGIN, Place, Placed, flip, put
+from tests.e2e.witnessplace import three, until, witnessed
 
 
 @pytest.fixture
@@ -154,6 +155,32 @@ async def test_AU_06_two_roots_of_one_size_are_a_fork(place: Place) -> None:
     async with place.opened() as log:
         await put(log, 1, 11)
     assert "does not begin" in place.verified(kept).problems[0].text
+
+
+async def test_AU_08_whoever_has_the_key_cannot_take_back_what_was_seen(place: Place) -> None:
+    """A longer, consistent log with the true key, that leaves out what happened."""
+    async with place.opened() as log:
+        await put(log, 10)
+    shutil.copytree(place.log, place.base / "stolen")
+    async with place.opened() as log, three(place.base / "witnesses", log.verifier) as witnesses:
+        async with witnessed(log, witnesses.policy) as witnessing:
+            await put(log, 5, 10)
+            await until(lambda: len(witnessing.signers) == 3 and witnessing.published_size == 15)
+            kept, policy = witnessing.published, witnesses.policy
+        forging = await AuditLog.open(
+            place.base / "stolen", keys=place.keys, origin=ORIGIN, clock=lambda: AT
+        )
+        await put(forging, 50, 1_000)
+        await forging.inclusion(59)
+        assert verify(place.base / "stolen", place.public).ok  # by itself nothing is wrong with it
+        report = verify(place.base / "stolen", place.public, earlier=kept)
+        assert [p.what for p in report.problems] == ["earlier checkpoint"]
+        assert "does not begin" in report.problems[0].text
+        assert not verify(place.base / "stolen", place.public, policy=policy).ok
+        with pytest.raises(AuditUnavailable, match="witness a"):  # nor do they sign it
+            async with witnessed(forging, policy):
+                pass
+        await forging.aclose()
 
 
 async def test_AU_10_what_a_caller_sends_cannot_break_a_line(place: Place) -> None:

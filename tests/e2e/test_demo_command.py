@@ -26,6 +26,7 @@ from deploy.demo.personas import PERSONAS
 
 _ROOT = Path(__file__).resolve().parents[2]
 AGENCIES = ("NMC", "SCP", "BID", "ERU", "NCB", "NIS")
+PEOPLE = 600  # the fewest
 _READY_S = 120.0
 _STOPPED_S = 30.0
 
@@ -47,9 +48,9 @@ async def demonstrating(
     program = Path(sys.executable).with_name("portcullis")
     process = await asyncio.create_subprocess_exec(
         *(
-            ("make", "-C", str(_ROOT), "demo", "PEOPLE=1000", *given)
+            ("make", "-C", str(_ROOT), "demo", f"PEOPLE={PEOPLE}", *given)
             if made
-            else (str(program), "demo", "--people", "1000", *given)
+            else (str(program), "demo", "--people", str(PEOPLE), *given)
         ),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -124,12 +125,12 @@ async def test_once_tells_the_story_and_ends_well(home: Path, opa_program: Path)
         said = out.decode()
         assert process.returncode == 0, said
     for line in (
-        "Making a world of 1000 people",
+        f"Making a world of {PEOPLE} people",
         *(
             f"Starting six agencies: {agency}"
             for agency in ("NMC", "SCP", "BID", "ERU", "NCB", "NIS")
         ),
-        "Six agencies, 1000 invented people, ready in",
+        f"Six agencies, {PEOPLE} invented people, ready in",
         "AO On the beach: who is this, and who can help him? [PROTECT_VULNERABLE]",
         "RO In the street: is anybody in danger? [OFFICER_SAFETY]",
         "IE The same man, for immigration control [IMMIGRATION_CONTROL]",

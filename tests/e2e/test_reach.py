@@ -12,24 +12,12 @@ from typing import Any, TypeAlias
 import pytest
 
 from deploy.policy import reach
-from deploy.policy.check import covered, linted, main
+from deploy.policy.check import CHECKS, linted, main
 from deploy.policy.named import misnamed
 from gateway.catalogue.check import load_catalogue
-from tests.opa import POLICIES, program
+from tests.opa import POLICIES, agencies_alone, program
 
 Table: TypeAlias = dict[str, Any]
-RULE = """package agencies.nis
-
-# METADATA
-# title: Nothing for who has very many roles
-# custom:
-#   owner: NIS
-#   reason: Nobody has.
-silence contains id if {
-	some id, _ in input.resources
-	count(input.subject.roles) > 99
-}
-"""
 
 
 @pytest.fixture
@@ -68,10 +56,6 @@ def put(value: Any, *path: str) -> Change:
         table[path[-1]] = value
 
     return change
-
-
-def test_the_deployed_rules_have_no_gap_and_nothing_idle() -> None:
-    assert reach.unreached(program(), POLICIES) == []
 
 
 # --- coordinates without a rule, and rules that never fire ---
@@ -229,21 +213,32 @@ def test_a_field_that_the_vocabulary_gains_needs_its_rule(tmp_path: Path) -> Non
     ]
 
 
-def test_an_agencys_rule_that_no_test_triggers_is_named(policies: Path) -> None:
-    """Each of its lines is evaluated: what never happens is that the rule holds."""
-    (policies / "agencies/nis/more.rego").write_text(RULE, "utf-8")
-    assert covered(program(), policies) == ["no test reaches agencies/nis/more.rego:8-8"]
-
-
 def test_the_check_fails_on_what_is_found(
-    policies: Path, capsys: pytest.CaptureFixture[str]
+    policies: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = policies / "tables/desks/data.json"
-    night = {"night": {"title": "Night desk", "hours": "24 h"}}
-    file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | night), "utf-8")
+    monkeypatch.delitem(CHECKS, "tests")  # half a minute; what it finds is in test_policies.py
+    file = policies / "tables/fields/data.json"
+    fields = json.loads(file.read_text("utf-8"))
+    put(fields["Alert"]["kind"], "Alert", "weight")(fields)
+    file.write_text(json.dumps(fields), "utf-8")
     assert main(program(), policies) == 1
-    said = "policies, reach: tables/desks/data.json: night never fires: nothing names it\n"
-    assert capsys.readouterr().err == said
+    said = "tables/fields/data.json: Alert.weight never fires: there is no such field\n"
+    assert capsys.readouterr().err == f"policies, reach: {said}"
+
+
+def test_the_check_names_what_fails_before_it_asks_what_is_reached(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policies = agencies_alone(tmp_path / "policies")
+    (policies / "agencies/nis/more.rego").write_text(
+        "package agencies.nis\n\nsilence contains id if some id in input.more\n", "utf-8"
+    )
+    assert main(program(), policies) == 1
+    said = capsys.readouterr().err
+    assert "policies, types: " in said
+    assert "undefined ref: input.more" in said
+    assert "policies, tests: no test reaches gateway/casework.rego:" in said
+    assert "policies, reach: " not in said
 
 
 @pytest.mark.parametrize(("status", "found"), [(0, []), (3, ["more.rego: line-length"])])

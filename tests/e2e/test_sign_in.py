@@ -392,7 +392,7 @@ async def test_an_auditor_says_for_what_and_each_view_is_an_entry_before_it_is_s
     (leaf,) = await leaves(demo, size)
     assert (leaf["kind"], leaf["tag"]) == ("V", "consultation")
     (role,) = PERSONAS[code].roles
-    assert leaf["view"] == {"page": "overview", "use": "COMPLAINT", "as": role}
+    assert leaf["view"] == {"page": "overview", "use": "COMPLAINT", "as": role, "rows": 0}
     assert leaf["who"]["agency"] == PERSONAS[code].agency
     assert PERSONAS[code].sub not in str(leaf)
     assert f'<p class="figure">{size + 1:,}</p>' in browser.page  # this view is one of them

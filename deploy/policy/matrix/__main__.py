@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from deploy.policy.matrix.asking import officers_questions
 from deploy.policy.matrix.page import CELLS, answers, page
 from gateway.cli.demo import find_opa
 
@@ -22,13 +23,19 @@ def main() -> int:
         "--to seen && diff -r deploy/policy/matrix/cells seen",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    known = [officers.name for officers in officers_questions()]
+    parser.add_argument(
+        "questions", nargs="*", metavar="QUESTION", help=f"{known[0]} and the like (all)"
+    )
     parser.add_argument("--policies", type=Path, default=_POLICIES, help="a changed copy")
     parser.add_argument("--to", type=Path, default=CELLS, help="folder (default: the one kept)")
     given = parser.parse_args()
+    if strangers := [name for name in given.questions if name not in known]:
+        parser.error(f"no question {', '.join(strangers)}; there are {', '.join(known)}")
     if (program := find_opa()) is None:
         return 1
     given.to.mkdir(parents=True, exist_ok=True)
-    for officers, everybody in answers(program, given.policies):
+    for officers, everybody in answers(program, given.policies, given.questions):
         file = given.to / f"{officers.name}.txt"
         file.write_text(page(officers, everybody), "utf-8")
         print(file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any, Final, TypeAlias
@@ -38,8 +38,11 @@ Everybody: TypeAlias = Mapping[str, Mapping[str, Seen]]
 _WITH: Final = " with "
 
 
-def answers(program: Path, policies: Path) -> Iterator[tuple[Officers, Everybody]]:
-    """Each of the officers' questions, asked by every persona for every purpose.
+def answers(
+    program: Path, policies: Path, only: Collection[str] = ()
+) -> Iterator[tuple[Officers, Everybody]]:
+    """Each of the officers' questions, or `only` those of these names, asked by every persona for
+    every purpose.
 
     Raises:
         RuntimeError: the rules do not decide.
@@ -56,6 +59,8 @@ def answers(program: Path, policies: Path) -> Iterator[tuple[Officers, Everybody
     ) | {"handling"}
     purposes = desk.catalogue.vocabulary.enums["Purpose"]
     for officers in officers_questions():
+        if only and officers.name not in only:
+            continue
         plans = {code: desk.plan(officers, code) for code in PERSONAS}
         whys = {purpose: (purpose, officers.reason) for purpose in purposes} | {
             f"{purpose}{_WITH}{code}": (purpose, code)

@@ -28,7 +28,7 @@ DIED: Final = (
     asyncpg.OperatorInterventionError,
 )
 """What a connection raises whose other end has gone."""
-_LAYOUT: Final = "portcullis audit log, layout 1"
+_LAYOUT: Final = "portcullis audit log, layout 2"
 _DRIVER: Final = "postgresql+asyncpg"
 _NAME: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}\Z")
 _OLDEST: Final = 140_000  # PostgreSQL 14: the first that ends a silent session by itself
@@ -122,7 +122,7 @@ def drop(connection: Connection | None) -> None:
 
 _TABLES: Final = (
     "audit_log", "audit_pending", "audit_entry", "audit_node", "audit_body", "audit_head",
-    "audit_checkpoint", "audit_reconciled",
+    "audit_checkpoint", "audit_reconciled", "audit_witnessed",
 )  # fmt: skip
 _MAY: Final[Mapping[str, frozenset[tuple[str, str]]]] = {
     "replica": frozenset({("audit_pending", "INSERT")}),
@@ -131,7 +131,7 @@ _MAY: Final[Mapping[str, frozenset[tuple[str, str]]]] = {
             ("audit_log", "INSERT"), ("audit_entry", "INSERT"), ("audit_node", "INSERT"),
             ("audit_body", "INSERT"), ("audit_body", "DELETE"), ("audit_pending", "DELETE"),
             ("audit_checkpoint", "INSERT"), ("audit_head", "UPDATE"),
-            ("audit_reconciled", "UPDATE"),
+            ("audit_reconciled", "UPDATE"), ("audit_witnessed", "UPDATE"),
         }
     ),
 }  # fmt: skip

@@ -24,7 +24,7 @@ from gateway.audit.merkle import (
 )
 from gateway.audit.postgresql import reading
 from gateway.audit.postgresql.database import Address, Connection, answering, drop
-from gateway.audit.store import Store, SwapUnknown
+from gateway.audit.store import Beside, Store, SwapUnknown
 from gateway.audit.verify import NoteInvalid, open_checkpoint
 from gateway.errors import AuditUnavailable
 
@@ -81,6 +81,8 @@ class _Export:
             await self._bodies(said.size)
         await self._flush()
         await asyncio.to_thread(self._store.commit, {}, before, row["note"])
+        if (note := await self._connection.fetchval(reading.WITNESSED)) is not None:
+            await asyncio.to_thread(Beside(self._store.root).keep_witnessed, note)
         outgrown = sorted(_unfilled(known) - _unfilled(said.size))
         await asyncio.to_thread(self._store.drop, outgrown)
         return said.size

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -52,7 +52,8 @@ _ENDED: Final = "SELECT upto FROM audit_reconciled"
 _NUMBER: Final = "SELECT index FROM audit_entry WHERE hash = $1"
 _BODY: Final = "SELECT body FROM audit_body WHERE index = $1"
 _SEALED: Final = "SELECT index, body FROM audit_body WHERE index >= $1 AND index < $2"
-_ERASE: Final = "DELETE FROM audit_body WHERE index = $1"
+_KEEP_WITNESSED: Final = "UPDATE audit_witnessed SET size = $1, note = $2 WHERE size <= $1"
+_ERASE: Final = "DELETE FROM audit_body WHERE index = ANY ($1::bigint[])"
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
@@ -179,9 +180,10 @@ class Shared:
                 raise AuditUnavailable(detail="nobody gives records their numbers")
             await asyncio.sleep(_SOON_S)
 
-    async def erase(self, index: int) -> bool:
+    async def erase(self, indexes: Collection[int]) -> int:
         async with self._keeping_order() as connection:
-            return bool(await connection.execute(_ERASE, index) == "DELETE 1")
+            done = await connection.execute(_ERASE, list(indexes))
+            return int(done.removeprefix("DELETE "))
 
     @property
     def leading(self) -> bool:
@@ -193,6 +195,14 @@ class Shared:
     async def have_ended(self, upto: int) -> None:
         async with self._keeping_order() as connection:
             await connection.execute("UPDATE audit_reconciled SET upto = $1", upto)
+
+    async def witnessed(self) -> bytes | None:
+        found: bytes | None = await self._read(lambda held: held.fetchval(reading.WITNESSED))
+        return found
+
+    async def keep_witnessed(self, signed: Signed) -> None:
+        async with self._keeping_order() as connection:
+            await connection.execute(_KEEP_WITNESSED, signed.size, signed.note)
 
     @asynccontextmanager
     async def _keeping_order(self) -> AsyncIterator[Connection]:

@@ -28,6 +28,8 @@ LAST_CHECKPOINT: Final = """
 SELECT serial, size, root, note FROM audit_checkpoint ORDER BY serial DESC LIMIT 1
 """
 
+WITNESSED: Final = "SELECT note FROM audit_witnessed WHERE size >= 0"
+
 
 async def leaves(connection: Connection, start: int, end: int) -> list[bytes]:
     """The leaves of the records [start, end), as many as there are."""

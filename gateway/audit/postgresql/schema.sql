@@ -12,6 +12,7 @@
 --   audit_head        size and root of the log and who may move it; one row
 --   audit_checkpoint  every checkpoint that was signed, the newest last
 --   audit_reconciled  up to which record all intents have ended; one row
+--   audit_witnessed   the last checkpoint that enough witnesses signed; one row, size -1 before any
 --
 -- A tile, of whatever width, is hashes of neighbouring rows, so none is ever written twice.
 
@@ -66,7 +67,13 @@ CREATE TABLE IF NOT EXISTS audit_reconciled (
     upto        bigint NOT NULL
 );
 
-COMMENT ON TABLE audit_log IS 'portcullis audit log, layout 1';
+CREATE TABLE IF NOT EXISTS audit_witnessed (
+    only_one    boolean PRIMARY KEY DEFAULT true CHECK (only_one),
+    size        bigint NOT NULL,
+    note        bytea NOT NULL
+);
+
+COMMENT ON TABLE audit_log IS 'portcullis audit log, layout 2';
 
 -- a leaf beside its hash while it is short; what is encrypted not compressed, which gains nothing
 ALTER TABLE audit_entry ALTER COLUMN leaf SET STORAGE MAIN;
@@ -100,6 +107,21 @@ CREATE OR REPLACE TRIGGER never BEFORE UPDATE OR TRUNCATE ON audit_body
     FOR EACH STATEMENT EXECUTE FUNCTION audit_never();
 CREATE OR REPLACE TRIGGER never BEFORE DELETE OR TRUNCATE ON audit_head
     FOR EACH STATEMENT EXECUTE FUNCTION audit_never();
+CREATE OR REPLACE TRIGGER never BEFORE DELETE OR TRUNCATE ON audit_witnessed
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_never();
+
+-- What was witnessed is never taken back.
+
+CREATE OR REPLACE FUNCTION audit_witnessed_grows() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog AS $$
+BEGIN
+    IF NEW.size < OLD.size THEN
+        RAISE EXCEPTION 'what was witnessed is not taken back' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE OR REPLACE TRIGGER grows BEFORE UPDATE ON audit_witnessed
+    FOR EACH ROW EXECUTE FUNCTION audit_witnessed_grows();
 
 -- How the head moves: forwards, by its newest mover, over entries without a gap.
 
@@ -158,12 +180,13 @@ REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM PUBLIC, {replica}, {sequence
 REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC;
 GRANT USAGE ON SCHEMA {schema} TO {replica}, {sequencer};
 GRANT SELECT ON audit_log, audit_pending, audit_entry, audit_node, audit_body, audit_head,
-    audit_checkpoint, audit_reconciled TO {replica}, {sequencer};
+    audit_checkpoint, audit_reconciled, audit_witnessed TO {replica}, {sequencer};
 GRANT INSERT (hash, leaf, body, mac) ON audit_pending TO {replica};
 GRANT INSERT ON audit_log, audit_entry, audit_node, audit_body TO {sequencer};
 GRANT INSERT (size, root, note) ON audit_checkpoint TO {sequencer};
 GRANT UPDATE (size, root, fence) ON audit_head TO {sequencer};
 GRANT UPDATE (upto) ON audit_reconciled TO {sequencer};
+GRANT UPDATE (size, note) ON audit_witnessed TO {sequencer};
 GRANT DELETE ON audit_pending, audit_body TO {sequencer};
 
 -- Rules for rows, which bind the owner too: a record stops waiting only when it is in the log.
@@ -180,3 +203,4 @@ CREATE POLICY entered ON audit_pending FOR DELETE TO {sequencer}
 
 INSERT INTO audit_head (size, root, fence) VALUES (0, sha256(''::bytea), 0) ON CONFLICT DO NOTHING;
 INSERT INTO audit_reconciled (upto) VALUES (0) ON CONFLICT DO NOTHING;
+INSERT INTO audit_witnessed (size, note) VALUES (-1, '') ON CONFLICT DO NOTHING;

@@ -17,7 +17,11 @@ from tests.e2e.npm import installed
 
 Scheme: TypeAlias = Literal["light", "dark"]
 _AXE = Path(__file__).parent / "axe"
-_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+_RULES = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+_COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+VIEWS: tuple[tuple[int, Scheme], ...] = (
+    (390, "light"), (390, "dark"), (1280, "light"), (1280, "dark"),
+)  # fmt: skip
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -92,30 +96,42 @@ class Window:
         await self.page.wait_for_url(f"{self.demo.url}/**")
 
     async def faults(self, axe: str) -> list[str]:
-        """What axe finds against WCAG 2.2 AA, and whether the page must be moved sideways."""
+        """What axe finds against WCAG 2.2 AA, and whether the page must be moved sideways: on a
+        phone and on a desk, in both schemes. The dark scheme has other colours and nothing else."""
         await self.page.evaluate(axe)
-        found: dict[str, Any] = await self.page.evaluate(
-            "(tags) => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", _RULES
-        )
-        faults = [
-            f"{one['id']}: {node['target']} {node['failureSummary']}"
-            for one in found["violations"]
-            for node in one["nodes"]
-        ]
-        wide = await self.page.evaluate(
-            "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
-        )
-        return [*faults, *(["it is wider than the window"] if wide else [])]
+        faults: list[str] = []
+        for width, scheme in VIEWS:
+            await self.page.set_viewport_size({"width": width, "height": 900})
+            await self.page.emulate_media(color_scheme=scheme)
+            rules = _RULES if scheme == "light" else _COLOURS
+            found: dict[str, Any] = await self.page.evaluate(
+                "(only) => axe.run(document, {runOnly: only, resultTypes: ['violations']})", rules
+            )
+            told = [
+                f"{one['id']}: {node['target']} {node['failureSummary']}"
+                for one in found["violations"]
+                for node in one["nodes"]
+            ]
+            if await self.page.evaluate(
+                "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
+            ):
+                told.append("it is wider than the window")
+            faults += [f"{width} px, {scheme}: {one}" for one in told]
+        return faults
 
 
 @pytest.fixture
 async def window(chromium: Browser, demo: Demo) -> AsyncIterator[Callable[..., Awaitable[Window]]]:
-    """Opens windows: `await window(width=390, scheme="dark")`."""
+    """Opens windows, each with cookies of its own: `await window()`."""
     opened = []
 
-    async def open_window(*, width: int = 1280, scheme: Scheme = "light") -> Window:
+    async def open_window(
+        *, width: int = 1280, scheme: Scheme = "light", scripts: bool = True
+    ) -> Window:
         context = await chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=scripts,
         )
         opened.append(context)
         page = await context.new_page()

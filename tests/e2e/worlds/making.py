@@ -29,6 +29,7 @@ from deploy.demo.stack import Stack
 
 Record = dict[str, Any]
 GONE = ("DISPOSE", "RESTRICTED")
+LOCAL = {"ssl_disabled": True}  # by a socket; else all certificates are read for a connection
 _CROWD = 45  # silent doubles of one person in a source that cannot leave them out itself
 
 
@@ -192,7 +193,9 @@ class Copying:
             database="mysql",
             query={"unix_socket": self.mariadb_socket},
         )
-        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        engine = sa.create_engine(
+            url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool, connect_args=LOCAL
+        )
         with engine.connect() as connection:
             yield connection
 

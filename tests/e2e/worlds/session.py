@@ -66,16 +66,8 @@ class Session:
         )
 
     @asynccontextmanager
-    async def pair(
-        self,
-        asker: Asker,
-        name: str,
-        loosened: Callable[[Gate], Gate] = lambda gate: gate,
-        tally: Tally | None = None,
-    ) -> AsyncIterator[Pair]:
-        """The two worlds for one caller; `name` is the poorer one's, for databases too. Both
-        gateways may be `loosened`, to see whether that is noticed. What is compared is added to
-        the `tally`, where there is one."""
+    async def poorer(self, asker: Asker, name: str) -> AsyncIterator[World]:
+        """The world without what this caller may not see; `name` is for its databases too."""
         home = self.copying.home / name
         async with otherwise(self.copying, name, secrets_from(asker), self.kept) as made:
             for secret, number in made[1].items():
@@ -88,15 +80,26 @@ class Session:
                 now=self.now,
                 like=self.whole.gate,
             ) as poorer:
-                yield Pair(
-                    asker=asker,
-                    whole=self.whole.loosened(loosened),
-                    poorer=poorer.loosened(loosened),
-                    token=self.tokens[asker.persona],
-                    schema=self.whole.gate.parser.schema.graphql,
-                    tally=tally or Tally(asker=asker),
-                )
+                yield poorer
             await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+
+    def pair(
+        self,
+        poorer: World,
+        asker: Asker,
+        loosened: Callable[[Gate], Gate] = lambda gate: gate,
+        tally: Tally | None = None,
+    ) -> Pair:
+        """The whole world and a poorer one for a caller. Both gateways may be `loosened`, to see
+        whether that is noticed. What is compared is added to the `tally`, where there is one."""
+        return Pair(
+            asker=asker,
+            whole=self.whole.loosened(loosened),
+            poorer=poorer.loosened(loosened),
+            token=self.tokens[asker.persona],
+            schema=self.whole.gate.parser.schema.graphql,
+            tally=tally or Tally(asker=asker),
+        )
 
     async def run(
         self,
@@ -110,25 +113,33 @@ class Session:
     ) -> list[Tally]:
         """What came of so many operations, in equal parts by each caller. `told` of each one asked
         and `found` of each difference, as they come; nobody asks on after `most` of these. Each
-        has a slice of their operations in turn: a run that is stopped has asked as everybody."""
+        has a slice of their operations in turn: a run that is stopped has asked as everybody.
+        Who may see the same has the same poorer world."""
         turns = asyncio.Semaphore(_AT_ONCE)
         each = -(-operations // len(askers))
         tallies = [Tally(asker=asker) for asker in askers]
+        alike: dict[tuple[str, ...], list[Tally]] = {}
+        for tally in tallies:
+            names = tuple(secret.name for secret in secrets_from(tally.asker))
+            alike.setdefault(names, []).append(tally)
 
-        async def some(name: str, tally: Tally, numbers: range) -> None:
+        async def some(name: str, who: Sequence[Tally], numbers: range) -> None:
             async with turns:
-                if len(tally.differences) >= most:
+                asking = [tally for tally in who if len(tally.differences) < most]
+                if not asking:
                     return
-                async with self.pair(tally.asker, name, tally=tally) as pair:
-                    asked = pair.run(self.generator(tally.asker, seed), numbers, told, most)
-                    async for difference in asked:
-                        found(difference)
+                async with self.poorer(asking[0].asker, name) as poorer:
+                    for tally in asking:
+                        pair = self.pair(poorer, tally.asker, tally=tally)
+                        asked = pair.run(self.generator(tally.asker, seed), numbers, told, most)
+                        async for difference in asked:
+                            found(difference)
 
         async with asyncio.TaskGroup() as group:
             for first in range(0, each, _SLICE):
                 numbers = range(first, min(first + _SLICE, each))
-                for at, tally in enumerate(tallies):
-                    group.create_task(some(f"pair{at}_{first}", tally, numbers))
+                for at, who in enumerate(alike.values()):
+                    group.create_task(some(f"pair{at}_{first}", who, numbers))
         return tallies
 
 

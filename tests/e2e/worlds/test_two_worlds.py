@@ -166,12 +166,14 @@ def questions(population: Population) -> list[tuple[str, Mapping[str, Any]]]:
     ]
     assert discreet
     others = [*GOLD_6, {"family": "Albu", "dob": "1983-03-09"}, *hidden_people(population)]
-    people: list[Mapping[str, Any]] = [{"who": WHO}, {"who": others}]
     asked: list[tuple[str, Mapping[str, Any]]] = [
-        (document, variables) for document in (STOP, ARRIVAL) for variables in people
+        (STOP, {"who": WHO}),
+        (STOP, {"who": others}),
+        (ARRIVAL, {"who": WHO}),
+        (Q3, {"n": others}),  # the arrival too, but for what the stop asks of them already
     ]
-    asked += [(Q3, {"n": variables["who"]}) for variables in people]
-    return asked + [(VEHICLE, {"vrm": vrm}) for vrm in (GOLD_VRM, *discreet[:2])]
+    plates = dict.fromkeys((GOLD_VRM, *discreet[:2]))
+    return asked + [(VEHICLE, {"vrm": vrm}) for vrm in plates]
 
 
 def seen(reply: httpx.Response) -> tuple[int, list[tuple[str, str]], str]:

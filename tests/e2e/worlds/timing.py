@@ -154,11 +154,17 @@ def _all(times: Times, persons: Sequence[int]) -> list[float]:
 
 
 async def timed(
-    worlds: Session, case: Case, seed: int, pairs: int = PAIRS, world: World | None = None
+    worlds: Session,
+    case: Case,
+    seed: int,
+    pairs: int = PAIRS,
+    world: World | None = None,
+    *,
+    persons: int = _DIFFERENT,
 ) -> Timing:
     """Times of answers about what is held and about nobody, asked of one gateway in turns and each
     time in random order; only of those of which the answers are alike, since others are told apart
-    by what may be seen.
+    by what may be seen; and of at most so many `persons`.
 
     Raises:
         RuntimeError: there are none such.
@@ -176,6 +182,8 @@ async def timed(
     for held, nobody in dice.sample(drawn, min(len(drawn), _DIFFERENT)):
         if seen(await ask(held)).text == seen(await ask(nobody)).text:
             alike.append((held, nobody))
+        if len(alike) == persons:
+            break
     if not alike:
         raise RuntimeError(f"{case.name}: no two answers were alike")
     times: tuple[list[list[float]], list[list[float]]] = ([[] for _ in alike], [[] for _ in alike])

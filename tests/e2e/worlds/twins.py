@@ -2,16 +2,17 @@
 
 The gateways run in this process and are asked through the whole of their web layer. They have the
 same keys and the same clock, which stands still, so that refs, cursors and times are equal to the
-byte; and one decision point, since a question says nothing of the worlds.
+byte; and one decision point and one parser, since a question says nothing of the worlds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -27,9 +28,11 @@ from deploy.demo.agencies.scp_schema import BASE
 from deploy.demo.stack import POLICIES, environment
 from gateway.app import Running, application, running
 from gateway.cli.demo import Demo, demo_settings
+from gateway.errors import InvalidOperation, LimitExceeded
 from gateway.pipeline import Gate
+from gateway.query.document import prepare
 from tests.e2e.worlds.changes import File, Sql
-from tests.e2e.worlds.making import Copying
+from tests.e2e.worlds.making import LOCAL, Copying
 from tests.e2e.worlds.unseen import Secret
 
 _BASE = "http://gateway.example"
@@ -66,10 +69,23 @@ class World:
     async def post(
         self, body: Mapping[str, Any], token: str, *, to: str = "/graphql"
     ) -> httpx.Response:
+        if to == "/graphql":
+            self._prepare(body["query"])
         transport = httpx.ASGITransport(app=self.app)
         async with httpx.AsyncClient(transport=transport, base_url=_BASE, timeout=60) as client:
             headers = {"Authorization": f"Bearer {token}"}
             return await client.post(to, json=body, headers=headers)
+
+    def _prepare(self, text: str) -> None:
+        """Prepare a document as the gateway does, for all gateways that have the same parser: two
+        worlds are asked the same, and reading it is a good part of what an answer costs here.
+        A document that is refused each of them reads for itself."""
+        parser = self.gate.parser
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        if parser.preparations.get(digest) is None:
+            with suppress(InvalidOperation, LimitExceeded):
+                made = prepare(text, digest, parser.schema, parser.limits, kept='"' not in text)
+                parser.preparations.put(made)
 
 
 @asynccontextmanager
@@ -82,8 +98,8 @@ async def gateway_over(
     now: datetime,
     like: Gate | None = None,
 ) -> AsyncIterator[World]:
-    """A gateway over the sources that `secrets` name, for which it is `now` for ever; it decides
-    with the decision point of the gateway that it is to be `like`."""
+    """A gateway over the sources that `secrets` name, for which it is `now` for ever; it reads and
+    decides with the parser and the decision point of the gateway that it is to be `like`."""
     clock = Clock(now - timedelta(seconds=1))
     stack = replace(demo.stack, secrets={**demo.stack.secrets, **secrets})
     await asyncio.to_thread(
@@ -96,7 +112,8 @@ async def gateway_over(
     async with running(settings, environment(stack), clock=clock) as started:
         clock.at = now
         if like is not None:
-            started = replace(started, gate=replace(started.gate, pdp=like.pdp))
+            gate = replace(started.gate, pdp=like.pdp, parser=like.parser)
+            started = replace(started, gate=gate)
         yield World(started=started)
 
 
@@ -173,7 +190,7 @@ def _mariadb(copying: Copying, database: str, statements: Sequence[str]) -> list
         database=database,
         query={"unix_socket": copying.mariadb_socket},
     )
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=LOCAL)
     with engine.begin() as connection:
         return [
             connection.exec_driver_sql(statement.replace("%", "%%")).rowcount

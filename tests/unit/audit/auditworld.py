@@ -85,6 +85,7 @@ class World:
         told: Mapping[str, str] | None = None,
         asks: Sequence[tuple[str, str]] = (),
         text: str = "query Stop { personSearch { total } }",
+        closed: bool = True,
     ) -> int:
         """One query that searches for this and shows records, each as (agency, source, entity,
         key); the number of its intent. `asks`: terms besides. It can be found once it is `seen`."""
@@ -100,6 +101,9 @@ class World:
         none: Decided | None = None
         record.known(terms=(*terms, *asks))
         await record.intent(who, operation, none, agreed)
+        if not closed:
+            self.asked.append(self.log.size - 1)
+            return self.log.size - 1
         body: dict[str, Any] = {"data": {"personSearch": {"hits": []}}, "extensions": {}}
         if told:
             body["extensions"] = {"disclosure": [dict(told)]}

@@ -21,9 +21,9 @@ import pytest
 
 from gateway.actions.inquiring import told_entry
 from gateway.audit import verify as verifier
+from gateway.audit.bundle import Bundle
 from gateway.audit.sought import Sought
 from gateway.audit.verify import Unproved, check_bundle
-from gateway.cli.bundle import Bundle
 from gateway.model import Justification
 from tests.unit.audit.auditworld import AF, ANN, AU, BOB, World, looks, world
 

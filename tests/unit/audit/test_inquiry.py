@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from gateway.audit.entry import owner_part, read_leaf
 from gateway.audit.found import Shown
 from gateway.audit.inquiry import MOST
+from gateway.audit.merkle import leaf_hash
 from gateway.audit.sought import MOST_TYPED, RecordSought, Sought
 from gateway.audit.uses import OWN
 from gateway.audit.verify import check_proof, read_proof
@@ -71,6 +73,9 @@ async def found(at: World, who: Subject, **sought: Any) -> list[int]:
     return sorted(at.asked.index(r.found.idx) for r in given.value.rows if r.found.kind != "V")
 
 
+LATER = datetime(2127, 1, 1, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
     ("sought", "af", "af_scp"),
     [
@@ -89,8 +94,8 @@ async def found(at: World, who: Subject, **sought: Any) -> list[int]:
         ({"agency": "NMC", "code": ""}, [0, 1, 3], []),
         ({"owner": "ERU"}, [0], [2]),
         ({"source": "eru", "serial": None}, [0], [2]),
-        ({"since": datetime.now(UTC) + timedelta(days=400)}, [], []),
-        ({"until": datetime.now(UTC) + timedelta(days=400)}, [0, 1, 3], [2]),
+        ({"since": LATER}, [], []),
+        ({"until": LATER}, [0, 1, 3], [2]),
         # what was shown is a result: no auditor of the asker's agency finds searches by it
         ({"record": RecordSought(source="eru", entity="Person", key="h-1")}, [], []),
     ],
@@ -186,6 +191,34 @@ async def test_officers_see_their_own_searches_and_no_others(at: World) -> None:
     for look in (at.inquiry.search, at.inquiry.receipts, at.inquiry.export, at.inquiry.health):
         with pytest.raises(Refused):
             await look(looks(ANN))
+
+
+async def test_what_was_cut_off_is_found_with_the_entry_that_closes_it(own: World) -> None:
+    await own.ask(BOB, "Dang", closed=False)
+    await own.seen()
+    number = own.asked[4]
+    assert await found(own, AF, typed=("Dang",)) == [4]
+    begun = leaf_hash(await own.log.leaf(number)).hex()
+    request = read_leaf(await own.log.leaf(number))["request_id"]
+    await own.log.append({"kind": "O", "request_id": request, "intent": begun, "abandoned": True})
+    await own.seen()
+    for who in (looks(AF), looks(BOB, OWN), looks(AU)):
+        entry = (await own.inquiry.entry(who, number)).value
+        assert entry is not None
+        assert len(entry.leaves) == 2
+    assert await found(own, AF, typed=("Dang",)) == [4]
+    assert (await own.inquiry.entry(looks(AF_SCP), number)).value is None
+
+
+async def test_what_the_index_says_of_scope_is_asked_again_of_the_log(
+    own: World, tmp_path: Path
+) -> None:
+    """Somebody has written into the index that cyd of SCP was of NMC."""
+    with sqlite3.connect(tmp_path / "index.sqlite") as forged:
+        forged.execute("UPDATE query SET agency = 'NMC'")
+    forged.close()
+    assert await found(own, AF) == [0, 1, 3]
+    assert (await own.inquiry.entry(looks(AF), own.asked[2])).value is None
 
 
 async def test_a_role_counts_only_where_policy_lets_that_agency_have_it(at: World) -> None:

@@ -103,14 +103,15 @@ def test_the_question_about_an_action_says_all_that_it_is_about() -> None:
     matter = Matter(
         act="decideRelease", agency="ERU", entity="Report", fields=("text",),
         asked=("text", "title"), for_s=60, urgency="ROUTINE", refusal="SOURCE_AT_RISK",
-        revocation="IN_ERROR", outcome="LEAD", budget="questions", extra=5, own=True,
+        revocation="IN_ERROR", outcome="LEAD", budget="questions", extra=5, code="OVER",
+        own=True,
     )  # fmt: skip
     asked = casework_question(matter, world.SUBJECT, None, now=NOW, query_id="q")
     assert asked["casework"] == {
         "act": "decideRelease", "agency": "ERU", "entity": "Report", "fields": ["text"],
         "asked": ["text", "title"], "for_s": 60, "urgency": "ROUTINE",
         "refusal": "SOURCE_AT_RISK", "revocation": "IN_ERROR", "outcome": "LEAD",
-        "budget": "questions", "extra": 5, "own": True,
+        "budget": "questions", "extra": 5, "code": "OVER", "own": True,
     }  # fmt: skip
     assert not casework_question(Matter(act="notices"), world.SUBJECT, None, now=NOW, query_id="q")[
         "casework"

@@ -74,24 +74,30 @@ class Bundle:
         Raises:
             OSError: it cannot be written, or is there already.
         """
-        files = {
+        if target.suffix == ".zip":
+            with target.open("xb") as file:
+                file.write(self.packed(manifest, proof))
+            return
+        target.mkdir()
+        for name, data in self._whole(manifest, proof).items():
+            place = target / name
+            place.parent.mkdir(exist_ok=True)
+            place.write_bytes(data)
+
+    def packed(self, manifest: bytes, proof: str) -> bytes:
+        """The same as the bytes of a zip file."""
+        made = io.BytesIO()
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name, data in self._whole(manifest, proof).items():
+                packed.writestr(name, data)
+        return made.getvalue()
+
+    def _whole(self, manifest: bytes, proof: str) -> dict[str, bytes]:
+        return {
             **self._files(),
             "manifest.json": manifest,
             "manifest.tlog-proof": proof.encode(),
         }
-        if target.suffix == ".zip":
-            with (
-                target.open("xb") as file,
-                zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed,
-            ):
-                for name, data in files.items():
-                    packed.writestr(name, data)
-            return
-        target.mkdir()
-        for name, data in files.items():
-            place = target / name
-            place.parent.mkdir(exist_ok=True)
-            place.write_bytes(data)
 
     def _files(self) -> dict[str, bytes]:
         leaves = [leaf for _, leaf in sorted(self._leaves.items())]

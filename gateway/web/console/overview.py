@@ -1,0 +1,240 @@
+"""`/console/audit`: how the log is, and how much is asked of late. Every view is itself an entry.
+
+An auditor says once for what the look is, out of a short list; that is named in each view's entry
+(kind V), which is durable before the page is sent. No auditor's page asks an agency anything.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gateway.audit.found import Health
+from gateway.audit.index import Count
+from gateway.audit.uses import USES
+from gateway.catalogue.forms import utc_text
+from gateway.errors import MalformedRequest
+from gateway.web.access import signed_in, visit_of
+from gateway.web.console.charts import Chart, chart
+from gateway.web.console.frame import USE, Console
+from gateway.web.look import elsewhere, told
+
+HERE: Final = "/console/audit"
+_LATE_S: Final = 90.0  # an idle log signs each minute
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+SPANS: Final = {
+    "day": ("24 hours", 24, _HOUR),
+    "month": ("30 days", 30, _DAY),
+    "quarter": ("13 weeks", 13, 7 * _DAY),
+    "year": ("52 weeks", 52, 7 * _DAY),
+}
+"""What can be counted: code -> its name, how many spans of time, and how long each is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many queries there were, and what became of them."""
+
+    name: str
+    queries: int
+    refused: int
+    failed: int
+    withheld: int
+    glass: int
+    missing: int
+
+    @property
+    def withheld_share(self) -> str:
+        """Of those that were answered."""
+        answered = self.queries - self.refused - self.failed
+        return f"{self.withheld / answered:.0%}" if answered else "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What was asked in the time that was chosen."""
+
+    total: Tally
+    spans: tuple[Tally, ...]
+    agencies: tuple[Tally, ...]
+    purposes: tuple[Tally, ...]
+    asked: Chart
+    troubles: Chart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverviewPage:
+    """`/console/audit`: how the log is, and how much is asked."""
+
+    name: str = told("Who is signed in.")
+    agency: str = told("Of which agency.")
+    roles: tuple[str, ...] = told("In which role.")
+    everyone: bool = told("Whether queries of all agencies are counted.")
+    at: str = told("When this page was made.")
+    healthy: bool = told("Whether a record given now would last.")
+    size: int = told("Entries that last; this view is one of them.")
+    origin: str = told("The log's name.")
+    verifier: str = told("The log's public key, as portcullis audit verify reads it.")
+    signed_size: int = told("Entries under the last checkpoint.")
+    signed_at: str = told("When that was signed, by the gateway's clock.")
+    age_s: int = told("How long ago.")
+    late: bool = told("Whether that is longer than a log that is well takes.")
+    root: str = told("The root of the tree that it signs: compare it with anybody's copy.")
+    witnessed: int = told("Entries that enough independent witnesses have signed.")
+    witnesses: tuple[str, ...] = told("Who signed that.")
+    behind: int = told("Entries that a search does not find yet.")
+    span: str = told("Which time is counted.")
+    spans: tuple[tuple[str, str], ...] = told("Which times can be counted.")
+    counted: Counted | None = told("None where counting would take too long.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsePage:
+    """`/console/audit/use`: for what somebody looks."""
+
+    uses: tuple[tuple[str, str, str], ...] = told("Each view's entry in the log names it.")
+    chosen: str = told("What is named now.", "")
+
+
+def overview_routes(console: Console) -> list[Route]:
+    async def overview(http: HttpRequest) -> Response:
+        if (auditor := console.auditor(http)) is None:
+            return elsewhere(USE)
+        span = http.query_params.get("span", "month")
+        span = span if span in SPANS else "month"
+        now = console.clock()
+        moments = moments_of(span, now)
+        given = await console.inquiry.overview(auditor, moments)
+        session = signed_in(http)
+        counted = None
+        if given.value.counts is not None:
+            counted = counted_of(given.value.counts, moments, span)
+        page = overview_page(
+            given.value.health,
+            now,
+            name=session.name or session.subject.id,
+            agency=session.subject.agency,
+            roles=session.subject.roles,
+            everyone="external_auditor" in session.subject.roles,
+            span=span,
+            counted=counted,
+        )
+        return console.page(http, "audit_overview.html", page, HERE)
+
+    async def asked_use(http: HttpRequest) -> Response:
+        uses = tuple((code, *words) for code, words in USES.items())
+        page = UsePage(uses=uses, chosen=signed_in(http).use)
+        return console.page(http, "audit_use.html", page, USE)
+
+    async def said_use(http: HttpRequest) -> Response:
+        said = visit_of(http).form.get("use", ())
+        if len(said) != 1 or said[0] not in USES:
+            raise MalformedRequest("Choose one of the list: for what you look at the record.")
+        await console.sessions.use(signed_in(http), said[0])
+        return elsewhere(HERE)
+
+    return [
+        Route(HERE, overview, methods=["GET"]),
+        Route(USE, asked_use, methods=["GET"]),
+        Route(USE, said_use, methods=["POST"]),
+    ]
+
+
+def overview_page(
+    health: Health,
+    now: datetime,
+    *,
+    name: str,
+    agency: str,
+    roles: tuple[str, ...],
+    everyone: bool,
+    span: str,
+    counted: Counted | None,
+) -> OverviewPage:
+    """The log as it is now: nothing is counted that it does not hold."""
+    signed_at = health.signed_at
+    age_s = (now - signed_at).total_seconds() if signed_at else float("inf")
+    return OverviewPage(
+        name=name,
+        agency=agency,
+        roles=roles,
+        everyone=everyone,
+        at=utc_text(now),
+        healthy=health.healthy,
+        size=health.size,
+        origin=health.origin,
+        verifier=health.verifier,
+        signed_size=health.signed_size,
+        signed_at=utc_text(signed_at) if signed_at else "",
+        age_s=max(0, int(age_s)) if signed_at else 0,
+        late=age_s > _LATE_S,
+        root=health.root,
+        witnessed=health.witnessed_size,
+        witnesses=health.witnesses,
+        behind=max(0, health.size - health.indexed),
+        span=span,
+        spans=tuple((code, words) for code, (words, _, _) in SPANS.items()),
+        counted=counted,
+    )
+
+
+def moments_of(span: str, now: datetime) -> tuple[datetime, ...]:
+    """The moments between which is counted, the last at the end of the hour or day that is now."""
+    _, many, long = SPANS[span]
+    now = now.replace(minute=0, second=0, microsecond=0)
+    end = now + _HOUR if long == _HOUR else now.replace(hour=0) + _DAY
+    return tuple(end - long * left for left in range(many, -1, -1))
+
+
+def counted_of(counts: Sequence[Count], moments: Sequence[datetime], span: str) -> Counted:
+    """What the page says of what was counted."""
+    form = "%H:%M" if span == "day" else "%Y-%m-%d"
+    names = [f"{moment:{form}}" for moment in moments[:-1]]
+    held: dict[int, list[Count]] = defaultdict(list)
+    for one in counts:
+        held[one.span].append(one)
+    spans = tuple(_tally(name, held.get(number, ())) for number, name in enumerate(names))
+    return Counted(
+        total=_tally("All", counts),
+        spans=spans,
+        agencies=_by(counts, lambda one: one.agency),
+        purposes=_by(counts, lambda one: one.purpose or "none given"),
+        asked=chart(
+            names,
+            {
+                "calm": [t.queries - t.refused - t.failed for t in spans],
+                "alert": [t.refused for t in spans],
+                "bad": [t.failed for t in spans],
+            },
+        ),
+        troubles=chart(
+            names,
+            {
+                "calm": [t.withheld for t in spans],
+                "alert": [t.glass for t in spans],
+                "bad": [t.missing for t in spans],
+            },
+        ),
+    )
+
+
+def _by(counts: Sequence[Count], name: Callable[[Count], str]) -> tuple[Tally, ...]:
+    held: dict[str, list[Count]] = defaultdict(list)
+    for one in counts:
+        held[name(one)].append(one)
+    tallies = (_tally(key, of) for key, of in held.items())
+    return tuple(sorted(tallies, key=lambda one: (-one.queries, one.name)))
+
+
+def _tally(name: str, counts: Iterable[Count]) -> Tally:
+    sums = [0] * 6
+    for one in counts:
+        sums = [had + more for had, more in zip(sums, one[3:], strict=True)]
+    return Tally(name, *sums)

@@ -1,0 +1,23 @@
+"""All pages of the auditors' console, and the officers' own searches."""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from gateway.web.console.entry import entry_routes
+from gateway.web.console.export import export_routes
+from gateway.web.console.frame import Console
+from gateway.web.console.overview import overview_routes
+from gateway.web.console.receipts import receipts_routes
+from gateway.web.console.searching import searching_routes
+
+
+def console_routes(console: Console) -> list[Route]:
+    """Every page; who opens it is said in `access.PAGES`."""
+    return [
+        *overview_routes(console),
+        *searching_routes(console),
+        *entry_routes(console),
+        *receipts_routes(console),
+        *export_routes(console),
+    ]
