@@ -14,20 +14,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from gateway.audit.entry import ASKER, Kind, party_part, read_leaf
+from gateway.audit.entry import ASKER, InvalidEntry, Kind, party_part, read_leaf
 from gateway.audit.found import Asked
 from gateway.audit.inquiry import Auditor, Inquiry
 from gateway.audit.staff import Tokens, quarters
-from gateway.audit.uses import Viewer, check_use
+from gateway.audit.uses import USES, Viewer
 from gateway.casework.model import Answer, AuditMatter, Matters, Officer
 from gateway.casework.store import Store
-from gateway.errors import LimitExceeded, MalformedRequest, Refused
+from gateway.errors import LimitExceeded, MalformedRequest
 from gateway.model import EMPTY
 
 LISTED: Final = 100
 MOST_CHARS: Final = 2_000
 UNSEALED_FOR: Final = timedelta(minutes=30)
-_NOT_YOURS: Final = "This part of the record is not for your role."
+_PARTIES: Final = (Viewer.FORCE, Viewer.STANDARDS, Viewer.EXTERNAL)
 _ANSWERS: Final[Mapping[Matters, Collection[Answer]]] = {
     Matters.QUESTION: (Answer.ANSWERED,),
     Matters.UNSEALING: (Answer.AGREED, Answer.REFUSED),
@@ -66,19 +66,16 @@ class Asking:
     ) -> AuditMatter | None:
         """Ask the agency whose people an entry is of; None where there is no such entry of another
         agency's."""
-        self._as(auditor, Viewer.EXTERNAL)
-        text = _written(words)
+        await self.inquiry.auditing(auditor, Viewer.EXTERNAL)
+        if kind not in _ANSWERS:
+            raise MalformedRequest("Choose what you ask for.")
+        text = written(words)
         leaf = await self._leaf(entry)
         agency = leaf.get("who", EMPTY).get("agency")
         if not agency or agency == auditor.subject.agency:
             return None
         row = await asyncio.to_thread(self.inquiry.follower.index.of, entry)
         first = row.idx if row is not None else entry
-        standards = (
-            leaf["kind"] == Kind.VIEW
-            and leaf.get("view", EMPTY).get("as") != Viewer.FORCE
-            and leaf.get("view", EMPTY).get("as") != Viewer.OFFICER
-        )
         id_ = self.new_id()
         said = {"matter": id_, "entry": first, "words": text}
         number = await self._say(auditor, kind.value.lower(), id_, first, said, to=agency)
@@ -89,7 +86,7 @@ class Asking:
             by=Officer.of(auditor.subject),
             agency=agency,
             entry=first,
-            standards=standards,
+            standards=_hidden(leaf),
             use=auditor.use,
             asked=number,
         )
@@ -101,13 +98,13 @@ class Asking:
     ) -> AuditMatter | None:
         """Answer for one's agency; None for what is not its to answer, not this person's, or
         answered before."""
-        viewer = self._as(auditor, Viewer.FORCE, Viewer.STANDARDS)
+        viewer = await self.inquiry.auditing(auditor, Viewer.FORCE, Viewer.STANDARDS)
         matter = await self.store.matter(id_)
         if matter is None or not await self._may_answer(auditor, viewer, matter):
             return None
         if answer not in _ANSWERS[matter.kind]:
             raise MalformedRequest("Answer a question in words; agree to an unsealing or refuse.")
-        text = _written(words)
+        text = written(words)
         now = self.clock()
         said = {"matter": id_, "entry": matter.entry, "answer": answer.value, "words": text}
         number = await self._say(
@@ -126,7 +123,7 @@ class Asking:
 
     async def listed(self, auditor: Auditor) -> tuple[AuditMatter, ...]:
         """What one's agency asked or was asked: what waits first, then the latest."""
-        viewer = self._as(auditor, Viewer.FORCE, Viewer.STANDARDS, Viewer.EXTERNAL)
+        viewer = await self.inquiry.auditing(auditor, *_PARTIES)
         found = await self.store.matters(
             auditor.subject.agency, LISTED, standards=viewer is not Viewer.FORCE
         )
@@ -135,7 +132,7 @@ class Asking:
 
     async def shown(self, auditor: Auditor, id_: str) -> Told | None:
         """One of them, with what was written."""
-        viewer = self._as(auditor, Viewer.FORCE, Viewer.STANDARDS, Viewer.EXTERNAL)
+        viewer = await self.inquiry.auditing(auditor, *_PARTIES)
         matter = await self.store.matter(id_)
         if matter is None or not _in_scope(auditor, viewer, matter):
             return None
@@ -146,23 +143,27 @@ class Asking:
         withheld = viewer is Viewer.FORCE and matter.answered_as == Viewer.STANDARDS
         answer = ""
         if matter.answered is not None and not withheld:
-            answer = await self._words(matter.answered, answered, own)
+            answer = await words_of(self.inquiry, matter.answered, answered, own)
         return Told(
             matter=matter,
-            question=await self._words(matter.asked, asked, own),
+            question=await words_of(self.inquiry, matter.asked, asked, own),
             answer=answer,
             withheld=withheld,
             may_answer=await self._may_answer(auditor, viewer, matter),
             open=self._open(auditor, matter),
         )
 
-    async def unsealed(self, auditor: Auditor, id_: str) -> Asked | None:
-        """What lies sealed of the entry for its agency, never what was found; None unless this very
-        person asked, somebody of that agency agreed, and the time is not over."""
-        self._as(auditor, Viewer.EXTERNAL)
+    async def unsealed(self, auditor: Auditor, id_: str) -> tuple[AuditMatter, Asked] | None:
+        """What lies sealed of the entry for its agency, never what was found (nothing, once it was
+        erased); None unless this very person asked, somebody of that agency agreed, and the time
+        is not over."""
+        await self.inquiry.auditing(auditor, Viewer.EXTERNAL)
         matter = await self.store.matter(id_)
         if matter is None or not self._open(auditor, matter):
             return None
+        if auditor.use != matter.use:
+            text = "It was agreed for another use: say that you look for what you asked it for."
+            raise MalformedRequest(f"{text} That was: {USES[matter.use][0]}.")
         row = await asyncio.to_thread(self.inquiry.follower.index.of, matter.entry)
         numbers = sorted({matter.entry, row.last if row is not None else matter.entry})
         said = {"matter": id_, "entries": numbers}
@@ -177,16 +178,9 @@ class Asking:
                 return None
             evidence = self.inquiry.evidence
             found |= await evidence.part(leaf, number, ASKER, matter.agency) or {}
-        return Asked.of(found) if found else None
+        return matter, Asked.of(found)
 
     # --- parts of these ---
-
-    def _as(self, auditor: Auditor, *viewers: Viewer) -> Viewer:
-        viewer = self.inquiry.viewer(auditor.subject)
-        if viewer not in viewers:
-            raise Refused(_NOT_YOURS, rule="audit.role", detail=viewer.value)
-        check_use(viewer, auditor.use)
-        return viewer
 
     async def _may_answer(self, auditor: Auditor, viewer: Viewer, matter: AuditMatter) -> bool:
         """Whether it waits for this person: for an auditor of its agency, who neither asked it nor
@@ -198,7 +192,8 @@ class Asking:
             return False
         if matter.by == Officer.of(subject):
             return False
-        leaf = await self._leaf(matter.entry)
+        if not (leaf := await self._leaf(matter.entry)):
+            return False
         at = datetime.fromisoformat(leaf["at"])
         (quarter,) = quarters(at, at)
         own = self.tokens("actor", f"{subject.issuer}|{subject.id}", quarter)
@@ -215,30 +210,14 @@ class Asking:
         )
 
     async def _leaf(self, number: int) -> Mapping[str, Any]:
-        try:
-            return read_leaf(await self.inquiry.log.leaf(number))
-        except LookupError:
-            return EMPTY
-
-    async def _words(self, number: int, part: str, agency: str) -> str:
-        said = await self.inquiry.evidence.part(await self._leaf(number), number, part, agency)
-        said = said or EMPTY
-        return str((said.get("asked") or said).get("words", ""))
+        return await leaf_of(self.inquiry, number)
 
     async def _say(
         self, auditor: Auditor, page: str, id_: str, entry: int, said: Mapping[str, Any], *, to: str
     ) -> int:
         """Write what somebody says, for both; the number of its entry."""
-        viewed = await self.inquiry.view(
-            auditor.request,
-            auditor.subject,
-            page=page,
-            use=auditor.use,
-            asked=said,
-            given={"matter": id_, "about": entry, "to": to},
-            told={to: said},
-        )
-        return await self.inquiry.log.number(viewed.receipt)
+        given = {"matter": id_, "about": entry, "to": to}
+        return await say(self.inquiry, auditor, page, said, given=given, told={to: said})
 
     async def _view(
         self,
@@ -250,27 +229,71 @@ class Asking:
         told: Mapping[str, Mapping[str, Any]] = EMPTY,
     ) -> None:
         await self.inquiry.view(
-            auditor.request,
-            auditor.subject,
-            page=page,
-            use=auditor.use,
-            given=given,
-            entries=tuple(entries),
-            told=told,
-        )
+            auditor.request, auditor.subject, page=page, use=auditor.use, given=given,
+            entries=tuple(entries), told=told,
+        )  # fmt: skip
 
 
 def _in_scope(auditor: Auditor, viewer: Viewer, matter: AuditMatter) -> bool:
     own = auditor.subject.agency
-    if viewer is Viewer.FORCE and matter.standards:
+    if matter.kind not in _ANSWERS or (viewer is Viewer.FORCE and matter.standards):
         return False
     return own in (matter.agency, matter.by.agency)
 
 
-def _written(words: str) -> str:
+def _hidden(leaf: Mapping[str, Any]) -> bool:
+    """Whether an agency's ordinary auditors do not see this entry: a look, or a refused one, by
+    professional standards."""
+    viewer = leaf.get("view", EMPTY).get("as")
+    ordinary = viewer in (Viewer.FORCE, Viewer.OFFICER)
+    return not ordinary if leaf["kind"] == Kind.VIEW else viewer is not None and not ordinary
+
+
+def written(words: str) -> str:
+    """What somebody wrote.
+
+    Raises:
+        MalformedRequest, LimitExceeded: it is nothing, or too long.
+    """
     text = words.strip()
     if not text:
         raise MalformedRequest("Say why, in words.")
     if len(text) > MOST_CHARS:
         raise LimitExceeded.of("words", MOST_CHARS, len(text))
     return text
+
+
+async def say(
+    inquiry: Inquiry,
+    auditor: Auditor,
+    page: str,
+    said: Mapping[str, Any],
+    *,
+    given: Mapping[str, Any],
+    told: Mapping[str, Mapping[str, Any]] = EMPTY,
+) -> int:
+    """Write, durably, what somebody says; the number of its entry.
+
+    Raises:
+        AuditUnavailable: it was not said.
+    """
+    viewed = await inquiry.view(
+        auditor.request, auditor.subject, page=page, use=auditor.use, asked=said, given=given,
+        told=told,
+    )  # fmt: skip
+    return await inquiry.log.number(viewed.receipt)
+
+
+async def words_of(inquiry: Inquiry, number: int, part: str, agency: str) -> str:
+    """What was written in an entry, by the part of it that is for this agency; "" once erased."""
+    leaf = await leaf_of(inquiry, number)
+    said = await inquiry.evidence.part(leaf, number, part, agency) or EMPTY
+    return str((said.get("asked") or said).get("words", ""))
+
+
+async def leaf_of(inquiry: Inquiry, number: int) -> Mapping[str, Any]:
+    """An entry's leaf; an empty one where there is none."""
+    try:
+        return read_leaf(await inquiry.log.leaf(number))
+    except (LookupError, InvalidEntry):
+        return EMPTY

@@ -34,7 +34,8 @@ MOST_CHARS: Final = 1_000
 MOST_ANSWERS: Final = 10_000
 LISTED: Final = 50
 _LONGEST_KEY: Final = 200
-_KEPT: Final = 200  # answers that one agency is told by their ids
+KEPT: Final = 200
+"""Answers that one agency is told by their ids, the latest."""
 _DUE: Final = timedelta(days=1)
 _INDEXED_S: Final = 5.0
 
@@ -48,13 +49,21 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a source is."""
+
+    agency: str
+    entities: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recalling:
     """Recalling records, and telling of it."""
 
     inquiry: Inquiry
     store: Store
     seal: Callable[[str, str, str, str | int], str]  # a ref: (agency, source, entity, key)
-    owners: Mapping[str, str]  # source -> its agency
+    sources: Mapping[str, Held]
     desk_of: Callable[[str], Desk]
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
@@ -65,20 +74,23 @@ class Recalling:
         """Mark a record of one's own agency as corrected, and tell all who were shown it.
 
         Raises:
-            Refused: not for a desk of the agency that holds the source.
+            Refused: not by a desk, or not of its agency's records.
             MalformedRequest, LimitExceeded: not said what; too long, or shown too often.
             CaseworkUnavailable, AuditUnavailable: it was not recalled.
         """
         self._check(subject)
-        own = subject.agency
-        if self.owners.get(source) != own:
-            text = "Your agency holds no source of that name: name one of its own."
+        if not source:
+            raise MalformedRequest("Choose what kind of record it is.")
+        own, held = subject.agency, self.sources.get(source)
+        if held is None or held.agency != own or entity not in held.entities:
+            text = "Your agency holds no such records: name a source of its own."
             raise Refused(text, rule="recall.owner", detail="not the owner of the source")
-        key, said, entity = key.strip(), said.strip(), entity.strip()
-        if not (key and said and entity):
+        key, said = key.strip(), said.strip()
+        if not (key and said):
             raise MalformedRequest("Name the record, and say what those are to know who saw it.")
-        if len(said) > MOST_CHARS or max(len(key), len(entity)) > _LONGEST_KEY:
-            raise LimitExceeded.of("said", MOST_CHARS, len(said))
+        for name, text, most in (("words", said, MOST_CHARS), ("key", key, _LONGEST_KEY)):
+            if len(text) > most:
+                raise LimitExceeded.of(name, most, len(text))
         shown = await self._shown(own, source, entity, key)
         id_, now = self.new_id(), self.clock()
         by_agency: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -88,8 +100,8 @@ class Recalling:
             Recalled(
                 recall=id_,
                 agency=agency,
-                ref=self.seal(agency, source, entity, int(key) if key.isdecimal() else key),
-                shown=tuple(answers[:_KEPT]),
+                ref=self.seal(agency, source, entity, _native(key)),
+                shown=tuple(answers[:KEPT]),
             )
             for agency, answers in sorted(by_agency.items())
             if agency != own
@@ -132,6 +144,16 @@ class Recalling:
         self._check(subject)
         return await self.store.recalls_told(subject.agency, LISTED)
 
+    def holds(self, subject: Subject) -> tuple[tuple[str, str], ...]:
+        """What records one's own agency holds: (source, entity)."""
+        own = ((name, held) for name, held in sorted(self.sources.items()))
+        return tuple(
+            (name, entity)
+            for name, held in own
+            if held.agency == subject.agency
+            for entity in sorted(held.entities)
+        )
+
     # --- parts of these ---
 
     def _check(self, subject: Subject) -> None:
@@ -149,9 +171,7 @@ class Recalling:
         found: list[Found] = []
         before: int | None = None
         while True:
-            look = partial(
-                self.inquiry.follower.index.find, wanted, before=before, limit=MAX_PAGE
-            )
+            look = partial(self.inquiry.follower.index.find, wanted, before=before, limit=MAX_PAGE)
             try:
                 rows = await asyncio.to_thread(look)
             except (Costly, sqlite3.Error) as error:
@@ -192,3 +212,8 @@ class Recalling:
             on_call=desk.on_call,
             due_at=made.at + _DUE,
         )
+
+
+def _native(key: str) -> str | int:
+    """A key that somebody typed, as its source has it: a number, where it is written like one."""
+    return int(key) if key.isascii() and key.isdecimal() and str(int(key)) == key else key

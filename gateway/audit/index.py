@@ -50,7 +50,7 @@ CREATE TABLE query (
   kind TEXT NOT NULL, tag TEXT NOT NULL, request TEXT NOT NULL,
   actor TEXT NOT NULL, agency TEXT NOT NULL, app TEXT NOT NULL,
   purpose TEXT NOT NULL, reason TEXT NOT NULL, glass INTEGER NOT NULL,
-  viewer TEXT NOT NULL,     -- of a view, as what its auditor looked; else ""
+  viewer TEXT NOT NULL,     -- of a look, as what its auditor looked; else ""
   serial INTEGER, status INTEGER, code TEXT NOT NULL, rule TEXT NOT NULL,
   records INTEGER NOT NULL, sources TEXT NOT NULL,
   missing INTEGER NOT NULL, -- sources that were to be asked and gave nothing
@@ -134,7 +134,7 @@ class Wanted:
 
     tokens: tuple[frozenset[str], ...] = ()
     agency: str | None = None  # of who asked
-    viewers: frozenset[str] | None = None  # whose views are wanted at all; None: everybody's
+    viewers: frozenset[str] | None = None  # whose looks are wanted at all; None: everybody's
     owner: str | None = None  # whose records were shown, or told of
     named: bool | None = None  # whether it says who asked
     app: str | None = None
@@ -457,7 +457,9 @@ class Index:
             for start in range(0, len(every), _AT_ONCE):
                 some = every[start : start + _AT_ONCE]
                 marks = ", ".join("?" * len(some))
-                text = f"SELECT token, idx FROM token WHERE token IN ({marks}) AND idx BETWEEN ? AND ?"  # noqa: S608  # marks alone
+                text = (
+                    f"SELECT token, idx FROM token WHERE token IN ({marks}) AND idx BETWEEN ? AND ?"  # noqa: S608  # marks alone
+                )
                 for token, idx in db.execute(text, (*some, first, last)):
                     yield known[token], idx
 
@@ -594,7 +596,7 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         values.append(_part(owner_part(wanted.owner)))
     if wanted.viewers is not None:
         marks = ", ".join("?" * len(wanted.viewers))
-        texts.append(f"(kind <> ? OR viewer IN ({marks}))")
+        texts.append(f"(kind <> ? AND viewer = '' OR viewer IN ({marks}))")
         values += [Kind.VIEW.value, *sorted(wanted.viewers)]
     for name in _EQUAL:
         if (value := getattr(wanted, name)) is not None:

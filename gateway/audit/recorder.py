@@ -50,7 +50,7 @@ from gateway.audit.keeper import Receipt
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import leaf_hash, root_of
-from gateway.audit.uses import viewer_of
+from gateway.audit.uses import Viewer, viewer_of
 from gateway.errors import AuditUnavailable
 from gateway.model import (
     EMPTY,
@@ -238,6 +238,7 @@ class Record:
         self.terms: Sequence[tuple[str, str]] = ()
         self.serial: int | None = None
         self.intended: str | None = None  # the hash of the intent's leaf
+        self.looks = False  # whether it is a look at the record, or at a page
 
     def known(
         self,
@@ -334,7 +335,7 @@ class Record:
 
     async def _written(self, response: Response) -> Receipt:
         salt = secrets.token_bytes(32)
-        leaf = self._leaf(self._kind(response), tag_of(response)) | {
+        leaf = self._leaf(self._kind(response), tag_of(response)) | self._refused_look() | {
             "status": response.status,
             "code": response.code,
             "duration_us": int((self.recorder.monotonic() - self.started) * 1e6),
@@ -355,6 +356,11 @@ class Record:
         token = partial(self.recorder.hmac, "record")
         owners = parts_by_owner(response, secrets.token_bytes(32), token)
         return await self.recorder.append(leaf, self._for_asker(detail) | owners)
+
+    def _refused_look(self) -> dict[str, Any]:
+        """As what somebody looked to whom nothing was given, where that decides who may see it."""
+        viewer = viewer_of(self.subject) if self.looks and self.subject else None
+        return {"view": {"as": viewer.value}} if viewer is Viewer.STANDARDS else {}
 
     async def gone(self, response: Response) -> None:
         """Write that the caller hung up, under a shield: it is being cancelled itself."""

@@ -67,9 +67,7 @@ class Person:
     until: datetime | None = None
 
     @classmethod
-    def of(
-        cls, typed: str, records: str, since: datetime | None, until: datetime | None
-    ) -> Person:
+    def of(cls, typed: str, records: str, since: datetime | None, until: datetime | None) -> Person:
         """From two texts of several lines.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What auditors and owners begin and others answer: dip samples, matters, recalls."""
+"""What auditors and owners begin and others answer: dip samples, matters, pairs, recalls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 
 from gateway.casework import rows
 from gateway.casework.database import Database, changed, first_of
@@ -14,6 +14,7 @@ from gateway.casework.model import (
     Answer,
     AuditMatter,
     DipSample,
+    Matters,
     Notice,
     Officer,
     Recall,
@@ -56,9 +57,7 @@ class Auditing(Database):
         """Keep what was drawn, with its cases; false, and nothing is kept, if it was drawn
         before: the first draw stands."""
         change = update(dip_samples).where(dip_samples.c.id == id_, dip_samples.c.seed.is_(None))
-        drawn = change.values(
-            seed=seed, checkpoint=checkpoint, population=population, drawn_at=at
-        )
+        drawn = change.values(seed=seed, checkpoint=checkpoint, population=population, drawn_at=at)
         async with self._writing() as connection:
             if not await changed(connection, drawn):
                 return False
@@ -70,10 +69,7 @@ class Auditing(Database):
     # --- what one asks and the other answers ---
 
     async def begin_matter(self, matter: AuditMatter) -> None:
-        row = asdict(matter)
-        for name, prefix in (("by", "by"), ("answered_by", "answered")):
-            del row[name]
-            row |= rows.parts(prefix, getattr(matter, name))
+        row = rows.flat(matter, "by", "answered_by")
         async with self._writing() as connection:
             await connection.execute(insert(audit_matters).values(row))
 
@@ -84,12 +80,37 @@ class Auditing(Database):
     async def matters(
         self, agency: str, limit: int, *, standards: bool = True
     ) -> tuple[AuditMatter, ...]:
-        """What people of this agency asked or were asked, those that wait first, then the latest;
-        without `standards` not what is for professional standards alone."""
+        """What people of this agency asked others or were asked by them, those that wait first,
+        then the latest; without `standards` not what is for professional standards alone."""
         table = audit_matters.c
         where = or_(table.agency == agency, table.by_agency == agency)
+        where = and_(where, table.kind != Matters.PAIR)
         if not standards:
             where = and_(where, ~table.standards)
+        return await self._matters(where, limit)
+
+    async def pairs(self, agency: str, limit: int) -> tuple[AuditMatter, ...]:
+        """Whom colleagues in an agency's professional standards asked to agree, in that order."""
+        table = audit_matters.c
+        where = and_(table.agency == agency, table.kind == Matters.PAIR)
+        return await self._matters(where, limit)
+
+    async def paired(self, officer: Officer, use: str, now: datetime) -> bool:
+        """Whether a colleague has agreed that this person looks, for this use, and it still
+        holds."""
+        table = audit_matters.c
+        agreed = and_(
+            table.kind == Matters.PAIR,
+            table.answer == Answer.AGREED,
+            table.use == use,
+            table.agency == officer.agency,
+            table.until > now,
+            rows.is_officer(table, "by", officer),
+        )
+        return bool(await self._rows(select(table.id).where(agreed).limit(1)))
+
+    async def _matters(self, where: ColumnElement[bool], limit: int) -> tuple[AuditMatter, ...]:
+        table = audit_matters.c
         order = (table.answer.is_not(None), table.at.desc(), table.id)
         query = select(audit_matters).where(where).order_by(*order).limit(limit)
         return tuple(map(rows.matter, await self._rows(query)))

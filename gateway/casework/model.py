@@ -288,10 +288,11 @@ class DipSample:
 
 
 class Matters(StrEnum):
-    """What the external auditor may ask an agency for."""
+    """What an auditor asks for: the external one an agency, professional standards each other."""
 
     QUESTION = "QUESTION"  # to explain one query
     UNSEALING = "UNSEALING"  # to be shown what lies sealed of it for that agency
+    PAIR = "PAIR"  # a colleague's agreement to look at the record
 
 
 class Answer(StrEnum):
@@ -304,15 +305,15 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditMatter:
-    """One thing that an auditor asks an agency about one entry. What was written lies in the log,
-    sealed for both: here are the numbers of the entries that hold it."""
+    """One thing that an auditor asks of somebody else. What was written lies in the log, sealed for
+    both: here are the numbers of the entries that hold it."""
 
     id: str
     kind: Matters
     at: datetime
     by: Officer
     agency: str  # that is asked
-    entry: int  # what it is about
+    entry: int  # what it is about; of a pair, the one that holds the question
     standards: bool  # for professional standards alone: what it is about is hidden from others
     use: str  # the permitted use that the asker named
     asked: int  # the entry that holds the question
@@ -321,7 +322,7 @@ class AuditMatter:
     answered_at: datetime | None = None
     answered_by: Officer | None = None
     answered_as: str | None = None  # the role
-    until: datetime | None = None  # of an unsealing, how long it may be looked at
+    until: datetime | None = None  # of what was agreed to, how long it may be looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -257,7 +257,7 @@ audit_matters = Table(
     *_officer("answered", nullable=True),
     _text("answered_as", nullable=True),
     _moment("until", nullable=True),
-    CheckConstraint("kind in ('QUESTION', 'UNSEALING')", name="kind"),
+    CheckConstraint("kind in ('QUESTION', 'UNSEALING', 'PAIR')", name="kind"),
     CheckConstraint("answer in ('ANSWERED', 'AGREED', 'REFUSED')", name="answer"),
     CheckConstraint(  # two pairs of eyes, whatever the program does
         "answered_id is null or answered_id <> by_id or answered_issuer <> by_issuer", name="two"

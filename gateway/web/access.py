@@ -64,8 +64,10 @@ class Everyone(StrEnum):
 
 
 DESKS: Final = frozenset({"desk"})
-AGENCY_AUDITORS: Final = frozenset({"force_auditor", "professional_standards"})
-AUDITORS: Final = AGENCY_AUDITORS | {"external_auditor"}
+STANDARDS: Final = frozenset({"professional_standards"})
+EXTERNAL: Final = frozenset({"external_auditor"})
+AGENCY_AUDITORS: Final = STANDARDS | {"force_auditor"}
+AUDITORS: Final = AGENCY_AUDITORS | EXTERNAL
 
 PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("*", "/graphql"): Everyone.BEARER,
@@ -90,6 +92,8 @@ PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("GET", "/desk"): DESKS,
     ("GET", "/desk/{act}"): DESKS,
     ("POST", "/desk/{act}"): DESKS,
+    ("GET", "/recalls"): DESKS,
+    ("POST", "/recalls"): DESKS,
     ("GET", "/console/audit"): AUDITORS,
     ("GET", "/console/audit/use"): AUDITORS,
     ("POST", "/console/audit/use"): AUDITORS,
@@ -104,6 +108,17 @@ PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("GET", "/console/audit/export"): AUDITORS,
     ("POST", "/console/audit/export"): AUDITORS,
     ("GET", "/console/audit/report"): AUDITORS,
+    ("GET", "/console/audit/matters"): AUDITORS,
+    ("POST", "/console/audit/matters"): EXTERNAL,
+    ("GET", "/console/audit/matters/{id}"): AUDITORS,
+    ("POST", "/console/audit/matters/{id}"): AGENCY_AUDITORS,
+    ("GET", "/console/audit/matters/{id}/body"): EXTERNAL,
+    ("GET", "/console/audit/rights"): AGENCY_AUDITORS,
+    ("POST", "/console/audit/rights"): AGENCY_AUDITORS,
+    ("POST", "/console/audit/rights/report"): AGENCY_AUDITORS,
+    ("GET", "/console/audit/pairs"): STANDARDS,
+    ("POST", "/console/audit/pairs"): STANDARDS,
+    ("POST", "/console/audit/pairs/{id}"): STANDARDS,
     ("GET", "/searches"): Everyone.SIGNED_IN,
     ("POST", "/searches"): Everyone.SIGNED_IN,
     ("GET", "/searches/{index}"): Everyone.SIGNED_IN,
@@ -113,6 +128,7 @@ PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
 PLACES: Final = (
     ("/", "Tour"),
     ("/desk", "Desk"),
+    ("/recalls", "Recalls"),
     ("/console/audit", "Audit"),
     ("/searches", "Your searches"),
     ("/about", "About"),

@@ -328,9 +328,7 @@ class _Pages:
             sealed=case.agency != own,
             outcome=case.stratum.rpartition(" / ")[2],
             before=tuple((r.level.value.lower(), FINDINGS[r.outcome], r.quality) for r in seen),
-            may=not any(
-                r.level is reviewer.level or (r.by.issuer, r.by.id) == by for r in reviews
-            ),
+            may=not any(r.level is reviewer.level or (r.by.issuer, r.by.id) == by for r in reviews),
             findings=tuple((finding.value, words) for finding, words in FINDINGS.items()),
             qualities=QUALITIES,
         )
@@ -375,7 +373,9 @@ def _sample_page(
     if sample.checkpoint is None or sample.seed is None:
         return SamplePage(row=_row(sample), waits=_waits(sample, work))
     said = open_checkpoint(sample.checkpoint.encode(), work.inquiry.log.verifier)
-    by = {level: [r for some in cases.values() for r in some if r.level is level] for level in Level}
+    by = {
+        level: [r for some in cases.values() for r in some if r.level is level] for level in Level
+    }
     both = [some for some in cases.values() if len({r.level for r in some}) == len(Level)]
     same = sum(len({r.outcome for r in some}) == 1 for some in both)
     return SamplePage(

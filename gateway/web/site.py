@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 import httpx
 from starlette.routing import Route
 
+from gateway.actions.asking import Asking
+from gateway.actions.pairing import Pairing
+from gateway.actions.recalling import Recalling
 from gateway.audit.inquiry import Inquiry
 from gateway.casework.sessions import PageSessions
 from gateway.errors import ConfigError, Fault
@@ -44,6 +47,9 @@ class Site:
     store: PageSessions
     inquiry: Inquiry
     choices: Callable[[], Choices]
+    asking: Asking
+    pairing: Pairing
+    recalling: Recalling
     desk: Desk
     about: Callable[[], AboutPage]
     agencies: Callable[[], dict[str, str]]  # code -> name
@@ -110,6 +116,9 @@ def _signed_in(
         keys=keys,
         look=look,
         choices=site.choices,
+        asking=site.asking,
+        pairing=site.pairing,
+        recalling=site.recalling,
         clock=site.clock,
     )
     return [

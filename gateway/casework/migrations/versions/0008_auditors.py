@@ -52,7 +52,9 @@ def upgrade() -> None:
         *_officer("answered", nullable=True),
         sa.Column("answered_as", sa.Text(), nullable=True),
         sa.Column("until", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint("kind in ('QUESTION', 'UNSEALING')", name=op.f("ck_audit_matter_kind")),
+        sa.CheckConstraint(
+            "kind in ('QUESTION', 'UNSEALING', 'PAIR')", name=op.f("ck_audit_matter_kind")
+        ),
         sa.CheckConstraint(
             "answer in ('ANSWERED', 'AGREED', 'REFUSED')", name=op.f("ck_audit_matter_answer")
         ),

@@ -6,6 +6,7 @@ each, the third is the report as it may leave. Nothing is kept between them but 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
@@ -18,7 +19,6 @@ from gateway.audit.inquiry import Auditor
 from gateway.audit.rights import (
     GROUNDS,
     MOST_LINES,
-    MOST_ROWS,
     Looked,
     Person,
     Way,
@@ -27,12 +27,13 @@ from gateway.audit.rights import (
 )
 from gateway.audit.uses import USES, Viewer
 from gateway.catalogue.forms import utc_text
-from gateway.errors import Refused
+from gateway.errors import LimitExceeded, MalformedRequest
 from gateway.web.access import Form, visit_of
-from gateway.web.audit_work import USE_PAGE, Work, auditor_of, day_of, one
-from gateway.web.look import Look, elsewhere, told
+from gateway.web.console.forms import day_of, one
+from gateway.web.console.frame import USE, Console
+from gateway.web.look import elsewhere, told
 
-_PAGE: Final = "/console/audit/rights"
+HERE: Final = "/console/audit/rights"
 _RIGHTS: Final = "RIGHTS"
 
 
@@ -44,6 +45,8 @@ class RightsPage:
     fits: bool = told("Whether that is a person's rights.")
     agency: str = told("In whose record is looked.")
     lines: int = told("How many lines at most.")
+    said: Mapping[str, str] = told("What was filled in.")
+    problem: str = told("Why there is no report.", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,7 @@ class LookRow:
     at: str = told("When.")
     agency: str = told("By people of which agency.")
     what: str = told("What was done.")
+    searched: bool = told("Whether that was a search.")
     purpose: str = told("For which purpose.")
     reason: str = told("Under which reason's code.")
     asked: str = told("Which sources were asked, or of which the record is.")
@@ -73,6 +77,8 @@ class CheckPage:
     agency: str = told("In whose record.")
     rows: tuple[LookRow, ...] = told("The latest first.")
     grounds: tuple[tuple[str, str], ...] = told("Why a look can be kept out.")
+    said: Mapping[str, str] = told("What was chosen for each.")
+    problem: str = told("Why there is no report.", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,28 +94,43 @@ class ReportPage:
     rows: tuple[LookRow, ...] = told("The looks, the latest first.")
 
 
-def rights_routes(work: Work, look: Look) -> list[Route]:
-    async def asked(http: HttpRequest) -> Response:
-        if (auditor := auditor_of(http, work)) is None:
-            return elsewhere(USE_PAGE)
-        _check(work, auditor, any_use=True)
+def rights_routes(console: Console) -> list[Route]:
+    async def form_page(
+        http: HttpRequest, auditor: Auditor, problem: str = "", status: int = 200
+    ) -> Response:
+        form = visit_of(http).form
         page = RightsPage(
             use=USES[auditor.use][0],
             fits=auditor.use == _RIGHTS,
             agency=auditor.subject.agency,
             lines=MOST_LINES,
+            said={name: one(form, name) for name in ("typed", "records", "since", "until")},
+            problem=problem,
         )
-        await work.inquiry.view(
-            auditor.request, auditor.subject, page="rights", use=auditor.use
-        )
-        return look.page("audit_rights.html", page, visit_of(http))
+        await console.inquiry.view(auditor.request, auditor.subject, page="rights", use=auditor.use)
+        return console.page(http, "audit_rights.html", page, HERE, status=status)
+
+    async def asked(http: HttpRequest) -> Response:
+        if (auditor := console.auditor(http)) is None:
+            return elsewhere(USE)
+        await console.inquiry.auditing(auditor, Viewer.FORCE, Viewer.STANDARDS)
+        return await form_page(http, auditor)
 
     async def gathered(http: HttpRequest) -> Response:
-        if (auditor := auditor_of(http, work)) is None:
-            return elsewhere(USE_PAGE)
-        _check(work, auditor)
+        if (auditor := console.auditor(http)) is None:
+            return elsewhere(USE)
+        await console.inquiry.auditing(auditor, Viewer.FORCE, Viewer.STANDARDS)
+        try:
+            return await check_page(http, auditor)
+        except (LimitExceeded, MalformedRequest) as error:
+            return await form_page(http, auditor, error.said, error.status)
+
+    async def check_page(
+        http: HttpRequest, auditor: Auditor, problem: str = "", status: int = 200
+    ) -> Response:
+        _check_use(auditor)
         form = visit_of(http).form
-        found = await looks_at(work.inquiry, auditor, _person(form))
+        found = await looks_at(console.inquiry, auditor, _person(form))
         page = CheckPage(
             typed=one(form, "typed"),
             records=one(form, "records"),
@@ -118,18 +139,31 @@ def rights_routes(work: Work, look: Look) -> list[Route]:
             agency=auditor.subject.agency,
             rows=tuple(map(_row, found)),
             grounds=tuple(GROUNDS.items()),
+            said={row.name: one(form, row.name) for row in found},
+            problem=problem,
         )
-        return look.page("audit_rights_check.html", page, visit_of(http))
+        return console.page(http, "audit_rights_check.html", page, HERE, status=status)
 
     async def report(http: HttpRequest) -> Response:
-        if (auditor := auditor_of(http, work)) is None:
-            return elsewhere(USE_PAGE)
-        _check(work, auditor)
+        if (auditor := console.auditor(http)) is None:
+            return elsewhere(USE)
+        await console.inquiry.auditing(auditor, Viewer.FORCE, Viewer.STANDARDS)
         form = visit_of(http).form
-        found = await looks_at(work.inquiry, auditor, _person(form))
-        said = {name: values[0] for name, values in form.items() if "-" in name}
+        try:
+            if one(form, "checked") != "yes":
+                text = "Check each look, and say that you have: nothing leaves unread."
+                return await check_page(http, auditor, text, 400)
+            return await report_page(http, auditor)
+        except (LimitExceeded, MalformedRequest) as error:
+            return await form_page(http, auditor, error.said, error.status)
+
+    async def report_page(http: HttpRequest, auditor: Auditor) -> Response:
+        _check_use(auditor)
+        form = visit_of(http).form
+        found = await looks_at(console.inquiry, auditor, _person(form))
+        said = {row.name: one(form, row.name) for row in found if row.name in form}
         inside, kept_out = checked(found, said)
-        viewed = await work.inquiry.view(
+        viewed = await console.inquiry.view(
             auditor.request, auditor.subject, page="rights_report", use=auditor.use,
             asked={"typed": one(form, "typed"), "records": one(form, "records")},
             given={"rows": len(inside), "kept_out": kept_out},
@@ -137,35 +171,30 @@ def rights_routes(work: Work, look: Look) -> list[Route]:
         )  # fmt: skip
         page = ReportPage(
             agency=auditor.subject.agency,
-            made=utc_text(work.clock()),
+            made=utc_text(console.clock()),
             since=one(form, "since"),
             until=one(form, "until"),
-            number=await work.inquiry.log.number(viewed.receipt),
-            log=work.inquiry.log.verifier.partition("+")[0],
+            number=await console.inquiry.log.number(viewed.receipt),
+            log=console.inquiry.log.verifier.partition("+")[0],
             rows=tuple(map(_row, inside)),
         )
-        return look.page("audit_rights_report.html", page, visit_of(http))
+        return console.page(http, "audit_rights_report.html", page, HERE)
 
     return [
-        Route(_PAGE, asked, methods=["GET"]),
-        Route(_PAGE, gathered, methods=["POST"]),
-        Route(f"{_PAGE}/report", report, methods=["POST"]),
+        Route(HERE, asked, methods=["GET"]),
+        Route(HERE, gathered, methods=["POST"]),
+        Route(f"{HERE}/report", report, methods=["POST"]),
     ]
 
 
-def _check(work: Work, auditor: Auditor, *, any_use: bool = False) -> None:
-    """Be satisfied that an agency's auditor looks, for a person's rights.
+def _check_use(auditor: Auditor) -> None:
+    """Be satisfied that somebody looks for a person's rights.
 
     Raises:
-        Refused: another, or for something else.
+        MalformedRequest: it is for something else.
     """
-    viewer = work.inquiry.viewer(auditor.subject)
-    if viewer not in (Viewer.FORCE, Viewer.STANDARDS):
-        text = "Reports on persons are made by the auditors of an agency."
-        raise Refused(text, rule="audit.role", detail=viewer.value)
-    if auditor.use != _RIGHTS and not any_use:
-        text = "Say first that you look for a person's rights, then make the report."
-        raise Refused(text, rule="audit.use", detail=auditor.use)
+    if auditor.use != _RIGHTS:
+        raise MalformedRequest("Say first that you look for a person's rights.")
 
 
 def _person(form: Form) -> Person:
@@ -183,6 +212,7 @@ def _row(found: Looked) -> LookRow:
         at=utc_text(found.at),
         agency=found.agency,
         what="Searched for the person" if searched else "Was shown a record",
+        searched=searched,
         purpose=found.purpose,
         reason=found.reason,
         asked=", ".join(found.asked),

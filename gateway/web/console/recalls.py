@@ -1,4 +1,7 @@
-"""`/recalls`: a desk recalls a record that its agency has corrected, and reads what others did."""
+"""`/recalls`: a desk recalls a record that its agency has corrected, and reads what others did.
+
+A page of desks: no auditor recalls anything.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +13,18 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.actions.recalling import MOST_CHARS
+from gateway.actions.recalling import KEPT, MOST_CHARS
 from gateway.audit.uses import CORRECTION
 from gateway.casework.model import Recall, Recalled
 from gateway.catalogue.forms import utc_text
-from gateway.errors import GatewayError, LimitExceeded, MalformedRequest
+from gateway.errors import CaseworkUnavailable, GatewayError, LimitExceeded, MalformedRequest
 from gateway.web.access import signed_in, visit_of
-from gateway.web.audit_work import Work, number_of, one
-from gateway.web.look import Look, elsewhere, told
+from gateway.web.console.forms import one
+from gateway.web.console.frame import Console
+from gateway.web.look import elsewhere, told
 from gateway.web.receiving import blank
 
-_PAGE: Final = "/recalls"
+HERE: Final = "/recalls"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +32,7 @@ class ToldRow:
     """One agency that was shown a record."""
 
     agency: str = told("Which.")
-    answers: int = told("How many answers showed the record.")
+    answers: str = told("How many answers showed the record.")
     first: str = told("When the first did.")
     last: str = told("When the last did.")
     acknowledged: str = told("When its desk acknowledged the notice.")
@@ -66,61 +70,72 @@ class RecallsPage:
     """`/recalls`: what was recalled, by this agency and by others."""
 
     agency: str = told("Whose desk it is.")
-    sources: tuple[str, ...] = told("The agency's own sources.")
+    holds: tuple[tuple[str, str], ...] = told("The agency's own records: source and kind.")
+    chosen: str = told("Which of these was chosen, where something was not done.")
+    key: str = told("And which key was typed.")
+    said: str = told("And what was to be told.")
     most: int = told("How many characters at most.")
     made: tuple[MadeRow, ...] = told("The own recalls, the latest first.")
     heard: tuple[HeardRow, ...] = told("Those of others, the latest first.")
-    done: int = told("How many agencies were just told, and one more.", 0)
+    done: MadeRow | None = told("What was just recalled.")
     problem: str = told("Why something was not done, and what to do.", "")
 
 
-def recall_routes(work: Work, look: Look) -> list[Route]:
+def recall_routes(console: Console) -> list[Route]:
     async def page(http: HttpRequest) -> RecallsPage:
         subject = signed_in(http).subject
-        made = await work.recalling.made(subject)
-        heard = await work.recalling.told(subject)
-        await work.inquiry.view(
-            blank(http, work.clock()), subject, page="recalls", use=CORRECTION,
+        made = (await console.recalling.made(subject)).items()
+        heard = await console.recalling.told(subject)
+        await console.inquiry.view(
+            blank(http, console.clock()), subject, page="recalls", use=CORRECTION,
             given={"rows": len(made) + len(heard)},
         )  # fmt: skip
-        sources = (one for one, owner in work.recalling.owners.items() if owner == subject.agency)
+        rows = tuple(_made(one, whom) for one, whom in made)
+        done = http.query_params.get("done", "")
         return RecallsPage(
             agency=subject.agency,
-            sources=tuple(sorted(sources)),
+            holds=console.recalling.holds(subject),
+            chosen="",
+            key="",
+            said="",
             most=MOST_CHARS,
-            made=tuple(_made(one, told) for one, told in made.items()),
-            heard=tuple(_heard(one, told) for one, told in heard.items()),
-            done=number_of(http.query_params.get("done", "0"), "done"),
+            made=rows,
+            heard=tuple(_heard(one, whom) for one, whom in heard.items()),
+            done=next((row for row in rows if row.id == done), None),
         )
 
     async def shown(http: HttpRequest) -> Response:
-        return look.page("recalls.html", await page(http), visit_of(http))
+        return console.look.page("recalls.html", await page(http), visit_of(http))
 
     async def recalled(http: HttpRequest) -> Response:
         form = visit_of(http).form
-        request = blank(http, work.clock())
+        request = blank(http, console.clock())
+        source, _, entity = one(form, "record").partition(" ")
         try:
-            made = await work.recalling.recall(
-                request, signed_in(http).subject, source=one(form, "source"),
-                entity=one(form, "entity"), key=one(form, "key"), said=one(form, "said"),
+            made = await console.recalling.recall(
+                request, signed_in(http).subject, source=source, entity=entity,
+                key=one(form, "key"), said=one(form, "said"),
             )  # fmt: skip
-        except (MalformedRequest, LimitExceeded) as error:
-            return await _not_done(http, error)
-        told = await work.recalling.made(signed_in(http).subject)
-        agencies = next((len(some) for one, some in told.items() if one.id == made.id), 0)
-        return elsewhere(f"{_PAGE}?done={agencies + 1}")
+        except (MalformedRequest, LimitExceeded, CaseworkUnavailable) as error:
+            return await not_done(http, error)
+        return elsewhere(f"{HERE}?done={made.id}")
 
-    async def _not_done(http: HttpRequest, error: GatewayError) -> Response:
-        again = replace(await page(http), problem=error.said)
-        return look.page("recalls.html", again, visit_of(http), status=error.status)
+    async def not_done(http: HttpRequest, error: GatewayError) -> Response:
+        """The page again, with what was filled in."""
+        form = visit_of(http).form
+        again = replace(
+            await page(http), problem=error.said, chosen=one(form, "record"),
+            key=one(form, "key"), said=one(form, "said"),
+        )  # fmt: skip
+        return console.look.page("recalls.html", again, visit_of(http), status=error.status)
 
     return [
-        Route(_PAGE, shown, methods=["GET"]),
-        Route(_PAGE, recalled, methods=["POST"]),
+        Route(HERE, shown, methods=["GET"]),
+        Route(HERE, recalled, methods=["POST"]),
     ]
 
 
-def _made(recall: Recall, told: Sequence[Recalled]) -> MadeRow:
+def _made(recall: Recall, whom: Sequence[Recalled]) -> MadeRow:
     return MadeRow(
         id=recall.id,
         at=utc_text(recall.at),
@@ -128,7 +143,7 @@ def _made(recall: Recall, told: Sequence[Recalled]) -> MadeRow:
         said=recall.said,
         answers=recall.answers,
         entry=recall.entry,
-        told=tuple(map(_told, told)),
+        told=tuple(map(_told, whom)),
     )
 
 
@@ -136,21 +151,25 @@ def _told(one: Recalled) -> ToldRow:
     times = sorted(at for _query, at in one.shown)
     return ToldRow(
         agency=one.agency,
-        answers=len(times),
+        answers=f"{KEPT} times or more" if len(times) >= KEPT else times_of(len(times)),
         first=times[0],
         last=times[-1],
         acknowledged=utc_text(one.acknowledged_at) if one.acknowledged_at else "",
     )
 
 
-def _heard(recall: Recall, told: Recalled) -> HeardRow:
+def times_of(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _heard(recall: Recall, here: Recalled) -> HeardRow:
     return HeardRow(
         id=recall.id,
         at=utc_text(recall.at),
         agency=recall.by.agency,
         entity=recall.entity,
-        ref=told.ref,
+        ref=here.ref,
         said=recall.said,
-        shown=told.shown,
-        acknowledged=utc_text(told.acknowledged_at) if told.acknowledged_at else "",
+        shown=here.shown,
+        acknowledged=utc_text(here.acknowledged_at) if here.acknowledged_at else "",
     )
