@@ -169,14 +169,17 @@ def rights_routes(console: Console) -> list[Route]:
             given={"rows": len(inside), "kept_out": kept_out},
             entries=[row.index for row in inside],
         )  # fmt: skip
+        names = console.choices().agencies  # whoever reads it does not know our codes
         page = ReportPage(
-            agency=auditor.subject.agency,
+            agency=names.get(auditor.subject.agency, auditor.subject.agency),
             made=utc_text(console.clock()),
             since=one(form, "since"),
             until=one(form, "until"),
             number=await console.inquiry.log.number(viewed.receipt),
             log=console.inquiry.log.verifier.partition("+")[0],
-            rows=tuple(map(_row, inside)),
+            rows=tuple(
+                replace(_row(one), agency=names.get(one.agency, one.agency)) for one in inside
+            ),
         )
         return console.page(http, "audit_rights_report.html", page, HERE)
 

@@ -118,10 +118,9 @@ class At:
     async def send(
         self, who: Subject, path: str, use: str = "OVERSIGHT", **fields: str
     ) -> httpx.Response:
-        """A form, as a page of theirs would send it; all that was written before can be found."""
+        """A form, as a page of theirs would send it."""
         async with self.client(who, use) as http:
             mark = self.place.keys.mark(f"session {self.place.who.digest}")  # type: ignore[union-attr]
-            await self.world.seen()
             return await http.post(path, data={"csrf": mark, **fields})
 
     async def asked(self, kind: str, entry: int, words: str = "Why this one?") -> str:
@@ -338,11 +337,18 @@ async def test_what_professional_standards_do_is_unseen_by_ordinary_auditors(at:
 
 # --- recalls --------------------------------------------------------------------------------------
 
+
+async def recalled(at: At, who: Subject = DESK_ERU, **said: str) -> httpx.Response:
+    """The answer to a recall, once all that was written before can be found."""
+    await at.world.seen()
+    return await at.send(who, "/recalls", "", **{**SAID, **said})
+
+
 SAID = {"record": "eru Person", "key": "h-1", "said": "The date of birth was <b>another's</b>."}
 
 
 async def test_whoever_was_shown_a_record_is_told_that_it_was_corrected(at: At) -> None:
-    reply = await at.send(DESK_ERU, "/recalls", "", **SAID)
+    reply = await recalled(at)
     assert reply.status_code == 303, reply.text
     leaf = await at.last()
     assert leaf["view"] | {"query": ""} == {
@@ -377,7 +383,7 @@ async def test_nobody_is_told_of_a_record_that_was_shown_to_nobody(at: At) -> No
     looking = at.world.recorder.looking(looks(ANN).request, "another id", "ERU")
     await looking.intent(["Person"])
     await looking.outcome([("Person", "ANSWERED", ["h-2"])])  # it stayed silent
-    reply = await at.send(DESK_ERU, "/recalls", "", **{**SAID, "key": "h-2"})
+    reply = await recalled(at, key="h-2")
     assert "No other agency was shown the record." in await at.text(
         DESK_ERU, reply.headers["location"], ""
     )
@@ -413,6 +419,7 @@ async def test_only_the_desk_of_its_owner_recalls_a_record(at: At) -> None:
 async def test_a_rights_report_is_checked_by_a_person_and_names_nobody_who_looked(at: At) -> None:
     await at.world.ask(ANN, "Hoxha", shows=[("NMC", "nmc", "Person", "7")])
     await at.world.ask(CYD, "Other", shows=[("NMC", "nmc", "Person", "7")])
+    await at.world.seen()
     given = {"typed": "Hoxha\n", "records": "nmc Person 7", "since": "2020-01-01"}
     reply = await at.send(AF, RIGHTS, "RIGHTS", **given)
     assert reply.status_code == 200
