@@ -23,6 +23,7 @@ from gateway.audit.rights import GROUNDS
 from gateway.audit.staff import tokens_of
 from gateway.casework.model import Officer, Told
 from gateway.casework.store import Store
+from gateway.errors import AuditUnavailable
 from gateway.model import Justification, Subject
 from gateway.web.console.frame import Choices, Console
 from gateway.web.console.routes import console_routes
@@ -465,6 +466,35 @@ async def test_a_report_is_for_a_person_s_rights_alone_and_asks_for_enough(at: A
     # a look that the checker did not see stays out
     reply = await at.send(AF, f"{RIGHTS}/report", "RIGHTS", typed="Hoxha", checked="yes")
     assert "There is nothing to report." in reply.text
+
+
+async def test_AU_17_nothing_is_asked_agreed_or_recalled_that_is_not_recorded(
+    at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    matter = await at.asked("UNSEALING", at.world.asked[0])
+    await at.send(PS, PAIRS, words="About ann")
+    await at.world.seen()
+
+    async def full(*_: Any, **__: Any) -> None:
+        raise AuditUnavailable(detail="the disk is full")
+
+    monkeypatch.setattr(at.world.log, "append", full)
+    asks = {"kind": "QUESTION", "entry": str(at.world.asked[0]), "words": "Why?"}
+    for reply in (
+        await at.send(AU, MATTERS, **asks),
+        await at.send(AF, matter, answer="AGREED", words="Yes."),
+        await at.send(SECOND_PS, f"{PAIRS}/id-2", answer="AGREED"),
+        await at.send(PS, PAIRS, words="About bob"),
+        await at.send(DESK_ERU, "/recalls", **SAID),
+        await at.send(AF, f"{RIGHTS}/report", "RIGHTS", typed="Hoxha", checked="yes"),
+    ):
+        assert (reply.status_code, AuditUnavailable.text in reply.text) == (503, True)
+    monkeypatch.undo()
+    (only,) = await at.store.matters("NMC", 9)
+    assert only.answer is None
+    (pair,) = await at.store.pairs("NMC", 9)
+    assert pair.answer is None
+    assert await at.store.recalls_of("ERU", 9) == {}
 
 
 async def test_every_form_of_these_pages_needs_its_mark(at: At) -> None:
