@@ -18,6 +18,9 @@ from starlette.routing import Route
 
 from gateway.actions import Office, act
 from gateway.actions.inquiring import Reading, inquire
+from gateway.actions.oversight import Oversight
+from gateway.actions.reviewing import Reviewing
+from gateway.actions.sampling import Drawing, Sampling
 from gateway.audit.evidence import Evidence
 from gateway.audit.following import Follower, reindex
 from gateway.audit.index import holding
@@ -25,12 +28,14 @@ from gateway.audit.inquiry import Inquiry
 from gateway.audit.keeping import Keeping
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
-from gateway.audit.publishing import Unwitnessed, publishing
+from gateway.audit.publishing import Unwitnessed, policy_of, publishing
+from gateway.audit.queues import Queues
 from gateway.audit.reconciler import Reconciler
 from gateway.audit.recorder import Recorder
 from gateway.audit.retention import Due, Rules
 from gateway.audit.schema import build_schema as audit_schema
 from gateway.audit.sought import Tokens
+from gateway.audit.staff import tokens_of
 from gateway.audit.succession import Ended, begin
 from gateway.audit.witnessing import Witnessing
 from gateway.canaries import FILE, Canaries, Question, alarm_fault, load_canaries
@@ -111,6 +116,7 @@ class Running:
     office: Office
     follower: Follower
     reading: Reading
+    oversight: Oversight
     signing_in: SigningIn | None  # None where the pages are registered with no issuer
     tripwires: Tripwires
     budgets: Budgets
@@ -408,16 +414,45 @@ async def running(
             ),
             new_id=new_id,
         )
+        inquiry = Inquiry(
+            evidence=Evidence(log=log, keys=audit_keys),
+            follower=follower,
+            tokens=Tokens(keys=audit_keys, open_ref=refs.open),
+            view=recorder.view,
+            issuers={one.issuer: one.agency for one in settings.issuers},
+            entitled=entitled_by(read_table(settings.tables_dir, "roles")),
+        )
+        agencies = tuple(sorted({one.agency for one in settings.issuers}))
+        queues = Queues(
+            follower=follower,
+            index=settings.audit_index,
+            keys=settings.audit_keys_dir,
+            feeds=settings.staff_dir,
+            agencies=agencies,
+            clock=clock,
+        )
+        stack.push_async_callback(queues.aclose)
+        sampling = Sampling(
+            inquiry=inquiry,
+            store=store,
+            policy=policy_of(settings.audit_witnesses, log.verifier),
+            clock=clock,
+            new_id=new_id,
+        )
+        drawing = Drawing(sampling)
+        stack.push_async_callback(drawing.aclose)
+        drawing.start()
+        oversight = Oversight(
+            store=store,
+            queues=queues,
+            sampling=sampling,
+            reviewing=Reviewing(recorder=recorder, store=store, tokens=tokens_of(audit_keys)),
+            agencies=agencies,
+            new_id=new_id,
+        )
         reading = Reading(
             gate=gate,
-            inquiry=Inquiry(
-                evidence=Evidence(log=log, keys=audit_keys),
-                follower=follower,
-                tokens=Tokens(keys=audit_keys, open_ref=refs.open),
-                view=recorder.view,
-                issuers={one.issuer: one.agency for one in settings.issuers},
-                entitled=entitled_by(read_table(settings.tables_dir, "roles")),
-            ),
+            inquiry=inquiry,
             parser=Parser(
                 schema=audit_schema(catalogue.vocabulary),
                 limits=settings.limits,
@@ -443,6 +478,7 @@ async def running(
             office=office,
             follower=follower,
             reading=reading,
+            oversight=oversight,
             signing_in=signing_in,
             tripwires=tripwires,
             budgets=budgets,
@@ -513,6 +549,7 @@ def application(started: Running, *, tour: Tour | None = None) -> Starlette:
         signing_in=started.signing_in,
         store=started.office.store,
         inquiry=started.reading.inquiry,
+        oversight=started.oversight,
         choices=lambda: Choices(
             purposes=tuple(gate.catalogue.vocabulary.enums["Purpose"]),
             sources=tuple(gate.catalogue.sources),

@@ -160,7 +160,7 @@ def recalled(row: Row[Any]) -> Recalled:
     return _value(Recalled, row, shown=tuple((one[0], one[1]) for one in row.shown))
 
 
-def _value(kind: Callable[..., _T], row: Row[Any], **given: Any) -> _T:
+def _value(kind: Callable[..., _T], row: Row[Any], /, **given: Any) -> _T:
     """A value whose fields are `given`, or stand in the row under their own names."""
     held = row._mapping
     names = (field.name for field in fields(cast("Any", kind)))

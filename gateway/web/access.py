@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route, compile_path
 
 from gateway.audit.recorder import AuditedResponse
+from gateway.audit.uses import SUPERVISORS
 from gateway.errors import (
     AuditUnavailable,
     CaseworkUnavailable,
@@ -66,6 +67,7 @@ class Everyone(StrEnum):
 DESKS: Final = frozenset({"desk"})
 AGENCY_AUDITORS: Final = frozenset({"force_auditor", "professional_standards"})
 AUDITORS: Final = AGENCY_AUDITORS | {"external_auditor"}
+REVIEWERS: Final = AUDITORS | SUPERVISORS
 
 PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("*", "/graphql"): Everyone.BEARER,
@@ -104,6 +106,15 @@ PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("GET", "/console/audit/export"): AUDITORS,
     ("POST", "/console/audit/export"): AUDITORS,
     ("GET", "/console/audit/report"): AUDITORS,
+    ("GET", "/console/audit/misuse"): AUDITORS,
+    ("GET", "/console/audit/misuse/{case}"): AUDITORS,
+    ("POST", "/console/audit/misuse/{case}"): AUDITORS,
+    ("GET", "/console/audit/samples"): AUDITORS,
+    ("POST", "/console/audit/samples"): AUDITORS,
+    ("GET", "/console/audit/samples/{id}"): AUDITORS,
+    ("GET", "/reviews"): REVIEWERS,
+    ("GET", "/reviews/{id}"): REVIEWERS,
+    ("POST", "/reviews/{id}"): REVIEWERS,
     ("GET", "/searches"): Everyone.SIGNED_IN,
     ("POST", "/searches"): Everyone.SIGNED_IN,
     ("GET", "/searches/{index}"): Everyone.SIGNED_IN,
@@ -114,6 +125,7 @@ PLACES: Final = (
     ("/", "Tour"),
     ("/desk", "Desk"),
     ("/console/audit", "Audit"),
+    ("/reviews", "Reviews"),
     ("/searches", "Your searches"),
     ("/about", "About"),
 )

@@ -16,26 +16,12 @@ from gateway.actions.sampling import Sampling
 from gateway.audit.inquiry import Auditor, Inquiry
 from gateway.audit.queues import Queues
 from gateway.audit.uses import USES
-from gateway.casework.model import MOST_QUALITY, Finding
 from gateway.casework.store import Store
 from gateway.errors import MalformedRequest
 from gateway.web.access import Form, signed_in
 from gateway.web.receiving import blank
 
 USE_PAGE: Final = "/console/audit/use"
-FINDINGS: Final = {
-    Finding.JUSTIFIED: "Justified",
-    Finding.UNCLEAR: "Unclear: to be explained",
-    Finding.ERROR: "A mistake without harm",
-    Finding.REFERRED: "Referred to professional standards",
-}
-QUALITIES: Final = (
-    "0: none was given",
-    "1: says nothing",
-    "2: says what for",
-    "3: says why this person",
-    "4: says why, and can be checked",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,18 +52,6 @@ def auditor_of(http: HttpRequest, work: Work) -> Auditor | None:
 def one(form: Form, name: str) -> str:
     """The first value of a field, "" where there is none."""
     return next(iter(form.get(name, ())), "")
-
-
-def finding_of(form: Form) -> tuple[Finding, int]:
-    """What a form of a review says.
-
-    Raises:
-        MalformedRequest: it is not filled in.
-    """
-    outcome, quality = one(form, "outcome"), one(form, "quality")
-    if outcome not in list(Finding) or quality not in map(str, range(MOST_QUALITY + 1)):
-        raise MalformedRequest("Choose what you found, and how good the reason is.")
-    return Finding(outcome), int(quality)
 
 
 def number_of(text: str, name: str) -> int:

@@ -28,6 +28,9 @@ SECTIONS: Final = (
     ("/console/audit/search", "Search"),
     ("/console/audit/timeline", "Who saw what"),
     ("/console/audit/receipts", "Our records"),
+    ("/console/audit/misuse", "Misuse queue"),
+    ("/console/audit/samples", "Dip samples"),
+    ("/reviews", "Reviews"),
     ("/console/audit/export", "Export"),
 )
 """The console's navigation: address and name, in this order, each for whom `PAGES` opens it."""
