@@ -88,8 +88,9 @@ class Filter:
         return cls(days=number_of(asked.get("days", "28"), "days"), kind=kind, state=state)
 
     def link(self, path: str = HERE, **more: str | int) -> str:
-        said = {"days": self.days, "kind": self.kind, "state": self.state, **more}
-        return f"{path}?{urlencode({name: value for name, value in said.items() if value})}"
+        said = {"days": self.days, "kind": self.kind, "state": self.state}
+        given = {name: value for name, value in said.items() if value}
+        return f"{path}?{urlencode({**given, **more})}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +143,7 @@ class QueryLine:
     reason: str
     reference: str
     sealed: bool
+    open: bool  # whether nobody of this level has looked at it
     said: tuple[tuple[str, str, str], ...]  # as whom, what, how good the reason is
 
 
@@ -158,7 +160,7 @@ class CasePage:
     qualities: tuple[str, ...] = told("How good a reason can be.")
     at_once: int = told("Of how many queries one review is at most.", AT_ONCE)
     most_note: int = told("How long a note can be.", MOST_NOTE)
-    done: int = told("Of how many queries something was just said.", 0)
+    done: str = told("What was just done.", "")
 
 
 def misuse_routes(console: Console, oversight: Oversight) -> list[Route]:
@@ -209,7 +211,7 @@ class _Pages:
         if (auditor := console.auditor(http)) is None:
             return elsewhere(USE)
         wanted = Filter.of(http)
-        done = number_of(http.query_params.get("done", "0"), "done")
+        done = _done(http.query_params.get("done", ""))
         reviewer = self._reviewer(auditor.subject)
         if (found := await self._case(http, auditor.subject, reviewer, wanted)) is None:
             return console.look.missing(visit_of(http))
@@ -228,7 +230,7 @@ class _Pages:
             line=_line(case, rank, kept, reviewer, wanted),
             wanted=wanted,
             officer=", ".join(sorted(officers - {""})),
-            queries=tuple(_query(query, said.get(query.entry, ())) for query in queries),
+            queries=tuple(_query(query, said.get(query.entry, ()), reviewer) for query in queries),
             more=len(case.entries) - len(entries),
             findings=tuple((finding.value, words) for finding, words in FINDINGS.items()),
             qualities=QUALITIES,
@@ -309,6 +311,19 @@ class _Pages:
         return made
 
 
+def _done(text: str) -> str:
+    """What was just done, by an address of ours.
+
+    Raises:
+        MalformedRequest: it is none of ours.
+    """
+    if not text:
+        return ""
+    if not (count := number_of(text, "done")):
+        return "Nothing was recorded: all of these are reviewed already."
+    return f"Recorded of {count} {'search' if count == 1 else 'searches'}."
+
+
 # --- what the pages say: pure ---------------------------------------------------------------------
 
 
@@ -360,7 +375,7 @@ def _line(case: Case, rank: int, kept: _Kept, reviewer: Reviewer, wanted: Filter
     )
 
 
-def _query(query: Query, said: Sequence[Review]) -> QueryLine:
+def _query(query: Query, said: Sequence[Review], reviewer: Reviewer) -> QueryLine:
     asked = query.asked
     return QueryLine(
         entry=query.entry,
@@ -370,6 +385,7 @@ def _query(query: Query, said: Sequence[Review]) -> QueryLine:
         reason=asked.reason if asked else "",
         reference=(asked.case or asked.incident) if asked else "",
         sealed=asked is None,
+        open=all(review.level is not reviewer.level for review in said),
         said=tuple(
             (
                 NAMES[review.level],

@@ -41,6 +41,7 @@ ENTITLED = {
     "force_auditor": frozenset({"NMC", "SCP", "ERU"}),
     "professional_standards": frozenset({"NMC", "SCP"}),
     "external_auditor": frozenset({"OVERSIGHT"}),
+    "sergeant": frozenset({"NMC", "SCP"}),
 }
 
 
