@@ -19,7 +19,10 @@ from starlette.routing import Route
 from gateway.actions import Office, act, recalling
 from gateway.actions.asking import Asking
 from gateway.actions.inquiring import Reading, inquire
+from gateway.actions.oversight import Oversight
 from gateway.actions.pairing import Pairing
+from gateway.actions.reviewing import Reviewing
+from gateway.actions.sampling import Drawing, Sampling
 from gateway.audit.evidence import Evidence
 from gateway.audit.following import Follower, reindex
 from gateway.audit.index import holding
@@ -27,7 +30,8 @@ from gateway.audit.inquiry import Inquiry
 from gateway.audit.keeping import Keeping
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
-from gateway.audit.publishing import Unwitnessed, publishing
+from gateway.audit.publishing import Unwitnessed, policy_of, publishing
+from gateway.audit.queues import Queues
 from gateway.audit.reconciler import Reconciler
 from gateway.audit.recorder import Recorder
 from gateway.audit.retention import Due, Rules
@@ -115,6 +119,7 @@ class Running:
     office: Office
     follower: Follower
     reading: Reading
+    oversight: Oversight
     signing_in: SigningIn | None  # None where the pages are registered with no issuer
     tripwires: Tripwires
     budgets: Budgets
@@ -412,17 +417,46 @@ async def running(
             ),
             new_id=new_id,
         )
+        inquiry = Inquiry(
+            evidence=Evidence(log=log, keys=audit_keys),
+            follower=follower,
+            tokens=Tokens(keys=audit_keys, open_ref=refs.open),
+            view=recorder.view,
+            issuers={one.issuer: one.agency for one in settings.issuers},
+            entitled=entitled_by(read_table(settings.tables_dir, "roles")),
+            paired=partial(agreed, store, clock),
+        )
+        agencies = tuple(sorted({one.agency for one in settings.issuers}))
+        queues = Queues(
+            follower=follower,
+            index=settings.audit_index,
+            keys=settings.audit_keys_dir,
+            feeds=settings.staff_dir,
+            agencies=agencies,
+            clock=clock,
+        )
+        stack.push_async_callback(queues.aclose)
+        sampling = Sampling(
+            inquiry=inquiry,
+            store=store,
+            policy=policy_of(settings.audit_witnesses, log.verifier),
+            clock=clock,
+            new_id=new_id,
+        )
+        drawing = Drawing(sampling)
+        stack.push_async_callback(drawing.aclose)
+        drawing.start()
+        oversight = Oversight(
+            store=store,
+            queues=queues,
+            sampling=sampling,
+            reviewing=Reviewing(recorder=recorder, store=store, tokens=tokens_of(audit_keys)),
+            agencies=agencies,
+            new_id=new_id,
+        )
         reading = Reading(
             gate=gate,
-            inquiry=Inquiry(
-                evidence=Evidence(log=log, keys=audit_keys),
-                follower=follower,
-                tokens=Tokens(keys=audit_keys, open_ref=refs.open),
-                view=recorder.view,
-                issuers={one.issuer: one.agency for one in settings.issuers},
-                entitled=entitled_by(read_table(settings.tables_dir, "roles")),
-                paired=partial(agreed, store, clock),
-            ),
+            inquiry=inquiry,
             parser=Parser(
                 schema=audit_schema(catalogue.vocabulary),
                 limits=settings.limits,
@@ -448,6 +482,7 @@ async def running(
             office=office,
             follower=follower,
             reading=reading,
+            oversight=oversight,
             signing_in=signing_in,
             tripwires=tripwires,
             budgets=budgets,
@@ -539,6 +574,7 @@ def application(started: Running, *, tour: Tour | None = None) -> Starlette:
         signing_in=started.signing_in,
         store=store,
         inquiry=inquiry,
+        oversight=started.oversight,
         choices=lambda: Choices(
             purposes=tuple(gate.catalogue.vocabulary.enums["Purpose"]),
             sources=tuple(gate.catalogue.sources),

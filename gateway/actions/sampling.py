@@ -10,12 +10,12 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from gateway.actions.reviewing import case_from
+from gateway.actions.reviewing import case_from, leaf_of
 from gateway.audit.inquiry import Auditor, Inquiry
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import ENTRIES, TILE_WIDTH
@@ -32,6 +32,7 @@ MOST_DRAWN: Final = 500  # of one sample: more than anybody reviews
 LISTED: Final = 50
 _EVERY_S: Final = 5.0
 _READ_S: Final = 5.0
+_AGAIN: Final = timedelta(minutes=10)  # all of the log is read for a try
 _BUNDLE: Final = re.compile(r"tile/entries/([x0-9/]+?)(?:\.p/(\d+))?")
 
 _log = logging.getLogger(__name__)
@@ -80,6 +81,7 @@ class Sampling:
     policy: Policy | None  # of the witnesses; without them nothing is drawn
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+    _failed: dict[str, datetime] = field(default_factory=dict)
 
     async def announce(self, auditor: Auditor, wish: Wish) -> DipSample:
         """Say what is to be drawn, before anybody can know what that will be.
@@ -126,7 +128,12 @@ class Sampling:
         Raises:
             CaseworkUnavailable, AuditUnavailable: nothing can be read or kept; it is tried again.
         """
-        waiting = [one for one in await self.store.dip_samples(LISTED) if one.seed is None]
+        late = self.clock() - _AGAIN
+        waiting = [
+            one
+            for one in await self.store.dip_samples(LISTED)
+            if one.seed is None and self._failed.get(one.id, late) <= late
+        ]
         drawn = 0
         for sample in waiting:
             note = await self.fitting(sample)
@@ -158,14 +165,15 @@ class Sampling:
             )
         except (NoSample, NoteInvalid, NotThere) as error:
             _log.error("the sample %s cannot be drawn: %s", sample.id, error)
+            self._failed[sample.id] = self.clock()
             return False
         finally:
             source.closed = True  # this may be cancelled, and its thread goes on
         now = self.clock()
         cases = [
-            await case_from(
-                log, one.index, id_=self.new_id(), at=now, origin=Origin.SAMPLE, batch=made.seed,
-                stratum=" / ".join(one.stratum),
+            case_from(
+                await leaf_of(log, one.index), one.index, id_=self.new_id(), at=now,
+                origin=Origin.SAMPLE, batch=made.seed, stratum=" / ".join(one.stratum),
             )
             for one in made.drawn
         ]  # fmt: skip

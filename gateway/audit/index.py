@@ -6,7 +6,8 @@ lie the tokens by which it is looked for: who asked, the case, the words of the 
 searched for, which records were shown. Tokens are those of the log, so the index names nobody, and
 no text of a body is in it.
 
-Blocking. One process holds an index, in which one thread at a time writes; any may look.
+Blocking. One process holds an index, in which one thread at a time writes; any may look, and
+other processes too (`IndexFile`).
 """
 
 from __future__ import annotations
@@ -229,7 +230,54 @@ class Event(NamedTuple):
     about: str
 
 
-class Index:
+class IndexFile:
+    """An index that somebody holds, as far as any process may read it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def events(self, wanted: Wanted, *, done: bool = False) -> Iterator[Event]:
+        """Every query that is wanted, in the log's order: what habits are made of. With `done` only
+        what was more than asking: an outcome told, a review."""
+        conditions, values = _conditions(wanted)
+        where = " AND ".join([*conditions, *(["act <> ''"] if done else [])]) or "1"
+        columns = ", ".join(Event._fields)
+        text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx"  # noqa: S608  # only our own names
+        with closing(self._reading()) as db:
+            yield from map(Event._make, db.execute(text, values))
+
+    def many(self, wanted: Wanted) -> int:
+        """How many queries are wanted."""
+        conditions, values = _conditions(wanted)
+        text = f"SELECT count(*) FROM query WHERE {' AND '.join(conditions) or '1'}"  # noqa: S608  # only our own names
+        with closing(self._reading()) as db:
+            (count,) = db.execute(text, values).fetchone()
+        return int(count)
+
+    def hits(self, tokens: Iterable[str], first: int, last: int) -> Iterator[tuple[str, int]]:
+        """Which of these tokens are those of which queries, of the first to the last number given:
+        pairs of a token and a query's number, in no order.
+
+        Raises:
+            ValueError: a token is not hexadecimal.
+        """
+        known = {bytes.fromhex(token)[:_TOKEN_BYTES]: token for token in tokens}
+        every = sorted(known)
+        with closing(self._reading()) as db:
+            for start in range(0, len(every), _AT_ONCE):
+                some = every[start : start + _AT_ONCE]
+                marks = ", ".join("?" * len(some))
+                text = (
+                    f"SELECT token, idx FROM token WHERE token IN ({marks}) AND idx BETWEEN ? AND ?"  # noqa: S608  # marks alone
+                )
+                for token, idx in db.execute(text, (*some, first, last)):
+                    yield known[token], idx
+
+    def _reading(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)
+
+
+class Index(IndexFile):
     """The index of one log, in one SQLite file."""
 
     def __init__(self, path: Path, origin: str) -> None:
@@ -239,7 +287,8 @@ class Index:
             Held: another process has it.
             sqlite3.Error, OSError: it cannot be used.
         """
-        self._path, self._origin = path, origin
+        super().__init__(path)
+        self._origin = origin
         with ExitStack() as held:
             held.enter_context(holding(path))
             self._db = self._opened()
@@ -433,38 +482,6 @@ class Index:
                 if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                     raise Costly from error
                 raise
-
-    def events(self, wanted: Wanted, *, done: bool = False) -> Iterator[Event]:
-        """Every query that is wanted, in the log's order: what habits are made of. With `done` only
-        what was more than asking: an outcome told, a review."""
-        conditions, values = _conditions(wanted)
-        where = " AND ".join([*conditions, *(["act <> ''"] if done else [])]) or "1"
-        columns = ", ".join(Event._fields)
-        text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx"  # noqa: S608  # only our own names
-        with closing(self._reading()) as db:
-            yield from map(Event._make, db.execute(text, values))
-
-    def hits(self, tokens: Iterable[str], first: int, last: int) -> Iterator[tuple[str, int]]:
-        """Which of these tokens are those of which queries, of the first to the last number given:
-        pairs of a token and a query's number, in no order.
-
-        Raises:
-            ValueError: a token is not hexadecimal.
-        """
-        known = {bytes.fromhex(token)[:_TOKEN_BYTES]: token for token in tokens}
-        every = sorted(known)
-        with closing(self._reading()) as db:
-            for start in range(0, len(every), _AT_ONCE):
-                some = every[start : start + _AT_ONCE]
-                marks = ", ".join("?" * len(some))
-                text = (
-                    f"SELECT token, idx FROM token WHERE token IN ({marks}) AND idx BETWEEN ? AND ?"  # noqa: S608  # marks alone
-                )
-                for token, idx in db.execute(text, (*some, first, last)):
-                    yield known[token], idx
-
-    def _reading(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)
 
 
 _REACHED: Final = "(SELECT idx FROM query WHERE seen >= {} ORDER BY seen, idx LIMIT 1)"

@@ -189,10 +189,10 @@ class Recorder:
 
     async def review(
         self, request: Request, subject: Subject, *, of: str, entry: int, use: str,
-        said: Mapping[str, Any],
-    ) -> None:  # fmt: skip
+        said: Mapping[str, Any], note: str = "",
+    ) -> Receipt:  # fmt: skip
         """Write, durably, what somebody found who reviewed a query: `of` is its id, `entry` its
-        first entry; `said` holds codes and numbers alone.
+        first entry; `said` holds codes and numbers alone, and the note is sealed.
 
         Raises:
             AuditUnavailable: the review may not be kept.
@@ -202,7 +202,8 @@ class Recorder:
         leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION)
         leaf["view"] = {"page": "review", "use": use, "as": viewer_of(subject).value}
         leaf["review"] = {"of": of, "entry": entry, **said}
-        await self.append(leaf, record._for_asker(record._detail()))
+        detail = record._detail() | ({"note": note} if note else {})
+        return await self.append(leaf, record._for_asker(detail))
 
     def looking(self, request: Request, id_: str, agency: str) -> Looking:
         """A record of what is looked for after a request was answered, for its owner alone."""

@@ -222,10 +222,12 @@ class Origin(StrEnum):
 
 
 class Level(StrEnum):
-    """Who reviews: the officer's own line first, or an auditor, who sees what that one said."""
+    """Who reviews: the officer's own line, an auditor, who sees what that one said, or professional
+    standards, who see both and are seen by neither."""
 
     SUPERVISOR = "SUPERVISOR"
     AUDITOR = "AUDITOR"
+    STANDARDS = "STANDARDS"
 
 
 class Finding(StrEnum):
@@ -235,6 +237,7 @@ class Finding(StrEnum):
     UNCLEAR = "UNCLEAR"  # the officer, or the agency, is to explain
     REFERRED = "REFERRED"  # to professional standards
     ERROR = "ERROR"  # a mistake without harm: the wrong name, the wrong purpose
+    CLOSED = "CLOSED"  # what looked like misuse is none: no reason was judged
 
 
 MOST_QUALITY = 4
@@ -266,8 +269,9 @@ class Review:
     level: Level
     at: datetime
     outcome: Finding
-    quality: int  # of the reason that was given, 0 to 4
+    quality: int | None  # of the reason that was given, 0 to 4; None of what was closed
     by: Officer
+    entry: int | None = None  # the log's entry of it, where the note lies sealed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

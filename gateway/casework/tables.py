@@ -218,9 +218,10 @@ reviews = Table(
     Column("level", String(16), primary_key=True),
     _moment("at"),
     Column("outcome", String(16), nullable=False),
-    Column("quality", Integer, nullable=False),
+    Column("quality", Integer, nullable=True),
     *_officer("by"),
-    CheckConstraint("level in ('SUPERVISOR', 'AUDITOR')", name="level"),
+    Column("entry", BigInteger, nullable=True),
+    CheckConstraint("level in ('SUPERVISOR', 'AUDITOR', 'STANDARDS')", name="level"),
     CheckConstraint("quality between 0 and 4", name="quality"),
 )
 

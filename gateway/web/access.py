@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route, compile_path
 
 from gateway.audit.recorder import AuditedResponse
+from gateway.audit.uses import SUPERVISORS
 from gateway.errors import (
     AuditUnavailable,
     CaseworkUnavailable,
@@ -68,6 +69,7 @@ STANDARDS: Final = frozenset({"professional_standards"})
 EXTERNAL: Final = frozenset({"external_auditor"})
 AGENCY_AUDITORS: Final = STANDARDS | {"force_auditor"}
 AUDITORS: Final = AGENCY_AUDITORS | EXTERNAL
+REVIEWERS: Final = AUDITORS | SUPERVISORS
 
 PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("*", "/graphql"): Everyone.BEARER,
@@ -119,6 +121,15 @@ PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("GET", "/console/audit/pairs"): STANDARDS,
     ("POST", "/console/audit/pairs"): STANDARDS,
     ("POST", "/console/audit/pairs/{id}"): STANDARDS,
+    ("GET", "/console/audit/misuse"): AUDITORS,
+    ("GET", "/console/audit/misuse/{case}"): AUDITORS,
+    ("POST", "/console/audit/misuse/{case}"): AUDITORS,
+    ("GET", "/console/audit/samples"): AUDITORS,
+    ("POST", "/console/audit/samples"): AUDITORS,
+    ("GET", "/console/audit/samples/{id}"): AUDITORS,
+    ("GET", "/reviews"): REVIEWERS,
+    ("GET", "/reviews/{id}"): REVIEWERS,
+    ("POST", "/reviews/{id}"): REVIEWERS,
     ("GET", "/searches"): Everyone.SIGNED_IN,
     ("POST", "/searches"): Everyone.SIGNED_IN,
     ("GET", "/searches/{index}"): Everyone.SIGNED_IN,
@@ -130,6 +141,7 @@ PLACES: Final = (
     ("/desk", "Desk"),
     ("/recalls", "Recalls"),
     ("/console/audit", "Audit"),
+    ("/reviews", "Reviews"),
     ("/searches", "Your searches"),
     ("/about", "About"),
 )

@@ -12,6 +12,7 @@ import httpx
 from starlette.routing import Route
 
 from gateway.actions.asking import Asking
+from gateway.actions.oversight import Oversight
 from gateway.actions.pairing import Pairing
 from gateway.actions.recalling import Recalling
 from gateway.audit.inquiry import Inquiry
@@ -24,7 +25,7 @@ from gateway.secrets import NamedSecrets, Secret, own_key
 from gateway.settings import Settings
 from gateway.web.access import Access, Refuse
 from gateway.web.console.frame import Choices, Console
-from gateway.web.console.routes import console_routes
+from gateway.web.console.routes import console_routes, oversight_routes
 from gateway.web.cookies import KEY_BYTES, Keys
 from gateway.web.desk import Desk, desk_routes
 from gateway.web.look import Look
@@ -46,6 +47,7 @@ class Site:
     signing_in: SigningIn | None
     store: PageSessions
     inquiry: Inquiry
+    oversight: Oversight
     choices: Callable[[], Choices]
     asking: Asking
     pairing: Pairing
@@ -125,6 +127,7 @@ def _signed_in(
         *sign_in_routes(given, look),
         *(desk_routes(site.desk, look) if settings.desk_page else ()),
         *console_routes(console),
+        *oversight_routes(console, site.oversight),
     ]
 
 

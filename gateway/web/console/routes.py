@@ -6,18 +6,21 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.actions.oversight import Oversight
 from gateway.web.access import Page
 from gateway.web.console.entry import entry_routes
 from gateway.web.console.export import export_routes
 from gateway.web.console.frame import PAIRS, Console
 from gateway.web.console.matters import matter_routes
-from gateway.web.console.overview import HERE as CONSOLE
+from gateway.web.console.misuse import misuse_routes
 from gateway.web.console.overview import overview_routes
 from gateway.web.console.pairs import pair_routes
 from gateway.web.console.recalls import recall_routes
 from gateway.web.console.receipts import receipts_routes
+from gateway.web.console.reviews import review_routes
 from gateway.web.console.rights import rights_routes
-from gateway.web.console.searching import searching_routes
+from gateway.web.console.samples import sample_routes
+from gateway.web.console.searching import MINE, searching_routes
 from gateway.web.look import elsewhere
 
 
@@ -41,9 +44,9 @@ def console_routes(console: Console) -> list[Route]:
 
 def in_pairs(console: Console, route: Route) -> Route:
     """The same page; whoever needs a colleague's agreement first is led to where that is asked for.
-    What is read is refused without it in any case, by `Inquiry`."""
+    What `Inquiry` gives is refused without it in any case."""
     page: Page = route.endpoint
-    if not route.path.startswith(CONSOLE):  # somebody's own searches
+    if route.path.startswith(MINE):  # somebody's own searches
         return route
 
     async def opened(http: HttpRequest) -> Response:
@@ -53,3 +56,13 @@ def in_pairs(console: Console, route: Route) -> Route:
         return await page(http)
 
     return Route(route.path, opened, methods=sorted(route.methods or ()))
+
+
+def oversight_routes(console: Console, oversight: Oversight) -> list[Route]:
+    """The pages on which auditors and supervisors work: the misuse queue, samples, reviews."""
+    looks = [
+        *misuse_routes(console, oversight),
+        *sample_routes(console, oversight),
+        *review_routes(console, oversight),
+    ]
+    return [in_pairs(console, route) for route in looks]

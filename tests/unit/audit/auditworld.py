@@ -42,6 +42,7 @@ ENTITLED = {
     "professional_standards": frozenset({"NMC", "SCP"}),
     "external_auditor": frozenset({"OVERSIGHT"}),
     "desk": frozenset({"NMC", "SCP", "ERU"}),
+    "sergeant": frozenset({"NMC", "SCP"}),
 }
 
 

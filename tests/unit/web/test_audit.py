@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from gateway.actions.oversight import Oversight
 from gateway.audit.found import Health
 from gateway.audit.index import Count
 from gateway.audit.sought import MOST_CHARS
@@ -29,7 +30,7 @@ from gateway.web.console.asking import Said, said_in, when, zone_of
 from gateway.web.console.charts import HEIGHT, WIDTH, chart
 from gateway.web.console.frame import PAIRS, SECTIONS, Choices, Console, sections
 from gateway.web.console.overview import SPANS, counted_of, moments_of, overview_page
-from gateway.web.console.routes import console_routes
+from gateway.web.console.routes import console_routes, oversight_routes
 from gateway.web.cookies import SESSION
 from gateway.web.look import Look
 from gateway.web.sessions import Session, Sessions
@@ -69,7 +70,8 @@ class At:
             recalling=NOTHING,
             clock=lambda: datetime.now(UTC),
         )
-        return self.place.client(console_routes(console))
+        nothing = cast("Oversight", None)  # its pages are tried in test_oversight.py
+        return self.place.client([*console_routes(console), *oversight_routes(console, nothing)])
 
 
 @pytest.fixture(scope="module")

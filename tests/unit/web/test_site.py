@@ -77,6 +77,7 @@ def site(settings: Settings) -> Site:
         signing_in=signing_in(settings),
         store=nothing,
         inquiry=nothing,
+        oversight=nothing,
         choices=nothing,
         asking=nothing,
         pairing=nothing,

@@ -1,4 +1,4 @@
-"""Dip samples, what the external auditor asks agencies, and recalls of records."""
+"""Dip samples, what the external auditor asks agencies, recalls of records, what reviews say."""
 
 from __future__ import annotations
 
@@ -16,6 +16,27 @@ depends_on = None
 def _officer(prefix: str, *, nullable: bool = False) -> Iterable[sa.Column[str]]:
     for part in ("issuer", "id", "agency"):
         yield sa.Column(f"{prefix}_{part}", sa.Text(), nullable=nullable)
+
+
+_LEVELS = "ck_review_level"
+
+
+def _reviews() -> sa.Table:
+    """As the one before made it: SQLite makes a table anew, and does not tell of its checks."""
+    return sa.Table(
+        "review",
+        sa.MetaData(),
+        sa.Column("case", sa.String(length=36), nullable=False),
+        sa.Column("level", sa.String(length=16), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("quality", sa.Integer(), nullable=False),
+        *_officer("by"),
+        sa.CheckConstraint("level in ('SUPERVISOR', 'AUDITOR')", name=op.f(_LEVELS)),
+        sa.CheckConstraint("quality between 0 and 4", name=op.f("ck_review_quality")),
+        sa.ForeignKeyConstraint(["case"], ["review_case.id"], name="fk_review_case_review_case"),
+        sa.PrimaryKeyConstraint("case", "level", name="pk_review"),
+    )
 
 
 def upgrade() -> None:
@@ -87,3 +108,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("recall", "agency", name=op.f("pk_recalled")),
     )
     op.create_index(op.f("ix_recalled_agency"), "recalled", ["agency"], unique=False)
+    with op.batch_alter_table("review", copy_from=_reviews()) as table:
+        table.drop_constraint(op.f(_LEVELS), type_="check")
+        table.create_check_constraint(
+            op.f(_LEVELS), "level in ('SUPERVISOR', 'AUDITOR', 'STANDARDS')"
+        )
+        table.alter_column("quality", existing_type=sa.Integer(), nullable=True)
+        table.add_column(sa.Column("entry", sa.BigInteger(), nullable=True))
