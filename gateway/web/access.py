@@ -147,6 +147,9 @@ PLACES: Final = (
 )
 """The pages that the frame of each page points to, for whom they open."""
 
+_WITHIN: Final[Mapping[str, str]] = {"/reviews": "/console/audit"}
+"""Pages to which others lead, where those open: the frame need not."""
+
 _LOOPBACK: Final = re.compile(r"(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d{1,5})?")
 _LOCAL: Final = re.compile(r"/[A-Za-z0-9/_-]{0,200}")
 _ENDED: Final = "You are not signed in any more, so nothing was done. Sign in again to go on."
@@ -352,12 +355,13 @@ class Access:
         self, session: Session | None, places: tuple[tuple[str, str], ...]
     ) -> tuple[tuple[str, str], ...]:
         subject = session.subject if session else None
-        return tuple(
-            place
+        found = {
+            place[0]: place
             for place in places
             for who in (row_of("GET", place[0]),)
             if who is Everyone.ANYBODY or (subject is not None and opens(who, subject))
-        )
+        }
+        return tuple(place for path, place in found.items() if _WITHIN.get(path) not in found)
 
     async def _refused(self, http: HttpRequest, visit: Visit, error: GatewayError) -> Response:
         """What was turned away, recorded, and said in a page."""

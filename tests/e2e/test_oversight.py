@@ -125,7 +125,9 @@ async def test_AU_20_a_later_checkpoint_decides_a_sample_and_anybody_draws_it_ag
         page = (await at.open(sample)).text
         assert set(asked) <= entries(page)
     note = re.search(r'aria-label="The checkpoint"><code>(.*?)</code>', at.page, re.DOTALL)
-    told = re.search(r'aria-label="The command"><code>portcullis (.*?)</code>', at.page)
+    told = re.search(
+        r'aria-label="The command" class="wrap"><code>portcullis (.*?)</code>', at.page
+    )
     assert note
     assert told
     (tmp_path / "kept.note").write_text(note[1])

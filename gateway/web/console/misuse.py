@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 from urllib.parse import urlencode
 
 from starlette.requests import Request as HttpRequest
@@ -20,6 +21,7 @@ from gateway.actions.reviewing import (
     Reviewer,
     Verdict,
     batches_of,
+    note_of,
     query_of,
 )
 from gateway.audit.misuse import Case, Queue
@@ -40,12 +42,12 @@ from gateway.web.console.filled import (
     words_of,
 )
 from gateway.web.console.frame import USE, Console
-from gateway.web.console.reviews import NAMES, reviewing_as, scope_of
+from gateway.web.console.reviews import NAMES, in_order, reviewing_as, scope_of
 from gateway.web.look import elsewhere, told
 
 HERE: Final = "/console/audit/misuse"
 PAGE: Final = 25  # cases
-_WORDS_AT_ONCE: Final = 8  # entries that are read side by side
+_AT_ONCE: Final = 8  # entries that are read side by side
 TITLES: Final[Mapping[Pattern, str]] = {
     Pattern.SELF: "Asked for oneself or the own family",
     Pattern.COLLEAGUE: "Asked for a colleague",
@@ -144,7 +146,7 @@ class QueryLine:
     reference: str
     sealed: bool
     open: bool  # whether nobody of this level has looked at it
-    said: tuple[tuple[str, str, str], ...]  # as whom, what, how good the reason is
+    said: tuple[tuple[str, str, str, str], ...]  # as whom, what, how good the reason is, the note
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,7 @@ def misuse_routes(console: Console, oversight: Oversight) -> list[Route]:
     ]
 
 
+_T = TypeVar("_T")
 _Kept = Mapping[str, Mapping[int, Sequence[Review]]]
 """Batch -> entry -> what was said of it."""
 
@@ -224,13 +227,19 @@ class _Pages:
             auditor.request, auditor.subject, page="misuse_case", use=auditor.use,
             given={"rows": len(entries), "kind": case.pattern.value}, entries=entries,
         )  # fmt: skip
-        queries = await self._queries(entries, auditor.subject.agency)
+        own = auditor.subject.agency
+        queries = await self._read([partial(query_of, entry=entry) for entry in entries], own)
+        reviews = [review for entry in entries for review in said.get(entry, ())]
+        texts = await self._read([partial(note_of, review=review) for review in reviews], own)
+        notes = {_key(review): text for review, text in zip(reviews, texts, strict=True)}
         officers = {query.asked.officer for query in queries if query.asked}
         page = CasePage(
             line=_line(case, rank, kept, reviewer, wanted),
             wanted=wanted,
             officer=", ".join(sorted(officers - {""})),
-            queries=tuple(_query(query, said.get(query.entry, ()), reviewer) for query in queries),
+            queries=tuple(
+                _query(query, said.get(query.entry, ()), notes, reviewer) for query in queries
+            ),
             more=len(case.entries) - len(entries),
             findings=tuple((finding.value, words) for finding, words in FINDINGS.items()),
             qualities=QUALITIES,
@@ -302,12 +311,13 @@ class _Pages:
             kept.setdefault(query.batch, {})[query.entry] = reviews
         return kept
 
-    async def _queries(self, entries: Sequence[int], agency: str) -> list[Query]:
+    async def _read(self, whats: Sequence[Callable[..., Awaitable[_T]]], agency: str) -> list[_T]:
+        """What lies in the log, a few side by side."""
         evidence = self._console.inquiry.evidence
-        made: list[Query] = []
-        for start in range(0, len(entries), _WORDS_AT_ONCE):
-            some = entries[start : start + _WORDS_AT_ONCE]
-            made += await asyncio.gather(*(query_of(evidence, entry, agency) for entry in some))
+        made: list[_T] = []
+        for start in range(0, len(whats), _AT_ONCE):
+            some = whats[start : start + _AT_ONCE]
+            made += await asyncio.gather(*(what(evidence, agency=agency) for what in some))
         return made
 
 
@@ -375,7 +385,16 @@ def _line(case: Case, rank: int, kept: _Kept, reviewer: Reviewer, wanted: Filter
     )
 
 
-def _query(query: Query, said: Sequence[Review], reviewer: Reviewer) -> QueryLine:
+def _key(review: Review) -> tuple[str, Level]:
+    return review.case, review.level
+
+
+def _query(
+    query: Query,
+    said: Sequence[Review],
+    notes: Mapping[tuple[str, Level], str],
+    reviewer: Reviewer,
+) -> QueryLine:
     asked = query.asked
     return QueryLine(
         entry=query.entry,
@@ -391,8 +410,9 @@ def _query(query: Query, said: Sequence[Review], reviewer: Reviewer) -> QueryLin
                 NAMES[review.level],
                 words_of(review.outcome),
                 "" if review.quality is None else str(review.quality),
+                notes[_key(review)],
             )
-            for review in said
+            for review in in_order(said)
         ),
     )
 

@@ -6,6 +6,7 @@ as a reason; what an auditor said of it they are not shown. Auditors of all kind
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +17,7 @@ from starlette.routing import Route
 from gateway.actions.oversight import Oversight
 from gateway.actions.reviewing import MOST_NOTE, Reviewer, note_of, query_of, reviewer_of
 from gateway.audit.inquiry import Auditor
-from gateway.casework.model import Level, Origin, ReviewCase
+from gateway.casework.model import Level, Origin, Review, ReviewCase
 from gateway.catalogue.forms import utc_text
 from gateway.errors import Refused
 from gateway.model import Subject
@@ -107,12 +108,13 @@ def review_routes(console: Console, oversight: Oversight) -> list[Route]:
     def looking(http: HttpRequest) -> tuple[Auditor, Reviewer] | None:
         """Who reviews, as what, and for what; None for an auditor who has not said that yet."""
         subject = signed_in(http).subject
-        reviewer = reviewing_as(console, oversight, subject)
-        if reviewer.level is Level.SUPERVISOR:
+        found = reviewer_of(subject, console.inquiry.entitled, oversight.agencies)
+        if found is not None and found.level is Level.SUPERVISOR:
             request = blank(http, console.clock())
-            return Auditor(request=request, subject=subject, use=_SUPERVISED), reviewer
-        auditor = console.auditor(http)
-        return (auditor, reviewer) if auditor is not None else None
+            return Auditor(request=request, subject=subject, use=_SUPERVISED), found
+        if (auditor := console.auditor(http)) is None:
+            return None
+        return auditor, reviewing_as(console, oversight, subject)
 
     async def case_of(http: HttpRequest, subject: Subject, by: Reviewer) -> ReviewCase | None:
         """The drawn query that an address names, if it is this reviewer's."""
@@ -158,7 +160,7 @@ def review_routes(console: Console, oversight: Oversight) -> list[Route]:
         evidence, own = console.inquiry.evidence, subject.agency
         query = await query_of(evidence, case.entry, own)
         every = await oversight.store.reviews_of(case.id)
-        seen = [one for one in every if one.level in reviewer.sees]
+        seen = in_order([one for one in every if one.level in reviewer.sees])
         notes = [await note_of(evidence, one, own) for one in seen]
         by = (subject.issuer, subject.id)
         asked = query.asked
@@ -173,7 +175,7 @@ def review_routes(console: Console, oversight: Oversight) -> list[Route]:
             officer=asked.officer if asked else "",
             on_behalf_of=asked.on_behalf_of if asked else "",
             sealed=asked is None,
-            outcome=case.stratum.rpartition(" / ")[2],
+            outcome=ended(case.stratum.rpartition(" / ")[2]),
             before=tuple(
                 SaidLine(
                     level=NAMES[one.level],
@@ -217,6 +219,16 @@ NAMES: Final = {
     Level.AUDITOR: "auditor",
     Level.STANDARDS: "professional standards",
 }
+
+
+def in_order(reviews: Sequence[Review]) -> list[Review]:
+    """The supervisor's first, then the auditor's."""
+    return sorted(reviews, key=lambda review: list(Level).index(review.level))
+
+
+def ended(outcome: str) -> str:
+    """How a drawn query ended, in words."""
+    return {"shown": "records shown", "nothing": "nothing shown"}.get(outcome, outcome)
 
 
 def _row(case: ReviewCase) -> WaitingRow:

@@ -23,7 +23,7 @@ from gateway.errors import LimitExceeded, MalformedRequest
 from gateway.web.access import visit_of
 from gateway.web.console.filled import FINDINGS, moment_of, number_of, value_of, words_of
 from gateway.web.console.frame import USE, Console
-from gateway.web.console.reviews import NAMES, REVIEWS, reviewing_as, scope_of
+from gateway.web.console.reviews import NAMES, REVIEWS, ended, in_order, reviewing_as, scope_of
 from gateway.web.look import elsewhere, told
 
 HERE: Final = "/console/audit/samples"
@@ -68,7 +68,7 @@ class DrawnRow:
     agency: str = told("Of who asked.")
     purpose: str = told("For what.")
     outcome: str = told("How it ended.")
-    said: tuple[tuple[str, str, str], ...] = told("As whom, what was found, how good the reason.")
+    said: tuple[tuple[str, str, str, str], ...] = told("As whom, what, how good the reason.")
     open: bool = told("Whether it waits for whoever looks.")
 
 
@@ -234,8 +234,8 @@ _LEVELS: Final = {
 
 def _stratum(case: ReviewCase) -> tuple[str, str, str]:
     """Agency, purpose and outcome; the digest of the roles tells a reader nothing."""
-    agency, purpose, *_, outcome = f"{case.stratum} / / ".split(" / ")[:4]
-    return agency, purpose.replace("_", " ").lower(), outcome
+    agency, purpose, *_, outcome = case.stratum.split(" / ")
+    return agency, purpose.replace("_", " ").lower(), ended(outcome)
 
 
 def _drawn(
@@ -248,7 +248,9 @@ def _drawn(
         agency=agency,
         purpose=purpose,
         outcome=outcome,
-        said=tuple((NAMES[r.level], words_of(r.outcome), str(r.quality)) for r in reviews),
+        said=tuple(
+            (NAMES[r.level], words_of(r.outcome), str(r.quality), "") for r in in_order(reviews)
+        ),
         open=case.id in openly and all(r.level is not reviewer.level for r in reviews),
     )
 
