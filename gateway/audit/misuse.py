@@ -125,7 +125,8 @@ def flagged(
 def _world(
     index: IndexFile, since: datetime, until: datetime, staff: Sequence[Feed], watch: Feed | None
 ) -> World:
-    events = list(index.events(Wanted(since=since, until=until)))
+    # a look at the record, or one that was refused, is no query
+    events = list(index.events(Wanted(since=since, until=until, viewers=frozenset())))
     after = index.events(Wanted(since=since, until=until + FOLLOWED), done=True)
     feeds = [*staff, *([watch] if watch else [])]
     return World(

@@ -13,6 +13,7 @@ import pytest
 
 from gateway.audit.entry import owner_part, read_leaf
 from gateway.audit.found import Shown
+from gateway.audit.index import Wanted
 from gateway.audit.inquiry import MOST, Auditor
 from gateway.audit.merkle import leaf_hash
 from gateway.audit.sought import MOST_TYPED, RecordSought, Sought
@@ -289,6 +290,8 @@ async def test_what_was_refused_to_professional_standards_is_unseen_too(own: Wor
         for proofs in (False, True):
             given = await own.inquiry.entry(looks(who), before, proofs=proofs, doubted=proofs)
             assert (given.value is not None) is there
+    queries = own.follower.index.events(Wanted(kind="D", viewers=frozenset()))
+    assert [one.idx - before for one in queries] == [1, 2]  # of which habits are made
     with sqlite3.connect(own.follower.index._path) as forged:  # the index alone does not decide
         forged.execute("UPDATE query SET viewer = ''")
     forged.close()
