@@ -118,21 +118,22 @@ async def test_a_recall_comes_as_a_notice_that_a_desk_acknowledges(
     await seen(asker)
     async with at_pages(asker, "DK") as desk:
         await desk.open("/recalls")
-        given = {"record": record["record"], "key": record["key"], "said": "It names another."}
+        given = {"record": record["record"], "key": record["key"], "said": "It names another one."}
         reply = await desk.send("/recalls", given)
         assert reply.status_code == 200
         assert "1 other agency was shown the record and is told." in desk.page
         ncb = Desk(asker=asker.saying("NO", roles=["desk"]))
         document = "{ notices(first: 200) { id about key subject } }"
         notices = (await ncb.raw("NO", document)).data["notices"]
-        (notice,) = [one for one in notices if one["about"] == "RECORD_RECALLED"]
+        (notice,) = [one for one in notices if one["subject"] == reply.url.params["done"]]
+        assert notice["about"] == "RECORD_RECALLED"
         assert notice["key"] is None  # that of another agency
         async with at_pages(ncb.asker, "NO") as heard:
             await heard.open("/recalls")
-            assert "It names another." in heard.page
+            assert "It names another one." in heard.page
             assert record["ref"] in heard.page
             assert record["key"] not in heard.page
         known = "mutation($id: ID!) { acknowledgeNotice(id: $id) { id } }"
         assert (await ncb.raw("NO", known, id=notice["id"])).data["acknowledgeNotice"]
         await desk.open("/recalls")
-        assert ">acknowledged</span>" in desk.card("It names another.")
+        assert ">acknowledged</span>" in desk.card(reply.url.params["done"])

@@ -66,7 +66,7 @@ async def asked(asker: Asker, own: None) -> list[int]:
     await seen(asker)
     first: dict[str, int] = {}
     for number, leaf in await leaves(asker.demo):
-        first.setdefault(leaf["request_id"], number)
+        first.setdefault(leaf.get("request_id", ""), number)
     return [first[one] for one in ids]
 
 
