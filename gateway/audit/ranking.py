@@ -26,7 +26,7 @@ from gateway.errors import ConfigError, where_it_failed
 
 MOST_CASES: Final = 200  # of an agency
 MOST_ENTRIES: Final = 500  # of a case: its latest
-MOST_QUERIES: Final = 1_000_000
+MOST_QUERIES: Final = 500_000
 LONGEST_S: Final = 240  # of computing
 _ALL: Final = ""
 _NOTHING: Final = "0" * 64  # a token that no entry has

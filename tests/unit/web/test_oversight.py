@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -227,7 +228,7 @@ async def test_a_review_is_of_what_was_chosen_and_professional_standards_is_thei
 
 async def test_the_queue_that_is_not_made_yet_is_said_to_be_made(at: At, tmp_path: Path) -> None:
     world, keys = at.world, tmp_path / "keys"
-    slow = ("python3", "-c", "import time; time.sleep(60)")
+    slow = (sys.executable, "-c", "import time; time.sleep(60)")
     queues = Queues(
         follower=world.follower, index=tmp_path / "i", keys=keys, feeds=tmp_path,
         agencies=("NMC",), clock=now, patience_s=0.05, program=slow,
@@ -245,8 +246,8 @@ async def test_the_queue_that_is_not_made_yet_is_said_to_be_made(at: At, tmp_pat
 @pytest.mark.parametrize(
     ("program", "ended_s"),
     [
-        (("python3", "-c", "import time; time.sleep(60)"), 0.2),  # it takes too long
-        (("python3", "-c", "import sys; sys.exit(3)"), 60.0),
+        ((sys.executable, "-c", "import time; time.sleep(60)"), 0.2),  # it takes too long
+        ((sys.executable, "-c", "import sys; sys.exit(3)"), 60.0),
         (("/nowhere/python",), 60.0),
     ],
 )
