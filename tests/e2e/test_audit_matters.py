@@ -30,6 +30,18 @@ async def at_pages(asker: Asker, persona: str, use: str = "") -> AsyncIterator[B
         yield browser
 
 
+async def in_pairs(asker: Asker, use: str) -> None:
+    """A colleague agrees that PS looks, for this use."""
+    async with at_pages(asker, "PS", use) as ps, at_pages(asker, "PSB", use) as other:
+        await ps.open("/console/audit/pairs")
+        await ps.send("/console/audit/pairs", {"words": "Part of the day's work."})
+        await other.open("/console/audit/pairs")
+        first = re.search(r'<li class="card task" id="([^"]+)"', other.page)  # what waits
+        assert first is not None
+        reply = await other.send(f"/console/audit/pairs/{first[1]}", {"answer": "AGREED"})
+        assert reply.status_code == 200
+
+
 async def refused(asker: Asker, who: str) -> list[int]:
     """The refusals that somebody finds."""
     answer = await look(asker, who, "search", use="OVERSIGHT", sought={"kind": "D"})

@@ -21,6 +21,7 @@ from gateway.cli.demo import Demo
 from gateway.web.cookies import SESSION
 from tests.e2e.asking import Asker
 from tests.e2e.browsing import Browser, browsing, session_of
+from tests.e2e.test_audit_matters import in_pairs
 from tests.e2e.test_audit_reading import VEHICLE, seen
 
 QUEUE, SAMPLES = "/console/audit/misuse", "/console/audit/samples"
@@ -177,6 +178,8 @@ async def test_a_drawn_query_is_reviewed_by_a_supervisor_and_by_an_auditor_of_it
         page = (await at.open(sample)).text
         assert "found the same of 0 of 1" in page
     async with sits(demo, asker, "PS") as at:
+        assert (await at.open(paths[by_ro])).url.path == "/console/audit/pairs"  # not alone
+        await in_pairs(asker, "OVERSIGHT")
         await at.open(paths[by_ro])
         await at.send(paths[by_ro], {**SAID, "outcome": "REFERRED", "note": "In confidence"})
         assert "Professional standards" in (await at.open(sample)).text
