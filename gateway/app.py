@@ -16,8 +16,13 @@ import httpx
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from gateway.actions import Office, act
+from gateway.actions import Office, act, recalling
+from gateway.actions.asking import Asking
 from gateway.actions.inquiring import Reading, inquire
+from gateway.actions.oversight import Oversight
+from gateway.actions.pairing import Pairing
+from gateway.actions.reviewing import Reviewing
+from gateway.actions.sampling import Drawing, Sampling
 from gateway.audit.evidence import Evidence
 from gateway.audit.following import Follower, reindex
 from gateway.audit.index import holding
@@ -25,18 +30,21 @@ from gateway.audit.inquiry import Inquiry
 from gateway.audit.keeping import Keeping
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
-from gateway.audit.publishing import Unwitnessed, publishing
+from gateway.audit.publishing import Unwitnessed, policy_of, publishing
+from gateway.audit.queues import Queues
 from gateway.audit.reconciler import Reconciler
 from gateway.audit.recorder import Recorder
 from gateway.audit.retention import Due, Rules
 from gateway.audit.schema import build_schema as audit_schema
 from gateway.audit.sought import Tokens
+from gateway.audit.staff import tokens_of
 from gateway.audit.succession import Ended, begin
 from gateway.audit.witnessing import Witnessing
 from gateway.canaries import FILE, Canaries, Question, alarm_fault, load_canaries
 from gateway.casework.budgets import Budgets
 from gateway.casework.database import address
 from gateway.casework.delivery import Delivery, Webhook
+from gateway.casework.model import Officer
 from gateway.casework.retention import Retention
 from gateway.casework.schema import build_schema as casework_schema
 from gateway.casework.standing import Standing
@@ -50,7 +58,7 @@ from gateway.identifiers import uuid7
 from gateway.identity import Identity, TrustedIssuer
 from gateway.identity.signing_in import SigningIn
 from gateway.metrics import Metrics
-from gateway.model import Request, Response
+from gateway.model import Request, Response, Subject
 from gateway.pipeline import Gate, Probes, answer, refuse, visiting
 from gateway.policy.pdp import Pdp
 from gateway.query.breaker import Breakers
@@ -111,6 +119,7 @@ class Running:
     office: Office
     follower: Follower
     reading: Reading
+    oversight: Oversight
     signing_in: SigningIn | None  # None where the pages are registered with no issuer
     tripwires: Tripwires
     budgets: Budgets
@@ -408,16 +417,46 @@ async def running(
             ),
             new_id=new_id,
         )
+        inquiry = Inquiry(
+            evidence=Evidence(log=log, keys=audit_keys),
+            follower=follower,
+            tokens=Tokens(keys=audit_keys, open_ref=refs.open),
+            view=recorder.view,
+            issuers={one.issuer: one.agency for one in settings.issuers},
+            entitled=entitled_by(read_table(settings.tables_dir, "roles")),
+            paired=partial(agreed, store, clock),
+        )
+        agencies = tuple(sorted({one.agency for one in settings.issuers}))
+        queues = Queues(
+            follower=follower,
+            index=settings.audit_index,
+            keys=settings.audit_keys_dir,
+            feeds=settings.staff_dir,
+            agencies=agencies,
+            clock=clock,
+        )
+        stack.push_async_callback(queues.aclose)
+        sampling = Sampling(
+            inquiry=inquiry,
+            store=store,
+            policy=policy_of(settings.audit_witnesses, log.verifier),
+            clock=clock,
+            new_id=new_id,
+        )
+        drawing = Drawing(sampling)
+        stack.push_async_callback(drawing.aclose)
+        drawing.start()
+        oversight = Oversight(
+            store=store,
+            queues=queues,
+            sampling=sampling,
+            reviewing=Reviewing(recorder=recorder, store=store, tokens=tokens_of(audit_keys)),
+            agencies=agencies,
+            new_id=new_id,
+        )
         reading = Reading(
             gate=gate,
-            inquiry=Inquiry(
-                evidence=Evidence(log=log, keys=audit_keys),
-                follower=follower,
-                tokens=Tokens(keys=audit_keys, open_ref=refs.open),
-                view=recorder.view,
-                issuers={one.issuer: one.agency for one in settings.issuers},
-                entitled=entitled_by(read_table(settings.tables_dir, "roles")),
-            ),
+            inquiry=inquiry,
             parser=Parser(
                 schema=audit_schema(catalogue.vocabulary),
                 limits=settings.limits,
@@ -443,6 +482,7 @@ async def running(
             office=office,
             follower=follower,
             reading=reading,
+            oversight=oversight,
             signing_in=signing_in,
             tripwires=tripwires,
             budgets=budgets,
@@ -455,6 +495,25 @@ def entitled_by(roles: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     """Which agencies' people may have a role, by policy's table; of a role that it does not have,
     nobody's."""
     return {name: frozenset(row.get("agencies", ())) for name, row in roles.items()}
+
+
+async def agreed(store: Store, clock: Callable[[], datetime], subject: Subject, use: str) -> bool:
+    """Whether a colleague has agreed that somebody looks at the record for this use."""
+    return await store.paired(Officer.of(subject), use, clock())
+
+
+def desks_by(settings: Settings) -> Callable[[str], recalling.Desk]:
+    """Who is told for an agency, by the policy's tables; the gateway's own desk where they name
+    none."""
+
+    def desk_of(agency: str) -> recalling.Desk:
+        casework = shown_table(settings.tables_dir, "casework")
+        agencies = shown_table(settings.tables_dir, "agencies")
+        on_call = casework.get("on_call", {})
+        desk = agencies.get(agency, {}).get("desk") or "gateway"
+        return recalling.Desk(desk=desk, on_call=on_call.get(desk) or on_call.get("*") or "gateway")
+
+    return desk_of
 
 
 def canary_questions(
@@ -506,17 +565,40 @@ def application(started: Running, *, tour: Tour | None = None) -> Starlette:
         ),
         *log_routes(started.published, settings.audit_log_networks),
     ]
+    inquiry, store = started.reading.inquiry, started.office.store
+    new_id = started.office.new_id
     site = Site(
         settings=settings,
         refuse=partial(refuse, gate),
         authenticate=gate.identity.authenticate,
         signing_in=started.signing_in,
-        store=started.office.store,
-        inquiry=started.reading.inquiry,
+        store=store,
+        inquiry=inquiry,
+        oversight=started.oversight,
         choices=lambda: Choices(
             purposes=tuple(gate.catalogue.vocabulary.enums["Purpose"]),
             sources=tuple(gate.catalogue.sources),
             agencies=agency_names(settings),
+        ),
+        asking=Asking(
+            inquiry=inquiry,
+            store=store,
+            tokens=tokens_of(inquiry.evidence.keys),
+            clock=gate.clock,
+            new_id=new_id,
+        ),
+        pairing=Pairing(inquiry=inquiry, store=store, clock=gate.clock, new_id=new_id),
+        recalling=recalling.Recalling(
+            inquiry=inquiry,
+            store=store,
+            seal=gate.refs.seal,
+            sources={
+                name: recalling.Held(agency=one.agency, entities=tuple(one.entities))
+                for name, one in gate.catalogue.sources.items()
+            },
+            desk_of=desks_by(settings),
+            clock=gate.clock,
+            new_id=new_id,
         ),
         desk=Desk(
             act=partial(act, started.office),

@@ -204,6 +204,12 @@ class Settings:
         "By which auditors find entries; made again whenever it is not there. It names nobody.",
         within="state_dir",
     )
+    staff_dir: Path = _setting(
+        Path("staff"),
+        "The agencies' staff feeds and the watch list, which the queue of misuse reads; an agency "
+        "without one is said to have none.",
+        within="state_dir",
+    )
     audit_log_networks: tuple[str, ...] = _setting(
         ("127.0.0.0/8", "::1/128"),
         "Who may read the log below `/audit/log`, by the socket's own address.",

@@ -104,6 +104,8 @@ _ROWS = (
     _persona("AF", "Force auditor", "nmc", 4, "audit-console", "force_auditor", "O"),
     _persona("PS", "Professional standards", "nmc", 5, "audit-console", "professional_standards",
              "O"),
+    _persona("PSB", "Professional standards, a colleague", "nmc", 6, "audit-console",
+             "professional_standards", "O"),
     _persona("DS", "Duty supervisor, border", "bid", 3, "bid-casework", "duty_supervisor"),
     _persona("GD", "Gateway's own desk", "operator", 1, "gateway-desk", "desk duty_supervisor"),
     _persona("AU", "External auditor", "oversight", 1, "audit-console", "external_auditor", "O"),

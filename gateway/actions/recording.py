@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from gateway.actions.call import Call, first, seconds
-from gateway.casework.model import BudgetRelease, Notice
+from gateway.casework.model import BudgetRelease, Notice, Told
 from gateway.casework.view import (
     of_budget_release,
     of_countersignature,
@@ -104,6 +104,7 @@ async def notices(call: Call) -> list[Mapping[str, Any]]:
 
 def _of_notice(call: Call, notice: Notice) -> dict[str, Any]:
     refs, agency = call.office.gate.refs, call.subject.agency
-    opened = refs.open(agency, notice.record) if notice.record else None
+    theirs = notice.about is Told.RECORD_RECALLED  # the key is another agency's
+    opened = refs.open(agency, notice.record) if notice.record and not theirs else None
     key = str(opened[2]) if opened else None
     return of_notice(notice, key, call.token(notice.acknowledged_by))

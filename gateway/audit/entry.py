@@ -44,6 +44,7 @@ NONCE_BYTES = 12
 ASKER = "asker"
 """The part for the agency whose person asked: who, in what words, with which values, and why."""
 _OWNER = "owner/"
+_PARTY = "party/"
 _PURPOSE_OF_SEAL = {1: b"portcullis audit body v1", 2: b"portcullis audit body v2 "}
 """Bound into the tag by version, in the second with the part's name: no other ciphertext passes."""
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
@@ -77,6 +78,11 @@ class Tag(StrEnum):
 def owner_part(agency: str) -> str:
     """The name of the part that says what of this agency's records was shown."""
     return _OWNER + agency
+
+
+def party_part(agency: str) -> str:
+    """The name of the part that says what this agency was asked, answered or told."""
+    return _PARTY + agency
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ lie the tokens by which it is looked for: who asked, the case, the words of the 
 searched for, which records were shown. Tokens are those of the log, so the index names nobody, and
 no text of a body is in it.
 
-Blocking. One process holds an index, in which one thread at a time writes; any may look.
+Blocking. One process holds an index, in which one thread at a time writes; any may look, and
+other processes too (`IndexFile`).
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ CREATE TABLE query (
   kind TEXT NOT NULL, tag TEXT NOT NULL, request TEXT NOT NULL,
   actor TEXT NOT NULL, agency TEXT NOT NULL, app TEXT NOT NULL,
   purpose TEXT NOT NULL, reason TEXT NOT NULL, glass INTEGER NOT NULL,
-  viewer TEXT NOT NULL,     -- of a view, as what its auditor looked; else ""
+  viewer TEXT NOT NULL,     -- of a look, as what its auditor looked; else ""
   serial INTEGER, status INTEGER, code TEXT NOT NULL, rule TEXT NOT NULL,
   records INTEGER NOT NULL, sources TEXT NOT NULL,
   missing INTEGER NOT NULL, -- sources that were to be asked and gave nothing
@@ -134,7 +135,7 @@ class Wanted:
 
     tokens: tuple[frozenset[str], ...] = ()
     agency: str | None = None  # of who asked
-    viewers: frozenset[str] | None = None  # whose views are wanted at all; None: everybody's
+    viewers: frozenset[str] | None = None  # whose looks are wanted at all; None: everybody's
     owner: str | None = None  # whose records were shown, or told of
     named: bool | None = None  # whether it says who asked
     app: str | None = None
@@ -229,7 +230,54 @@ class Event(NamedTuple):
     about: str
 
 
-class Index:
+class IndexFile:
+    """An index that somebody holds, as far as any process may read it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def events(self, wanted: Wanted, *, done: bool = False) -> Iterator[Event]:
+        """Every query that is wanted, in the log's order: what habits are made of. With `done` only
+        what was more than asking: an outcome told, a review."""
+        conditions, values = _conditions(wanted)
+        where = " AND ".join([*conditions, *(["act <> ''"] if done else [])]) or "1"
+        columns = ", ".join(Event._fields)
+        text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx"  # noqa: S608  # only our own names
+        with closing(self._reading()) as db:
+            yield from map(Event._make, db.execute(text, values))
+
+    def many(self, wanted: Wanted) -> int:
+        """How many queries are wanted."""
+        conditions, values = _conditions(wanted)
+        text = f"SELECT count(*) FROM query WHERE {' AND '.join(conditions) or '1'}"  # noqa: S608  # only our own names
+        with closing(self._reading()) as db:
+            (count,) = db.execute(text, values).fetchone()
+        return int(count)
+
+    def hits(self, tokens: Iterable[str], first: int, last: int) -> Iterator[tuple[str, int]]:
+        """Which of these tokens are those of which queries, of the first to the last number given:
+        pairs of a token and a query's number, in no order.
+
+        Raises:
+            ValueError: a token is not hexadecimal.
+        """
+        known = {bytes.fromhex(token)[:_TOKEN_BYTES]: token for token in tokens}
+        every = sorted(known)
+        with closing(self._reading()) as db:
+            for start in range(0, len(every), _AT_ONCE):
+                some = every[start : start + _AT_ONCE]
+                marks = ", ".join("?" * len(some))
+                text = (
+                    f"SELECT token, idx FROM token WHERE token IN ({marks}) AND idx BETWEEN ? AND ?"  # noqa: S608  # marks alone
+                )
+                for token, idx in db.execute(text, (*some, first, last)):
+                    yield known[token], idx
+
+    def _reading(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)
+
+
+class Index(IndexFile):
     """The index of one log, in one SQLite file."""
 
     def __init__(self, path: Path, origin: str) -> None:
@@ -239,7 +287,8 @@ class Index:
             Held: another process has it.
             sqlite3.Error, OSError: it cannot be used.
         """
-        self._path, self._origin = path, origin
+        super().__init__(path)
+        self._origin = origin
         with ExitStack() as held:
             held.enter_context(holding(path))
             self._db = self._opened()
@@ -425,7 +474,7 @@ class Index:
     def _looked(self, text: str, values: Sequence[Any]) -> list[Any]:
         """Over a connection of its own, so that nobody waits for whoever writes."""
         ends = time.monotonic() + _LOOK_S
-        with closing(sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)) as db:
+        with closing(self._reading()) as db:
             db.set_progress_handler(lambda: int(time.monotonic() > ends), _STEPS)
             try:
                 return db.execute(text, values).fetchall()
@@ -433,31 +482,6 @@ class Index:
                 if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                     raise Costly from error
                 raise
-
-    def events(self, wanted: Wanted, *, done: bool = False) -> Iterator[Event]:
-        """Every query that is wanted, in the log's order: what habits are made of. With `done` only
-        what was more than asking: an outcome told, a review."""
-        conditions, values = _conditions(wanted)
-        where = " AND ".join([*conditions, *(["act <> ''"] if done else [])]) or "1"
-        columns = ", ".join(Event._fields)
-        text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx"  # noqa: S608  # only our own names
-        return map(Event._make, self._db.execute(text, values))
-
-    def hits(self, tokens: Iterable[str], first: int, last: int) -> Iterator[tuple[str, int]]:
-        """Which of these tokens are those of which queries, of the first to the last number given:
-        pairs of a token and a query's number, in no order.
-
-        Raises:
-            ValueError: a token is not hexadecimal.
-        """
-        known = {bytes.fromhex(token)[:_TOKEN_BYTES]: token for token in tokens}
-        every = sorted(known)
-        for start in range(0, len(every), _AT_ONCE):
-            some = every[start : start + _AT_ONCE]
-            marks = ", ".join("?" * len(some))
-            text = f"SELECT token, idx FROM token WHERE token IN ({marks}) AND idx BETWEEN ? AND ?"  # noqa: S608  # marks alone
-            for token, idx in self._db.execute(text, (*some, first, last)):
-                yield known[token], idx
 
 
 _REACHED: Final = "(SELECT idx FROM query WHERE seen >= {} ORDER BY seen, idx LIMIT 1)"
@@ -589,7 +613,7 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         values.append(_part(owner_part(wanted.owner)))
     if wanted.viewers is not None:
         marks = ", ".join("?" * len(wanted.viewers))
-        texts.append(f"(kind <> ? OR viewer IN ({marks}))")
+        texts.append(f"(kind <> ? AND viewer = '' OR viewer IN ({marks}))")
         values += [Kind.VIEW.value, *sorted(wanted.viewers)]
     for name in _EQUAL:
         if (value := getattr(wanted, name)) is not None:

@@ -3,8 +3,10 @@
 Who somebody is says how far they see. Auditors of an agency see what its people asked, with their
 words, reasons and cases, and never what was found. Professional standards see the same, and their
 own looks are seen by none of the others. The external auditor sees the leaves of all and opens no
-body. Everybody sees their own searches. What is not in scope is as if it were not there. An owner's
-auditors see which of its records were shown, to which agency and for what, but not to whom.
+body. Everybody sees their own searches. What is not in scope is as if it were not there.
+Professional standards look in pairs: only once a colleague has agreed, for that use and for a
+while. An owner's auditors see which of its records were shown, to which agency and for what, but
+not to whom.
 
 Every inquiry leaves an entry (kind V), which lasts before anything is given. The index only finds:
 whether something may be given is asked again of its entries in the log.
@@ -54,7 +56,11 @@ from gateway.model import EMPTY, Request, Subject
 MOST: Final = 200  # of a page
 _AT_ONCE: Final = 8  # entries that are read side by side
 _SEEN: Final = frozenset({Viewer.FORCE.value, Viewer.OFFICER.value})
-"""Whose looks an agency's ordinary auditors see."""
+"""Whose looks, and whose refused looks, an agency's ordinary auditors see."""
+_ALONE: Final = (
+    "Professional standards look in pairs: have a colleague agree first, to this use, at "
+    "/console/audit/pairs."
+)
 _OWN_WORDS: Final = frozenset({"who", "peer", "text", "variables", "why"})
 _NOT_YOURS: Final = "This part of the record is not for your role."
 _T = TypeVar("_T")
@@ -91,6 +97,7 @@ class Viewing(Protocol):
         asked: Mapping[str, Any] = EMPTY,
         given: Mapping[str, Any] = EMPTY,
         entries: Sequence[int] = (),
+        told: Mapping[str, Mapping[str, Any]] = EMPTY,
     ) -> Awaitable[Viewed]: ...
 
 
@@ -104,6 +111,7 @@ class Inquiry:
     view: Viewing
     issuers: Mapping[str, str]  # issuer -> the agency whose people it signs in
     entitled: Mapping[str, Collection[str]]  # role -> the agencies whose people may have it
+    paired: Callable[[Subject, str], Awaitable[bool]]  # whether a colleague agreed to this use
 
     @property
     def log(self) -> AuditLog:
@@ -123,7 +131,7 @@ class Inquiry:
             Refused, MalformedRequest: no auditor; not said for what.
             AuditUnavailable: the look could not be recorded.
         """
-        self._auditing(auditor, *Viewer)
+        self._auditing(auditor, *Viewer)  # one's own agency's people are not looked at
         return Given(await self._health(), await self._viewed(auditor, "health"))
 
     async def overview(self, auditor: Auditor, spans: Sequence[datetime]) -> Given[Overview]:
@@ -135,7 +143,8 @@ class Inquiry:
         """
         viewer = self._auditing(auditor, *Viewer)
         agency = None if viewer is Viewer.EXTERNAL else auditor.subject.agency
-        wanted = Wanted(agency=agency, named=True)
+        seen = _SEEN if viewer is Viewer.FORCE else None
+        wanted = Wanted(agency=agency, named=True, viewers=seen)
         try:
             index = self.follower.index
             counts = await asyncio.to_thread(index.counts, wanted, spans)
@@ -182,7 +191,7 @@ class Inquiry:
             CaseworkUnavailable: there is no index at the moment.
             AuditUnavailable: the log cannot be read, or the look could not be recorded.
         """
-        viewer = self._auditing(auditor, *Viewer)
+        viewer = await self.auditing(auditor, *Viewer)
         return await self._page(auditor, viewer, "search", sought, first, before, details=details)
 
     async def mine(
@@ -215,7 +224,8 @@ class Inquiry:
             MalformedRequest: not said for what.
             CaseworkUnavailable, AuditUnavailable: as `search`.
         """
-        viewer = Viewer.OFFICER if auditor.use == OWN else self._auditing(auditor, *Viewer)
+        own = auditor.use == OWN
+        viewer = Viewer.OFFICER if own else await self.auditing(auditor, *Viewer)
         row = await self._of(index)
         found = None
         if row is not None:
@@ -243,7 +253,7 @@ class Inquiry:
             Refused: not an auditor of an agency, or more is sought than an owner may.
             Otherwise as `search`.
         """
-        self._auditing(auditor, Viewer.FORCE, Viewer.STANDARDS)
+        await self.auditing(auditor, Viewer.FORCE, Viewer.STANDARDS)
         allowed = {"record", "agency", "purpose", "since", "until"}
         if sought.told().keys() - allowed:
             raise Refused(_NOT_YOURS, rule="audit.receipts", detail="more than an owner may seek")
@@ -291,7 +301,7 @@ class Inquiry:
             ProofInvalid: an entry is not what the tree holds; it is never left out in silence.
             Otherwise as `search`.
         """
-        viewer = self._auditing(auditor, Viewer.FORCE, Viewer.STANDARDS, Viewer.EXTERNAL)
+        viewer = await self.auditing(auditor, Viewer.FORCE, Viewer.STANDARDS, Viewer.EXTERNAL)
         rows = await self._rows(auditor.subject, viewer, sought, first, before)
 
         async def whole(row: Found) -> Entry | None:
@@ -318,7 +328,7 @@ class Inquiry:
             Refused, MalformedRequest: no auditor; not 64 hexadecimal digits.
             AuditUnavailable: it could not be recorded.
         """
-        viewer = self._auditing(auditor, Viewer.FORCE, Viewer.STANDARDS, Viewer.EXTERNAL)
+        viewer = await self.auditing(auditor, Viewer.FORCE, Viewer.STANDARDS, Viewer.EXTERNAL)
         if len(manifest) != 64 or set(manifest) - set("0123456789abcdef"):
             raise MalformedRequest("manifest: a SHA-256 in 64 hexadecimal digits.")
         viewed = await self._viewed(auditor, "exported", given={"manifest": manifest})
@@ -329,6 +339,30 @@ class Inquiry:
         return Given(leaf, viewed)
 
     # -- scope -------------------------------------------------------------------------------
+
+    async def auditing(self, auditor: Auditor, *viewers: Viewer) -> Viewer:
+        """As what somebody looks, if that is one of these and no officer, and not alone where two
+        are needed.
+
+        Raises:
+            Refused: it is not, or nobody agreed.
+            MalformedRequest: not said for what.
+            CaseworkUnavailable: it cannot be found out who agreed.
+        """
+        viewer = self._auditing(auditor, *viewers)
+        if not await self.in_pairs(auditor):
+            raise Refused(_ALONE, rule="audit.pair", detail="nobody agreed")
+        return viewer
+
+    async def in_pairs(self, auditor: Auditor) -> bool:
+        """Whether this look needs nobody's agreement, or has it.
+
+        Raises:
+            CaseworkUnavailable: it cannot be found out.
+        """
+        if self.viewer(auditor.subject) is not Viewer.STANDARDS:
+            return True
+        return await self.paired(auditor.subject, auditor.use)
 
     def _auditing(self, auditor: Auditor, *viewers: Viewer) -> Viewer:
         """As what somebody looks, if that is one of these and no officer."""
@@ -375,8 +409,9 @@ class Inquiry:
                 return True
             case Viewer.STANDARDS:
                 return own
-            case Viewer.FORCE:
-                return own and (not view or leaf["view"].get("as") in _SEEN)
+            case Viewer.FORCE:  # what was refused to professional standards names them too
+                viewer_ = leaf.get("view", EMPTY).get("as", None if view else Viewer.OFFICER)
+                return own and viewer_ in _SEEN
             case Viewer.OFFICER:
                 return own and not view and who.get("actor") in await self._own(subject)
 
@@ -448,7 +483,7 @@ class Inquiry:
             indexed = {
                 "kind": row.kind,
                 "who": {"agency": row.agency, "actor": row.actor},
-                "view": {"as": row.viewer},
+                "view": {"as": row.viewer} if row.viewer else EMPTY,
             }
             if not (readable or leaf.damaged) or not await self._readable(
                 indexed if leaf.damaged else _read(data), subject, viewer

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from gateway.audit import habits, matching
-from gateway.audit.index import REVIEW, Event, Index, Wanted
+from gateway.audit.index import REVIEW, Event, IndexFile, Wanted
 from gateway.audit.odds import together
 from gateway.audit.signals import Pattern, Signal, World
 from gateway.audit.staff import Feed, Mark
@@ -65,7 +65,7 @@ class Queue:
 
 
 def queue(
-    index: Index,
+    index: IndexFile,
     *,
     since: datetime,
     until: datetime,
@@ -78,16 +78,38 @@ def queue(
 
     Everybody's habits are what each is compared with, whoever may see the cases.
     """
+    made = queues(index, [agency], since=since, until=until, staff=staff, watch=watch, limit=limit)
+    return made[agency]
+
+
+def queues(
+    index: IndexFile,
+    agencies: Sequence[str | None],
+    *,
+    since: datetime,
+    until: datetime,
+    staff: Sequence[Feed] = (),
+    watch: Feed | None = None,
+    limit: int = 200,
+) -> Mapping[str | None, Queue]:
+    """The queue of each of these agencies, and under None that of all, by looking once."""
     world = _world(index, since, until, staff, watch)
     found = _cases(world)
+    return {agency: _queue(world, found, agency, limit) for agency in agencies}
+
+
+def _queue(world: World, found: Sequence[Case], agency: str | None, limit: int) -> Queue:
     shown = [case for case in found if agency in (None, case.agency)]
     agencies = sorted({one.agency for one in world.asked if agency in (None, one.agency)})
-    missing = tuple(_missing(world, agencies))
-    return Queue(cases=tuple(shown[:limit]), looked_at=len(world.asked), missing=missing)
+    return Queue(
+        cases=tuple(shown[:limit]),
+        looked_at=sum(agency in (None, one.agency) for one in world.asked),
+        missing=tuple(_missing(world, agencies)),
+    )
 
 
 def flagged(
-    index: Index, *, since: datetime, until: datetime, staff: Sequence[Feed]
+    index: IndexFile, *, since: datetime, until: datetime, staff: Sequence[Feed]
 ) -> Mapping[int, str]:
     """The flag of each query that asked for the officer or a colleague, by its number: of every
     one, however it scores."""
@@ -101,9 +123,10 @@ def flagged(
 
 
 def _world(
-    index: Index, since: datetime, until: datetime, staff: Sequence[Feed], watch: Feed | None
+    index: IndexFile, since: datetime, until: datetime, staff: Sequence[Feed], watch: Feed | None
 ) -> World:
-    events = list(index.events(Wanted(since=since, until=until)))
+    # a look at the record, or one that was refused, is no query
+    events = list(index.events(Wanted(since=since, until=until, viewers=frozenset())))
     after = index.events(Wanted(since=since, until=until + FOLLOWED), done=True)
     feeds = [*staff, *([watch] if watch else [])]
     return World(
@@ -116,7 +139,7 @@ def _world(
 
 
 def _held(
-    index: Index, events: Sequence[Event], feeds: Sequence[Feed]
+    index: IndexFile, events: Sequence[Event], feeds: Sequence[Feed]
 ) -> Mapping[int, Sequence[tuple[Feed, Mark]]]:
     """What feeds know of each query's tokens."""
     found: dict[int, list[tuple[Feed, Mark]]] = defaultdict(list)

@@ -43,13 +43,14 @@ from gateway.audit.entry import (
     Written,
     canonical,
     owner_part,
+    party_part,
     token,
 )
 from gateway.audit.keeper import Receipt
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import leaf_hash, root_of
-from gateway.audit.uses import viewer_of
+from gateway.audit.uses import Viewer, viewer_of
 from gateway.errors import AuditUnavailable
 from gateway.model import (
     EMPTY,
@@ -161,11 +162,13 @@ class Recorder:
         asked: Mapping[str, Any] = EMPTY,
         given: Mapping[str, Any] = EMPTY,
         entries: Sequence[int] = (),
+        told: Mapping[str, Mapping[str, Any]] = EMPTY,
     ) -> Viewed:
         """Write, durably, that somebody looks at the record: which page, for which permitted use.
 
         `given` says in the leaf what is shown; `asked`, what was looked for, is sealed with the
-        numbers of the entries that are shown: the leaf has its keyed digest.
+        numbers of the entries that are shown: the leaf has its keyed digest. `told` is what other
+        agencies are told, each in a part of its own.
 
         Raises:
             AuditUnavailable: nothing may be shown.
@@ -180,14 +183,16 @@ class Recorder:
         if entries:
             detail["entries"] = list(entries)
         leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION) | {"view": view}
-        receipt = await self.append(leaf, record._for_asker(detail))
+        others = {party_part(agency): Part(agency, said) for agency, said in told.items()}
+        receipt = await self.append(leaf, record._for_asker(detail) | others)
         return Viewed(record, receipt, _MAKER)
 
     async def review(
-        self, request: Request, subject: Subject, *, of: str, entry: int, said: Mapping[str, Any]
-    ) -> None:
+        self, request: Request, subject: Subject, *, of: str, entry: int, use: str,
+        said: Mapping[str, Any], note: str = "",
+    ) -> Receipt:  # fmt: skip
         """Write, durably, what somebody found who reviewed a query: `of` is its id, `entry` its
-        first entry; `said` holds codes and numbers alone.
+        first entry; `said` holds codes and numbers alone, and the note is sealed.
 
         Raises:
             AuditUnavailable: the review may not be kept.
@@ -195,8 +200,10 @@ class Recorder:
         record = self.begin(request)
         record.known(subject=subject)
         leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION)
+        leaf["view"] = {"page": "review", "use": use, "as": viewer_of(subject).value}
         leaf["review"] = {"of": of, "entry": entry, **said}
-        await self.append(leaf, record._for_asker(record._detail()))
+        detail = record._detail() | ({"note": note} if note else {})
+        return await self.append(leaf, record._for_asker(detail))
 
     def looking(self, request: Request, id_: str, agency: str) -> Looking:
         """A record of what is looked for after a request was answered, for its owner alone."""
@@ -232,6 +239,7 @@ class Record:
         self.terms: Sequence[tuple[str, str]] = ()
         self.serial: int | None = None
         self.intended: str | None = None  # the hash of the intent's leaf
+        self.looks = False  # whether it is a look at the record, or at a page
 
     def known(
         self,
@@ -328,7 +336,7 @@ class Record:
 
     async def _written(self, response: Response) -> Receipt:
         salt = secrets.token_bytes(32)
-        leaf = self._leaf(self._kind(response), tag_of(response)) | {
+        leaf = self._leaf(self._kind(response), tag_of(response)) | self._refused_look() | {
             "status": response.status,
             "code": response.code,
             "duration_us": int((self.recorder.monotonic() - self.started) * 1e6),
@@ -349,6 +357,11 @@ class Record:
         token = partial(self.recorder.hmac, "record")
         owners = parts_by_owner(response, secrets.token_bytes(32), token)
         return await self.recorder.append(leaf, self._for_asker(detail) | owners)
+
+    def _refused_look(self) -> dict[str, Any]:
+        """As what somebody looked to whom nothing was given, where that decides who may see it."""
+        viewer = viewer_of(self.subject) if self.looks and self.subject else None
+        return {"view": {"as": viewer.value}} if viewer is Viewer.STANDARDS else {}
 
     async def gone(self, response: Response) -> None:
         """Write that the caller hung up, under a shield: it is being cancelled itself."""

@@ -18,6 +18,13 @@ USES: Final[Mapping[str, tuple[str, str]]] = {
 }
 """For what an auditor may look: code -> what it is, and when."""
 
+CORRECTION: Final = "CORRECTION"
+"""For what an owner's desk has the record looked through: to whom a record was shown that it has
+corrected; no auditor's use either."""
+
+SUPERVISORS: Final = frozenset({"sergeant", "duty_supervisor"})
+"""Roles whose holders review drawn queries of their own agency's people, for routine oversight."""
+
 OWN: Final = "OWN"
 """For what officers look at their own past searches; no auditor's use."""
 

@@ -122,6 +122,7 @@ class Told(StrEnum):
     BUDGET_SPENT = "BUDGET_SPENT"  # an officer may ask no more for now
     GLASS_BROKEN = "GLASS_BROKEN"  # an officer says that a life depends on the answer
     CANARY_SHOWN = "CANARY_SHOWN"  # what nobody may see was shown: to the gateway's operator
+    RECORD_RECALLED = "RECORD_RECALLED"  # its owner corrected what this agency's people were shown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,10 +222,12 @@ class Origin(StrEnum):
 
 
 class Level(StrEnum):
-    """Who reviews: the officer's own line first, or an auditor, who sees what that one said."""
+    """Who reviews: the officer's own line, an auditor, who sees what that one said, or professional
+    standards, who see both and are seen by neither."""
 
     SUPERVISOR = "SUPERVISOR"
     AUDITOR = "AUDITOR"
+    STANDARDS = "STANDARDS"
 
 
 class Finding(StrEnum):
@@ -234,6 +237,7 @@ class Finding(StrEnum):
     UNCLEAR = "UNCLEAR"  # the officer, or the agency, is to explain
     REFERRED = "REFERRED"  # to professional standards
     ERROR = "ERROR"  # a mistake without harm: the wrong name, the wrong purpose
+    CLOSED = "CLOSED"  # what looked like misuse is none: no reason was judged
 
 
 MOST_QUALITY = 4
@@ -265,5 +269,87 @@ class Review:
     level: Level
     at: datetime
     outcome: Finding
-    quality: int  # of the reason that was given, 0 to 4
+    quality: int | None  # of the reason that was given, 0 to 4; None of what was closed
     by: Officer
+    entry: int | None = None  # the log's entry of it, where the note lies sealed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DipSample:
+    """A sample of queries that somebody announced, and, once it is drawn, what decided it."""
+
+    id: str
+    at: datetime
+    by: Officer
+    since: datetime
+    until: datetime  # not included
+    count: int
+    strata: str  # `roles` or `app`
+    seed: str | None = None  # its cases' batch
+    checkpoint: str | None = None  # the signed note whose root decided
+    population: int | None = None  # queries from which it was drawn
+    drawn_at: datetime | None = None
+
+
+class Matters(StrEnum):
+    """What an auditor asks for: the external one an agency, professional standards each other."""
+
+    QUESTION = "QUESTION"  # to explain one query
+    UNSEALING = "UNSEALING"  # to be shown what lies sealed of it for that agency
+    PAIR = "PAIR"  # a colleague's agreement to look at the record
+
+
+class Answer(StrEnum):
+    """What became of it."""
+
+    ANSWERED = "ANSWERED"
+    AGREED = "AGREED"
+    REFUSED = "REFUSED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditMatter:
+    """One thing that an auditor asks of somebody else. What was written lies in the log, sealed for
+    both: here are the numbers of the entries that hold it."""
+
+    id: str
+    kind: Matters
+    at: datetime
+    by: Officer
+    agency: str  # that is asked
+    entry: int  # what it is about; of a pair, the one that holds the question
+    standards: bool  # for professional standards alone: what it is about is hidden from others
+    use: str  # the permitted use that the asker named
+    asked: int  # the entry that holds the question
+    answer: Answer | None = None
+    answered: int | None = None  # the entry that holds the answer
+    answered_at: datetime | None = None
+    answered_by: Officer | None = None
+    answered_as: str | None = None  # the role
+    until: datetime | None = None  # of what was agreed to, how long it may be looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """An owner says that a record of theirs was corrected."""
+
+    id: str
+    at: datetime
+    by: Officer  # of the owning agency
+    source: str
+    entity: str
+    key: str  # as the owner's system names it
+    said: str  # what those are told who were shown it
+    entry: int  # the log's entry of it
+    answers: int  # that showed it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled:
+    """What one agency is told of a recall."""
+
+    recall: str
+    agency: str
+    ref: str  # the record, as that agency's apps were given it
+    shown: tuple[tuple[str, str], ...]  # the answers: id of the query, and when
+    acknowledged_at: datetime | None = None  # the notice

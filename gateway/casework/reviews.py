@@ -9,7 +9,7 @@ from sqlalchemy import and_, exists, select
 
 from gateway.casework import rows
 from gateway.casework.database import Database, changed, first_of
-from gateway.casework.model import Level, Review, ReviewCase
+from gateway.casework.model import Level, Origin, Review, ReviewCase
 from gateway.casework.tables import review_cases, reviews
 
 
@@ -33,31 +33,30 @@ class Reviews(Database):
     async def waiting_for(
         self, level: Level, agencies: Collection[str], limit: int
     ) -> tuple[ReviewCase, ...]:
-        """Cases of these agencies' officers that nobody has reviewed at this level, the oldest
-        first."""
+        """Drawn queries of these agencies' officers that nobody has reviewed at this level, the
+        oldest first. What looked like misuse waits in its queue, and for nobody else."""
         table = review_cases.c
         done = exists().where(and_(reviews.c.case == table.id, reviews.c.level == level))
         found = await self._rows(
             select(review_cases)
-            .where(table.agency.in_(list(agencies)), ~done)
+            .where(table.origin == Origin.SAMPLE, table.agency.in_(list(agencies)), ~done)
             .order_by(table.at, table.id)
             .limit(limit)
         )
         return tuple(map(rows.review_case, found))
 
     async def reviewed(
-        self, batch: str, agencies: Collection[str], level: Level
+        self, batches: Collection[str], agencies: Collection[str], levels: Collection[Level]
     ) -> Mapping[ReviewCase, tuple[Review, ...]]:
-        """A sample's or a pattern's cases with their reviews, as somebody of this level sees them:
-        a supervisor those of supervisors, an auditor all."""
+        """The cases of samples or patterns with their reviews, of those levels that somebody
+        sees."""
         table = review_cases.c
-        mine = [level] if level is Level.SUPERVISOR else list(Level)
-        where = and_(table.batch == batch, table.agency.in_(list(agencies)))
+        where = and_(table.batch.in_(list(batches)), table.agency.in_(list(agencies)))
         cases = await self._rows(select(review_cases).where(where).order_by(table.entry))
         said = await self._rows(
             select(reviews)
             .join(review_cases, table.id == reviews.c.case)
-            .where(where, reviews.c.level.in_(mine))
+            .where(where, reviews.c.level.in_(list(levels)))
             .order_by(reviews.c.level.desc())
         )
         of: dict[str, list[Review]] = defaultdict(list)

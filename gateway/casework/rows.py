@@ -9,15 +9,21 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import ColumnElement, Row, and_
 
 from gateway.casework.model import (
+    Answer,
+    AuditMatter,
     BudgetRelease,
     Countersignature,
+    DipSample,
     Finding,
     Level,
+    Matters,
     Notice,
     Officer,
     Origin,
     OwedOutcome,
     PageSession,
+    Recall,
+    Recalled,
     Release,
     ReleaseRequest,
     Review,
@@ -131,7 +137,30 @@ def review(row: Row[Any]) -> Review:
     )
 
 
-def _value(kind: Callable[..., _T], row: Row[Any], **given: Any) -> _T:
+def dip_sample(row: Row[Any]) -> DipSample:
+    return _value(DipSample, row, by=officer(row, "by"))
+
+
+def matter(row: Row[Any]) -> AuditMatter:
+    return _value(
+        AuditMatter,
+        row,
+        kind=Matters(row.kind),
+        by=officer(row, "by"),
+        answer=Answer(row.answer) if row.answer is not None else None,
+        answered_by=officer_if_any(row, "answered"),
+    )
+
+
+def recall(row: Row[Any]) -> Recall:
+    return _value(Recall, row, by=officer(row, "by"))
+
+
+def recalled(row: Row[Any]) -> Recalled:
+    return _value(Recalled, row, shown=tuple((one[0], one[1]) for one in row.shown))
+
+
+def _value(kind: Callable[..., _T], row: Row[Any], /, **given: Any) -> _T:
     """A value whose fields are `given`, or stand in the row under their own names."""
     held = row._mapping
     names = (field.name for field in fields(cast("Any", kind)))

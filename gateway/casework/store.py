@@ -6,6 +6,7 @@ decided once, a notice acknowledged once, a countersignature used once, whicheve
 
 from __future__ import annotations
 
+from gateway.casework.auditing import Auditing
 from gateway.casework.counting import Counting
 from gateway.casework.notices import Notices
 from gateway.casework.owing import Owing
@@ -14,5 +15,5 @@ from gateway.casework.reviews import Reviews
 from gateway.casework.sessions import PageSessions
 
 
-class Store(Releases, Notices, Owing, Counting, PageSessions, Reviews):
+class Store(Releases, Notices, Owing, Counting, PageSessions, Reviews, Auditing):
     """All of them, over one pool of connections."""

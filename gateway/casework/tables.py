@@ -218,8 +218,72 @@ reviews = Table(
     Column("level", String(16), primary_key=True),
     _moment("at"),
     Column("outcome", String(16), nullable=False),
-    Column("quality", Integer, nullable=False),
+    Column("quality", Integer, nullable=True),
     *_officer("by"),
-    CheckConstraint("level in ('SUPERVISOR', 'AUDITOR')", name="level"),
+    Column("entry", BigInteger, nullable=True),
+    CheckConstraint("level in ('SUPERVISOR', 'AUDITOR', 'STANDARDS')", name="level"),
     CheckConstraint("quality between 0 and 4", name="quality"),
+)
+
+dip_samples = Table(
+    "dip_sample",
+    metadata,
+    _id(),
+    _moment("at"),
+    *_officer("by"),
+    *(_moment(name) for name in ("since", "until")),
+    Column("count", Integer, nullable=False),
+    Column("strata", String(8), nullable=False),
+    *(_text(name, nullable=True) for name in ("seed", "checkpoint")),
+    Column("population", Integer, nullable=True),
+    _moment("drawn_at", nullable=True),
+    CheckConstraint("strata in ('roles', 'app')", name="strata"),
+)
+
+audit_matters = Table(
+    "audit_matter",
+    metadata,
+    _id(),
+    Column("kind", String(16), nullable=False),
+    _moment("at"),
+    *_officer("by"),
+    _text("agency"),
+    Column("entry", BigInteger, nullable=False),
+    Column("standards", Boolean, nullable=False),
+    _text("use"),
+    Column("asked", BigInteger, nullable=False),
+    Column("answer", String(16), nullable=True),
+    Column("answered", BigInteger, nullable=True),
+    _moment("answered_at", nullable=True),
+    *_officer("answered", nullable=True),
+    _text("answered_as", nullable=True),
+    _moment("until", nullable=True),
+    CheckConstraint("kind in ('QUESTION', 'UNSEALING', 'PAIR')", name="kind"),
+    CheckConstraint("answer in ('ANSWERED', 'AGREED', 'REFUSED')", name="answer"),
+    CheckConstraint(  # two pairs of eyes, whatever the program does
+        "answered_id is null or answered_id <> by_id or answered_issuer <> by_issuer", name="two"
+    ),
+    Index(None, "agency", "at"),
+)
+
+recalls = Table(
+    "recall",
+    metadata,
+    _id(),
+    _moment("at"),
+    *_officer("by"),
+    *(_text(name) for name in ("source", "entity", "key", "said")),
+    Column("entry", BigInteger, nullable=False),
+    Column("answers", Integer, nullable=False),
+    Index(None, "by_agency", "at"),
+)
+
+recalled = Table(
+    "recalled",
+    metadata,
+    Column("recall", ForeignKey("recall.id"), primary_key=True),
+    Column("agency", Text, primary_key=True),
+    _text("ref"),
+    Column("shown", JSON, nullable=False),
+    Index(None, "agency"),
 )

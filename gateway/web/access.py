@@ -23,6 +23,7 @@ from starlette.responses import Response
 from starlette.routing import Route, compile_path
 
 from gateway.audit.recorder import AuditedResponse
+from gateway.audit.uses import SUPERVISORS
 from gateway.errors import (
     AuditUnavailable,
     CaseworkUnavailable,
@@ -64,8 +65,11 @@ class Everyone(StrEnum):
 
 
 DESKS: Final = frozenset({"desk"})
-AGENCY_AUDITORS: Final = frozenset({"force_auditor", "professional_standards"})
-AUDITORS: Final = AGENCY_AUDITORS | {"external_auditor"}
+STANDARDS: Final = frozenset({"professional_standards"})
+EXTERNAL: Final = frozenset({"external_auditor"})
+AGENCY_AUDITORS: Final = STANDARDS | {"force_auditor"}
+AUDITORS: Final = AGENCY_AUDITORS | EXTERNAL
+REVIEWERS: Final = AUDITORS | SUPERVISORS
 
 PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("*", "/graphql"): Everyone.BEARER,
@@ -90,6 +94,8 @@ PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("GET", "/desk"): DESKS,
     ("GET", "/desk/{act}"): DESKS,
     ("POST", "/desk/{act}"): DESKS,
+    ("GET", "/recalls"): DESKS,
+    ("POST", "/recalls"): DESKS,
     ("GET", "/console/audit"): AUDITORS,
     ("GET", "/console/audit/use"): AUDITORS,
     ("POST", "/console/audit/use"): AUDITORS,
@@ -104,6 +110,26 @@ PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("GET", "/console/audit/export"): AUDITORS,
     ("POST", "/console/audit/export"): AUDITORS,
     ("GET", "/console/audit/report"): AUDITORS,
+    ("GET", "/console/audit/matters"): AUDITORS,
+    ("POST", "/console/audit/matters"): EXTERNAL,
+    ("GET", "/console/audit/matters/{id}"): AUDITORS,
+    ("POST", "/console/audit/matters/{id}"): AGENCY_AUDITORS,
+    ("GET", "/console/audit/matters/{id}/body"): EXTERNAL,
+    ("GET", "/console/audit/rights"): AGENCY_AUDITORS,
+    ("POST", "/console/audit/rights"): AGENCY_AUDITORS,
+    ("POST", "/console/audit/rights/report"): AGENCY_AUDITORS,
+    ("GET", "/console/audit/pairs"): STANDARDS,
+    ("POST", "/console/audit/pairs"): STANDARDS,
+    ("POST", "/console/audit/pairs/{id}"): STANDARDS,
+    ("GET", "/console/audit/misuse"): AUDITORS,
+    ("GET", "/console/audit/misuse/{case}"): AUDITORS,
+    ("POST", "/console/audit/misuse/{case}"): AUDITORS,
+    ("GET", "/console/audit/samples"): AUDITORS,
+    ("POST", "/console/audit/samples"): AUDITORS,
+    ("GET", "/console/audit/samples/{id}"): AUDITORS,
+    ("GET", "/reviews"): REVIEWERS,
+    ("GET", "/reviews/{id}"): REVIEWERS,
+    ("POST", "/reviews/{id}"): REVIEWERS,
     ("GET", "/searches"): Everyone.SIGNED_IN,
     ("POST", "/searches"): Everyone.SIGNED_IN,
     ("GET", "/searches/{index}"): Everyone.SIGNED_IN,
@@ -113,11 +139,16 @@ PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
 PLACES: Final = (
     ("/", "Tour"),
     ("/desk", "Desk"),
+    ("/recalls", "Recalls"),
     ("/console/audit", "Audit"),
+    ("/reviews", "Reviews"),
     ("/searches", "Your searches"),
     ("/about", "About"),
 )
 """The pages that the frame of each page points to, for whom they open."""
+
+_WITHIN: Final[Mapping[str, str]] = {"/reviews": "/console/audit"}
+"""Pages to which others lead, where those open: the frame need not."""
 
 _LOOPBACK: Final = re.compile(r"(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d{1,5})?")
 _LOCAL: Final = re.compile(r"/[A-Za-z0-9/_-]{0,200}")
@@ -324,12 +355,13 @@ class Access:
         self, session: Session | None, places: tuple[tuple[str, str], ...]
     ) -> tuple[tuple[str, str], ...]:
         subject = session.subject if session else None
-        return tuple(
-            place
+        found = {
+            place[0]: place
             for place in places
             for who in (row_of("GET", place[0]),)
             if who is Everyone.ANYBODY or (subject is not None and opens(who, subject))
-        )
+        }
+        return tuple(place for path, place in found.items() if _WITHIN.get(path) not in found)
 
     async def _refused(self, http: HttpRequest, visit: Visit, error: GatewayError) -> Response:
         """What was turned away, recorded, and said in a page."""

@@ -29,6 +29,7 @@ _ABOUT: Final[Mapping[str, str]] = {
     "BUDGET_SPENT": "An officer has asked as much as they may for now",
     "GLASS_BROKEN": "An officer broke the glass: a life depends on it, they say",
     "CANARY_SHOWN": "A record that nobody may see was shown",
+    "RECORD_RECALLED": "A record that your people were shown was corrected",
 }
 _TERMS: Final[Mapping[str, str]] = {
     "PT1H": "1 hour",

@@ -11,6 +11,10 @@ from urllib.parse import urlsplit
 import httpx
 from starlette.routing import Route
 
+from gateway.actions.asking import Asking
+from gateway.actions.oversight import Oversight
+from gateway.actions.pairing import Pairing
+from gateway.actions.recalling import Recalling
 from gateway.audit.inquiry import Inquiry
 from gateway.casework.sessions import PageSessions
 from gateway.errors import ConfigError, Fault
@@ -21,7 +25,7 @@ from gateway.secrets import NamedSecrets, Secret, own_key
 from gateway.settings import Settings
 from gateway.web.access import Access, Refuse
 from gateway.web.console.frame import Choices, Console
-from gateway.web.console.routes import console_routes
+from gateway.web.console.routes import console_routes, oversight_routes
 from gateway.web.cookies import KEY_BYTES, Keys
 from gateway.web.desk import Desk, desk_routes
 from gateway.web.look import Look
@@ -43,7 +47,11 @@ class Site:
     signing_in: SigningIn | None
     store: PageSessions
     inquiry: Inquiry
+    oversight: Oversight
     choices: Callable[[], Choices]
+    asking: Asking
+    pairing: Pairing
+    recalling: Recalling
     desk: Desk
     about: Callable[[], AboutPage]
     agencies: Callable[[], dict[str, str]]  # code -> name
@@ -110,12 +118,16 @@ def _signed_in(
         keys=keys,
         look=look,
         choices=site.choices,
+        asking=site.asking,
+        pairing=site.pairing,
+        recalling=site.recalling,
         clock=site.clock,
     )
     return [
         *sign_in_routes(given, look),
         *(desk_routes(site.desk, look) if settings.desk_page else ()),
         *console_routes(console),
+        *oversight_routes(console, site.oversight),
     ]
 
 

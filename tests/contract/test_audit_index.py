@@ -145,6 +145,9 @@ def test_views_are_found_by_whose_they_are(index: Index) -> None:
     assert numbers(index.find(Wanted(viewers=frozenset()))) == []
     assert numbers(index.find(Wanted(viewers=frozenset({"force_auditor"})))) == [0]
     assert [one.viewer for one in index.find(Wanted())] == list(reversed(views))
+    for n, view in enumerate(({}, {"view": {"as": "professional_standards"}}), len(views)):
+        index.add([Opened(index=n, leaf={"v": 2, "kind": "D", **view})])  # refused; one was a look
+    assert numbers(index.find(Wanted(viewers=frozenset({"force_auditor"})))) == [3, 0]
 
 
 def test_a_query_is_found_by_either_of_its_entries(index: Index) -> None:

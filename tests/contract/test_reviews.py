@@ -12,8 +12,9 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from gateway.actions.reviewing import Reviewing
+from gateway.actions.reviewing import Reviewer, Reviewing, Verdict, note_of
 from gateway.audit.entry import read_leaf
+from gateway.audit.evidence import Evidence
 from gateway.audit.index import REVIEW, Index, Opened, Wanted
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
@@ -23,10 +24,11 @@ from gateway.audit.staff import tokens_of
 from gateway.casework.database import migrate
 from gateway.casework.model import Finding, Level, Officer, Origin, Review, ReviewCase
 from gateway.casework.store import Store
-from gateway.errors import CaseworkUnavailable, LimitExceeded
+from gateway.errors import CaseworkUnavailable, LimitExceeded, MalformedRequest
 from gateway.model import Request, Subject
 from tests.servers import Postgres
 
+BOTH = (Level.SUPERVISOR, Level.AUDITOR)
 NOW = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 SUPERVISOR = Officer(issuer="https://sign-in.example/nmc", id="sgt", agency="NMC")
 AUDITOR = Officer(issuer="https://sign-in.example/nmc", id="aud", agency="NMC")
@@ -90,15 +92,30 @@ async def test_a_supervisor_sees_no_auditors_review(store: Store) -> None:
     second = replace(FOUND, level=Level.AUDITOR, by=AUDITOR, outcome=Finding.REFERRED)
     assert await store.review(FOUND)
     assert await store.review(second)
-    seen = await store.reviewed("seed-1", ["NMC"], Level.SUPERVISOR)
+    seen = await store.reviewed(["seed-1"], ["NMC"], [Level.SUPERVISOR])
     assert [(case.id, said) for case, said in seen.items()] == [("c-2", ()), ("c-1", (FOUND,))]
-    seen = await store.reviewed("seed-1", ["NMC"], Level.AUDITOR)
-    assert seen[CASE] == (FOUND, second)
-    assert await store.reviewed("seed-1", ["SCP"], Level.AUDITOR) == {}
+    third = replace(second, level=Level.STANDARDS, by=replace(AUDITOR, id="ps"), entry=17)
+    assert await store.review(third)
+    seen = await store.reviewed(["seed-1"], ["NMC"], BOTH)
+    assert seen[CASE] == (FOUND, second)  # nor does an auditor see professional standards'
+    seen = await store.reviewed(["seed-1", "seed-2"], ["NMC"], list(Level))
+    assert set(seen[CASE]) == {FOUND, second, third}
+    assert await store.reviewed(["seed-1"], ["SCP"], BOTH) == {}
     assert [c.id for c in await store.waiting_for(Level.AUDITOR, ["NMC"], 9)] == ["c-2"]
 
 
-@pytest.mark.parametrize("wrong", [{"quality": 5}, {"quality": -1}, {"case": "c-7"}])
+async def test_what_looks_like_misuse_waits_in_its_queue_alone(store: Store) -> None:
+    await store.to_review(replace(CASE, origin=Origin.MISUSE))
+    for level in Level:
+        assert await store.waiting_for(level, ["NMC"], 9) == ()
+    closed = replace(FOUND, level=Level.AUDITOR, outcome=Finding.CLOSED, quality=None)
+    assert await store.review(closed)
+    assert await store.reviews_of("c-1") == (closed,)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"quality": 5}, {"quality": -1}, {"case": "c-7"}, {"level": "OFFICER"}]
+)
 async def test_the_database_itself_refuses_what_is_no_review(
     store: Store, wrong: dict[str, int | str]
 ) -> None:
@@ -136,16 +153,20 @@ async def test_a_review_is_an_entry_before_it_is_kept_and_nobody_reviews_themsel
     reviewing = Reviewing(recorder=recorder, store=store, tokens=tokens)
     said = Request(id="v-1", received_at=NOW, authorization=())
 
-    async def reviewed(id_: str, level: Level = Level.AUDITOR, quality: int = 2,
+    async def reviewed(id_: str, level: Level = Level.AUDITOR, quality: int | None = 2,
                        agency: str = "NMC") -> Review | None:  # fmt: skip
         return await reviewing.review(
-            said, subject(id_), "c-1", level=level, agencies=[agency],
-            outcome=Finding.UNCLEAR, quality=quality, now=NOW,
+            said, subject(id_), "c-1",
+            Verdict(outcome=Finding.UNCLEAR, quality=quality, note="Ask Ann"),
+            reviewer=Reviewer(level=level, agencies=frozenset({agency}), sees=BOTH),
+            use="OVERSIGHT", now=NOW,
         )  # fmt: skip
 
     try:
         with pytest.raises(LimitExceeded):
             await reviewed("aud", quality=5)
+        with pytest.raises(MalformedRequest):
+            await reviewed("aud", quality=None)
         assert await reviewed("ann") is None  # her own query
         assert await reviewed("aud", agency="SCP") is None
         assert log.size == 0
@@ -155,6 +176,11 @@ async def test_a_review_is_an_entry_before_it_is_kept_and_nobody_reviews_themsel
         assert log.size == 1
         leaf = read_leaf(await log.leaf(0))
         assert leaf["kind"] == "V"
+        assert leaf["view"] == {"page": "review", "use": "OVERSIGHT", "as": "officer"}
+        assert b"Ask Ann" not in await log.leaf(0)
+        evidence = Evidence(log=log, keys=keys)
+        assert await note_of(evidence, made, "NMC") == "Ask Ann"
+        assert await note_of(evidence, made, "SCP") == ""
         assert leaf["review"] == {
             "of": "q-1", "entry": 4, "level": "AUDITOR", "outcome": "UNCLEAR", "quality": 2,
             "origin": "SAMPLE",

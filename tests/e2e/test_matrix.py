@@ -19,7 +19,7 @@ from tests.opa import POLICIES, program
 
 Asked: TypeAlias = Mapping[str, tuple[Officers, Everybody]]
 REWRITE = "the rules or the questions changed what somebody sees: run `make matrix`, read the diff"
-CONSOLES = ("DK", "PA", "PB", "AF", "PS", "AU")
+CONSOLES = ("DK", "PA", "PB", "AF", "PS", "PSB", "AU")
 GUARD = "retention is CURRENT or REVIEW_DUE"
 LACKING = {
     "q07_groups_not_investigated": "groupSummary", "q08_deconfliction": "deconflict",

@@ -47,7 +47,7 @@ PURPOSES = {
     "BF": "BORDER_SECURITY", "SG": "OFFICER_SAFETY", "PP": "PROTECT_VULNERABLE",
     "FL": "OIC_INVESTIGATION", "TC": "STRATEGIC_REPORTING",
 }  # fmt: skip
-REFUSED = ("PA", "PB", "AF", "PS", "AU", "DK")  # they ask nothing, or nothing of this
+REFUSED = ("PA", "PB", "AF", "PS", "PSB", "AU", "DK")  # they ask nothing, or nothing of this
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from starlette.routing import Route
 from gateway.audit.entry import InvalidEntry, Kind, read_leaf
 from gateway.audit.found import Asked, Entry, Leaf, Row
 from gateway.audit.inquiry import Auditor
+from gateway.audit.uses import Viewer
 from gateway.errors import MalformedRequest
 from gateway.web.console.asking import asked_in
 from gateway.web.console.frame import USE, Console
@@ -87,6 +88,7 @@ class EntryPage:
     damaged: bool = told("Whether an entry is not what the log's tree holds.")
     verifier: str = told("The log's public key: compare it with the one that you were handed.")
     back: str = told("Where the list is.")
+    external: bool = told("Whether its agency can be asked about it.", False)
 
 
 def entry_routes(console: Console) -> list[Route]:
@@ -112,6 +114,8 @@ def entry_routes(console: Console) -> list[Route]:
             back=back,
             own=back.startswith(MINE),
         )
+        if console.inquiry.viewer(auditor.subject) is Viewer.EXTERNAL and not page_.own:
+            page_ = replace(page_, external=True)
         return console.page(http, "audit_entry.html", page_, SEARCH, scripts=True)
 
     async def proof(http: HttpRequest) -> Response:

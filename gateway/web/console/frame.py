@@ -14,6 +14,9 @@ from typing import Any, Final
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from gateway.actions.asking import Asking
+from gateway.actions.pairing import Pairing
+from gateway.actions.recalling import Recalling
 from gateway.audit.inquiry import Auditor, Inquiry
 from gateway.audit.uses import OWN, USES
 from gateway.model import Subject
@@ -28,11 +31,18 @@ SECTIONS: Final = (
     ("/console/audit/search", "Search"),
     ("/console/audit/timeline", "Who saw what"),
     ("/console/audit/receipts", "Our records"),
+    ("/console/audit/misuse", "Misuse queue"),
+    ("/console/audit/samples", "Dip samples"),
+    ("/reviews", "Reviews"),
     ("/console/audit/export", "Export"),
+    ("/console/audit/matters", "Questions"),
+    ("/console/audit/rights", "Rights report"),
+    ("/console/audit/pairs", "In pairs"),
 )
 """The console's navigation: address and name, in this order, each for whom `PAGES` opens it."""
 
 USE: Final = "/console/audit/use"
+PAIRS: Final = "/console/audit/pairs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +63,9 @@ class Console:
     keys: Keys  # seals what was typed, so that an address can hold it
     look: Look
     choices: Callable[[], Choices]
+    asking: Asking
+    pairing: Pairing
+    recalling: Recalling
     clock: Callable[[], datetime]
 
     def auditor(self, http: HttpRequest) -> Auditor | None:

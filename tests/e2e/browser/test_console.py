@@ -28,8 +28,8 @@ OFFICER = "demo-nmc-0001"
 PLATE = "ZZ98 QRS"  # nobody else searches for it
 
 
-@pytest.fixture(scope="module")
-async def stop(asker: Asker) -> Mapping[str, Any]:
+@pytest.fixture(scope="module", name="stop")
+async def fixture_stop(asker: Asker) -> Mapping[str, Any]:
     """The receipt of a street stop by RO of NMC, who asked for a plate as well."""
     answer = await asked(asker, STEPS[1])
     plate = await asker.ask("RO", VEHICLE, {"v": PLATE}, purpose="OFFICER_SAFETY", reason="R02")

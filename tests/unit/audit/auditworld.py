@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -41,6 +41,8 @@ ENTITLED = {
     "force_auditor": frozenset({"NMC", "SCP", "ERU"}),
     "professional_standards": frozenset({"NMC", "SCP"}),
     "external_auditor": frozenset({"OVERSIGHT"}),
+    "desk": frozenset({"NMC", "SCP", "ERU"}),
+    "sergeant": frozenset({"NMC", "SCP"}),
 }
 
 
@@ -155,8 +157,15 @@ def looks(who: Subject, use: str = "OVERSIGHT") -> Auditor:
     return Auditor(request=request(), subject=who, use=use)
 
 
+async def agreed(_subject: Subject, _use: str) -> bool:
+    return True
+
+
 @asynccontextmanager
-async def world(directory: Path) -> AsyncIterator[World]:
+async def world(
+    directory: Path, paired: Callable[[Subject, str], Awaitable[bool]] = agreed
+) -> AsyncIterator[World]:
+    """`paired`: whether a colleague in professional standards agreed."""
     keys = AuditKeys(directory / "keys")
     log = await AuditLog.open(directory / "log", keys=keys, origin=ORIGIN)
     follower = Follower(log, keys, directory / "index.sqlite")
@@ -175,6 +184,7 @@ async def world(directory: Path) -> AsyncIterator[World]:
             view=recorder.view,
             issuers=ISSUERS,
             entitled=ENTITLED,
+            paired=paired,
         )
         await follower.follow()
         yield World(log=log, keys=keys, recorder=recorder, follower=follower, inquiry=inquiry)

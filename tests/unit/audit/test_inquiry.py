@@ -13,13 +13,14 @@ import pytest
 
 from gateway.audit.entry import owner_part, read_leaf
 from gateway.audit.found import Shown
-from gateway.audit.inquiry import MOST
+from gateway.audit.index import Wanted
+from gateway.audit.inquiry import MOST, Auditor
 from gateway.audit.merkle import leaf_hash
 from gateway.audit.sought import MOST_TYPED, RecordSought, Sought
 from gateway.audit.uses import OWN
 from gateway.audit.verify import check_proof, read_proof
 from gateway.errors import AuditUnavailable, LimitExceeded, MalformedRequest, Refused
-from gateway.model import Justification, Subject
+from gateway.model import Justification, Response, Subject
 from tests.unit.audit.auditworld import (
     AF,
     AF_ERU,
@@ -68,7 +69,11 @@ async def at(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
 
 async def found(at: World, who: Subject, **sought: Any) -> list[int]:
     """Which of the four queries are found, by their order; views are left out."""
-    given = await at.inquiry.search(looks(who), Sought(**sought))
+    return await found_as(at, looks(who), **sought)
+
+
+async def found_as(at: World, auditor: Auditor, **sought: Any) -> list[int]:
+    given = await at.inquiry.search(auditor, Sought(**sought))
     assert given.value.upto <= at.log.size
     return sorted(at.asked.index(r.found.idx) for r in given.value.rows if r.found.kind != "V")
 
@@ -255,6 +260,69 @@ async def test_professional_standards_are_unseen_by_ordinary_auditors(own: World
         assert (await own.inquiry.entry(looks(AF), number)).value is None
         assert (await own.inquiry.entry(looks(PS), number)).value is not None
         assert (await own.inquiry.entry(looks(AU), number)).value is not None
+
+
+async def test_what_was_refused_to_professional_standards_is_unseen_too(own: World) -> None:
+    """A look that came to nothing, at /audit or at a page; a query that was refused is one."""
+    before = own.log.size
+    for who, looks_ in ((PS, True), (AF, True), (PS, False)):
+        record = own.recorder.begin(looks(who).request)
+        record.known(subject=who)
+        record.looks = looks_
+        await record.outcome(Response(status=403, body={}, code="REFUSED"))
+    await own.seen()
+
+    async def refused(who: Subject) -> list[int]:
+        rows = (await own.inquiry.search(looks(who), Sought(kind="D"))).value.rows
+        return sorted(row.found.idx - before for row in rows)
+
+    spans = [datetime(2020, 1, 1, tzinfo=UTC), datetime(2120, 1, 1, tzinfo=UTC)]
+
+    async def counted(who: Subject) -> int:
+        counts = (await own.inquiry.overview(looks(who), spans)).value.counts
+        return sum(one.refused for one in counts or ())
+
+    assert await refused(AF) == [1, 2]
+    assert await refused(PS) == await refused(AU) == [0, 1, 2]
+    assert await refused(AF_SCP) == []
+    assert (await counted(AF), await counted(PS)) == (2, 3)
+    for who, there in ((AF, False), (PS, True), (AU, True)):
+        for proofs in (False, True):
+            given = await own.inquiry.entry(looks(who), before, proofs=proofs, doubted=proofs)
+            assert (given.value is not None) is there
+    queries = own.follower.index.events(Wanted(kind="D", viewers=frozenset()))
+    assert [one.idx - before for one in queries] == [1, 2]  # of which habits are made
+    with sqlite3.connect(own.follower.index._path) as forged:  # the index alone does not decide
+        forged.execute("UPDATE query SET viewer = ''")
+    forged.close()
+    assert await refused(AF) == [1, 2]
+
+
+async def test_professional_standards_see_nothing_alone(tmp_path: Path) -> None:
+    agreed: list[tuple[str, str]] = []
+
+    async def paired(subject: Subject, use: str) -> bool:
+        return (subject.id, use) in agreed
+
+    async with world(tmp_path, paired) as made:
+        await filled(made)
+        inquiry, size = made.inquiry, made.log.size
+        for look in (
+            inquiry.search(looks(PS)), inquiry.entry(looks(PS), made.asked[0]),
+            inquiry.receipts(looks(PS)), inquiry.export(looks(PS)),
+            inquiry.exported(looks(PS), "0" * 64),
+        ):  # fmt: skip
+            with pytest.raises(Refused) as refused:
+                await look
+            assert refused.value.rule == "audit.pair"
+        assert made.log.size == size
+        await inquiry.health(looks(PS))  # the log itself is nobody's affair
+        await inquiry.mine(looks(PS, OWN))
+        agreed.append(("ps", "COMPLAINT"))
+        assert await found_as(made, looks(PS, "COMPLAINT")) == [0, 1, 3]
+        with pytest.raises(Refused):
+            await inquiry.search(looks(PS, "OVERSIGHT"))
+        assert await found(made, AF) == [0, 1, 3]  # whom nobody need agree to
 
 
 async def test_every_look_is_in_the_log_first_and_names_its_use_and_no_value(own: World) -> None:

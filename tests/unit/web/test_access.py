@@ -101,7 +101,7 @@ async def test_where_sessions_cannot_be_read_only_what_is_anybodys_opens() -> No
 # --- forms ---------------------------------------------------------------------------------------
 
 UNSAFE = [path for (method, path), who in PAGES.items() if method == "POST"]
-ROLES = ("desk", "force_auditor")
+ROLES = ("desk", "external_auditor", "force_auditor", "professional_standards")
 
 
 def test_every_other_route_is_safe_or_asks_for_a_token() -> None:

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from gateway.actions.oversight import Oversight
 from gateway.audit.found import Health
 from gateway.audit.index import Count
 from gateway.audit.sought import MOST_CHARS
@@ -27,9 +28,9 @@ from gateway.model import Justification, Subject
 from gateway.web.console import searching
 from gateway.web.console.asking import Said, said_in, when, zone_of
 from gateway.web.console.charts import HEIGHT, WIDTH, chart
-from gateway.web.console.frame import SECTIONS, Choices, Console, sections
+from gateway.web.console.frame import PAIRS, SECTIONS, Choices, Console, sections
 from gateway.web.console.overview import SPANS, counted_of, moments_of, overview_page
-from gateway.web.console.routes import console_routes
+from gateway.web.console.routes import console_routes, oversight_routes
 from gateway.web.cookies import SESSION
 from gateway.web.look import Look
 from gateway.web.sessions import Session, Sessions
@@ -40,6 +41,7 @@ CASE = Justification(
     purpose="APPREHEND", reason_code="R02", reason_text="A <b>wanted</b> person", case_ref="NM/1"
 )
 HOXHA = ("NMC", "nmc", "Person", "h-1")
+NOTHING: Any = None  # what these pages do not use
 TOLD = {"path": "personSearch.0.nino", "outcome": "MASKED", "agency": "NMC", "rule": "r1"}
 
 
@@ -63,9 +65,13 @@ class At:
             choices=lambda: Choices(
                 purposes=("APPREHEND", "OFFICER_SAFETY"), sources=("nmc",), agencies={"NMC": "N"}
             ),
+            asking=NOTHING,
+            pairing=NOTHING,
+            recalling=NOTHING,
             clock=lambda: datetime.now(UTC),
         )
-        return self.place.client(console_routes(console))
+        nothing = cast("Oversight", None)  # its pages are tried in test_oversight.py
+        return self.place.client([*console_routes(console), *oversight_routes(console, nothing)])
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +183,8 @@ async def test_oi_15_nobody_but_an_auditor_looks(at: At) -> None:
 
 
 def test_the_navigation_has_what_opens_to_a_role() -> None:
-    assert sections(AF) == SECTIONS
+    assert set(dict(sections(AF))) == set(dict(SECTIONS)) - {PAIRS}
+    assert sections(PS) == SECTIONS
     assert "/console/audit/receipts" not in dict(sections(AU))
     assert sections(ANN) == ()
 

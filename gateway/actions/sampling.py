@@ -1,0 +1,204 @@
+"""Dip samples of a gateway that runs: announced, then drawn by the first fitting checkpoint.
+
+Nobody chooses that checkpoint: the gateway draws as soon as it has one that the witnesses signed
+after the period's end and after the announcement, and the first draw stands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final
+
+from gateway.actions.reviewing import case_from, leaf_of
+from gateway.audit.inquiry import Auditor, Inquiry
+from gateway.audit.log import AuditLog
+from gateway.audit.merkle import ENTRIES, TILE_WIDTH
+from gateway.audit.reading import NotThere
+from gateway.audit.sampling import By, NoSample, Sample, Wish, draw
+from gateway.audit.uses import Viewer, check_use
+from gateway.audit.verify import NoteInvalid, Policy, open_witnessed
+from gateway.casework.model import DipSample, Officer, Origin
+from gateway.casework.store import Store
+from gateway.errors import AuditUnavailable, CaseworkUnavailable, LimitExceeded, Refused
+from gateway.recurring import Recurring
+
+MOST_DRAWN: Final = 500  # of one sample: more than anybody reviews
+LISTED: Final = 50
+_EVERY_S: Final = 5.0
+_READ_S: Final = 5.0
+_AGAIN: Final = timedelta(minutes=10)  # all of the log is read for a try
+_BUNDLE: Final = re.compile(r"tile/entries/([x0-9/]+?)(?:\.p/(\d+))?")
+
+_log = logging.getLogger(__name__)
+
+
+class LogSource:
+    """A log that runs, as the drawing thread reads it."""
+
+    def __init__(self, log: AuditLog, loop: asyncio.AbstractEventLoop) -> None:
+        self._log, self._loop = log, loop
+        self.closed = False  # nobody waits for what is read any more
+
+    def checkpoint(self) -> bytes:
+        return self._log.checkpoint
+
+    witnessed = checkpoint
+
+    def read(self, name: str) -> bytes:
+        """A bundle of entries.
+
+        Raises:
+            NotThere: it cannot be read.
+        """
+        named = _BUNDLE.fullmatch(name)
+        if named is None:
+            raise NotThere(name)
+        number = int(named[1].replace("/", "").replace("x", ""))
+        width = int(named[2] or TILE_WIDTH)
+        if self.closed:
+            raise NotThere("the gateway stops")
+        reading = asyncio.run_coroutine_threadsafe(
+            self._log.tile(ENTRIES, number, width), self._loop
+        )
+        try:
+            return reading.result(_READ_S)
+        except (LookupError, AuditUnavailable, TimeoutError) as error:
+            raise NotThere(f"{name}: {type(error).__name__}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """Announcing samples, and drawing them."""
+
+    inquiry: Inquiry
+    store: Store
+    policy: Policy | None  # of the witnesses; without them nothing is drawn
+    clock: Callable[[], datetime]
+    new_id: Callable[[], str]
+    _failed: dict[str, datetime] = field(default_factory=dict)
+
+    async def announce(self, auditor: Auditor, wish: Wish) -> DipSample:
+        """Say what is to be drawn, before anybody can know what that will be.
+
+        Raises:
+            Refused, MalformedRequest: no auditor; not said for what.
+            LimitExceeded: no such period or number.
+            AuditUnavailable, CaseworkUnavailable: it was not announced.
+        """
+        viewer = self.inquiry.viewer(auditor.subject)
+        if viewer is Viewer.OFFICER:
+            raise Refused("Samples are drawn by auditors.", rule="audit.role", detail=viewer.value)
+        check_use(viewer, auditor.use)
+        if not wish.since < wish.until:
+            raise LimitExceeded("The period ends before it begins.")
+        if not 1 <= wish.count <= MOST_DRAWN:
+            raise LimitExceeded.of("count", MOST_DRAWN, wish.count)
+        made = DipSample(
+            id=self.new_id(),
+            at=self.clock(),
+            by=Officer.of(auditor.subject),
+            since=wish.since,
+            until=wish.until,
+            count=wish.count,
+            strata=wish.by,
+        )
+        said = {
+            "id": made.id,
+            "since": wish.since.isoformat(),
+            "until": wish.until.isoformat(),
+            "count": wish.count,
+            "by": wish.by,
+        }
+        await self.inquiry.view(
+            auditor.request, auditor.subject, page="sample", use=auditor.use,
+            given={"sample": said},
+        )  # fmt: skip
+        await self.store.announce(made)
+        return made
+
+    async def turn(self) -> int:
+        """Draw what can be drawn by now; how many samples.
+
+        Raises:
+            CaseworkUnavailable, AuditUnavailable: nothing can be read or kept; it is tried again.
+        """
+        late = self.clock() - _AGAIN
+        waiting = [
+            one
+            for one in await self.store.dip_samples(LISTED)
+            if one.seed is None and self._failed.get(one.id, late) <= late
+        ]
+        drawn = 0
+        for sample in waiting:
+            note = await self.fitting(sample)
+            if note is not None and await self._drawn(sample, note):
+                drawn += 1
+        return drawn
+
+    async def fitting(self, sample: DipSample) -> bytes | None:
+        """The checkpoint that decides, if there is one yet: by the log's clock and by that of every
+        witness it is later than the period and the announcement."""
+        note = await self.inquiry.log.witnessed()
+        if note is None or self.policy is None:
+            return None
+        try:
+            seen = open_witnessed(note, self.inquiry.log.verifier, self.policy)
+        except NoteInvalid:
+            return None
+        times = [at for at in (seen.said.signed_at, *seen.witnesses.values()) if at]
+        return note if times and min(times) > max(sample.until, sample.at) else None
+
+    async def _drawn(self, sample: DipSample, note: bytes) -> bool:
+        log = self.inquiry.log
+        strata: By = "app" if sample.strata == "app" else "roles"
+        wish = Wish(since=sample.since, until=sample.until, count=sample.count, by=strata)
+        source = LogSource(log, asyncio.get_running_loop())
+        try:
+            made: Sample = await asyncio.to_thread(
+                partial(draw, source, log.verifier, note, wish, self.policy)
+            )
+        except (NoSample, NoteInvalid, NotThere) as error:
+            _log.error("the sample %s cannot be drawn: %s", sample.id, error)
+            self._failed[sample.id] = self.clock()
+            return False
+        finally:
+            source.closed = True  # this may be cancelled, and its thread goes on
+        now = self.clock()
+        cases = [
+            case_from(
+                await leaf_of(log, one.index), one.index, id_=self.new_id(), at=now,
+                origin=Origin.SAMPLE, batch=made.seed, stratum=" / ".join(one.stratum),
+            )
+            for one in made.drawn
+        ]  # fmt: skip
+        return await self.store.drawn(
+            sample.id, seed=made.seed, checkpoint=note.decode(), population=made.population,
+            at=now, cases=cases,
+        )  # fmt: skip
+
+
+class Drawing:
+    """Draws in turns, until it is closed."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._sampling = sampling
+        self._turns = Recurring(self._turn, every_s=_EVERY_S, name="samples", log=_log)
+
+    async def _turn(self) -> None:
+        try:
+            await self._sampling.turn()
+        except (CaseworkUnavailable, AuditUnavailable) as error:
+            _log.warning("samples are not drawn for now: %s", error.detail)
+
+    def start(self) -> None:
+        if self._sampling.policy is not None:
+            self._turns.start()
+
+    async def aclose(self) -> None:
+        await self._turns.aclose()
