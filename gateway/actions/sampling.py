@@ -123,11 +123,13 @@ class Sampling:
         return made
 
     async def turn(self) -> int:
-        """Draw what can be drawn by now; how many samples.
+        """Draw what can be drawn by now, in the gateway that keeps the log in order; how many.
 
         Raises:
             CaseworkUnavailable, AuditUnavailable: nothing can be read or kept; it is tried again.
         """
+        if not self.inquiry.log.leading:  # the others would read all of the log for nothing
+            return 0
         late = self.clock() - _AGAIN
         waiting = [
             one
