@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 STATE := $(if $(PORTCULLIS_HOME),$(PORTCULLIS_HOME),.portcullis)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e differential worlds mutants crash matrix bench check docs clean
+.PHONY: help ready demo test e2e differential worlds mutants crash matrix bench check docs clean
 
 help: ## say what there is
 	@echo "Portcullis. Every command sets itself up."
@@ -18,6 +18,9 @@ help: ## say what there is
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 	@echo
 	@echo "  Variables: PORT=8470 ONCE=1 PEOPLE=5000 PAIRS=50000 OPS=100000 KILLS=1000 JOBS=2 TIMING=1 SEED=0 PORTCULLIS_HOME=.portcullis"
+
+ready: $(READY) ## the environment and the OPA binary, and nothing else
+	@$(BIN)/python deploy/get_opa.py
 
 demo: $(READY) ## six agencies, OPA and the gateway, and one question answered by all
 	@$(BIN)/portcullis demo $(if $(PORT),--port $(PORT)) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(ONCE),--once)
