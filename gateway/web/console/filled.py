@@ -51,9 +51,24 @@ def number_of(text: str, name: str) -> int:
     Raises:
         MalformedRequest: it is none.
     """
-    if not (text.isascii() and text.isdecimal() and len(text) <= 12):
+    plain = text.replace(",", "")  # as pages write it
+    if not (plain.isascii() and plain.isdecimal() and len(plain) <= 12):
         raise MalformedRequest(f"{name}: a number.")
-    return int(text)
+    return int(plain)
+
+
+def day_of(text: str, name: str) -> datetime | None:
+    """The beginning of a day in UTC; None where nothing was typed.
+
+    Raises:
+        MalformedRequest: it is no day.
+    """
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise MalformedRequest(f"{name}: a day is like 2026-11-01.") from None
 
 
 def moment_of(text: str, name: str) -> datetime:

@@ -22,7 +22,7 @@ from gateway.casework.model import Answer, AuditMatter, Matters
 from gateway.catalogue.forms import utc_text
 from gateway.errors import LimitExceeded, MalformedRequest
 from gateway.web.access import visit_of
-from gateway.web.console.forms import number_of, one
+from gateway.web.console.filled import number_of, value_of
 from gateway.web.console.frame import USE, Console
 from gateway.web.console.rows import pretty
 from gateway.web.look import elsewhere, told
@@ -129,7 +129,7 @@ def matter_routes(console: Console) -> list[Route]:
         if (auditor := console.auditor(http)) is None:
             return elsewhere(USE)
         form = visit_of(http).form
-        kind, entry, words = (one(form, name) for name in ("kind", "entry", "words"))
+        kind, entry, words = (value_of(form, name) for name in ("kind", "entry", "words"))
         try:
             if kind not in _KINDS:
                 raise MalformedRequest("Choose what you ask for.")
@@ -156,7 +156,7 @@ def matter_routes(console: Console) -> list[Route]:
         if found is None:
             return console.look.missing(visit_of(http))
         own = found.matter.by.agency == auditor.subject.agency
-        words = one(visit_of(http).form, "words") if problem else ""
+        words = value_of(visit_of(http).form, "words") if problem else ""
         made = replace(_page(found), own=own, words=words, problem=problem)
         return console.page(http, "audit_matter.html", made, HERE, status=status)
 
@@ -165,9 +165,9 @@ def matter_routes(console: Console) -> list[Route]:
             return elsewhere(USE)
         form, id_ = visit_of(http).form, http.path_params["id"]
         try:
-            if (answer := one(form, "answer")) not in list(Answer):
+            if (answer := value_of(form, "answer")) not in list(Answer):
                 raise MalformedRequest("Answer, agree or refuse.")
-            made = await asking.answer(auditor, id_, Answer(answer), one(form, "words"))
+            made = await asking.answer(auditor, id_, Answer(answer), value_of(form, "words"))
         except (LimitExceeded, MalformedRequest) as error:
             return await told_of(http, auditor, error.said, error.status)
         return elsewhere(f"{HERE}/{id_}") if made else console.look.missing(visit_of(http))

@@ -17,7 +17,6 @@ from gateway.casework.model import Answer
 from gateway.catalogue.forms import utc_text
 from gateway.errors import LimitExceeded, MalformedRequest
 from gateway.web.access import visit_of
-from gateway.web.console.forms import one
 from gateway.web.console.frame import PAIRS, USE, Console
 from gateway.web.look import elsewhere, told
 
@@ -80,7 +79,7 @@ def pair_routes(console: Console) -> list[Route]:
     async def asked(http: HttpRequest) -> Response:
         if (auditor := console.auditor(http)) is None:
             return elsewhere(USE)
-        words = one(visit_of(http).form, "words")
+        words = value_of(visit_of(http).form, "words")
         try:
             await pairing.ask(auditor, words)
         except (LimitExceeded, MalformedRequest) as error:
@@ -91,7 +90,7 @@ def pair_routes(console: Console) -> list[Route]:
     async def answered(http: HttpRequest) -> Response:
         if (auditor := console.auditor(http)) is None:
             return elsewhere(USE)
-        if (answer := one(visit_of(http).form, "answer")) not in list(Answer):
+        if (answer := value_of(visit_of(http).form, "answer")) not in list(Answer):
             raise MalformedRequest("Agree, or refuse.")
         made = await pairing.answer(auditor, http.path_params["id"], Answer(answer))
         return elsewhere(PAIRS) if made else console.look.missing(visit_of(http))

@@ -19,7 +19,7 @@ from gateway.casework.model import Recall, Recalled
 from gateway.catalogue.forms import utc_text
 from gateway.errors import CaseworkUnavailable, GatewayError, LimitExceeded, MalformedRequest
 from gateway.web.access import signed_in, visit_of
-from gateway.web.console.forms import one
+from gateway.web.console.filled import value_of
 from gateway.web.console.frame import Console
 from gateway.web.look import elsewhere, told
 from gateway.web.receiving import blank
@@ -110,11 +110,11 @@ def recall_routes(console: Console) -> list[Route]:
     async def recalled(http: HttpRequest) -> Response:
         form = visit_of(http).form
         request = blank(http, console.clock())
-        source, _, entity = one(form, "record").partition(" ")
+        source, _, entity = value_of(form, "record").partition(" ")
         try:
             made = await console.recalling.recall(
                 request, signed_in(http).subject, source=source, entity=entity,
-                key=one(form, "key"), said=one(form, "said"),
+                key=value_of(form, "key"), said=value_of(form, "said"),
             )  # fmt: skip
         except (MalformedRequest, LimitExceeded, CaseworkUnavailable) as error:
             return await not_done(http, error)
@@ -124,8 +124,8 @@ def recall_routes(console: Console) -> list[Route]:
         """The page again, with what was filled in."""
         form = visit_of(http).form
         again = replace(
-            await page(http), problem=error.said, chosen=one(form, "record"),
-            key=one(form, "key"), said=one(form, "said"),
+            await page(http), problem=error.said, chosen=value_of(form, "record"),
+            key=value_of(form, "key"), said=value_of(form, "said"),
         )  # fmt: skip
         return console.look.page("recalls.html", again, visit_of(http), status=error.status)
 

@@ -29,7 +29,7 @@ from gateway.audit.uses import USES, Viewer
 from gateway.catalogue.forms import utc_text
 from gateway.errors import LimitExceeded, MalformedRequest
 from gateway.web.access import Form, visit_of
-from gateway.web.console.forms import day_of, one
+from gateway.web.console.filled import day_of, value_of
 from gateway.web.console.frame import USE, Console
 from gateway.web.look import elsewhere, told
 
@@ -104,7 +104,7 @@ def rights_routes(console: Console) -> list[Route]:
             fits=auditor.use == _RIGHTS,
             agency=auditor.subject.agency,
             lines=MOST_LINES,
-            said={name: one(form, name) for name in ("typed", "records", "since", "until")},
+            said={name: value_of(form, name) for name in ("typed", "records", "since", "until")},
             problem=problem,
         )
         await console.inquiry.view(auditor.request, auditor.subject, page="rights", use=auditor.use)
@@ -132,14 +132,14 @@ def rights_routes(console: Console) -> list[Route]:
         form = visit_of(http).form
         found = await looks_at(console.inquiry, auditor, _person(form))
         page = CheckPage(
-            typed=one(form, "typed"),
-            records=one(form, "records"),
-            since=one(form, "since"),
-            until=one(form, "until"),
+            typed=value_of(form, "typed"),
+            records=value_of(form, "records"),
+            since=value_of(form, "since"),
+            until=value_of(form, "until"),
             agency=auditor.subject.agency,
             rows=tuple(map(_row, found)),
             grounds=tuple(GROUNDS.items()),
-            said={row.name: one(form, row.name) for row in found},
+            said={row.name: value_of(form, row.name) for row in found},
             problem=problem,
         )
         return console.page(http, "audit_rights_check.html", page, HERE, status=status)
@@ -150,7 +150,7 @@ def rights_routes(console: Console) -> list[Route]:
         await console.inquiry.auditing(auditor, Viewer.FORCE, Viewer.STANDARDS)
         form = visit_of(http).form
         try:
-            if one(form, "checked") != "yes":
+            if value_of(form, "checked") != "yes":
                 text = "Check each look, and say that you have: nothing leaves unread."
                 return await check_page(http, auditor, text, 400)
             return await report_page(http, auditor)
@@ -161,11 +161,11 @@ def rights_routes(console: Console) -> list[Route]:
         _check_use(auditor)
         form = visit_of(http).form
         found = await looks_at(console.inquiry, auditor, _person(form))
-        said = {row.name: one(form, row.name) for row in found if row.name in form}
+        said = {row.name: value_of(form, row.name) for row in found if row.name in form}
         inside, kept_out = checked(found, said)
         viewed = await console.inquiry.view(
             auditor.request, auditor.subject, page="rights_report", use=auditor.use,
-            asked={"typed": one(form, "typed"), "records": one(form, "records")},
+            asked={"typed": value_of(form, "typed"), "records": value_of(form, "records")},
             given={"rows": len(inside), "kept_out": kept_out},
             entries=[row.index for row in inside],
         )  # fmt: skip
@@ -173,8 +173,8 @@ def rights_routes(console: Console) -> list[Route]:
         page = ReportPage(
             agency=names.get(auditor.subject.agency, auditor.subject.agency),
             made=utc_text(console.clock()),
-            since=one(form, "since"),
-            until=one(form, "until"),
+            since=value_of(form, "since"),
+            until=value_of(form, "until"),
             number=await console.inquiry.log.number(viewed.receipt),
             log=console.inquiry.log.verifier.partition("+")[0],
             rows=tuple(
@@ -201,9 +201,12 @@ def _check_use(auditor: Auditor) -> None:
 
 
 def _person(form: Form) -> Person:
-    until = day_of(one(form, "until"), "until")
+    until = day_of(value_of(form, "until"), "until")
     made = Person.of(
-        one(form, "typed"), one(form, "records"), day_of(one(form, "since"), "since"), None
+        value_of(form, "typed"),
+        value_of(form, "records"),
+        day_of(value_of(form, "since"), "since"),
+        None,
     )
     return replace(made, until=until + timedelta(days=1) if until else None)
 
