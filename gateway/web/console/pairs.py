@@ -17,6 +17,7 @@ from gateway.casework.model import Answer
 from gateway.catalogue.forms import utc_text
 from gateway.errors import LimitExceeded, MalformedRequest
 from gateway.web.access import visit_of
+from gateway.web.console.filled import value_of
 from gateway.web.console.frame import PAIRS, USE, Console
 from gateway.web.look import elsewhere, told
 
