@@ -142,7 +142,7 @@ def _work(share: Share, out: Connection) -> None:
 
 
 async def _asked(share: Share, out: Connection) -> None:
-    stop_when_told()
+    _stop_when_told()
 
     passed: Counter[Asker] = Counter()
 
@@ -190,7 +190,7 @@ def _home(stack: AsyncExitStack) -> Path:
     return home
 
 
-def stop_when_told() -> None:
+def _stop_when_told() -> None:
     """SIGTERM cancels this task once; another does not disturb the tidying up."""
     task = asyncio.current_task()
     assert task is not None
