@@ -199,7 +199,7 @@ def demo_settings(
         session_key_before=state / "keys" / "session.key.before",
         audit_origin="portcullis.example/demo",
         opa_url=stack.opa_url,
-        policy_timeout_s=1.0,  # six agencies and OPA share this machine, and all have just started
+        policy_timeout_s=5.0,  # six agencies and OPA share a machine that may be busy
         canaries=canaries,
         introspection=True,
         demo=True,

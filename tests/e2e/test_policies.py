@@ -50,10 +50,10 @@ def test_nothing_is_found(name: str) -> None:
     assert CHECKS[name](program(), POLICIES) == []
 
 
-def test_whoever_runs_this_suite_runs_every_check_before_it() -> None:
+def test_whoever_runs_this_suite_runs_every_check_with_it() -> None:
     assert CHECKS.keys() > LONG
     said = (POLICIES.parent / ".ci" / "run").read_text("utf-8")
-    assert 0 < said.index("\nmake check\n") < said.index("\nmake test ")
+    assert 0 < said.index(" make check >") < said.index("\nmake test ") < said.index('wait "$check"')
     recipe = (POLICIES.parent / "Makefile").read_text("utf-8").partition("\ncheck:")[2]
     assert '-m deploy.policy.check "$$opa"' in recipe.partition("\n\n")[0]
 
