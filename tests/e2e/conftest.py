@@ -41,10 +41,16 @@ def state() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 async def demo(state: Path, population: Population, opa_program: Path) -> AsyncIterator[Demo]:
     """The whole demonstration. BID's rate and budgets are lifted, as tests ask more than officers,
-    and each source has time, since how busy this machine is says nothing of the code."""
+    and sources and policy have time, since how busy this machine is says nothing of the code."""
     catalogue, policies = timed(state / "patient", 20.0), unbounded(state / "policies")
     async with running_demo(
-        state, population, opa_program, bid_rate=False, catalogue=catalogue, policies=policies
+        state,
+        population,
+        opa_program,
+        bid_rate=False,
+        catalogue=catalogue,
+        policies=policies,
+        policy_timeout_s=5.0,
     ) as running:
         yield running
 

@@ -53,7 +53,8 @@ def test_nothing_is_found(name: str) -> None:
 def test_whoever_runs_this_suite_runs_every_check_with_it() -> None:
     assert CHECKS.keys() > LONG
     said = (POLICIES.parent / ".ci" / "run").read_text("utf-8")
-    assert 0 < said.index(" make check >") < said.index("\nmake test ") < said.index('wait "$check"')
+    at = [said.index(part) for part in ("make check >", "\nmake test ", 'wait "$check"')]
+    assert at == sorted(at)
     recipe = (POLICIES.parent / "Makefile").read_text("utf-8").partition("\ncheck:")[2]
     assert '-m deploy.policy.check "$$opa"' in recipe.partition("\n\n")[0]
 
