@@ -16,13 +16,11 @@ _E2E = Path(__file__).with_name("e2e")
 _WORLDS = _E2E / "worlds" / "test_generated_worlds.py"
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Two processes have a share each, always the same one in the same order, and about as long:
     those that ask one running demonstration, and all others."""
-    for item in items:
-        share = "e2e" if item.path.parent == _E2E or item.path == _WORLDS else "others"
-        item.add_marker(pytest.mark.xdist_group(share))
+    share = "e2e" if item.path.parent == _E2E or item.path == _WORLDS else "others"
+    item.add_marker(pytest.mark.xdist_group(share))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
