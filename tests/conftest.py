@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import gc
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # How long an example takes says how busy the machine is, and nothing of the code.
 settings.register_profile("portcullis", deadline=None)
 settings.load_profile("portcullis")
 
-_E2E = Path(__file__).with_name("e2e")
-_WORLDS = _E2E / "worlds" / "test_generated_worlds.py"
+_ONE = ("tests/e2e/test_", "tests/e2e/worlds/test_generated_worlds.py")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+class _Shares(LoadScopeScheduling):  # type: ignore[misc]  # it is not typed
     """Two processes have a share each, always the same one in the same order, and about as long:
     those that ask one running demonstration, and all others."""
-    share = "e2e" if item.path.parent == _E2E or item.path == _WORLDS else "others"
-    item.add_marker(pytest.mark.xdist_group(share))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "one demonstration" if nodeid.startswith(_ONE) else "others"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    return _Shares(config, log)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
