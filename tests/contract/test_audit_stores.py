@@ -147,7 +147,7 @@ async def test_a_record_is_under_a_checkpoint_within_a_second_or_so(place: Audit
     assert took < 2  # a second, and what this machine does beside
 
 
-async def test_AU_16_a_clock_that_is_set_back_moves_no_record(place: AuditPlace) -> None:
+async def test_AU_16_F_36_a_clock_that_is_set_back_moves_no_record(place: AuditPlace) -> None:
     """Order comes from numbers; what such a clock stamped says so."""
     late = timedelta()
     async with place.opened(clock=lambda: now() - late) as log:

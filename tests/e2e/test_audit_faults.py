@@ -93,7 +93,7 @@ def filled(place: Place, count: int) -> None:
 
 @pytest.mark.parametrize("persists", [False, True], ids=["lost", "persisted"])
 @pytest.mark.parametrize(("before", "count"), [(0, 3), (250, 10), (255, 1), (256, 256)])
-def test_a_failure_at_every_step_of_a_commit(
+def test_F_30_a_failure_at_every_step_of_a_commit(
     tmp_path: Path, before: int, count: int, persists: bool
 ) -> None:
     """What was committed stays, what failed is there whole or not at all, and the log goes on."""
@@ -132,7 +132,7 @@ def test_a_failure_at_every_step_of_a_commit(
 
 @pytest.mark.parametrize("persists", [False, True], ids=["lost", "persisted"])
 @pytest.mark.parametrize("before", [0, 255])
-async def test_a_failure_at_every_step_of_an_append(
+async def test_F_30_a_failure_at_every_step_of_an_append(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, before: int, persists: bool
 ) -> None:
     """The waiter is told, or its record lasts whatever becomes of the checkpoint after it."""
@@ -196,7 +196,7 @@ async def test_what_a_crash_leaves_in_the_journal_is_in_the_tree_at_the_next_sta
 
 
 @pytest.mark.parametrize("persists", [False, True], ids=["lost", "persisted"])
-async def test_a_failure_at_every_step_of_opening(tmp_path: Path, persists: bool) -> None:
+async def test_F_30_a_failure_at_every_step_of_opening(tmp_path: Path, persists: bool) -> None:
     fresh, again = Faulty(), Faulty()
     for disk in (fresh, again):
         async with Place(tmp_path / "sample").opened(disk):
@@ -241,7 +241,7 @@ class Full(Disk):
         super().write(path, data, mode)
 
 
-async def test_a_full_disk_recovers_when_there_is_space_again(place: Place) -> None:
+async def test_F_29_a_full_disk_recovers_when_there_is_space_again(place: Place) -> None:
     disk = Full()
     async with place.opened(disk) as log:
         await put(log, 5)

@@ -118,7 +118,7 @@ async def test_officers_find_their_own_searches_alone(
         assert (await look(asker, "RO", document, use="OVERSIGHT")).code == "REFUSED"
 
 
-async def test_every_look_is_an_entry_and_the_answer_carries_its_receipt(
+async def test_OI_14_every_look_is_an_entry_and_the_answer_carries_its_receipt(
     asker: Asker, stop: Mapping[str, Any]
 ) -> None:
     answer = await look(asker, "AF", "search", use="RIGHTS", sought={"typed": ["zz99qrs"]})

@@ -1,5 +1,5 @@
-"""Every threat to field policy, purpose, inference and pages is tried, or docs/threats.md says why
-not."""
+"""Every threat to field policy, purpose, inference, pages and the record is tried, or
+docs/threats.md says why not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ROWS = dict(
     re.findall(
-        r"^\| ([A-Z]{2}-\d\d) \| [^|]+ \| ([^|]+) \|$",
+        r"^\| ([A-Z]+-\d\d) \| [^|]+ \| ([^|]+) \|$",
         (ROOT / "docs/threats.md").read_text("utf-8"),
         re.MULTILINE,
     )
@@ -21,8 +21,12 @@ IDS = {
     "PU": "02 03 04 05 06 08",
     "IN": "01 02 03 04 06 07 08 09 10 12 13 14 15 16 18 19 20 21 22 24 25 26 27 28 30",
     "OI": "01 02 03 05 06 07 08 09 11 12 13 14 15 17 18",
+    "AU": "01 02 03 04 06 07 08 09 10 12 13 14 15 16 17 18 19 20 21 22",
+    "F": "26 27 29 30 31 32 33 35 36",
 }
 ALL = [f"{kind}-{number}" for kind, numbers in IDS.items() for number in numbers.split()]
+_ID = re.compile(r"(az|pu|in|oi|au|f)_?(\d\d)_", re.IGNORECASE)
+_IDS = re.compile(rf"test_(?:{_ID.pattern})*", re.IGNORECASE)  # a test may try several
 NO_SURFACE = "no such surface: "
 
 
@@ -31,9 +35,9 @@ def named_after_threats() -> list[tuple[str, str]]:
     found = []
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         for name in re.findall(r"^\s*(?:async )?def (test_\w+)", file.read_text("utf-8"), re.M):
-            if named := re.match(r"test_(az|pu|in|oi)_(\d\d)_", name):
-                where = f"{file.relative_to(ROOT)}::{name}"
-                found.append((f"{named[1].upper()}-{named[2]}", where))
+            for kind, number in re.findall(_ID, _IDS.match(name)[0]):  # type: ignore[index]
+                if (threat := f"{kind.upper()}-{number}") in ALL:
+                    found.append((threat, f"{file.relative_to(ROOT)}::{name}"))
     return found
 
 
