@@ -305,6 +305,8 @@ class Inquiry:
         rows = await self._rows(auditor.subject, viewer, sought, first, before)
 
         async def whole(row: Found) -> Entry | None:
+            if await self._gone(auditor.subject, sought, row):
+                return None
             found = await self._whole(auditor.subject, viewer, row, proofs=True)
             if found is None and await self._doubted(auditor.subject, viewer, row) is not None:
                 raise ProofInvalid("an entry does not say any more what the index knows of it")
@@ -432,7 +434,7 @@ class Inquiry:
 
         async def row(one: Found) -> Row | None:
             leaves = await self._leaves(auditor.subject, viewer, one)
-            if not leaves:
+            if not leaves or await self._gone(auditor.subject, sought, one):
                 return None
             asked = await self._asked(auditor.subject, viewer, leaves) if details else None
             return Row(found=one, asked=asked)
@@ -445,6 +447,14 @@ class Inquiry:
         )
         shown = [one.found.idx for one in rows]
         return Given(made, await self._viewed(auditor, page, sought.told(), shown=shown))
+
+    async def _gone(self, subject: Subject, sought: Sought, row: Found) -> bool:
+        """Whether what was looked for lay in a body that was erased: the index knows its tokens
+        until it is made again, and nobody is to learn from them what the body said."""
+        if not sought.in_bodies:
+            return False
+        leaf = _read(await self.log.leaf(row.idx))
+        return await self.evidence.part(leaf, row.idx, ASKER, subject.agency) is None
 
     async def _find(self, wanted: Wanted, first: int, before: int | None) -> tuple[Found, ...]:
         if not 1 <= first <= MOST:

@@ -138,7 +138,7 @@ async def test_an_export_that_was_changed_is_not_what_the_log_recorded(
         check_bundle(other, at.log.verifier)
 
 
-async def test_AU_10_OI_13_one_record_is_one_line_whatever_is_in_it(at: World, tmp_path: Path) -> None:
+async def test_AU_10_OI_13_one_record_is_one_line(at: World, tmp_path: Path) -> None:
     target = await exported(at, tmp_path / "export")
     for name, count in (("entries.jsonl", 4), ("searches.jsonl", 2)):
         data = (target / name).read_bytes()

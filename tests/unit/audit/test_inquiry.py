@@ -436,6 +436,17 @@ async def test_each_entry_comes_with_its_proof_and_what_is_erased_is_not_told(ow
     assert [one.hash for one in after.leaves] == [one.hash for one in before.leaves]
 
 
+async def test_AU_14_nothing_finds_a_search_by_words_that_were_erased(own: World) -> None:
+    """Though the index still has their tokens; by what its leaf says it is found."""
+    plate: dict[str, Any] = {"typed": ("AB12 CDE",)}
+    assert await found(own, AF, **plate) == [1]
+    (entry,) = (await own.inquiry.export(looks(AF), Sought(**plate))).value.entries
+    await own.log.erase(entry.found.idx)
+    assert await found(own, AF, **plate) == []
+    assert (await own.inquiry.export(looks(AF), Sought(**plate))).value.entries == ()
+    assert await found(own, AF, case="NM/1") == [1]
+
+
 async def test_the_digest_of_an_export_is_in_the_log_with_its_proof(at: World) -> None:
     given = await at.inquiry.exported(looks(AF, "RIGHTS"), "ab" * 32)
     leaf = given.value
