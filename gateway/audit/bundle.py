@@ -28,7 +28,7 @@ _COLUMNS: Final = (
     "serial", "status", "code", "rule", "records", "answered", "sources",
 )  # fmt: skip
 _ASKED: Final = ("officer", "reason", "case", "incident", "variables", "text")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_FORMULA: Final = tuple("=+-@|%＝＋－＠")  # noqa: RUF001  # the wide ones as well
 
 
 class Bundle:
@@ -138,4 +138,4 @@ def _safe(cell: Any) -> str:
         return "" if cell is None else str(cell)
     text = str(cell)
     line = "".join(c if c.isprintable() else " " for c in text)
-    return f"'{line}" if text.lstrip(" ").startswith(_FORMULA) else line
+    return f"'{line}" if line.lstrip().startswith(_FORMULA) else line

@@ -21,7 +21,7 @@ import pytest
 
 from gateway.actions.inquiring import told_entry
 from gateway.audit import verify as verifier
-from gateway.audit.bundle import Bundle
+from gateway.audit.bundle import Bundle, _safe
 from gateway.audit.sought import Sought
 from gateway.audit.verify import Unproved, check_bundle
 from gateway.model import Justification
@@ -157,6 +157,16 @@ async def test_AU_10_OI_13_one_record_is_one_line(at: World, tmp_path: Path) -> 
     for cell in (cell for row in rows for cell in row):
         assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
         assert cell.isprintable()
+
+
+@pytest.mark.parametrize(
+    "before", ["", " ", "\u00a0", "\x00", "\u200b", "\ufeff", "\t\r\n"], ids=ascii
+)
+@pytest.mark.parametrize("sign", "=+-@|%＝＋－＠")  # noqa: RUF001
+def test_OI_13_no_cell_begins_like_a_formula(before: str, sign: str) -> None:
+    cell = _safe(f"{before}{sign}1+1")
+    assert cell.startswith("'")
+    assert cell.isprintable()
 
 
 async def test_AU_12_nobody_finds_a_plate_by_trying_all_of_them(at: World, tmp_path: Path) -> None:
