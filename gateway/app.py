@@ -322,6 +322,7 @@ async def running(
             gateway=settings.audit_origin,
             clock=clock,
             committed=lambda s, n: metrics.committed(elapsed_s=s, entries=n),
+            paired=partial(agreed, store, clock),
         )
         reconciler = Reconciler(
             log,
@@ -421,10 +422,9 @@ async def running(
             evidence=Evidence(log=log, keys=audit_keys),
             follower=follower,
             tokens=Tokens(keys=audit_keys, open_ref=refs.open),
-            view=recorder.view,
+            recorder=recorder,
             issuers={one.issuer: one.agency for one in settings.issuers},
             entitled=entitled_by(read_table(settings.tables_dir, "roles")),
-            paired=partial(agreed, store, clock),
         )
         agencies = tuple(sorted({one.agency for one in settings.issuers}))
         queues = Queues(

@@ -185,11 +185,13 @@ class Reviewing:
         level or by oneself.
 
         Raises:
+            Refused: two are needed, and nobody agreed.
             LimitExceeded, MalformedRequest: there is no such quality, or none is given.
             AuditUnavailable, CaseworkUnavailable: nothing was kept; the log may say so all the
                 same, and a second try is a second entry.
         """
         verdict.check()
+        await self.recorder.demand_pair(subject, use)
         found = await self.store.review_case(case)
         if found is None or found.agency not in reviewer.agencies or self.own(subject, found):
             return None
@@ -230,6 +232,7 @@ class Reviewing:
             As `review`.
         """
         verdict.check()
+        await self.recorder.demand_pair(subject, use)
         if case.agency not in reviewer.agencies or self.own_case(subject, case):
             return 0
         done = await self.reviewed(case, reviewer)
