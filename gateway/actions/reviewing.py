@@ -207,13 +207,22 @@ class Reviewing:
         before = await self.store.reviews_of(found.id)
         if any(one.level is level or one.by == by for one in before):
             return None
-        quality = {} if verdict.quality is None else {"quality": verdict.quality}
-        said = {"level": level.value, "outcome": verdict.outcome.value, **quality,
-                "origin": found.origin.value}  # fmt: skip
+        said = {
+            "of": found.request,
+            "entry": found.entry,
+            "level": level.value,
+            "outcome": verdict.outcome.value,
+        }
+        among = {"origin": found.origin.value}
+        if found.origin is Origin.SAMPLE:
+            among["sample"] = found.batch  # its seed: whoever has the log draws it again
+        else:
+            said["sign"] = found.batch.partition("|")[0]
+        if verdict.quality is not None:
+            said["quality"] = verdict.quality
         receipt = await self.recorder.review(
-            request, subject, of=found.request, entry=found.entry, use=use, said=said,
-            note=verdict.note,
-        )  # fmt: skip
+            request, subject, use=use, among=among, found=said, note=verdict.note
+        )
         made = Review(
             case=found.id, level=level, at=now, outcome=verdict.outcome, quality=verdict.quality,
             by=by, entry=await self.recorder.log.number(receipt),

@@ -198,11 +198,12 @@ class Recorder:
         return Viewed(record, receipt, _MAKER)
 
     async def review(
-        self, request: Request, subject: Subject, *, of: str, entry: int, use: str,
-        said: Mapping[str, Any], note: str = "",
+        self, request: Request, subject: Subject, *, use: str, among: Mapping[str, str],
+        found: Mapping[str, Any], note: str = "",
     ) -> Receipt:  # fmt: skip
-        """Write, durably, what somebody found who reviewed a query: `of` is its id, `entry` its
-        first entry; `said` holds codes and numbers alone, and the note is sealed.
+        """Write, durably, that somebody reviewed a query. The leaf says `among` which, a sample or
+        the queue; which it is and what was found, `found` and the note, is sealed for the agency of
+        whoever reviewed: leaves are read by every auditor.
 
         Raises:
             Refused: two are needed, and nobody agreed.
@@ -213,8 +214,8 @@ class Recorder:
         record.known(subject=subject)
         leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION)
         leaf["view"] = {"page": "review", "use": use, "as": viewer_of(subject).value}
-        leaf["review"] = {"of": of, "entry": entry, **said}
-        detail = record._detail() | ({"note": note} if note else {})
+        leaf["review"] = dict(among)
+        detail = record._detail() | {"review": dict(found)} | ({"note": note} if note else {})
         return await self.append(leaf, record._for_asker(detail))
 
     async def in_pairs(self, subject: Subject, use: str) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -200,6 +200,14 @@ async def test_a_case_is_seen_by_its_agency_s_auditors_and_by_nobody_else(at: At
         assert (await http.get(link)).status_code == 404
 
 
+async def sealed_review(at: At, number: int) -> Mapping[str, Any]:
+    """What lies sealed of a review for the agency of whoever made it; nothing of another entry."""
+    leaf = read_leaf(await at.world.log.leaf(number))
+    part = await at.world.inquiry.evidence.part(leaf, number, "asker", "NMC")
+    found: Mapping[str, Any] = (part or {}).get("review", {})
+    return found
+
+
 async def test_a_review_is_of_what_was_chosen_and_professional_standards_is_theirs(
     at: At,
 ) -> None:
@@ -214,7 +222,14 @@ async def test_a_review_is_of_what_was_chosen_and_professional_standards_is_thei
         assert case_in(unescape((await http.get(f"{QUEUE}?state=begun")).text)) != ""
     views = await at.world.views()
     review = next(one for one in reversed(views) if "review" in one)
-    assert review["review"]["level"] == "STANDARDS"
+    assert review["review"] == {"origin": "MISUSE"}  # a stranger learns no more
+    number = at.world.log.size - 1
+    while (await sealed_review(at, number)) == {}:
+        number -= 1
+    found = await sealed_review(at, number)
+    assert (found["level"], found["outcome"], found["entry"], found["sign"]) == (
+        "STANDARDS", "REFERRED", at.world.asked[0], "self",
+    )  # fmt: skip
     assert review["view"] == {"page": "review", "use": "OVERSIGHT", "as": "professional_standards"}
     assert "A note" not in str(views)
     async with at.client(AF) as http:
@@ -359,9 +374,10 @@ async def test_supervisor_and_auditor_review_each_once_and_the_first_sees_not_th
         reply = await http.form(path, **{**said, "outcome": "JUSTIFIED", "note": ""})
         assert reply.headers["location"] == "/reviews?done=1"
         assert path not in (await http.get("/reviews?done=1")).text
-    views = await at.world.views()
-    (last,) = [one["view"] for one in views if one.get("review", {}).get("level") == "SUPERVISOR"]
-    assert last == {"page": "review", "use": "OVERSIGHT", "as": "officer"}
+    reviews = [one for one in await at.world.views() if "review" in one]
+    (last,) = [one for one in reviews if one["view"]["as"] == "officer"]
+    assert last["view"] == {"page": "review", "use": "OVERSIGHT", "as": "officer"}
+    assert last["review"] == {"origin": "SAMPLE", "sample": "seed"}
 
 
 async def test_a_role_that_the_agency_may_not_give_reviews_nothing(at: At) -> None:
