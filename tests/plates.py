@@ -71,7 +71,18 @@ FORMS: Final = tuple(f"{digest}/{text}" for digest in _DIGESTS for text in _TEXT
 
 def plates(first: int = 0, most: int = MOST) -> Iterator[str]:
     """So many plates, in order, from one of them on."""
-    return islice(map("".join, product(*_LIKE)), first, first + most)
+    if first == 0:
+        return islice(map("".join, product(*_LIKE)), most)
+    return map(plate_of, range(first, first + most))
+
+
+def plate_of(number: int) -> str:
+    """The plate at a place among all."""
+    made = ""
+    for of in reversed(_LIKE):
+        number, place = divmod(number, len(of))
+        made = of[place] + made
+    return made
 
 
 def number_of(plate: str) -> int:

@@ -183,16 +183,16 @@ async def test_AU_12_nobody_finds_a_plate_by_trying_all_of_them(tmp_path: Path) 
     leaves = file.read_bytes()
     assert PLATE.encode() not in leaves
     assert await by_plates(file) == (0, [])
-    near, count = number_of(PLATE) - 5_000, 10_000
+    near, count = number_of(PLATE) - 500, 1_000
     assert MOST == 10**7 > near + count
     assert [form for form in FORMS if found(leaves, form, near, count)] == []
     # the same look finds what it could find, and whoever has the key finds the search
     for form in FORMS:
         (digest,) = digests(form, [PLATE])
         assert found(leaves + b'"%b"' % digest.hex().encode(), form, near, count) == [PLATE]
-    planted = hashlib.sha256(PLATE.encode()).hexdigest()[:16]  # cut short
+    planted = hashlib.sha256(b"AA00ABC").hexdigest()[:16]  # cut short
     file.write_bytes(leaves + f'"{planted}"'.encode())
-    assert await by_plates(file, near + count) == (1, [f"sha256/plate: {PLATE}"])
+    assert await by_plates(file, 1_000) == (1, ["sha256/plate: AA00ABC"])
     variables = json.dumps({"typed": [PLATE]}, sort_keys=True)
     kept = hmac.digest(key, f"variables\0{variables}".encode(), "sha256").hex()
     assert kept.encode() in leaves
