@@ -17,7 +17,7 @@ from math import log10
 from typing import Final
 
 from gateway.audit.index import Event
-from gateway.audit.odds import Spread, surprise, together, weight
+from gateway.audit.odds import Spread, Usual, surprise, together, weight
 from gateway.audit.signals import (
     DAY,
     HOUR,
@@ -115,7 +115,8 @@ def _just_looked_in(world: World, every: Sequence[Event], off: Sequence[Event]) 
 
 
 def _words(world: World) -> Iterator[Signal]:
-    """The same words as reason again and again, which nobody else uses, and no case."""
+    """The same words as reason day after day, which nobody else uses, and no case. Days are
+    counted: what is asked at one occasion has one reason."""
     users: dict[tuple[str, str], set[Person]] = defaultdict(set)
     for one in world.asked:
         if one.words:
@@ -126,31 +127,36 @@ def _words(world: World) -> Iterator[Signal]:
         for one in events:
             if one.words and not one.matter and len(users[one.agency, one.words]) == 1:
                 texts[one.words].append(one)
-        private[person] = max(texts.values(), key=len, default=[])
+        private[person] = max(texts.values(), key=lambda own: (days(own), len(own)), default=[])
     for people in world.peers.values():
-        spread = Spread.of(len(private[person]) for person in people)
-        for person in people:
+        on = {person: days(private[person]) for person in people}
+        spread = Spread.of(on.values())
+        for person, count in on.items():
             own = private[person]
-            mean, variance = spread.without(len(own))
-            digits = surprise(len(own), mean, variance) - _digits(len(world.of))
+            mean, variance = spread.without(count)
+            digits = surprise(count, mean, variance) - _digits(len(world.of))
             if digits > 0:
                 yield Signal(
                     pattern=Pattern.HABIT,
                     person=person,
                     score=weight(digits),
-                    reason=f"Gave the same words as reason {times(len(own))}, without a case; "
-                    f"nobody else uses them, and peers repeat theirs {mean:.0f} times.",
+                    reason=f"Gave the same words as reason {times(len(own))} on {count} days, "
+                    f"without a case; nobody else uses them, and peers repeat theirs on "
+                    f"{mean:.0f} days.",
                     entries=numbers(own),
                 )
 
 
 def _much(world: World) -> Iterator[Signal]:
     """More in a day, or in an hour, than this officer or any peer is wont to ask."""
+    # Whoever works through a list with others, or at a case of many, has been told to.
+    alone = {
+        person: [one for one in events if not world.joint(one) and not world.shared(one)]
+        for person, events in world.of.items()
+    }
     for size, name in ((DAY, "day"), (HOUR, "hour")):
         most: dict[Person, tuple[int, list[Event], float]] = {}
-        for person, events in world.of.items():
-            # Whoever works through a list with others, or at a case of many, has been told to.
-            own = [one for one in events if not world.joint(one) and not world.shared(one)]
+        for person, own in alone.items():
             spans = [list(some) for _, some in groupby(own, partial(_span, size))]
             if not spans:
                 continue
@@ -300,8 +306,11 @@ def _glass(world: World) -> Iterator[Signal]:
     reviewed = {one.about for one in world.done if is_review(one) or one.about}
     told = _times_of(world, lambda one: not is_review(one) and not one.about)
     ended = max((one.at for one in (*world.done, *world.asked)), default=0)
+    breakers: Counter[str] = Counter()
+    found: dict[Person, tuple[int, list[Event]]] = {}
     for person, events in world.of.items():
         broken = [one for one in events if one.glass]
+        breakers[person[0]] += bool(broken)
         waiting = sorted(told.get(person, ()))
         left = []
         for one in broken:
@@ -313,16 +322,24 @@ def _glass(world: World) -> Iterator[Signal]:
             elif ended - one.at > _FOLLOWED_WITHIN:
                 left.append(one)
         if left:
-            wordless = sum(not one.words for one in left)
-            more = f"; {wordless} of these without a reason in words" if wordless else ""
-            yield Signal(
-                pattern=Pattern.GLASS,
-                person=person,
-                score=together([_GLASS] * len(left) + [_GLASS / 4] * wordless),
-                reason=f"Broke the glass {times(len(broken))}, and {times(len(left))} within three "
-                f"days neither told an outcome nor was reviewed{more}.",
-                entries=numbers(left),
-            )
+            found[person] = (len(broken), left)
+    usual = {
+        agency: Usual((len(left) for (of, _), (_, left) in found.items() if of == agency), people)
+        for agency, people in breakers.items()
+    }
+    for person, (count, left) in found.items():
+        wordless = sum(not one.words for one in left)
+        more = f"; {wordless} of these without a reason in words" if wordless else ""
+        # what many forget once says less than what they forget again and again
+        rare = [usual[person[0]].rare(n) for n in range(1, len(left) + 1)]
+        yield Signal(
+            pattern=Pattern.GLASS,
+            person=person,
+            score=together([*(_GLASS * one for one in rare), *[_GLASS / 4] * wordless]),
+            reason=f"Broke the glass {times(count)}, and {times(len(left))} within three "
+            f"days neither told an outcome nor was reviewed{more}.",
+            entries=numbers(left),
+        )
 
 
 def _times_of(world: World, wanted: Callable[[Event], bool]) -> Mapping[Person, list[int]]:
