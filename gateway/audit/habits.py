@@ -178,10 +178,18 @@ def _much(world: World) -> Iterator[Signal]:
                         pattern=Pattern.HABIT,
                         person=person,
                         score=weight(digits),
-                        reason=f"Asked {times(count)} within one {name}; the busiest {name} of a "
-                        f"peer has {mean:.0f}.",
+                        reason=f"Asked {times(count)} within one {name}"
+                        f"{_same_words(most[person][1])}; the busiest {name} of a peer has "
+                        f"{mean:.0f}.",
                         entries=numbers(most[person][1]),
                     )
+
+
+def _same_words(events: Sequence[Event]) -> str:
+    """That most of these have one reason, if so."""
+    ((words, count),) = Counter(one.words for one in events).most_common(1)
+    same = bool(words) and 2 * count > len(events)
+    return f", and gave the same words as reason {times(count)}" if same else ""
 
 
 def _span(size: int, one: Event) -> int:
