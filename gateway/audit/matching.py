@@ -146,14 +146,14 @@ def _told(
     """
     found: dict[tuple[Pattern, Person], tuple[list[_Hit], list[list[float]]]] = {}
     for (pattern, person), some in kinds.items():
-        hits = [(hit, score) for hit, score in some if world.shared(hit.event) is shared]
+        judged = [(hit, score) for hit, score in some if world.shared(hit.event) is shared]
         occasions: dict[int, dict[str | int, float]] = defaultdict(dict)
-        for hit, score in hits:  # work at one case, or a day without, is one occasion
+        for hit, score in judged:  # work at one case, or a day without, is one occasion
             when = hit.event.matter or hit.event.at // DAY
             occasions[hit.who][when] = max(occasions[hit.who].get(when, 0.0), score)
-        if hits:
-            ranked = [sorted(one.values(), reverse=True) for one in occasions.values()]
-            found[pattern, person] = ([hit for hit, _ in hits], ranked)
+        if judged:
+            scores = [sorted(one.values(), reverse=True) for one in occasions.values()]
+            found[pattern, person] = ([hit for hit, _ in judged], scores)
     officers = Counter(agency for agency, _ in world.of)
     most: dict[tuple[Pattern, str], list[int]] = defaultdict(list)
     for (pattern, (agency, _)), (_, ranked) in found.items():
