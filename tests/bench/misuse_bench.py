@@ -12,7 +12,7 @@ from tests.misuselog import KINDS, Judged, indexed, looked_through, make_log
 
 FIRST: Final = 200
 REPORTED: Final = (101, 102, 103, 104, 105)
-"""Seeds of the figures. Nothing was set by their queues: that was done on 1, 2, 3, 11, 201 to 206."""
+"""Seeds of the figures. Nothing was set by these: that was done on 1, 2, 3, 11 and 201 to 206."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
