@@ -322,6 +322,7 @@ async def running(
             keys=audit_keys,
             gateway=settings.audit_origin,
             clock=clock,
+            entitled=entitled_by(read_table(settings.tables_dir, "roles")),
             committed=lambda s, n: metrics.committed(elapsed_s=s, entries=n),
             paired=partial(agreed, store, clock),
         )
@@ -425,7 +426,6 @@ async def running(
             tokens=Tokens(keys=audit_keys, open_ref=refs.open),
             recorder=recorder,
             issuers={one.issuer: one.agency for one in settings.issuers},
-            entitled=entitled_by(read_table(settings.tables_dir, "roles")),
         )
         agencies = tuple(sorted({one.agency for one in settings.issuers}))
         queues = Queues(

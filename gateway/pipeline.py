@@ -211,7 +211,7 @@ async def refuse(
     gate.metrics.query(code=response.code, purpose=None, elapsed_s=0.0)
     record = gate.audit.begin(request)
     record.known(subject=subject)
-    record.looks = True  # nobody is known but at a page
+    record.data = False  # nobody is known but at a page
     return await record.outcome(response)
 
 

@@ -56,7 +56,7 @@ async def inquire(reading: Reading, request: Request) -> AuditedResponse:
     """
     gate = reading.gate
     record = gate.audit.begin(request)
-    record.looks = True
+    record.data = False
     try:
         subject = await gate.identity.authenticate(request.authorization)
         record.known(subject=subject)

@@ -43,7 +43,7 @@ from gateway.audit.log import AuditLog
 from gateway.audit.merkle import ProofInvalid, leaf_hash
 from gateway.audit.recorder import Recorder, Viewed
 from gateway.audit.sought import Sought, Tokens
-from gateway.audit.uses import OWN, Viewer, check_use, viewer_of
+from gateway.audit.uses import OWN, Viewer, check_use
 from gateway.audit.verify import open_checkpoint, read_note
 from gateway.errors import (
     CaseworkUnavailable,
@@ -108,7 +108,6 @@ class Inquiry:
     tokens: Tokens
     recorder: Recorder
     issuers: Mapping[str, str]  # issuer -> the agency whose people it signs in
-    entitled: Mapping[str, Collection[str]]  # role -> the agencies whose people may have it
 
     @property
     def view(self) -> Viewing:
@@ -124,7 +123,12 @@ class Inquiry:
 
     def viewer(self, subject: Subject) -> Viewer:
         """As what somebody looks: as an auditor of some kind, or an officer at their own."""
-        return viewer_of(subject, self.entitled)
+        return self.recorder.viewer(subject)
+
+    @property
+    def entitled(self) -> Mapping[str, Collection[str]]:
+        """Role -> the agencies whose people may have it."""
+        return self.recorder.entitled
 
     async def health(self, auditor: Auditor) -> Given[Health]:
         """How the log stands; for auditors of all kinds.

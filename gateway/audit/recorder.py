@@ -18,7 +18,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -130,10 +130,15 @@ class Recorder:
     keys: AuditKeys
     gateway: str
     clock: Callable[[], datetime]
+    entitled: Mapping[str, Collection[str]]  # role -> the agencies whose people may have it
     monotonic: Callable[[], float] = time.monotonic
     committed: Callable[[float, int], None] = lambda _seconds, _entries: None
     crowd: Crowd = field(default_factory=lambda: Crowd(time.monotonic))
     paired: Callable[[Subject, str], Awaitable[bool]] = nobody  # a colleague agreed to this use
+
+    def viewer(self, subject: Subject) -> Viewer:
+        """As what somebody looks: as an auditor of some kind, or an officer at their own."""
+        return viewer_of(subject, self.entitled)
 
     def begin(self, request: Request) -> Record:
         """A record of one request; nothing is written yet."""
@@ -185,7 +190,7 @@ class Recorder:
             await self.demand_pair(subject, use)
         record = self.begin(request)
         record.known(subject=subject)
-        view: dict[str, Any] = {"page": page, "use": use, "as": viewer_of(subject).value, **given}
+        view: dict[str, Any] = {"page": page, "use": use, "as": self.viewer(subject).value, **given}
         detail = record._detail()
         if asked:
             view["query"] = self.hmac("view", canonical(dict(asked)).decode())
@@ -213,7 +218,7 @@ class Recorder:
         record = self.begin(request)
         record.known(subject=subject)
         leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION)
-        leaf["view"] = {"page": "review", "use": use, "as": viewer_of(subject).value}
+        leaf["view"] = {"page": "review", "use": use, "as": self.viewer(subject).value}
         leaf["review"] = dict(among)
         detail = record._detail() | {"review": dict(found)} | ({"note": note} if note else {})
         return await self.append(leaf, record._for_asker(detail))
@@ -224,7 +229,8 @@ class Recorder:
         Raises:
             CaseworkUnavailable: it cannot be found out.
         """
-        return viewer_of(subject) is not Viewer.STANDARDS or await self.paired(subject, use)
+        alike = self.viewer(subject) is not Viewer.STANDARDS
+        return alike or await self.paired(subject, use)
 
     async def demand_pair(self, subject: Subject, use: str) -> None:
         """Be satisfied of that.
@@ -270,7 +276,7 @@ class Record:
         self.terms: Sequence[tuple[str, str]] = ()
         self.serial: int | None = None
         self.intended: str | None = None  # the hash of the intent's leaf
-        self.looks = False  # whether it is a look at the record, or at a page
+        self.data = True  # whether it asks for agencies' data; else it is a look, a page, an act
 
     def known(
         self,
@@ -367,7 +373,7 @@ class Record:
 
     async def _written(self, response: Response) -> Receipt:
         salt = secrets.token_bytes(32)
-        leaf = self._leaf(self._kind(response), tag_of(response)) | self._refused_look() | {
+        leaf = self._leaf(self._kind(response), tag_of(response)) | {
             "status": response.status,
             "code": response.code,
             "duration_us": int((self.recorder.monotonic() - self.started) * 1e6),
@@ -388,11 +394,6 @@ class Record:
         token = partial(self.recorder.hmac, "record")
         owners = parts_by_owner(response, secrets.token_bytes(32), token)
         return await self.recorder.append(leaf, self._for_asker(detail) | owners)
-
-    def _refused_look(self) -> dict[str, Any]:
-        """As what somebody looked to whom nothing was given, where that decides who may see it."""
-        viewer = viewer_of(self.subject) if self.looks and self.subject else None
-        return {"view": {"as": viewer.value}} if viewer is Viewer.STANDARDS else {}
 
     async def gone(self, response: Response) -> None:
         """Write that the caller hung up, under a shield: it is being cancelled itself."""
@@ -434,6 +435,8 @@ class Record:
                 "client": subject.app,
                 "token": hmac("token", subject.token_id),
             }
+            if not self.data and self.recorder.viewer(subject) is Viewer.STANDARDS:
+                leaf["view"] = {"as": Viewer.STANDARDS.value}  # unseen by their agency's others
         if operation := self.operation:
             variables = json.dumps(operation.variables, sort_keys=True, default=str)
             leaf["query"] = {

@@ -207,6 +207,7 @@ def lit() -> World:
         keys=cast("AuditKeys", FakeKeys()),
         gateway="g1",
         clock=lambda: world.NOW,
+        entitled={},
         monotonic=lambda: 0.0,
     )
     sources = dict.fromkeys(("north", "east"), cast("Connector", connector))

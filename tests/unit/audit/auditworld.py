@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 from gateway.audit.entry import read_leaf
 from gateway.audit.evidence import Evidence
@@ -32,7 +34,9 @@ from gateway.model import (
     State,
     Subject,
 )
+from gateway.pipeline import Gate, refuse
 from gateway.query.refs import Refs
+from gateway.web.access import Refuse
 
 ORIGIN = "gate.example/audit"
 REFS = Refs(b"r" * 32)
@@ -161,6 +165,12 @@ async def agreed(_subject: Subject, _use: str) -> bool:
     return True
 
 
+def refusing(recorder: Recorder) -> Refuse:
+    """How pages record what they turn away."""
+    unmeasured = SimpleNamespace(query=lambda **_said: None)
+    return partial(refuse, cast("Gate", SimpleNamespace(audit=recorder, metrics=unmeasured)))
+
+
 @asynccontextmanager
 async def world(
     directory: Path, paired: Callable[[Subject, str], Awaitable[bool]] = agreed
@@ -176,6 +186,7 @@ async def world(
             keys=keys,
             gateway=ORIGIN,
             clock=lambda: datetime.now(UTC),
+            entitled=ENTITLED,
             paired=paired,
         )
         inquiry = Inquiry(
@@ -184,7 +195,6 @@ async def world(
             tokens=Tokens(keys=keys, open_ref=REFS.open),
             recorder=recorder,
             issuers=ISSUERS,
-            entitled=ENTITLED,
         )
         await follower.follow()
         yield World(log=log, keys=keys, recorder=recorder, follower=follower, inquiry=inquiry)

@@ -269,7 +269,7 @@ async def test_what_was_refused_to_professional_standards_is_unseen_too(own: Wor
     for who, looks_ in ((PS, True), (AF, True), (PS, False)):
         record = own.recorder.begin(looks(who).request)
         record.known(subject=who)
-        record.looks = looks_
+        record.data = not looks_
         await record.outcome(Response(status=403, body={}, code="REFUSED"))
     await own.seen()
 
@@ -415,6 +415,31 @@ async def test_a_look_for_silent_records_is_no_receipt(own: World) -> None:
     first = own.log.size - 3
     assert (await own.inquiry.entry(looks(AF_ERU), first)).value is None
     assert (await own.inquiry.entry(looks(AU), first)).value is not None
+
+
+async def test_a_role_that_policy_does_not_grant_hides_no_look(own: World) -> None:
+    """ERU has no professional standards, whatever its issuer says of somebody."""
+    eve = replace(AF_ERU, id="eve", roles=("professional_standards", "force_auditor"))
+    before = own.log.size
+    await own.inquiry.search(looks(eve))
+    leaf = read_leaf(await own.log.leaf(before))
+    assert leaf["view"]["as"] == "force_auditor"
+    await own.seen()
+    rows = (await own.inquiry.search(looks(AF_ERU), Sought(kind="V"))).value.rows
+    assert before in [row.found.idx for row in rows]
+
+
+async def test_what_professional_standards_do_with_the_record_is_unseen_too(own: World) -> None:
+    """A hold on an officer, say: its intent has the officer's name in words."""
+    request, before = looks(PS).request, own.log.size
+    record = own.recorder.begin(request)
+    record.data = False
+    record.known(subject=PS)
+    await record.keeping({"hold": {"id": "h", "step": "placed"}})
+    await own.seen()
+    for who, there in ((AF, []), (PS, [before])):
+        rows = (await own.inquiry.search(looks(who), Sought(kind="K"))).value.rows
+        assert [row.found.idx for row in rows] == there
 
 
 async def test_each_entry_comes_with_its_proof_and_what_is_erased_is_not_told(own: World) -> None:

@@ -21,6 +21,7 @@ import pytest
 
 import gateway.web.look
 from gateway.actions.oversight import Oversight
+from gateway.audit.entry import read_leaf
 from gateway.audit.found import Health
 from gateway.audit.index import Count
 from gateway.audit.sought import MOST_CHARS
@@ -37,7 +38,7 @@ from gateway.web.console.routes import console_routes, oversight_routes
 from gateway.web.cookies import SESSION
 from gateway.web.look import Look
 from gateway.web.sessions import Session, Sessions
-from tests.unit.audit.auditworld import AF, AF_SCP, ANN, AU, BOB, CYD, PS, World, world
+from tests.unit.audit.auditworld import AF, AF_SCP, ANN, AU, BOB, CYD, PS, World, refusing, world
 from tests.unit.web.pages_world import NOW, TOKEN, Client, Place
 
 STATIC = Path(gateway.web.look.__file__).parent / "static"
@@ -76,6 +77,7 @@ class At:
             asking=NOTHING,
             pairing=NOTHING,
             recalling=NOTHING,
+            refuse=refusing(self.world.recorder),
             clock=lambda: datetime.now(UTC),
         )
         nothing = cast("Oversight", None)  # its pages are tried in test_oversight.py
@@ -568,3 +570,14 @@ async def test_every_look_is_an_entry_that_names_what_for(at: At) -> None:
     views = (await at.world.views())[before:]
     assert [one["view"]["page"] for one in views] == ["search", "entry", "receipts"]
     assert {one["view"]["use"] for one in views} == {"COMPLAINT"}
+
+
+async def test_a_look_that_is_refused_is_an_entry_too(at: At) -> None:
+    """Of whoever looks for what they may not, as at /audit."""
+    before = at.world.log.size
+    async with at.client(AU) as http:
+        assert "lies in bodies" in (await sent(http, "/console/audit/search", typed="Hoxha"))[1]
+        assert (await http.form("/console/audit/export", typed="Hoxha")).status_code == 403
+    kinds = [read_leaf(await at.world.log.leaf(n)) for n in range(before, at.world.log.size)]
+    assert [leaf["kind"] for leaf in kinds] == ["D", "D"]
+    assert {leaf["who"]["agency"] for leaf in kinds} == {AU.agency}
