@@ -210,6 +210,7 @@ def _asked(asked: Asked) -> dict[str, Any]:
     told = asdict(asked) | {"__typename": "Asked"}
     for name in ("variables", "visits", "looked"):
         told[name] = json.dumps(told[name], ensure_ascii=False, sort_keys=True)
+    told["rulings"] = [{"__typename": "Ruling", **one} for one in told["rulings"]]
     return told
 
 
@@ -219,6 +220,7 @@ def told_entry(entry: Entry) -> dict[str, Any]:
         "__typename": "Entry",
         "search": _row(Row(found=entry.found, asked=entry.asked)),
         "leaves": [_leaf(one) for one in entry.leaves],
+        "decided": entry.decided,
     }
 
 

@@ -24,10 +24,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from gateway.audit.entry import ASKER, Kind, owner_part
+from gateway.audit.entry import ASKER, KEEPER, Kind, owner_part
+from gateway.audit.rulings import rules_held_against
 from gateway.model import EMPTY, State
 
-_VERSION: Final = 4
+_VERSION: Final = 5
 _TOKEN_BYTES: Final = 16
 MAX_PAGE: Final = 1_000
 SHORT: Final = 16
@@ -37,6 +38,7 @@ REVIEW: Final = "review"
 _LOADING_KIB: Final = 131_072
 _AT_ONCE: Final = 500  # tokens looked for by one statement
 _LOOK_S: Final = 5.0  # a search that takes longer asks for too much
+_COMMON: Final = 20_000  # queries that a rule was held against: more are not gathered
 _STEPS: Final = 20_000  # of SQLite's machine, between two looks at the time
 
 _GAVE_NOTHING: Final = frozenset(state.value for state in State if state.failed)
@@ -144,7 +146,8 @@ class Wanted:
     kind: str | None = None
     tag: str | None = None
     code: str | None = None  # "" for what was answered
-    rule: str | None = None
+    rule: str | None = None  # that refused it
+    ruled: bool = False  # or by which something was not to be shown in full, as its body says
     serial: int | None = None
     source: str | None = None
     glass: bool | None = None
@@ -436,11 +439,20 @@ class Index(IndexFile):
             Costly: it would take too long.
             sqlite3.Error: the index cannot be read.
         """
-        conditions, values = _conditions(wanted)
+        conditions, values = _conditions(wanted, common=self._common(wanted))
         if before is not None:
             conditions.append("idx < ?")
             values.append(before)
         return self._rows(conditions, (*values, min(limit, MAX_PAGE)))
+
+    def _common(self, wanted: Wanted) -> bool:
+        """Whether the rule that is looked for was held against so many that they are not gathered:
+        the latest are soon come upon."""
+        if not (wanted.ruled and wanted.rule):
+            return False
+        text = "SELECT count(*) FROM (SELECT 1 FROM token WHERE token = ? LIMIT ?)"
+        ((many,),) = self._looked(text, (_named("rule", wanted.rule), _COMMON))
+        return bool(many == _COMMON)
 
     def of(self, index: int) -> Found | None:
         """The query that an entry is of; None for an entry that neither begins nor ends one."""
@@ -583,24 +595,28 @@ def _tokens(leaf: Mapping[str, Any], parts: Mapping[str, Any]) -> Iterator[bytes
     purpose = leaf.get("purpose", _NONE)
     texts = [leaf.get("who", _NONE).get("actor"), *(purpose.get(n) for n in ("case", "incident"))]
     texts += [purpose.get("words")]
-    texts += [token for _kind, token in parts.get(ASKER, _NONE).get("terms", ())]
+    asked = parts.get(ASKER, _NONE)
+    texts += [token for _kind, token in asked.get("terms", ())]
     for name, detail in parts.items():
-        if name != ASKER:
+        if name not in (ASKER, KEEPER):
             texts += [named[3] for named in detail.get("hits", ())]
             texts += [named[3] for named in detail.get("records", ())]
     for text in filter(None, texts):
         yield bytes.fromhex(text)[:_TOKEN_BYTES]
     for name in leaf.get("sealed", _NONE).get("parts", ()):
-        if name != ASKER:
-            yield _part(name)
+        if name not in (ASKER, KEEPER):
+            yield _named("part", name)
+    for rule in rules_held_against(asked.get("rulings")):
+        yield _named("rule", rule)
 
 
-def _part(name: str) -> bytes:
-    """What all entries with a part of this name are found by. A name is no secret."""
-    return sha256(f"part\0{name}".encode()).digest()[:_TOKEN_BYTES]
+def _named(kind: str, name: str) -> bytes:
+    """What all entries are found by that have a part of this name, or against which a rule of this
+    name was held. Names are no secrets."""
+    return sha256(f"{kind}\0{name}".encode()).digest()[:_TOKEN_BYTES]
 
 
-def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
+def _conditions(wanted: Wanted, *, common: bool = False) -> tuple[list[str], list[Any]]:
     """What must hold of a row, and the values; every name in the text is our own."""
     texts: list[str] = []
     values: list[Any] = []
@@ -610,12 +626,23 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         values += [bytes.fromhex(token)[:_TOKEN_BYTES] for token in sorted(tokens)]
     if wanted.owner is not None:  # true of many: asked of each row, not gathered
         texts.append("EXISTS (SELECT 1 FROM token WHERE token = ? AND token.idx = query.idx)")
-        values.append(_part(owner_part(wanted.owner)))
+        values.append(_named("part", owner_part(wanted.owner)))
     if wanted.viewers is not None:
         marks = ", ".join("?" * len(wanted.viewers))
         texts.append(f"(kind <> ? AND viewer = '' OR viewer IN ({marks}))")
         values += [Kind.VIEW.value, *sorted(wanted.viewers)]
+    ruled = wanted.rule if wanted.ruled else ""
+    if ruled:
+        held = (
+            "EXISTS (SELECT 1 FROM token WHERE token = ? AND token.idx = query.idx)"
+            if common
+            else "idx IN (SELECT idx FROM token WHERE token = ?)"
+        )
+        texts.append(f"(rule = ? AND {_PARTLY['rule']} OR {held})")
+        values += [ruled, _named("rule", ruled)]
     for name in _EQUAL:
+        if name == "rule" and ruled:
+            continue
         if (value := getattr(wanted, name)) is not None:
             texts.append(f"{name} = ?")
             values.append(value)

@@ -12,7 +12,8 @@ import pytest
 
 from deploy.demo.story import STEPS, Step
 from gateway.audit.disclosed import undisclosed
-from gateway.audit.entry import ASKER, owner_part, parts_of, read_leaf
+from gateway.audit.entry import ASKER, KEEPER, owner_part, parts_of, read_leaf
+from gateway.audit.rulings import digest_again
 from gateway.audit.terms import terms_of_text
 from tests.e2e.asking import Answer, Asker
 
@@ -89,12 +90,62 @@ async def test_the_auditors_of_the_asker_s_agency_read_the_question_and_no_resul
     found = await entries(asker, answer)
     log = asker.demo.started.log
     index, leaf = found["I"]
-    assert list(parts_of(leaf)) == [ASKER]
+    parts = parts_of(leaf)
+    assert (list(parts), parts[KEEPER].split("/")[0]) == ([ASKER, KEEPER], "GATEWAY")
     question = await log.detail(index)
     assert question["variables"]["who"][3] == {"identifier": "BA4417093"}
     assert question["why"]["reason"] == ARRIVAL.justification["reasonText"]
     result = await log.detail(found["O"][0])
     assert sorted(result) == ["cause", "salt"]
+
+
+QUIET = """query Quiet($p: String!) {
+  personSearch(anyOf: [{family: $p}]) {
+    hits { owner primaryName safeguarding { kind } intelligence { ref urn } } } }"""
+
+
+async def test_what_policy_keeps_silent_looks_as_if_it_had_been_asked(asker: Asker) -> None:
+    """To all who read the leaf and the asker's part; the keeper alone has what it was."""
+    answer = await asker.ask("IE", QUIET, {"p": "Hodja"}, purpose="IMMIGRATION_CONTROL")
+    assert answer.status == 200, answer.body
+    index, leaf = (await entries(asker, answer))["I"]
+    log = asker.demo.started.log
+    detail = await log.detail(index)
+    assert "silent" not in json.dumps([leaf, detail]).casefold()
+    kept = {(place, manner) for place, _, _, manner, _, _ in
+            (await log.detail(index, KEEPER))["silent"]}  # fmt: skip
+    assert {("Person.safeguarding", "SILENT"), ("Person>IntelligenceReport", "SILENT")} <= kept
+    assert not any("safeguarding" in row[0] for row in detail["rulings"])
+
+
+async def test_what_was_decided_is_kept_with_its_rules_and_gives_the_leaf_s_digest(
+    asker: Asker,
+) -> None:
+    answer = await asked(asker, STREET_STOP)
+    index, leaf = (await entries(asker, answer))["I"]
+    log = asker.demo.started.log
+    detail, kept = await log.detail(index), await log.detail(index, KEEPER)
+    rulings = {(place, use, manner, rule) for place, use, _, manner, rule, _ in detail["rulings"]}
+    assert ("Person.names", "read", "CLEAR", "Person.names:clear") in rulings
+    hit = ("Person.safeguarding", "record", "HIT_ONLY", "Person.safeguarding:protection_hit")
+    assert hit in rulings
+    told = {one["rule"] for one in answer.body["extensions"]["disclosure"] if "rule" in one}
+    assert told <= {rule for *_, rule in rulings}
+    hmac = asker.demo.started.gate.audit.hmac
+    assert leaf["policy"]["decision"] == hmac("decision", digest_again(detail, kept))
+
+
+async def test_a_refusal_says_by_what_it_was_decided(asker: Asker) -> None:
+    answer = await asker.ask("IE", QUIET, {"p": "Hodja"}, purpose="MISSING_PERSON")
+    assert answer.code == "REFUSED"
+    log = asker.demo.started.log
+    index = answer.body["extensions"]["receipt"]["logEntry"]
+    leaf = read_leaf(await log.leaf(index))
+    assert leaf["kind"] == "D"
+    assert leaf["policy"]["serial"] == asker.demo.started.gate.pdp.serial
+    digest = digest_again(await log.detail(index), await log.detail(index, KEEPER))
+    hmac = asker.demo.started.gate.audit.hmac
+    assert leaf["policy"]["decision"] == hmac("decision", digest)
 
 
 async def test_a_search_is_found_by_what_an_auditor_types(asker: Asker) -> None:

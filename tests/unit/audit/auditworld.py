@@ -88,6 +88,7 @@ class World:
         asks: Sequence[tuple[str, str]] = (),
         text: str = "query Stop { personSearch { total } }",
         closed: bool = True,
+        decided: Decided | None = None,
     ) -> int:
         """One query that searches for this and shows records, each as (agency, source, entity,
         key); the number of its intent. `asks`: terms besides. It can be found once it is `seen`."""
@@ -100,9 +101,8 @@ class World:
         )  # fmt: skip
         terms = [term for one in typed for term in terms_of_text(one) if "^" not in term[0]]
         agreed = AuthorisedPlan(plan=Plan(), serial=7)
-        none: Decided | None = None
         record.known(terms=(*terms, *asks))
-        await record.intent(who, operation, none, agreed)
+        await record.intent(who, operation, decided, agreed)
         if not closed:
             self.asked.append(self.log.size - 1)
             return self.log.size - 1

@@ -11,16 +11,28 @@ from typing import Any
 
 import pytest
 
-from gateway.audit.entry import owner_part, read_leaf
+from connectors.conditions import And
+from gateway.audit.entry import ASKER, KEEPER, owner_part, read_leaf
 from gateway.audit.found import Shown
 from gateway.audit.index import Wanted
 from gateway.audit.inquiry import MOST, Auditor
 from gateway.audit.merkle import leaf_hash
+from gateway.audit.recorder import Decided
 from gateway.audit.sought import MOST_TYPED, RecordSought, Sought
 from gateway.audit.uses import OWN
 from gateway.audit.verify import check_proof, read_proof
 from gateway.errors import AuditUnavailable, LimitExceeded, MalformedRequest, Refused
-from gateway.model import Justification, Response, Subject
+from gateway.model import (
+    CLEAR,
+    Decision,
+    Justification,
+    Note,
+    Plan,
+    Response,
+    Ruling,
+    Show,
+    Subject,
+)
 from tests.unit.audit.auditworld import (
     AF,
     AF_ERU,
@@ -466,3 +478,94 @@ async def test_pages_go_on_and_the_log_s_health_is_told(own: World) -> None:
     health = (await own.inquiry.health(looks(AU, "LOG_HEALTH"))).value
     assert (health.healthy, health.witnessed_size, health.origin) == (True, 0, "gate.example/audit")
     assert health.indexed == own.follower.upto <= health.signed_size
+
+
+def decision() -> Decided:
+    """Records in clear at one source, withheld at the other, where something is silent besides."""
+    question: dict[str, Any] = {
+        name: {"source": source, "entity": "Person", "parent": None, "limit": 5,
+               "read": ["sex"], "uses": {}}
+        for name, source in (("f0", "nmc"), ("f1", "scp"), ("f2", "ncb"))
+    }  # fmt: skip
+    clear = Ruling(show=Show.RECORDS, limit=5, rows=And(()), whole=CLEAR, read={"sex": CLEAR},
+                   notes={"?": Note(rule="Person:ladder")})  # fmt: skip
+    rulings = {
+        "f0": clear,
+        "f1": Ruling(notes={"": Note(rule="scp.hide")}),
+        "f2": Ruling(show=Show.SILENT, notes={"": Note(rule="Person:quiet")}),
+    }
+    return Decided(
+        plan=Plan(),
+        question={"version": 1, "resources": question},
+        decision=Decision(serial=7, rulings=rulings),
+    )
+
+
+async def test_what_was_decided_is_read_with_its_rules_and_fits_the_leaf(own: World) -> None:
+    index = await own.ask(ANN, decided=decision())
+    await own.seen()
+    entry = (await own.inquiry.entry(looks(AF), index)).value
+    assert entry is not None
+    assert entry.asked is not None
+    assert [(one.manner, one.rule, one.sources) for one in entry.asked.rulings] == [
+        ("CLEAR", "Person:ladder", ()),
+        ("WITHHELD", "scp.hide", ("scp",)),
+    ]
+    assert entry.decided is True
+    mine = (await own.inquiry.entry(looks(ANN, OWN), index)).value
+    assert mine is not None
+    assert mine.asked is not None
+    assert (mine.asked.rulings, mine.decided) == ((), None)
+    leaves = (await own.inquiry.entry(looks(AU), index)).value
+    assert leaves is not None
+    assert (leaves.asked, leaves.decided) == (None, True)
+    await own.log.erase(index)
+    erased = (await own.inquiry.entry(looks(AF), index)).value
+    assert erased is not None
+    assert (erased.asked is None or not erased.asked.rulings, erased.decided) == (True, None)
+
+
+async def test_nothing_that_auditors_read_says_that_something_was_silent(own: World) -> None:
+    index = await own.ask(ANN, decided=decision())
+    await own.seen()
+    for who in (AF, PS, AU):
+        given = (await own.inquiry.entry(looks(who), index)).value
+        assert given is not None
+        told = repr(given).casefold()
+        assert "silent" not in told
+        assert "quiet" not in told
+        assert "ncb" not in told
+    kept = await own.log.detail(index, KEEPER)
+    assert kept["silent"] == [["Person", "record", [], "SILENT", "Person:quiet", ["ncb"]]]
+    assert await found(own, AF, rule="Person:quiet") == []
+
+
+async def test_a_decision_that_is_not_what_the_leaf_commits_to_is_told(
+    own: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = await own.ask(ANN, decided=decision())
+    await own.seen()
+    kept = await own.log.detail(index, KEEPER)
+    read = own.inquiry.evidence.log.detail
+
+    async def another(number: int, name: str = ASKER) -> Any:
+        return {**kept, "silent": []} if name == KEEPER else await read(number, name)
+
+    monkeypatch.setattr(own.log, "detail", another)
+    entry = (await own.inquiry.entry(looks(AF), index)).value
+    assert entry is not None
+    assert entry.decided is False
+
+
+async def test_a_search_is_found_by_the_rules_held_against_it_where_bodies_open(own: World) -> None:
+    index = await own.ask(ANN, decided=decision())
+    await own.seen()
+    place = own.asked.index(index)
+    assert await found(own, AF, rule="scp.hide") == [place]
+    assert await found(own, AF, rule="Person:ladder") == []  # by it all was shown
+    assert await found(own, AF_SCP, rule="scp.hide") == []
+    assert await found(own, AU, rule="scp.hide") == []
+    mine = await own.inquiry.mine(looks(ANN, OWN), Sought(rule="scp.hide"))
+    assert mine.value.rows == ()
+    await own.log.erase(index)
+    assert await found(own, AF, rule="scp.hide") == []
