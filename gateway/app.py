@@ -23,6 +23,7 @@ from gateway.actions.oversight import Oversight
 from gateway.actions.pairing import Pairing
 from gateway.actions.reviewing import Reviewing
 from gateway.actions.sampling import Drawing, Sampling
+from gateway.audit.events import Events
 from gateway.audit.evidence import Evidence
 from gateway.audit.following import Follower, reindex
 from gateway.audit.index import holding
@@ -284,30 +285,41 @@ async def running(
         sources = connect(catalogue, secrets)
         for connector in sources.values():
             stack.push_async_callback(connector.aclose)
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=5.0, trust_env=False))
+        audit_keys = AuditKeys(settings.audit_keys_dir)
+        log = await _log_of(settings, audit_keys, clock)
+        stack.push_async_callback(log.aclose)
+        new_id = partial(_new_id, clock)
+        events = Events(log, gateway=settings.audit_origin, clock=clock, new_id=new_id)
+        stack.push_async_callback(events.aclose)
+        events.start()
         opa = urlsplit(settings.opa_url)
         pdp = Pdp(
             host=opa.hostname or "127.0.0.1",
             port=opa.port or 8181,
             timeout_s=settings.policy_timeout_s,
+            released=events.released,
         )
         await pdp.start()
         stack.push_async_callback(pdp.aclose)
-        http = await stack.enter_async_context(httpx.AsyncClient(timeout=5.0, trust_env=False))
-        audit_keys = AuditKeys(settings.audit_keys_dir)
-        log = await _log_of(settings, audit_keys, clock)
-        stack.push_async_callback(log.aclose)
         metrics = Metrics(
             purposes=catalogue.vocabulary.enums["Purpose"],
             sources=catalogue.sources,
             agencies={source.agency for source in catalogue.sources.values()},
         )
         published = await stack.enter_async_context(
-            publishing(log, settings.audit_witnesses, http, clock=clock, observed=metrics.witnessed)
+            publishing(
+                log,
+                settings.audit_witnesses,
+                http,
+                clock=clock,
+                observed=metrics.witnessed,
+                tell=events.tell,
+            )
         )
         store = await Store.open(address(settings.casework_url, settings.state_dir))
         stack.push_async_callback(store.aclose)
         refs = Refs(own_key(settings.ref_key, length=32).reveal())
-        new_id = partial(_new_id, clock)
         standing = Standing(store, refs.open, clock=clock, monotonic=monotonic, new_id=new_id)
         stack.push_async_callback(standing.aclose)
         await standing.start()
@@ -321,7 +333,7 @@ async def running(
             keys=audit_keys,
             gateway=settings.audit_origin,
             clock=clock,
-            committed=lambda s, n: metrics.committed(elapsed_s=s, entries=n),
+            committed=lambda s, n: metrics.committed(elapsed_s=s, entries=n, suspects=log.suspects),
         )
         reconciler = Reconciler(
             log,

@@ -398,6 +398,17 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A release of the policy that answers from now on, or was refused for being an older one."""
+
+    before: int  # the serial that answered until now; 0 where none did since the start
+    now: int
+    refused: bool = False
+    revisions: tuple[str, ...] = ()  # of its bundles, and of its engine, as far as that tells
+    engine: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartGrant:
     """What was agreed for one part: never more than was planned, never more than was allowed."""
 

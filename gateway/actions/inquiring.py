@@ -201,7 +201,7 @@ def _row(row: Row) -> dict[str, Any]:
         "answered": found.answered,
         **{name: getattr(found, name) for name in (
             "kind", "tag", "agency", "app", "purpose", "reason", "glass", "serial", "status",
-            "code", "rule", "records",
+            "code", "rule", "records", "suspect",
         )},
     }  # fmt: skip
 

@@ -26,6 +26,7 @@ class Health:
     root: str
     witnessed_size: int  # how many entries enough witnesses have signed; 0 without witnesses
     indexed: int  # how many can be found
+    suspects: int | None = None  # of those, whose times a clock in doubt gave; None: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

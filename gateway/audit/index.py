@@ -62,7 +62,8 @@ CREATE TABLE query (
   words TEXT NOT NULL,      -- of the reason, as the beginning of their token; "" for none
   matter TEXT NOT NULL,     -- of the case, else of the incident, likewise
   duty INTEGER,             -- whether the asker's token said so; NULL where that is not known
-  act TEXT NOT NULL, about TEXT NOT NULL  -- what was done, and to which query or record
+  act TEXT NOT NULL, about TEXT NOT NULL, -- what was done, and to which query or record
+  suspect INTEGER NOT NULL  -- whether the clock was in doubt that gave one of its times
 );
 CREATE TABLE open_intent (request TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE token (token BLOB NOT NULL, idx INTEGER NOT NULL,
@@ -81,6 +82,7 @@ _ORDERS: Final[Mapping[str, str]] = {
     "query_code": f"(code) WHERE {_PARTLY['code']}",
     "query_rule": f"(rule) WHERE {_PARTLY['rule']}",
     "query_glass": "(glass) WHERE glass = 1",
+    "query_suspect": "(suspect) WHERE suspect = 1",
 }
 """What is looked for by more than tokens, each in the order of the log. What is true of most rows
 has no order: the latest are soon found without."""
@@ -88,6 +90,7 @@ _COLUMNS: Final = (
     "idx", "last", "at", "seen", "kind", "tag", "request", "actor", "agency", "app", "purpose",
     "reason", "glass", "viewer", "serial", "status", "code", "rule", "records", "sources",
     "missing", "masked", "withheld", "roles", "words", "matter", "duty", "act", "about",
+    "suspect",
 )  # fmt: skip
 _EQUAL: Final = ("agency", "app", "purpose", "reason", "code", "rule", "kind", "tag", "serial")
 
@@ -187,6 +190,7 @@ class Found:
     duty: bool | None = None  # whether the asker's token said that they are on duty
     act: str = ""  # what was done, where it was more than asking
     about: str = ""  # the query or record that it was done to
+    suspect: bool = False  # whether the clock was in doubt that gave one of its times
 
     @property
     def answered(self) -> bool:
@@ -414,7 +418,8 @@ class Index(IndexFile):
             ).fetchone()
             if known is not None:
                 (idx,) = known
-                cursor.execute(_OUTCOME, (entry.index, leaf.get("tag", ""), *_ended(leaf), idx))
+                told = (leaf.get("tag", ""), _suspect(leaf), *_ended(leaf))
+                cursor.execute(_OUTCOME, (entry.index, *told, idx))
         if idx == entry.index:
             at = _micros(_moment(leaf))
             begun = (idx, idx, at, clock.told(at), *_begun(leaf))
@@ -464,6 +469,15 @@ class Index(IndexFile):
         columns = ", ".join(_COLUMNS)
         text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx DESC LIMIT ?"  # noqa: S608  # only our own names
         return tuple(map(_found, self._looked(text, values)))
+
+    def suspects(self) -> int:
+        """How many queries, and entries that stand alone, have a time that a clock in doubt gave.
+
+        Raises:
+            Costly, sqlite3.Error: as `find`.
+        """
+        ((many,),) = self._looked("SELECT count(*) FROM query WHERE suspect = 1", ())
+        return int(many)
 
     def counts(self, wanted: Wanted, spans: Sequence[datetime]) -> tuple[Count, ...]:
         """How many queries that are wanted began in each of the spans between these moments, which
@@ -524,8 +538,8 @@ def _orders() -> str:
 
 _INSERT: Final = f"INSERT INTO query VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  # marks alone
 _OUTCOME: Final = (
-    "UPDATE query SET last = ?, tag = ?, serial = coalesce(?, serial), status = ?, code = ?,"
-    " rule = ?, records = ?, sources = ?, missing = ?, masked = ?, withheld = ? WHERE idx = ?"
+    "UPDATE query SET last = ?, tag = ?, suspect = suspect OR ?, serial = coalesce(?, serial),"
+    " status = ?, code = ?, rule = ?, records = ?, sources = ?, missing = ?, masked = ?, withheld = ? WHERE idx = ?"
 )
 
 
@@ -576,7 +590,12 @@ def _beside(leaf: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[Any, ...
         said if isinstance(said, bool) else None,
         done.get("act", "") or (REVIEW if review else ""),
         done.get("about", "") or review.get("of", ""),
+        _suspect(leaf),
     )
+
+
+def _suspect(leaf: Mapping[str, Any]) -> bool:
+    return leaf.get("clock_suspect") is True
 
 
 def _micros(moment: datetime) -> int:
@@ -668,7 +687,7 @@ def _found(row: Sequence[Any]) -> Found:
     del held["seen"]
     seconds, micros = divmod(held["at"], 1_000_000)
     held["at"] = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
-    held["glass"] = bool(held["glass"])
+    held["glass"], held["suspect"] = bool(held["glass"]), bool(held["suspect"])
     held["duty"] = None if held["duty"] is None else bool(held["duty"])
     held["sources"] = dict(one.split(":") for one in held["sources"].split(",") if one)
     return Found(**held)

@@ -158,6 +158,10 @@ class Inquiry:
     async def _health(self) -> Health:
         said = open_checkpoint(self.log.checkpoint, self.log.verifier)
         witnessed = await self.evidence.witnessed()
+        try:
+            suspects = await asyncio.to_thread(self.follower.index.suspects)
+        except (CaseworkUnavailable, Costly, sqlite3.Error):
+            suspects = None
         names = {name for name, _ in read_note(witnessed.note).signatures} if witnessed else set()
         return Health(
             origin=said.origin,
@@ -168,6 +172,7 @@ class Inquiry:
             root=said.root.hex(),
             witnessed_size=witnessed.size if witnessed else 0,
             indexed=self.follower.upto,
+            suspects=suspects,
             verifier=self.log.verifier.strip(),
             witnesses=tuple(sorted(names - {said.origin})),
         )

@@ -34,6 +34,7 @@ class LogHealth(graphene.ObjectType):  # type: ignore[misc]  # graphene ships no
     root = graphene.String(required=True)
     witnessed_size = graphene.Int(required=True, description="Entries that witnesses have signed.")
     indexed = graphene.Int(required=True, description="Entries that can be found.")
+    suspects = graphene.Int(description="Of those, whose times a clock in doubt gave.")
 
 
 class SourceTold(graphene.ObjectType):  # type: ignore[misc]
@@ -99,6 +100,7 @@ class Search(graphene.ObjectType):  # type: ignore[misc]
     rule = graphene.String(required=True)
     records = graphene.Int(required=True, description="How many were shown.")
     answered = graphene.Boolean(required=True)
+    suspect = graphene.Boolean(required=True, description="Whether a clock in doubt gave its time.")
     sources = _many(SourceTold)
     asked = graphene.Field(Asked)
 

@@ -148,6 +148,20 @@ async def test_a_refusal_says_by_what_it_was_decided(asker: Asker) -> None:
     assert leaf["policy"]["decision"] == hmac("decision", digest)
 
 
+async def test_the_release_of_the_policy_is_in_the_log_before_what_it_decided(
+    asker: Asker,
+) -> None:
+    await asked(asker, STREET_STOP)
+    log, serial = asker.demo.started.log, asker.demo.started.gate.pdp.serial
+    leaves = [read_leaf(await log.leaf(number)) for number in range(min(log.size, 200))]
+    first = next(n for n, leaf in enumerate(leaves) if "serial" in leaf.get("policy", {}))
+    assert leaves[first]["kind"] == "P"
+    said = leaves[first]["release"]
+    assert (said["from"], said["to"], "refused" in said) == (0, serial, False)
+    assert said["revisions"]
+    assert said["engine"]
+
+
 async def test_a_search_is_found_by_what_an_auditor_types(asker: Asker) -> None:
     """By tokens of this quarter, which are not in the leaf."""
     answer = await asked(asker, ARRIVAL)

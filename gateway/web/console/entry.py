@@ -88,6 +88,7 @@ class EntryPage:
     sources: tuple[SourceLine, ...] = told("How each source fared. Counts, never values.")
     shown: ReceiptLine | None = told("What of your own agency's records was shown.", None)
     proofs: tuple[ProofLine, ...] = told("The log's own entries.")
+    suspect: bool = told("Whether the clock was in doubt that gave its times.")
     damaged: bool = told("Whether an entry is not what the log's tree holds.")
     verifier: str = told("The log's public key: compare it with the one that you were handed.")
     back: str = told("Where the list is.")
@@ -201,6 +202,7 @@ def entry_page(entry: Entry, *, zone: tzinfo, verifier: str, back: str, own: boo
             _proof(one, leaf, _kind(one.index, entry), own=own)
             for one, leaf in zip(entry.leaves, leaves, strict=True)
         ),
+        suspect=found.suspect,
         damaged=any(one.damaged for one in entry.leaves),
         verifier=verifier,
         back=back,

@@ -557,6 +557,23 @@ async def test_a_decision_that_is_not_what_the_leaf_commits_to_is_told(
     assert entry.decided is False
 
 
+async def test_an_entry_whose_clock_was_in_doubt_says_so_and_is_counted(
+    own: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await own.inquiry.health(looks(AF))).value.suspects == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(own.log.keeper, "suspects", lambda _now: True)
+        index = await own.ask(ANN)
+    await own.seen()
+    entry = (await own.inquiry.entry(looks(AF), index)).value
+    assert entry is not None
+    assert entry.found.suspect
+    assert (own.log.suspects, (await own.inquiry.health(looks(AF))).value.suspects) == (2, 1)
+    before = (await own.inquiry.entry(looks(AF), own.asked[0])).value
+    assert before is not None
+    assert not before.found.suspect
+
+
 async def test_a_search_is_found_by_the_rules_held_against_it_where_bodies_open(own: World) -> None:
     index = await own.ask(ANN, decided=decision())
     await own.seen()
