@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from secrets import token_bytes
 from time import monotonic
 from typing import Any
@@ -50,7 +51,7 @@ from gateway.casework.retention import Retention
 from gateway.casework.schema import build_schema as casework_schema
 from gateway.casework.standing import Standing
 from gateway.casework.store import Store
-from gateway.catalogue.check import connect, load_catalogue
+from gateway.catalogue.check import connect, files_digest, load_catalogue
 from gateway.catalogue.schema import build_schema
 from gateway.catalogue.tables import read_table, shown_table, unknown_coordinates
 from gateway.duties import Duties
@@ -280,6 +281,7 @@ async def running(
     catalogue = load_catalogue(settings.catalogue_dir)
     if unknown := unknown_coordinates(settings.tables_dir, catalogue.vocabulary):
         raise ConfigError(*unknown)
+    schema = build_schema(catalogue.vocabulary)
     secrets = NamedSecrets(folder=settings.secrets_dir, environment=environment)
     async with AsyncExitStack() as stack:
         sources = connect(catalogue, secrets)
@@ -334,6 +336,10 @@ async def running(
             gateway=settings.audit_origin,
             clock=clock,
             committed=lambda s, n: metrics.committed(elapsed_s=s, entries=n, suspects=log.suspects),
+            made_of={
+                "schema": sha256(schema.sdl().encode()).hexdigest()[:32],
+                "mappings": files_digest(settings.catalogue_dir)[:32],
+            },
         )
         reconciler = Reconciler(
             log,
@@ -381,7 +387,7 @@ async def running(
         gate = Gate(
             identity=identity,
             parser=Parser(
-                schema=build_schema(catalogue.vocabulary),
+                schema=schema,
                 limits=settings.limits,
                 documents=documents_in(settings.documents_dir),
                 introspection=settings.introspection,

@@ -394,6 +394,7 @@ class Decision:
     obligations: tuple[Obligation, ...] = ()
     refuse: Note | None = None
     cache_s: float = 0.0
+    id: str = ""  # by which the policy's engine knows it, where it keeps a log of its own
     made: Made = field(default_factory=Made, init=False, compare=False, repr=False)
 
 

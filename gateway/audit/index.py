@@ -539,7 +539,8 @@ def _orders() -> str:
 _INSERT: Final = f"INSERT INTO query VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  # marks alone
 _OUTCOME: Final = (
     "UPDATE query SET last = ?, tag = ?, suspect = suspect OR ?, serial = coalesce(?, serial),"
-    " status = ?, code = ?, rule = ?, records = ?, sources = ?, missing = ?, masked = ?, withheld = ? WHERE idx = ?"
+    " status = ?, code = ?, rule = ?, records = ?, sources = ?, missing = ?, masked = ?,"
+    " withheld = ? WHERE idx = ?"
 )
 
 

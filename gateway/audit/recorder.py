@@ -130,6 +130,7 @@ class Recorder:
     clock: Callable[[], datetime]
     monotonic: Callable[[], float] = time.monotonic
     committed: Callable[[float, int], None] = lambda _seconds, _entries: None
+    made_of: Mapping[str, str] = EMPTY  # digests of what questions are read by: schema, mappings
     crowd: Crowd = field(default_factory=lambda: Crowd(time.monotonic))
 
     def begin(self, request: Request) -> Record:
@@ -413,12 +414,16 @@ class Record:
                 "client": subject.app,
                 "token": hmac("token", subject.token_id),
             }
+            if subject.acr is not None:
+                leaf["who"]["acr"] = subject.acr
         if operation := self.operation:
             variables = json.dumps(operation.variables, sort_keys=True, default=str)
             leaf["query"] = {
                 "document": self._document(operation),
                 "variables": hmac("variables", variables),
             }
+            if self.request.document_id is not None:
+                leaf["query"]["registered"] = True
             if why := operation.justification:
                 leaf["purpose"] = {"code": why.purpose, "reason": why.reason_code}
                 for name, text in (("case", why.case_ref), ("incident", why.incident_ref)):
@@ -426,14 +431,17 @@ class Record:
                         leaf["purpose"][name] = hmac("case", text)
                 if words := " ".join((why.reason_text or "").casefold().split()):
                     leaf["purpose"]["words"] = hmac("words", words)  # the same again is a signal
+                if why.on_behalf_of:
+                    leaf["purpose"]["on_behalf"] = hmac("on_behalf", why.on_behalf_of)
                 if why.break_glass:
                     leaf["purpose"]["break_glass"] = True
         return leaf
 
     def _document(self, operation: Operation) -> str:
         """The document's digest; keyed where a value may stand in its text, since a plate in a
-        known document is soon guessed."""
-        plain = '"' not in operation.text
+        known document is soon guessed. In a registered one nothing stands but what was registered.
+        """
+        plain = '"' not in operation.text or self.request.document_id is not None
         return operation.digest if plain else self.recorder.hmac("document", operation.text)
 
     def _detail(self) -> dict[str, Any]:
@@ -453,6 +461,8 @@ class Record:
             ]
         if operation := self.operation:
             detail["text"] = operation.text
+            if operation.name is not None:
+                detail["operation"] = operation.name  # its caller's word
             detail["variables"] = json.loads(json.dumps(operation.variables, default=str))
             if why := operation.justification:
                 detail["why"] = {
@@ -476,6 +486,9 @@ class Record:
             "serial": decided.decision.serial,
             "decision": self.recorder.hmac("decision", digest),
         }
+        if decided.decision.id:
+            leaf["policy"]["id"] = decided.decision.id
+        leaf["query"] |= self.recorder.made_of
         detail["question"], detail["rulings"] = question, rulings.told
         return {KEEPER: Part(KEEPERS, rulings.kept)}
 

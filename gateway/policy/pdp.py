@@ -9,6 +9,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final, TypeAlias, TypeVar
 
 import aiohttp
@@ -177,7 +178,11 @@ class Pdp:
         return _shows_something(allowed) and not _shows_something(denied)
 
     async def _ask(self, question: Mapping[str, Any]) -> Decision:
-        return await self._newest(read_decision(await self._result(question)))
+        body = await self._body(question, "gateway")
+        decision = read_decision(body.get("result"))
+        if isinstance(id_ := body.get("decision_id"), str):
+            decision = replace(decision, id=id_[:_CHARS])
+        return await self._newest(decision)
 
     async def _newest(self, answer: _Answer) -> _Answer:
         """The answer, if no newer policy has been seen."""

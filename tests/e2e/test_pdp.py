@@ -294,6 +294,14 @@ async def test_each_release_is_told_of_once_and_before_it_answers(port: int) -> 
         assert re.match(r"\d+\.\d+\.", one.engine)
 
 
+async def test_the_engine_s_own_id_of_a_decision_is_kept_with_it() -> None:
+    body = json.dumps({**json.loads(says(serial=5)), "decision_id": "d-1" * 40}).encode()
+    async with standing_in(lambda _nth: body) as (port, _), pdp(port) as client:
+        assert (await client.decide(ALLOWED)).id == ("d-1" * 40)[:80]
+    async with standing_in(lambda _nth: says(serial=5)) as (port, _), pdp(port) as client:
+        assert (await client.decide(ALLOWED)).id == ""
+
+
 async def test_an_older_serial_is_told_of_as_refused_and_once() -> None:
     told: list[tuple[int, int, bool]] = []
     serial = [5]

@@ -11,28 +11,16 @@ from typing import Any
 
 import pytest
 
-from connectors.conditions import And
 from gateway.audit.entry import ASKER, KEEPER, owner_part, read_leaf
 from gateway.audit.found import Shown
 from gateway.audit.index import Wanted
 from gateway.audit.inquiry import MOST, Auditor
 from gateway.audit.merkle import leaf_hash
-from gateway.audit.recorder import Decided
 from gateway.audit.sought import MOST_TYPED, RecordSought, Sought
 from gateway.audit.uses import OWN
 from gateway.audit.verify import check_proof, read_proof
 from gateway.errors import AuditUnavailable, LimitExceeded, MalformedRequest, Refused
-from gateway.model import (
-    CLEAR,
-    Decision,
-    Justification,
-    Note,
-    Plan,
-    Response,
-    Ruling,
-    Show,
-    Subject,
-)
+from gateway.model import Justification, Response, Subject
 from tests.unit.audit.auditworld import (
     AF,
     AF_ERU,
@@ -44,6 +32,7 @@ from tests.unit.audit.auditworld import (
     PS,
     REFS,
     World,
+    decision,
     looks,
     somebody,
     world,
@@ -478,27 +467,6 @@ async def test_pages_go_on_and_the_log_s_health_is_told(own: World) -> None:
     health = (await own.inquiry.health(looks(AU, "LOG_HEALTH"))).value
     assert (health.healthy, health.witnessed_size, health.origin) == (True, 0, "gate.example/audit")
     assert health.indexed == own.follower.upto <= health.signed_size
-
-
-def decision() -> Decided:
-    """Records in clear at one source, withheld at the other, where something is silent besides."""
-    question: dict[str, Any] = {
-        name: {"source": source, "entity": "Person", "parent": None, "limit": 5,
-               "read": ["sex"], "uses": {}}
-        for name, source in (("f0", "nmc"), ("f1", "scp"), ("f2", "ncb"))
-    }  # fmt: skip
-    clear = Ruling(show=Show.RECORDS, limit=5, rows=And(()), whole=CLEAR, read={"sex": CLEAR},
-                   notes={"?": Note(rule="Person:ladder")})  # fmt: skip
-    rulings = {
-        "f0": clear,
-        "f1": Ruling(notes={"": Note(rule="scp.hide")}),
-        "f2": Ruling(show=Show.SILENT, notes={"": Note(rule="Person:quiet")}),
-    }
-    return Decided(
-        plan=Plan(),
-        question={"version": 1, "resources": question},
-        decision=Decision(serial=7, rulings=rulings),
-    )
 
 
 async def test_what_was_decided_is_read_with_its_rules_and_fits_the_leaf(own: World) -> None:
