@@ -225,7 +225,7 @@ def _row(row: Row) -> dict[str, Any]:
         "answered": found.answered,
         **{name: getattr(found, name) for name in (
             "kind", "tag", "agency", "app", "purpose", "reason", "glass", "serial", "status",
-            "code", "rule", "records",
+            "code", "rule", "records", "suspect",
         )},
     }  # fmt: skip
 
@@ -234,6 +234,7 @@ def _asked(asked: Asked) -> dict[str, Any]:
     told = asdict(asked) | {"__typename": "Asked"}
     for name in ("variables", "visits", "looked"):
         told[name] = json.dumps(told[name], ensure_ascii=False, sort_keys=True)
+    told["rulings"] = [{"__typename": "Ruling", **one} for one in told["rulings"]]
     return told
 
 
@@ -243,6 +244,7 @@ def told_entry(entry: Entry) -> dict[str, Any]:
         "__typename": "Entry",
         "search": _row(Row(found=entry.found, asked=entry.asked)),
         "leaves": [_leaf(one) for one in entry.leaves],
+        "decided": entry.decided,
     }
 
 

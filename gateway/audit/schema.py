@@ -34,6 +34,7 @@ class LogHealth(graphene.ObjectType):  # type: ignore[misc]  # graphene ships no
     root = graphene.String(required=True)
     witnessed_size = graphene.Int(required=True, description="Entries that witnesses have signed.")
     indexed = graphene.Int(required=True, description="Entries that can be found.")
+    suspects = graphene.Int(description="Of those, whose times a clock in doubt gave.")
 
 
 class SourceTold(graphene.ObjectType):  # type: ignore[misc]
@@ -41,6 +42,20 @@ class SourceTold(graphene.ObjectType):  # type: ignore[misc]
 
     source = graphene.String(required=True)
     state = graphene.String(required=True)
+
+
+class Ruling(graphene.ObjectType):  # type: ignore[misc]
+    """What policy decided of a place and a use, whatever is held; what is silent is left out."""
+
+    place = graphene.String(required=True, description="For instance Vehicle>Person.names.")
+    use = graphene.String(required=True, description="read, record, filter, link, match and so on.")
+    fields = graphene.Field(_many(graphene.String), description="Empty: all that were asked for.")
+    manner = graphene.String(
+        required=True, description="CLEAR, WITHHELD, HIT_ONLY, COUNT, masks; of several each in "
+        "some case.",
+    )  # fmt: skip
+    rule = graphene.String(required=True)
+    sources = graphene.Field(_many(graphene.String), description="Of what is clear none is named.")
 
 
 class Asked(graphene.ObjectType):  # type: ignore[misc]
@@ -58,6 +73,7 @@ class Asked(graphene.ObjectType):  # type: ignore[misc]
     text = graphene.String(required=True, description="The document.")
     variables = graphene.String(required=True, description="As JSON.")
     visits = graphene.String(required=True, description="Which fields were to be read, as JSON.")
+    rulings = graphene.Field(_many(Ruling), description="What was decided, by which rule.")
     terms = graphene.Field(_many(graphene.String), description="Kinds of what was searched for.")
     cause = graphene.String(required=True, description="Why it failed.")
     looked = graphene.String(required=True, description="Of a view: what was looked for, as JSON.")
@@ -84,6 +100,7 @@ class Search(graphene.ObjectType):  # type: ignore[misc]
     rule = graphene.String(required=True)
     records = graphene.Int(required=True, description="How many were shown.")
     answered = graphene.Boolean(required=True)
+    suspect = graphene.Boolean(required=True, description="Whether a clock in doubt gave its time.")
     sources = _many(SourceTold)
     asked = graphene.Field(Asked)
 
@@ -122,6 +139,10 @@ class Entry(graphene.ObjectType):  # type: ignore[misc]
 
     search = graphene.Field(Search, required=True)
     leaves = _many(Leaf)
+    decided = graphene.Boolean(
+        description="Whether the decision that lies sealed, what is silent included, is the one "
+        "that its leaf has the keyed digest of; null where it cannot be told."
+    )
 
 
 class EntryPage(graphene.ObjectType):  # type: ignore[misc]
@@ -214,7 +235,7 @@ class SoughtInput(graphene.InputObjectType):  # type: ignore[misc]
     kind = graphene.String()
     tag = graphene.String()
     code = graphene.String(description='How it ended; "" for what was answered.')
-    rule = graphene.String()
+    rule = graphene.String(description="That refused, withheld or masked.")
     serial = graphene.Int()
     source = graphene.String()
     glass = graphene.Boolean()

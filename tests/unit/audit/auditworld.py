@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from connectors.conditions import And
 from gateway.audit.entry import read_leaf
 from gateway.audit.evidence import Evidence
 from gateway.audit.following import Follower
@@ -23,12 +24,17 @@ from gateway.audit.sought import Tokens
 from gateway.audit.terms import terms_of_text
 from gateway.identifiers import uuid7
 from gateway.model import (
+    CLEAR,
     AuthorisedPlan,
+    Decision,
     Justification,
+    Note,
     Operation,
     Plan,
     Request,
     Response,
+    Ruling,
+    Show,
     Shown,
     SourceReport,
     State,
@@ -92,6 +98,7 @@ class World:
         asks: Sequence[tuple[str, str]] = (),
         text: str = "query Stop { personSearch { total } }",
         closed: bool = True,
+        decided: Decided | None = None,
     ) -> int:
         """One query that searches for this and shows records, each as (agency, source, entity,
         key); the number of its intent. `asks`: terms besides. It can be found once it is `seen`."""
@@ -104,9 +111,8 @@ class World:
         )  # fmt: skip
         terms = [term for one in typed for term in terms_of_text(one) if "^" not in term[0]]
         agreed = AuthorisedPlan(plan=Plan(), serial=7)
-        none: Decided | None = None
         record.known(terms=(*terms, *asks))
-        await record.intent(who, operation, none, agreed)
+        await record.intent(who, operation, decided, agreed)
         if not closed:
             self.asked.append(self.log.size - 1)
             return self.log.size - 1
@@ -145,6 +151,27 @@ class World:
         """What views there are in the log, in order, by their leaves."""
         leaves = [read_leaf(await self.log.leaf(n)) for n in range(self.log.size)]
         return [leaf for leaf in leaves if leaf["kind"] == "V"]
+
+
+def decision() -> Decided:
+    """Records in clear at one source, withheld at the other, where something is silent besides."""
+    question: dict[str, Any] = {
+        name: {"source": source, "entity": "Person", "parent": None, "limit": 5,
+               "read": ["sex"], "uses": {}}
+        for name, source in (("f0", "nmc"), ("f1", "scp"), ("f2", "ncb"))
+    }  # fmt: skip
+    clear = Ruling(show=Show.RECORDS, limit=5, rows=And(()), whole=CLEAR, read={"sex": CLEAR},
+                   notes={"?": Note(rule="Person:ladder")})  # fmt: skip
+    rulings = {
+        "f0": clear,
+        "f1": Ruling(notes={"": Note(rule="scp.hide")}),
+        "f2": Ruling(show=Show.SILENT, notes={"": Note(rule="Person:quiet")}),
+    }
+    return Decided(
+        plan=Plan(),
+        question={"version": 1, "resources": question},
+        decision=Decision(serial=7, rulings=rulings),
+    )
 
 
 def request() -> Request:

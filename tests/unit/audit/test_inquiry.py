@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.audit.entry import owner_part, read_leaf
+from gateway.audit.entry import ASKER, KEEPER, owner_part, read_leaf
 from gateway.audit.found import Shown
 from gateway.audit.index import Wanted
 from gateway.audit.inquiry import MOST, Auditor
@@ -32,6 +32,7 @@ from tests.unit.audit.auditworld import (
     PS,
     REFS,
     World,
+    decision,
     looks,
     somebody,
     world,
@@ -499,3 +500,90 @@ async def test_pages_go_on_and_the_log_s_health_is_told(own: World) -> None:
     health = (await own.inquiry.health(looks(AU, "LOG_HEALTH"))).value
     assert (health.healthy, health.witnessed_size, health.origin) == (True, 0, "gate.example/audit")
     assert health.indexed == own.follower.upto <= health.signed_size
+
+
+async def test_what_was_decided_is_read_with_its_rules_and_fits_the_leaf(own: World) -> None:
+    index = await own.ask(ANN, decided=decision())
+    await own.seen()
+    entry = (await own.inquiry.entry(looks(AF), index)).value
+    assert entry is not None
+    assert entry.asked is not None
+    assert [(one.manner, one.rule, one.sources) for one in entry.asked.rulings] == [
+        ("CLEAR", "Person:ladder", ()),
+        ("WITHHELD", "scp.hide", ("scp",)),
+    ]
+    assert entry.decided is True
+    mine = (await own.inquiry.entry(looks(ANN, OWN), index)).value
+    assert mine is not None
+    assert mine.asked is not None
+    assert (mine.asked.rulings, mine.decided) == ((), None)
+    leaves = (await own.inquiry.entry(looks(AU), index)).value
+    assert leaves is not None
+    assert (leaves.asked, leaves.decided) == (None, True)
+    await own.log.erase(index)
+    erased = (await own.inquiry.entry(looks(AF), index)).value
+    assert erased is not None
+    assert (erased.asked is None or not erased.asked.rulings, erased.decided) == (True, None)
+
+
+async def test_nothing_that_auditors_read_says_that_something_was_silent(own: World) -> None:
+    index = await own.ask(ANN, decided=decision())
+    await own.seen()
+    for who in (AF, PS, AU):
+        given = (await own.inquiry.entry(looks(who), index)).value
+        assert given is not None
+        told = repr(given).casefold()
+        assert "silent" not in told
+        assert "quiet" not in told
+        assert "ncb" not in told
+    kept = await own.log.detail(index, KEEPER)
+    assert kept["silent"] == [["Person", "record", [], "SILENT", "Person:quiet", ["ncb"]]]
+    assert await found(own, AF, rule="Person:quiet") == []
+
+
+async def test_a_decision_that_is_not_what_the_leaf_commits_to_is_told(
+    own: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = await own.ask(ANN, decided=decision())
+    await own.seen()
+    kept = await own.log.detail(index, KEEPER)
+    read = own.inquiry.evidence.log.detail
+
+    async def another(number: int, name: str = ASKER) -> Any:
+        return {**kept, "silent": []} if name == KEEPER else await read(number, name)
+
+    monkeypatch.setattr(own.log, "detail", another)
+    entry = (await own.inquiry.entry(looks(AF), index)).value
+    assert entry is not None
+    assert entry.decided is False
+
+
+async def test_an_entry_whose_clock_was_in_doubt_says_so_and_is_counted(
+    own: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await own.inquiry.health(looks(AF))).value.suspects == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(own.log.keeper, "suspects", lambda _now: True)
+        index = await own.ask(ANN)
+    await own.seen()
+    entry = (await own.inquiry.entry(looks(AF), index)).value
+    assert entry is not None
+    assert entry.found.suspect
+    assert (own.log.suspects, (await own.inquiry.health(looks(AF))).value.suspects) == (2, 1)
+    before = (await own.inquiry.entry(looks(AF), own.asked[0])).value
+    assert before is not None
+    assert not before.found.suspect
+
+
+async def test_a_search_is_found_by_the_rules_held_against_it_where_bodies_open(own: World) -> None:
+    index = await own.ask(ANN, decided=decision())
+    await own.seen()
+    place = own.asked.index(index)
+    assert await found(own, AF, rule="scp.hide") == [place]
+    assert await found(own, AF, rule="Person:ladder") == []  # by it all was shown
+    assert await found(own, AF_SCP, rule="scp.hide") == []
+    assert await found(own, AU, rule="scp.hide") == []
+    mine = await own.inquiry.mine(looks(ANN, OWN), Sought(rule="scp.hide"))
+    assert mine.value.rows == ()
+    await own.log.erase(index)
+    assert await found(own, AF, rule="scp.hide") == []

@@ -38,7 +38,19 @@ from gateway.web.console.routes import console_routes, oversight_routes
 from gateway.web.cookies import SESSION
 from gateway.web.look import Look
 from gateway.web.sessions import Session, Sessions
-from tests.unit.audit.auditworld import AF, AF_SCP, ANN, AU, BOB, CYD, PS, World, refusing, world
+from tests.unit.audit.auditworld import (
+    AF,
+    AF_SCP,
+    ANN,
+    AU,
+    BOB,
+    CYD,
+    PS,
+    World,
+    decision,
+    refusing,
+    world,
+)
 from tests.unit.web.pages_world import NOW, TOKEN, Client, Place
 
 STATIC = Path(gateway.web.look.__file__).parent / "static"
@@ -370,6 +382,29 @@ async def test_officers_see_their_own_searches_and_no_counts(at: At) -> None:
 
 
 # --- an entry -------------------------------------------------------------------------------------
+
+
+async def test_an_entry_says_by_which_rules_it_was_decided_and_whether_its_clock_was_in_doubt(
+    at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(at.world.log.keeper, "suspects", lambda _now: True)
+        index = await at.world.ask(ANN, decided=decision())
+    await at.world.seen()
+    async with at.client(AF) as http:
+        page = unescape((await http.get(f"/console/audit/entry/{index}")).text)
+        before = unescape((await http.get(f"/console/audit/entry/{at.world.asked[0]}")).text)
+        overview = (await http.get("/console/audit")).text
+    for text in ("Person:ladder", "scp.hide", "withheld", "everywhere else", "clock in doubt"):
+        assert text in page, text
+        assert text not in before or text == "withheld", text
+    assert "is the one whose digest stands in the leaf" in page
+    assert "clock in doubt gave" in overview
+    for text in ("Person:quiet", "silent", "ncb"):
+        assert text.casefold() not in page.casefold(), text
+    async with at.client(ANN) as http:
+        own = (await http.get(f"/searches/{index}")).text
+    assert "scp.hide" not in own
 
 
 async def test_an_entry_says_all_but_values(at: At) -> None:
