@@ -120,6 +120,7 @@ class Running:
     follower: Follower
     reading: Reading
     oversight: Oversight
+    recalls: recalling.Recalling
     signing_in: SigningIn | None  # None where the pages are registered with no issuer
     tripwires: Tripwires
     budgets: Budgets
@@ -322,6 +323,7 @@ async def running(
             gateway=settings.audit_origin,
             clock=clock,
             committed=lambda s, n: metrics.committed(elapsed_s=s, entries=n),
+            paired=partial(agreed, store, clock),
         )
         reconciler = Reconciler(
             log,
@@ -350,8 +352,8 @@ async def running(
             store,
             kept=timedelta(days=settings.reasons_kept_days),
             clock=clock,
-            record=lambda records, ended_by: recorder.erasing(
-                new_id(), "reasons of release requests", records, ended_by
+            record=lambda what, records, ended_by: recorder.erasing(
+                new_id(), what, records, ended_by
             ),
         )
         stack.push_async_callback(retention.aclose)
@@ -421,10 +423,9 @@ async def running(
             evidence=Evidence(log=log, keys=audit_keys),
             follower=follower,
             tokens=Tokens(keys=audit_keys, open_ref=refs.open),
-            view=recorder.view,
+            recorder=recorder,
             issuers={one.issuer: one.agency for one in settings.issuers},
             entitled=entitled_by(read_table(settings.tables_dir, "roles")),
-            paired=partial(agreed, store, clock),
         )
         agencies = tuple(sorted({one.agency for one in settings.issuers}))
         queues = Queues(
@@ -457,6 +458,7 @@ async def running(
         reading = Reading(
             gate=gate,
             inquiry=inquiry,
+            pairing=Pairing(inquiry=inquiry, store=store, clock=clock, new_id=new_id),
             parser=Parser(
                 schema=audit_schema(catalogue.vocabulary),
                 limits=settings.limits,
@@ -465,6 +467,21 @@ async def running(
                 acts=True,
             ),
         )
+        recalls = recalling.Recalling(
+            inquiry=inquiry,
+            store=store,
+            seal=refs.seal,
+            sources={
+                name: recalling.Held(agency=one.agency, entities=tuple(one.entities))
+                for name, one in catalogue.sources.items()
+            },
+            desk_of=desks_by(settings),
+            clock=clock,
+            new_id=new_id,
+        )
+        owing = recalling.Owing(recalls)
+        stack.push_async_callback(owing.aclose)
+        owing.start()
         canaries = Canaries(
             gate,
             canary_questions(settings, tuple(sources), gate.parser),
@@ -483,6 +500,7 @@ async def running(
             follower=follower,
             reading=reading,
             oversight=oversight,
+            recalls=recalls,
             signing_in=signing_in,
             tripwires=tripwires,
             budgets=budgets,
@@ -587,19 +605,8 @@ def application(started: Running, *, tour: Tour | None = None) -> Starlette:
             clock=gate.clock,
             new_id=new_id,
         ),
-        pairing=Pairing(inquiry=inquiry, store=store, clock=gate.clock, new_id=new_id),
-        recalling=recalling.Recalling(
-            inquiry=inquiry,
-            store=store,
-            seal=gate.refs.seal,
-            sources={
-                name: recalling.Held(agency=one.agency, entities=tuple(one.entities))
-                for name, one in gate.catalogue.sources.items()
-            },
-            desk_of=desks_by(settings),
-            clock=gate.clock,
-            new_id=new_id,
-        ),
+        pairing=started.reading.pairing,
+        recalling=started.recalls,
         desk=Desk(
             act=partial(act, started.office),
             verdicts=lambda: verdicts_of(shown_table(settings.tables_dir, "casework")),

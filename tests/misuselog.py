@@ -94,7 +94,7 @@ class Query:
     found: int = 0
     glass: bool = False
     denied: bool = False
-    told: bool = False  # no query: what came of a search
+    told: Query | None = None  # no query: what came of this one
     seed: int | None = None  # the number of the pattern that it is part of
     request: str = ""
 
@@ -351,6 +351,7 @@ class _Maker:
             by.append(random.choice(self.teams[one.team]))
         whom = random.choice(self.people)
         here = random.choice(self.areas[one.beat])
+        first = len(self.queries)  # that which broke the glass, if one did
         for who in by:
             for n in range(random.choice((1, 1, 1, 2, 2, 3, 4))):
                 draw = random.random()
@@ -367,7 +368,7 @@ class _Maker:
                 if random.random() < 0.35:
                     whom = random.choice(self.people)
         if glass and random.random() < 0.95:
-            self._tell(one, at + timedelta(hours=random.uniform(0.5, 40)))
+            self._tell(self.queries[first], at + timedelta(hours=random.uniform(0.5, 40)))
 
     def _name(self, whom: Someone) -> list[tuple[str, str]]:
         terms = [("Name", whom.family)]
@@ -392,8 +393,8 @@ class _Maker:
             )
         )  # fmt: skip
 
-    def _tell(self, by: Worker, at: datetime) -> None:
-        self.queries.append(Query(at=at, by=by, terms=[], purpose="", reason="", told=True))
+    def _tell(self, of: Query, at: datetime) -> None:
+        self.queries.append(Query(at=at, by=of.by, terms=[], purpose="", reason="", told=of))
 
     def _operation(self, team: Sequence[Worker]) -> None:
         """A road check: all of a team, on their roster or off it, plate after plate."""
@@ -575,7 +576,7 @@ def entries(log: Log, tokens: Tokens) -> Iterator[Opened]:
         leaf: dict[str, Any] = {"kind": "I", "tag": "consultation", "request_id": one.request,
                                 "at": at, "who": who}  # fmt: skip
         if one.told:
-            leaf["casework"] = {"act": "recordOutcome", "about": ""}
+            leaf["casework"] = {"act": "recordOutcome", "about": one.told.request}
         else:
             leaf["purpose"] = {"code": one.purpose, "reason": one.reason}
             if one.words:

@@ -15,13 +15,21 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
+from gateway.actions.pairing import Pairing
 from gateway.audit.found import Asked, Entry, Leaf, Page, Receipt, Receipts, Row
 from gateway.audit.inquiry import Auditor, Given, Inquiry
 from gateway.audit.recorder import AuditedResponse
 from gateway.audit.sought import RecordSought, Sought
 from gateway.audit.uses import OWN
+from gateway.casework.model import AuditMatter
 from gateway.catalogue.forms import utc_text
-from gateway.errors import GatewayError, Internal, InvalidOperation, where_it_failed
+from gateway.errors import (
+    GatewayError,
+    Internal,
+    InvalidOperation,
+    MalformedRequest,
+    where_it_failed,
+)
 from gateway.model import Request, Response, Selection
 from gateway.pipeline import Gate, check_registered, failed
 from gateway.query.operation import Parser, parse_request
@@ -36,6 +44,7 @@ class Reading:
 
     gate: Gate
     inquiry: Inquiry
+    pairing: Pairing
     parser: Parser
 
 
@@ -64,7 +73,7 @@ async def inquire(reading: Reading, request: Request) -> AuditedResponse:
             raise InvalidOperation("Send one look in each operation.") from None
         use = selection.args.get("use") or OWN
         auditor = Auditor(request=request, subject=subject, use=use)
-        given = await look(reading.inquiry, auditor, selection.args)
+        given = await look(reading, auditor, selection.args)
         data = {selection.key: _selected(selection, given.value)}
         return given.viewed.answered({"data": data})
     except GatewayError as error:
@@ -89,33 +98,33 @@ def _selected(selection: Selection, found: Told) -> Any:
 
 # --- the looks ------------------------------------------------------------------------------------
 
-Look: TypeAlias = Callable[[Inquiry, Auditor, Mapping[str, Any]], Awaitable[Given[Told]]]
+Look: TypeAlias = Callable[[Reading, Auditor, Mapping[str, Any]], Awaitable[Given[Told]]]
 
 
-async def _health(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
-    given = await inquiry.health(auditor)
+async def _health(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await reading.inquiry.health(auditor)
     at = given.value.signed_at
     told = asdict(given.value) | {"signed_at": utc_text(at) if at else None}
     return Given({"__typename": "LogHealth", **told}, given.viewed)
 
 
-async def _search(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
-    given = await inquiry.search(auditor, _sought(args), **_place(args))
+async def _search(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await reading.inquiry.search(auditor, _sought(args), **_place(args))
     return Given(_page(given.value), given.viewed)
 
 
-async def _mine(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
-    given = await inquiry.mine(auditor, _sought(args), **_place(args))
+async def _mine(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await reading.inquiry.mine(auditor, _sought(args), **_place(args))
     return Given(_page(given.value), given.viewed)
 
 
-async def _entry(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
-    given = await inquiry.entry(auditor, args["index"], proofs=True)
+async def _entry(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await reading.inquiry.entry(auditor, args["index"], proofs=True)
     return Given(told_entry(given.value) if given.value else None, given.viewed)
 
 
-async def _receipts(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
-    given = await inquiry.receipts(auditor, _sought(args), **_place(args))
+async def _receipts(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await reading.inquiry.receipts(auditor, _sought(args), **_place(args))
     page: Receipts = given.value
     told = {
         "__typename": "ReceiptPage",
@@ -126,8 +135,8 @@ async def _receipts(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any])
     return Given(told, given.viewed)
 
 
-async def _export(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
-    given = await inquiry.export(auditor, _sought(args), **_place(args))
+async def _export(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await reading.inquiry.export(auditor, _sought(args), **_place(args))
     told = {
         "__typename": "EntryPage",
         "entries": [told_entry(one) for one in given.value.entries],
@@ -137,9 +146,22 @@ async def _export(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -
     return Given(told, given.viewed)
 
 
-async def _exported(inquiry: Inquiry, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
-    given = await inquiry.exported(auditor, args["manifest"])
+async def _exported(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await reading.inquiry.exported(auditor, args["manifest"])
     return Given(_leaf(given.value), given.viewed)
+
+
+async def _pairs(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await reading.pairing.listed(auditor)
+    return Given([_pair(one.matter, one.state, one.may_end) for one in given.value], given.viewed)
+
+
+async def _end_pair(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    given = await reading.pairing.end(auditor, args["id"])
+    if given is None:
+        text = "There is no such agreement that holds and is yours to end."
+        raise MalformedRequest(text, detail="no such pair")
+    return Given(_pair(given.value, "ENDED", may_end=False), given.viewed)
 
 
 _LOOKS: Final[Mapping[str, Look]] = {
@@ -150,6 +172,8 @@ _LOOKS: Final[Mapping[str, Look]] = {
     "receipts": _receipts,
     "export": _export,
     "exported": _exported,
+    "pairs": _pairs,
+    "end_pair": _end_pair,
 }
 
 
@@ -229,6 +253,21 @@ def _leaf(leaf: Leaf) -> dict[str, Any]:
         "hash": leaf.hash,
         "leaf": leaf.data.decode() if leaf.data is not None else None,
         "proof": {"__typename": "Proof", **asdict(leaf.proof)} if leaf.proof else None,
+    }
+
+
+def _pair(matter: AuditMatter, state: str, may_end: bool) -> dict[str, Any]:
+    return {
+        "__typename": "Pair",
+        "id": matter.id,
+        "at": matter.at.isoformat(),
+        "by": matter.by.id,
+        "use": matter.use,
+        "state": state,
+        "until": matter.until.isoformat() if matter.until else None,
+        "answered_by": matter.answered_by.id if matter.answered_by else None,
+        "ended_by": matter.ended_by.id if matter.ended_by else None,
+        "may_end": may_end,
     }
 
 

@@ -2,7 +2,7 @@
 
 Both are entries of the log before they count, and so is who reads them; what was written lies
 sealed for the agency, where its ordinary auditors do not see it. An agreement is for one person and
-one permitted use, and for a working day.
+one permitted use, and for a working day; either of the two ends it before.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 from gateway.actions.asking import LISTED, say, words_of, written
 from gateway.audit.entry import ASKER
-from gateway.audit.inquiry import Auditor, Inquiry
+from gateway.audit.inquiry import Auditor, Given, Inquiry
 from gateway.audit.uses import Viewer, check_use
 from gateway.casework.model import Answer, AuditMatter, Matters, Officer
 from gateway.casework.store import Store
@@ -33,6 +33,16 @@ class Paired:
     own: bool  # the reader asked it
     waits: bool  # for the reader
     holds: bool  # the asker may look now
+    may_end: bool  # by the reader, before its time
+
+    @property
+    def state(self) -> str:
+        """What became of it: WAITS, AGREED, REFUSED, OVER, or ENDED before its time."""
+        if self.matter.answer is None:
+            return "WAITS"
+        if self.matter.answer is Answer.REFUSED:
+            return "REFUSED"
+        return "ENDED" if self.matter.ended_by else "AGREED" if self.holds else "OVER"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,17 +92,34 @@ class Pairing:
         )  # fmt: skip
         return await self.store.matter(id_) if kept else None
 
-    async def listed(self, auditor: Auditor) -> tuple[Paired, ...]:
+    async def end(self, auditor: Auditor, id_: str) -> Given[AuditMatter] | None:
+        """End an agreement of one's own before its time: the next look is refused. None for what
+        does not hold, or is between others."""
+        self._check(auditor)
+        matter = await self.store.matter(id_)
+        if matter is None or not self._ends(auditor, matter):
+            return None
+        viewed = await self.inquiry.view(
+            auditor.request, auditor.subject, page="pair_ended", use=auditor.use,
+            given={"pair": id_, "about": matter.asked},
+        )  # fmt: skip
+        number = await self.inquiry.log.number(viewed.receipt)
+        by = Officer.of(auditor.subject)
+        await self.store.end_pair(id_, by, entry=number, at=self.clock())
+        ended = await self.store.matter(id_)  # by whoever was quicker of the two
+        return Given(ended, viewed) if ended is not None else None
+
+    async def listed(self, auditor: Auditor) -> Given[tuple[Paired, ...]]:
         """What one's agency's professional standards asked each other, what waits first."""
         self._check(auditor)
         own = auditor.subject.agency
         found = await self.store.pairs(own, LISTED)
-        await self.inquiry.view(
+        viewed = await self.inquiry.view(
             auditor.request, auditor.subject, page="pairs", use=auditor.use,
             given={"rows": len(found)}, entries=[one.asked for one in found],
         )  # fmt: skip
         now, me = self.clock(), Officer.of(auditor.subject)
-        return tuple(
+        told = tuple(
             [
                 Paired(
                     matter=one,
@@ -100,10 +127,12 @@ class Pairing:
                     own=one.by == me,
                     waits=self._waits(auditor, one),
                     holds=one.until is not None and now < one.until,
+                    may_end=self._ends(auditor, one),
                 )
                 for one in found
             ]
         )
+        return Given(told, viewed)
 
     # --- parts of these ---
 
@@ -120,4 +149,14 @@ class Pairing:
             and matter.answer is None
             and matter.agency == auditor.subject.agency
             and matter.by != Officer.of(auditor.subject)
+        )
+
+    def _ends(self, auditor: Auditor, matter: AuditMatter) -> bool:
+        """Whether it is an agreement that holds, and this person one of the two."""
+        return (
+            matter.kind is Matters.PAIR
+            and matter.answer is Answer.AGREED
+            and matter.until is not None
+            and self.clock() < matter.until
+            and Officer.of(auditor.subject) in (matter.by, matter.answered_by)
         )

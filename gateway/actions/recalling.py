@@ -1,18 +1,23 @@
 """An owner recalls a record: whoever was shown it is told that it was corrected.
 
 The log says in which answers the record was shown, or told of; what was silent was in none, so
-nobody learns of it here. The recall is an entry before anybody is told. Each agency's desk gets a
-notice by the usual way, and what it is told names the record by the ref that its own apps were
-given, and the answers by the ids of their queries.
+nobody learns of it here. Each agency's desk gets a notice by the usual way, and what it is told
+names the record by the ref that its own apps were given, and the answers by the ids of their
+queries.
+
+A recall is begun in the store, told to nobody; then it is an entry of the log; then the agencies
+are told, all at once. It was made if its entry is there: what fails after that is owed, and done by
+whoever tries the same again, or by the job that looks for what is owed. Nobody is told twice.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -20,15 +25,22 @@ from typing import Final
 from gateway.audit.disclosed import record_name
 from gateway.audit.entry import owner_part, read_leaf
 from gateway.audit.found import receipt_of
-from gateway.audit.index import MAX_PAGE, Costly, Found, Wanted
+from gateway.audit.index import MAX_PAGE, Costly, Found, Wanted, recall_token
 from gateway.audit.inquiry import Inquiry
 from gateway.audit.uses import CORRECTION
 from gateway.casework.model import Notice, Officer, Recall, Recalled
 from gateway.casework.model import Told as About
 from gateway.casework.store import Store
 from gateway.catalogue.forms import utc_text
-from gateway.errors import CaseworkUnavailable, LimitExceeded, MalformedRequest, Refused
-from gateway.model import Request, Subject
+from gateway.errors import (
+    AuditUnavailable,
+    CaseworkUnavailable,
+    LimitExceeded,
+    MalformedRequest,
+    Refused,
+)
+from gateway.model import EMPTY, Request, Subject
+from gateway.recurring import Recurring
 
 MOST_CHARS: Final = 1_000
 MOST_ANSWERS: Final = 10_000
@@ -38,6 +50,11 @@ KEPT: Final = 200
 """Answers that one agency is told by their ids, the latest."""
 _DUE: Final = timedelta(days=1)
 _INDEXED_S: Final = 5.0
+_EVERY_S: Final = 30.0
+_BEGUN_FOR: Final = timedelta(minutes=2)  # how long whoever began it may still be at it
+_GIVEN_UP: Final = timedelta(days=1)  # what has no entry by then will have none
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +84,19 @@ class Recalling:
     desk_of: Callable[[str], Desk]
     clock: Callable[[], datetime]
     new_id: Callable[[], str]
+    _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def recall(
         self, request: Request, subject: Subject, *, source: str, entity: str, key: str, said: str
     ) -> Recall:
-        """Mark a record of one's own agency as corrected, and tell all who were shown it.
+        """Mark a record of one's own agency as corrected, and tell all who were shown it. The same
+        again, in the same words, is the same recall until somebody else was shown the record.
 
         Raises:
             Refused: not by a desk, or not of its agency's records.
             MalformedRequest, LimitExceeded: not said what; too long, or shown too often.
-            CaseworkUnavailable, AuditUnavailable: it was not recalled.
+            CaseworkUnavailable, AuditUnavailable: it was not recalled, or those who are to know are
+                not told yet: try the same again. If the log has it, they are told in any case.
         """
         self._check(subject)
         if not source:
@@ -91,48 +111,76 @@ class Recalling:
         for name, text, most in (("words", said, MOST_CHARS), ("key", key, _LONGEST_KEY)):
             if len(text) > most:
                 raise LimitExceeded.of(name, most, len(text))
-        shown = await self._shown(own, source, entity, key)
-        id_, now = self.new_id(), self.clock()
-        by_agency: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for row in shown:
-            by_agency[row.agency].append((row.request, utc_text(row.at)))
-        told = [
-            Recalled(
-                recall=id_,
-                agency=agency,
-                ref=self.seal(agency, source, entity, _native(key)),
-                shown=tuple(answers[:KEPT]),
-            )
-            for agency, answers in sorted(by_agency.items())
-            if agency != own
-        ]
-        viewed = await self.inquiry.view(
-            request,
-            subject,
-            page="recall",
-            use=CORRECTION,
-            asked={"recall": id_, "record": [source, entity, key], "said": said},
-            given={"recall": id_, "agencies": len(told), "rows": len(shown)},
-            told={
-                one.agency: {"recall": id_, "said": said, "ref": one.ref, "queries": [
-                    query for query, _at in one.shown
-                ]}
-                for one in told
-            },
-        )  # fmt: skip
         made = Recall(
-            id=id_,
-            at=now,
+            id=self.new_id(),
+            at=self.clock(),
             by=Officer.of(subject),
             source=source,
             entity=entity,
             key=key,
             said=said,
-            entry=await self.inquiry.log.number(viewed.receipt),
-            answers=len(shown),
+            entry=-1,
+            answers=0,
         )
-        await self.store.recall(made, told, [self._notice(made, one) for one in told])
+        async with self._one_at_a_time:
+            return await self._recalled(request, subject, made)
+
+    async def _recalled(self, request: Request, subject: Subject, made: Recall) -> Recall:
+        """A recall, or what was begun of the same before."""
+        shown = await self._shown(made.by.agency, made.source, made.entity, made.key)
+        made = replace(made, answers=len(shown))
+        before = await self.store.same_recall(made)
+        if before is not None:
+            same, owed = before
+            if same.told_at is not None and same.answers == len(shown):
+                return same
+            if same.told_at is None:
+                if (entry := await self._entry_of(same)) is not None:
+                    await self._tell(same, owed, entry)
+                    return replace(same, entry=entry)
+                made = replace(made, id=same.id)
+        told = self._whom(made, shown)
+        await self.store.begin_recall(made, told)
+        viewed = await self.inquiry.view(
+            request,
+            subject,
+            page="recall",
+            use=CORRECTION,
+            asked={
+                "recall": made.id,
+                "record": [made.source, made.entity, made.key],
+                "said": made.said,
+            },
+            given={"recall": made.id, "agencies": len(told), "rows": len(shown)},
+            told={
+                one.agency: {"recall": made.id, "said": made.said, "ref": one.ref, "queries": [
+                    query for query, _at in one.shown
+                ]}
+                for one in told
+            },
+        )  # fmt: skip
+        made = replace(made, entry=await self.inquiry.log.number(viewed.receipt))
+        await self._tell(made, told, made.entry)
         return made
+
+    async def turn(self) -> int:
+        """Tell of what is in the log and owed for a while; of how many recalls.
+
+        Raises:
+            CaseworkUnavailable, AuditUnavailable: something cannot be read or kept; the next turn
+                tries again.
+        """
+        done, now = 0, self.clock()
+        async with self._one_at_a_time:
+            waiting = await self.store.owed_recalls(now - _BEGUN_FOR, LISTED)
+            if waiting:
+                await self._indexed()
+            for one, told in waiting.items():
+                if (entry := await self._entry_of(one)) is not None:
+                    done += await self._tell(one, told, entry)
+                elif one.at <= now - _GIVEN_UP:
+                    await self.store.drop_recall(one.id)  # it was never made
+        return done
 
     async def made(self, subject: Subject) -> Mapping[Recall, tuple[Recalled, ...]]:
         """What one's own agency recalled, and who knows."""
@@ -162,6 +210,38 @@ class Recalling:
             text = "Records are recalled by the desk of the agency that holds them."
             raise Refused(text, rule="recall.role", detail="no desk")
 
+    def _whom(self, made: Recall, shown: Collection[Found]) -> list[Recalled]:
+        """What each agency is told but the owner itself."""
+        by_agency: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for row in shown:
+            by_agency[row.agency].append((row.request, utc_text(row.at)))
+        native = _native(made.key)
+        return [
+            Recalled(
+                recall=made.id,
+                agency=agency,
+                ref=self.seal(agency, made.source, made.entity, native),
+                shown=tuple(answers[:KEPT]),
+            )
+            for agency, answers in sorted(by_agency.items())
+            if agency != made.by.agency
+        ]
+
+    async def _entry_of(self, one: Recall) -> int | None:
+        """The entry that made a recall, if the log has it. All of the log is indexed by now."""
+        wanted = Wanted(tokens=(frozenset({recall_token(one.id)}),), agency=one.by.agency)
+        for row in await self._find(wanted, None):
+            view = read_leaf(await self.inquiry.log.leaf(row.idx)).get("view", EMPTY)
+            if (view.get("page"), view.get("recall")) == ("recall", one.id):
+                return row.idx
+        return None
+
+    async def _tell(self, made: Recall, told: Collection[Recalled], entry: int) -> bool:
+        """Tell the agencies of a recall that is in the log; false where they know already."""
+        now = self.clock()
+        notes = [self._notice(made, one, now) for one in told]
+        return await self.store.tell_recall(made.id, notes, entry=entry, at=now)
+
     async def _shown(self, own: str, source: str, entity: str, key: str) -> list[Found]:
         """The answers that showed a record or told of it."""
         await self._indexed()
@@ -171,12 +251,7 @@ class Recalling:
         found: list[Found] = []
         before: int | None = None
         while True:
-            look = partial(self.inquiry.follower.index.find, wanted, before=before, limit=MAX_PAGE)
-            try:
-                rows = await asyncio.to_thread(look)
-            except (Costly, sqlite3.Error) as error:
-                text = "The record cannot be searched at the moment. Try again later."
-                raise CaseworkUnavailable(text, detail=type(error).__name__) from error
+            rows = await self._find(wanted, before)
             for row in rows:
                 leaf = read_leaf(await self.inquiry.log.leaf(row.last))
                 part = await self.inquiry.evidence.part(leaf, row.last, owner_part(own), own)
@@ -189,6 +264,14 @@ class Recalling:
                 return found
             before = rows[-1].idx
 
+    async def _find(self, wanted: Wanted, before: int | None) -> tuple[Found, ...]:
+        look = partial(self.inquiry.follower.index.find, wanted, before=before, limit=MAX_PAGE)
+        try:
+            return await asyncio.to_thread(look)
+        except (Costly, sqlite3.Error) as error:
+            text = "The record cannot be searched at the moment. Try again later."
+            raise CaseworkUnavailable(text, detail=type(error).__name__) from error
+
     async def _indexed(self) -> None:
         """Be satisfied that all which was answered until now can be found."""
         size = self.inquiry.log.size
@@ -199,21 +282,42 @@ class Recalling:
         text = "The record cannot be searched up to this moment yet. Try again in a while."
         raise CaseworkUnavailable(text, detail="the index is behind the log")
 
-    def _notice(self, made: Recall, told: Recalled) -> Notice:
+    def _notice(self, made: Recall, told: Recalled, now: datetime) -> Notice:
         desk = self.desk_of(told.agency)
         return Notice(
             id=self.new_id(),
-            at=made.at,
+            at=now,
             agency=told.agency,
             desk=desk.desk,
             about=About.RECORD_RECALLED,
             subject=made.id,
             record=told.ref,
             on_call=desk.on_call,
-            due_at=made.at + _DUE,
+            due_at=now + _DUE,
         )
 
 
 def _native(key: str) -> str | int:
     """A key that somebody typed, as its source has it: a number, where it is written like one."""
     return int(key) if key.isascii() and key.isdecimal() and str(int(key)) == key else key
+
+
+class Owing:
+    """Tells in turns of what is owed, until it is closed."""
+
+    def __init__(self, recalling: Recalling) -> None:
+        self._recalling = recalling
+        self._turns = Recurring(self._turn, every_s=_EVERY_S, name="recalls", log=_log)
+
+    async def _turn(self) -> None:
+        try:
+            if done := await self._recalling.turn():
+                _log.warning("%d recalls that were cut off are told of now", done)
+        except (CaseworkUnavailable, AuditUnavailable) as error:
+            _log.warning("recalls are not told of for now: %s", error.detail)
+
+    def start(self) -> None:
+        self._turns.start()
+
+    async def aclose(self) -> None:
+        await self._turns.aclose()

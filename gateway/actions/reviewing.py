@@ -185,11 +185,13 @@ class Reviewing:
         level or by oneself.
 
         Raises:
+            Refused: two are needed, and nobody agreed.
             LimitExceeded, MalformedRequest: there is no such quality, or none is given.
             AuditUnavailable, CaseworkUnavailable: nothing was kept; the log may say so all the
                 same, and a second try is a second entry.
         """
         verdict.check()
+        await self.recorder.demand_pair(subject, use)
         found = await self.store.review_case(case)
         if found is None or found.agency not in reviewer.agencies or self.own(subject, found):
             return None
@@ -205,13 +207,22 @@ class Reviewing:
         before = await self.store.reviews_of(found.id)
         if any(one.level is level or one.by == by for one in before):
             return None
-        quality = {} if verdict.quality is None else {"quality": verdict.quality}
-        said = {"level": level.value, "outcome": verdict.outcome.value, **quality,
-                "origin": found.origin.value}  # fmt: skip
+        said = {
+            "of": found.request,
+            "entry": found.entry,
+            "level": level.value,
+            "outcome": verdict.outcome.value,
+        }
+        among = {"origin": found.origin.value}
+        if found.origin is Origin.SAMPLE:
+            among["sample"] = found.batch  # its seed: whoever has the log draws it again
+        else:
+            said["sign"] = found.batch.partition("|")[0]
+        if verdict.quality is not None:
+            said["quality"] = verdict.quality
         receipt = await self.recorder.review(
-            request, subject, of=found.request, entry=found.entry, use=use, said=said,
-            note=verdict.note,
-        )  # fmt: skip
+            request, subject, use=use, among=among, found=said, note=verdict.note
+        )
         made = Review(
             case=found.id, level=level, at=now, outcome=verdict.outcome, quality=verdict.quality,
             by=by, entry=await self.recorder.log.number(receipt),
@@ -230,6 +241,7 @@ class Reviewing:
             As `review`.
         """
         verdict.check()
+        await self.recorder.demand_pair(subject, use)
         if case.agency not in reviewer.agencies or self.own_case(subject, case):
             return 0
         done = await self.reviewed(case, reviewer)

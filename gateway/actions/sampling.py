@@ -21,11 +21,11 @@ from gateway.audit.log import AuditLog
 from gateway.audit.merkle import ENTRIES, TILE_WIDTH
 from gateway.audit.reading import NotThere
 from gateway.audit.sampling import By, NoSample, Sample, Wish, draw
-from gateway.audit.uses import Viewer, check_use
+from gateway.audit.uses import Viewer
 from gateway.audit.verify import NoteInvalid, Policy, open_witnessed
 from gateway.casework.model import DipSample, Officer, Origin
 from gateway.casework.store import Store
-from gateway.errors import AuditUnavailable, CaseworkUnavailable, LimitExceeded, Refused
+from gateway.errors import AuditUnavailable, CaseworkUnavailable, LimitExceeded
 from gateway.recurring import Recurring
 
 MOST_DRAWN: Final = 500  # of one sample: more than anybody reviews
@@ -87,14 +87,11 @@ class Sampling:
         """Say what is to be drawn, before anybody can know what that will be.
 
         Raises:
-            Refused, MalformedRequest: no auditor; not said for what.
+            Refused, MalformedRequest: no auditor, or one who looks alone; not said for what.
             LimitExceeded: no such period or number.
             AuditUnavailable, CaseworkUnavailable: it was not announced.
         """
-        viewer = self.inquiry.viewer(auditor.subject)
-        if viewer is Viewer.OFFICER:
-            raise Refused("Samples are drawn by auditors.", rule="audit.role", detail=viewer.value)
-        check_use(viewer, auditor.use)
+        await self.inquiry.auditing(auditor, *Viewer)
         if not wish.since < wish.until:
             raise LimitExceeded("The period ends before it begins.")
         if not 1 <= wish.count <= MOST_DRAWN:

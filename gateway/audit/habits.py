@@ -8,9 +8,8 @@ surprise, those of the number of officers looked at are taken away before it cou
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from math import log10
@@ -296,22 +295,25 @@ def _in_vain(events: Sequence[Event]) -> Iterator[list[Event]]:
 
 
 def _glass(world: World) -> Iterator[Signal]:
-    """Broken glass after which nobody said what came of it, and which nobody reviewed."""
-    reviewed = {one.about for one in world.done if is_review(one) or one.about}
-    told = _times_of(world, lambda one: not is_review(one) and not one.about)
+    """Broken glass of which its officer has not said in time what came of it, and which nobody
+    reviewed: this very use, each. An outcome told of another search, or by another, ends nothing.
+    """
+    reviewed = {one.about for one in world.done if is_review(one) and one.about}
+    told: dict[tuple[Person, str], int] = {}
+    for one in world.done:
+        if one.actor and one.about and not is_review(one):
+            key = (world.person(one), one.about)
+            told[key] = min(one.at, told.get(key, one.at))
     ended = max((one.at for one in (*world.done, *world.asked)), default=0)
     for person, events in world.of.items():
         broken = [one for one in events if one.glass]
-        waiting = sorted(told.get(person, ()))
-        left = []
-        for one in broken:
-            place = bisect_left(waiting, one.at)
-            if one.request in reviewed:
-                continue
-            if place < len(waiting) and waiting[place] - one.at <= _FOLLOWED_WITHIN:
-                del waiting[place]  # one outcome is told of one search
-            elif ended - one.at > _FOLLOWED_WITHIN:
-                left.append(one)
+        left = [
+            one
+            for one in broken
+            if one.request not in reviewed
+            and ended - one.at > _FOLLOWED_WITHIN
+            and told.get((person, one.request), ended) - one.at > _FOLLOWED_WITHIN
+        ]
         if left:
             wordless = sum(not one.words for one in left)
             more = f"; {wordless} of these without a reason in words" if wordless else ""
@@ -323,12 +325,3 @@ def _glass(world: World) -> Iterator[Signal]:
                 f"days neither told an outcome nor was reviewed{more}.",
                 entries=numbers(left),
             )
-
-
-def _times_of(world: World, wanted: Callable[[Event], bool]) -> Mapping[Person, list[int]]:
-    """When each officer did something."""
-    found: dict[Person, list[int]] = defaultdict(list)
-    for one in world.done:
-        if one.actor and wanted(one):
-            found[world.person(one)].append(one.at)
-    return found

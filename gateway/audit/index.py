@@ -34,6 +34,10 @@ SHORT: Final = 16
 """Hexadecimal digits of a token by which texts of reasons, and cases, are told apart in a row."""
 REVIEW: Final = "review"
 """What was done, where a query was reviewed."""
+GLASS: Final = "glass"
+"""The sign of misuse that a review of the query itself ends: `signals.Pattern.GLASS`."""
+CLOSED: Final = "closed"
+"""The same, where it was closed with others of a sign, and nobody judged its reason."""
 _LOADING_KIB: Final = 131_072
 _AT_ONCE: Final = 500  # tokens looked for by one statement
 _LOOK_S: Final = 5.0  # a search that takes longer asks for too much
@@ -556,15 +560,25 @@ def _beside(leaf: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[Any, ...
     purpose = leaf.get("purpose", _NONE)
     said = parts.get(ASKER, _NONE).get("question", _NONE).get("subject", _NONE).get("on_duty")
     done = leaf.get("casework", _NONE)
-    review = leaf.get("review", _NONE)
+    act, about = _reviewed(leaf, parts)
     return (
         leaf.get("who", _NONE).get("roles", ""),
         purpose.get("words", "")[:SHORT],
         (purpose.get("case") or purpose.get("incident") or "")[:SHORT],
         said if isinstance(said, bool) else None,
-        done.get("act", "") or (REVIEW if review else ""),
-        done.get("about", "") or review.get("of", ""),
+        done.get("act", "") or act,
+        done.get("about", "") or about,
     )
+
+
+def _reviewed(leaf: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[str, str]:
+    """What a review was, and of which query: sealed, but for entries from before it was. Of one
+    whose body was erased nobody can tell any more."""
+    if (review := leaf.get("review")) is None:
+        return "", ""
+    said = review if "of" in review else parts.get(ASKER, _NONE).get("review", _NONE)
+    unjudged = said.get("outcome") == "CLOSED" and said.get("sign", GLASS) != GLASS
+    return CLOSED if unjudged else REVIEW, said.get("of", "")
 
 
 def _micros(moment: datetime) -> int:
@@ -593,6 +607,13 @@ def _tokens(leaf: Mapping[str, Any], parts: Mapping[str, Any]) -> Iterator[bytes
     for name in leaf.get("sealed", _NONE).get("parts", ()):
         if name != ASKER:
             yield _part(name)
+    if recall := leaf.get("view", _NONE).get("recall"):
+        yield bytes.fromhex(recall_token(recall))[:_TOKEN_BYTES]
+
+
+def recall_token(id_: str) -> str:
+    """What the entry of a recall is found by: its id stands in the leaf."""
+    return sha256(f"recall\0{id_}".encode()).hexdigest()
 
 
 def _part(name: str) -> bytes:

@@ -41,7 +41,7 @@ from gateway.audit.found import (
 from gateway.audit.index import Costly, Found, Wanted
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import ProofInvalid, leaf_hash
-from gateway.audit.recorder import Viewed
+from gateway.audit.recorder import Recorder, Viewed
 from gateway.audit.sought import Sought, Tokens
 from gateway.audit.uses import OWN, Viewer, check_use, viewer_of
 from gateway.audit.verify import open_checkpoint, read_note
@@ -57,10 +57,6 @@ MOST: Final = 200  # of a page
 _AT_ONCE: Final = 8  # entries that are read side by side
 _SEEN: Final = frozenset({Viewer.FORCE.value, Viewer.OFFICER.value})
 """Whose looks, and whose refused looks, an agency's ordinary auditors see."""
-_ALONE: Final = (
-    "Professional standards look in pairs: have a colleague agree first, to this use, at "
-    "/console/audit/pairs."
-)
 _OWN_WORDS: Final = frozenset({"who", "peer", "text", "variables", "why"})
 _NOT_YOURS: Final = "This part of the record is not for your role."
 _T = TypeVar("_T")
@@ -108,10 +104,14 @@ class Inquiry:
     evidence: Evidence
     follower: Follower
     tokens: Tokens
-    view: Viewing
+    recorder: Recorder
     issuers: Mapping[str, str]  # issuer -> the agency whose people it signs in
     entitled: Mapping[str, Collection[str]]  # role -> the agencies whose people may have it
-    paired: Callable[[Subject, str], Awaitable[bool]]  # whether a colleague agreed to this use
+
+    @property
+    def view(self) -> Viewing:
+        """Writes the entry of a look, and refuses one that two are needed for."""
+        return self.recorder.view
 
     @property
     def log(self) -> AuditLog:
@@ -352,8 +352,7 @@ class Inquiry:
             CaseworkUnavailable: it cannot be found out who agreed.
         """
         viewer = self._auditing(auditor, *viewers)
-        if not await self.in_pairs(auditor):
-            raise Refused(_ALONE, rule="audit.pair", detail="nobody agreed")
+        await self.recorder.demand_pair(auditor.subject, auditor.use)  # before any work
         return viewer
 
     async def in_pairs(self, auditor: Auditor) -> bool:
@@ -362,9 +361,7 @@ class Inquiry:
         Raises:
             CaseworkUnavailable: it cannot be found out.
         """
-        if self.viewer(auditor.subject) is not Viewer.STANDARDS:
-            return True
-        return await self.paired(auditor.subject, auditor.use)
+        return await self.recorder.in_pairs(auditor.subject, auditor.use)
 
     def _auditing(self, auditor: Auditor, *viewers: Viewer) -> Viewer:
         """As what somebody looks, if that is one of these and no officer."""

@@ -21,10 +21,14 @@ from gateway.audit.index import REVIEW, Event, IndexFile, Wanted
 from gateway.audit.odds import together
 from gateway.audit.signals import Pattern, Signal, World
 from gateway.audit.staff import Feed, Mark
+from gateway.audit.uses import Viewer
 
 FOLLOWED: Final = timedelta(days=7)  # how long after a period what was done about it still counts
 _MATTERS: Final = 0.25  # of the strongest sign: what is weaker would only bury it
 _TOLD: Final = frozenset({"recordOutcome", REVIEW})
+_SEEN: Final = frozenset({Viewer.OFFICER.value, Viewer.FORCE.value, Viewer.EXTERNAL.value})
+"""Whose reviews end a sign. By those of professional standards their agency's ordinary auditors,
+for whom the queue is made too, would see that there was one."""
 _NEEDS: Final[Mapping[str, str]] = {
     "family": "own names and those of colleagues",
     "plates": "own vehicles and those of colleagues",
@@ -127,7 +131,8 @@ def _world(
 ) -> World:
     # a look at the record, or one that was refused, is no query
     events = list(index.events(Wanted(since=since, until=until, viewers=frozenset())))
-    after = index.events(Wanted(since=since, until=until + FOLLOWED), done=True)
+    seen = Wanted(since=since, until=until + FOLLOWED, viewers=_SEEN)
+    after = index.events(seen, done=True)
     feeds = [*staff, *([watch] if watch else [])]
     return World(
         events=events,

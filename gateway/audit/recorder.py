@@ -18,7 +18,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -50,7 +50,7 @@ from gateway.audit.keeper import Receipt
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import leaf_hash, root_of
-from gateway.audit.uses import Viewer, viewer_of
+from gateway.audit.uses import Viewer, alone, not_alone, viewer_of
 from gateway.errors import AuditUnavailable
 from gateway.model import (
     EMPTY,
@@ -115,9 +115,15 @@ class Witnesses(Protocol):
         """
 
 
+async def nobody(_subject: Subject, _use: str) -> bool:
+    """No colleague has agreed to anything."""
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorder:
-    """Writes the entries of one gateway."""
+    """Writes the entries of one gateway. Whatever is looked at or done with the record is written
+    here first, so here it is refused to professional standards to whom no colleague agreed."""
 
     log: AuditLog
     witnesses: Witnesses
@@ -127,6 +133,7 @@ class Recorder:
     monotonic: Callable[[], float] = time.monotonic
     committed: Callable[[float, int], None] = lambda _seconds, _entries: None
     crowd: Crowd = field(default_factory=lambda: Crowd(time.monotonic))
+    paired: Callable[[Subject, str], Awaitable[bool]] = nobody  # a colleague agreed to this use
 
     def begin(self, request: Request) -> Record:
         """A record of one request; nothing is written yet."""
@@ -171,8 +178,11 @@ class Recorder:
         agencies are told, each in a part of its own.
 
         Raises:
-            AuditUnavailable: nothing may be shown.
+            Refused: two are needed, and nobody agreed.
+            AuditUnavailable, CaseworkUnavailable: nothing may be shown.
         """
+        if not alone(page, use):
+            await self.demand_pair(subject, use)
         record = self.begin(request)
         record.known(subject=subject)
         view: dict[str, Any] = {"page": page, "use": use, "as": viewer_of(subject).value, **given}
@@ -188,22 +198,43 @@ class Recorder:
         return Viewed(record, receipt, _MAKER)
 
     async def review(
-        self, request: Request, subject: Subject, *, of: str, entry: int, use: str,
-        said: Mapping[str, Any], note: str = "",
+        self, request: Request, subject: Subject, *, use: str, among: Mapping[str, str],
+        found: Mapping[str, Any], note: str = "",
     ) -> Receipt:  # fmt: skip
-        """Write, durably, what somebody found who reviewed a query: `of` is its id, `entry` its
-        first entry; `said` holds codes and numbers alone, and the note is sealed.
+        """Write, durably, that somebody reviewed a query. The leaf says `among` which, a sample or
+        the queue; which it is and what was found, `found` and the note, is sealed for the agency of
+        whoever reviewed: leaves are read by every auditor.
 
         Raises:
-            AuditUnavailable: the review may not be kept.
+            Refused: two are needed, and nobody agreed.
+            AuditUnavailable, CaseworkUnavailable: the review may not be kept.
         """
+        await self.demand_pair(subject, use)
         record = self.begin(request)
         record.known(subject=subject)
         leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION)
         leaf["view"] = {"page": "review", "use": use, "as": viewer_of(subject).value}
-        leaf["review"] = {"of": of, "entry": entry, **said}
-        detail = record._detail() | ({"note": note} if note else {})
+        leaf["review"] = dict(among)
+        detail = record._detail() | {"review": dict(found)} | ({"note": note} if note else {})
         return await self.append(leaf, record._for_asker(detail))
+
+    async def in_pairs(self, subject: Subject, use: str) -> bool:
+        """Whether somebody needs nobody's agreement to look for this use, or has it.
+
+        Raises:
+            CaseworkUnavailable: it cannot be found out.
+        """
+        return viewer_of(subject) is not Viewer.STANDARDS or await self.paired(subject, use)
+
+    async def demand_pair(self, subject: Subject, use: str) -> None:
+        """Be satisfied of that.
+
+        Raises:
+            Refused: nobody agreed.
+            CaseworkUnavailable: it cannot be found out.
+        """
+        if not await self.in_pairs(subject, use):
+            raise not_alone()
 
     def looking(self, request: Request, id_: str, agency: str) -> Looking:
         """A record of what is looked for after a request was answered, for its owner alone."""

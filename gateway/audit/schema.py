@@ -1,4 +1,4 @@
-"""The small schema of /audit: reading the record. It only reads, and has no resolvers."""
+"""The small schema of /audit: reading the record, and ending one's own right to. No resolvers."""
 
 from __future__ import annotations
 
@@ -172,6 +172,20 @@ class ReceiptPage(graphene.ObjectType):  # type: ignore[misc]
     upto = graphene.Int(required=True)
 
 
+class Pair(graphene.ObjectType):  # type: ignore[misc]
+    """A colleague's agreement that somebody of professional standards looks at the record."""
+
+    id = graphene.ID(required=True)
+    at = graphene.String(required=True, description="When it was asked for.")
+    by = graphene.String(required=True, description="Who looks, as their sign-in names them.")
+    use = graphene.String(required=True)
+    state = graphene.String(required=True, description="WAITS, AGREED, REFUSED, OVER or ENDED.")
+    until = graphene.String(description="Until when they may look, or could.")
+    answered_by = graphene.String(description="Who agreed, or refused.")
+    ended_by = graphene.String(description="Who ended it before its time.")
+    may_end = graphene.Boolean(required=True, description="Whether the caller can.")
+
+
 class RecordInput(graphene.InputObjectType):  # type: ignore[misc]
     """A record as its source names it."""
 
@@ -243,6 +257,11 @@ class Query(graphene.ObjectType):  # type: ignore[misc]
     )
     receipts = _asking(ReceiptPage, "Which of one's agency's records were shown, and for what.")
     export = _asking(EntryPage, "As search, with leaves and proofs.")
+    pairs = graphene.Field(
+        _many(Pair),
+        args={"use": graphene.Argument(_Use, required=True)},
+        description="What professional standards of one's agency asked each other to agree to.",
+    )
     exported = graphene.Field(
         graphene.NonNull(Leaf),
         args={
@@ -253,7 +272,20 @@ class Query(graphene.ObjectType):  # type: ignore[misc]
     )
 
 
+class Mutation(graphene.ObjectType):  # type: ignore[misc]
+    """The one thing that is done here: it takes a right to look away, and gives none."""
+
+    end_pair = graphene.Field(
+        Pair,
+        args={
+            "use": graphene.Argument(_Use, required=True),
+            "id": graphene.Argument(graphene.ID, required=True),
+        },
+        description="End an agreement of one's own before its time.",
+    )
+
+
 def build_schema(vocabulary: Vocabulary) -> Schema:
     """The schema; the vocabulary is there for parsing alone."""
-    built: GraphQLSchema = graphene.Schema(query=Query).graphql_schema
+    built: GraphQLSchema = graphene.Schema(query=Query, mutation=Mutation).graphql_schema
     return Schema(graphql=built, names=dict(names_of(built)), vocabulary=vocabulary)

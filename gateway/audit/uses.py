@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import Final
 
-from gateway.errors import MalformedRequest
+from gateway.errors import MalformedRequest, Refused
 from gateway.model import Subject
 
 USES: Final[Mapping[str, tuple[str, str]]] = {
@@ -50,6 +50,33 @@ def viewer_of(subject: Subject, entitled: Mapping[str, Collection[str]] | None =
         ):
             return viewer
     return Viewer.OFFICER
+
+
+_ALONE: Final = frozenset(
+    {"health", "overview", "schema", "pairs", "pair", "pair_agreed", "pair_refused", "pair_ended"}
+)
+"""Looks for which nobody else is needed: how the log is, counts, and what asks for a colleague."""
+_AS_ANYBODY: Final[Mapping[str, Collection[str]]] = {
+    OWN: ("mine", "entry"),
+    CORRECTION: ("recall", "recalls"),
+}
+"""What is no auditor's look, whoever takes it: use -> pages."""
+
+
+def alone(page: str, use: str) -> bool:
+    """Whether professional standards look at this for this use without a colleague's agreement:
+    what stands nowhere here needs it."""
+    return page in _ALONE or page in _AS_ANYBODY.get(use, ())
+
+
+def not_alone() -> Refused:
+    """What somebody is told who looks alone and may not."""
+    return Refused(
+        "Professional standards look in pairs: have a colleague agree first, to this use, at "
+        "/console/audit/pairs.",
+        rule="audit.pair",
+        detail="nobody agreed",
+    )
 
 
 def check_use(viewer: Viewer, use: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, func, insert, or_, select, update
 
 from gateway.casework import rows
 from gateway.casework.database import Database, changed, first_of
@@ -30,6 +31,9 @@ from gateway.casework.tables import (
     recalls,
     review_cases,
 )
+
+Told: TypeAlias = tuple[Recalled, ...]
+"""What each agency is told of a recall."""
 
 
 class Auditing(Database):
@@ -69,7 +73,7 @@ class Auditing(Database):
     # --- what one asks and the other answers ---
 
     async def begin_matter(self, matter: AuditMatter) -> None:
-        row = rows.flat(matter, "by", "answered_by")
+        row = rows.flat(matter, "by", "answered_by", "ended_by")
         async with self._writing() as connection:
             await connection.execute(insert(audit_matters).values(row))
 
@@ -130,25 +134,89 @@ class Auditing(Database):
         async with self._writing() as connection:
             return await changed(connection, said)
 
+    async def end_pair(self, id_: str, by: Officer, *, entry: int, at: datetime) -> bool:
+        """End an agreement before its time; false where none holds any more."""
+        table = audit_matters.c
+        change = update(audit_matters).where(
+            table.id == id_, table.kind == Matters.PAIR, table.answer == Answer.AGREED,
+            table.until > at, table.ended.is_(None),
+        )  # fmt: skip
+        said = change.values(until=at, ended=entry, ended_at=at, **rows.parts("ended", by))
+        async with self._writing() as connection:
+            return await changed(connection, said)
+
     # --- recalls ---
 
-    async def recall(
-        self, made: Recall, told: Collection[Recalled], notes: Collection[Notice]
-    ) -> None:
-        """Keep a recall, what each agency is told, and the notices; all or none."""
+    async def begin_recall(self, made: Recall, told: Collection[Recalled]) -> None:
+        """Keep a recall and what each agency is to be told, all or none; nobody is told yet. One
+        that was begun under this id, and told to nobody, is begun anew."""
+        owed = and_(recalls.c.id == made.id, recalls.c.told_at.is_(None))
+        row = rows.flat(made, "by")
         async with self._writing() as connection:
-            await connection.execute(insert(recalls).values(rows.flat(made, "by")))
+            if await changed(connection, update(recalls).where(owed).values(row)):
+                await connection.execute(delete(recalled).where(recalled.c.recall == made.id))
+            else:
+                await connection.execute(insert(recalls).values(row))
             for one in told:
                 row = asdict(one)
                 del row["acknowledged_at"]
                 await connection.execute(insert(recalled).values(row))
+
+    async def tell_recall(
+        self, id_: str, notes: Collection[Notice], *, entry: int, at: datetime
+    ) -> bool:
+        """Tell the agencies of a recall that is in the log, with the notices, all or none; false,
+        and nothing is kept, where they are told already."""
+        owed = and_(recalls.c.id == id_, recalls.c.told_at.is_(None))
+        async with self._writing() as connection:
+            if not await changed(
+                connection, update(recalls).where(owed).values(entry=entry, told_at=at)
+            ):
+                return False
             for note in notes:
                 await tell(connection, note)
+        return True
 
-    async def recalls_of(self, agency: str, limit: int) -> Mapping[Recall, tuple[Recalled, ...]]:
+    async def drop_recall(self, id_: str) -> None:
+        """Forget a recall that was begun and told to nobody."""
+        owed = and_(recalls.c.id == id_, recalls.c.told_at.is_(None))
+        mine = select(recalls.c.id).where(owed)
+        async with self._writing() as connection:
+            await connection.execute(delete(recalled).where(recalled.c.recall.in_(mine)))
+            await connection.execute(delete(recalls).where(owed))
+
+    async def owed_recalls(self, before: datetime, limit: int) -> Mapping[Recall, Told]:
+        """What was begun by a moment and is told to nobody yet, the oldest first."""
+        query = select(recalls).where(recalls.c.told_at.is_(None), recalls.c.at <= before)
+        return await self._with_told(query.order_by(recalls.c.at, recalls.c.id).limit(limit))
+
+    async def same_recall(self, like: Recall) -> tuple[Recall, Told] | None:
+        """The latest recall by that agency of the same record in the same words, told or owed."""
+        table = recalls.c
+        query = select(recalls).where(
+            table.by_agency == like.by.agency, table.source == like.source,
+            table.entity == like.entity, table.key == like.key, table.said == like.said,
+        )  # fmt: skip
+        found = await self._with_told(query.order_by(table.at.desc(), table.id.desc()).limit(1))
+        return next(iter(found.items()), None)
+
+    async def recalls_over(self, before: datetime) -> int:
+        """How many recalls, told by a moment, still have their words and their record's key."""
+        (row,) = await self._rows(select(func.count()).where(_recall_over(before)))
+        return int(row[0])
+
+    async def erase_recalls(self, before: datetime) -> int:
+        """Erase both for good; of how many recalls."""
+        change = update(recalls).where(_recall_over(before)).values(said="", key="")
+        async with self._writing() as connection:
+            return (await connection.execute(change)).rowcount
+
+    async def recalls_of(self, agency: str, limit: int) -> Mapping[Recall, Told]:
         """What an agency recalled, the latest first, with whom it was told and who knows."""
-        query = select(recalls).where(recalls.c.by_agency == agency)
-        query = query.order_by(recalls.c.at.desc(), recalls.c.id).limit(limit)
+        query = select(recalls).where(recalls.c.by_agency == agency, recalls.c.told_at.is_not(None))
+        return await self._with_told(query.order_by(recalls.c.at.desc(), recalls.c.id).limit(limit))
+
+    async def _with_told(self, query: Select[Any]) -> dict[Recall, Told]:
         made = tuple(map(rows.recall, await self._rows(query)))
         told = await self._recalled(recalled.c.recall.in_([one.id for one in made]))
         return {one: tuple(each for each in told if each.recall == one.id) for one in made}
@@ -156,7 +224,7 @@ class Auditing(Database):
     async def recalls_told(self, agency: str, limit: int) -> Mapping[Recall, Recalled]:
         """What others recalled that this agency's people were shown, the latest first."""
         mine = select(recalled.c.recall).where(recalled.c.agency == agency)
-        query = select(recalls).where(recalls.c.id.in_(mine))
+        query = select(recalls).where(recalls.c.id.in_(mine), recalls.c.told_at.is_not(None))
         query = query.order_by(recalls.c.at.desc(), recalls.c.id).limit(limit)
         made = tuple(map(rows.recall, await self._rows(query)))
         told = await self._recalled(
@@ -177,3 +245,7 @@ class Auditing(Database):
         )
         found = await self._rows(query.where(where).order_by(recalled.c.agency))  # type: ignore[arg-type]
         return tuple(map(rows.recalled, found))
+
+
+def _recall_over(before: datetime) -> ColumnElement[bool]:
+    return and_(recalls.c.told_at <= before, or_(recalls.c.said != "", recalls.c.key != ""))

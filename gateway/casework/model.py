@@ -327,6 +327,9 @@ class AuditMatter:
     answered_by: Officer | None = None
     answered_as: str | None = None  # the role
     until: datetime | None = None  # of what was agreed to, how long it may be looked at
+    ended: int | None = None  # the entry by which a pair was ended early
+    ended_at: datetime | None = None
+    ended_by: Officer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -338,10 +341,11 @@ class Recall:
     by: Officer  # of the owning agency
     source: str
     entity: str
-    key: str  # as the owner's system names it
-    said: str  # what those are told who were shown it
-    entry: int  # the log's entry of it
+    key: str  # as the owner's system names it; "" once it was erased
+    said: str  # what those are told who were shown it; "" once it was erased
+    entry: int  # the log's entry of it; -1 while it is not known, or is not there
     answers: int  # that showed it
+    told_at: datetime | None = None  # None: begun, and whoever is to be told is owed it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,6 +149,7 @@ def matter(row: Row[Any]) -> AuditMatter:
         by=officer(row, "by"),
         answer=Answer(row.answer) if row.answer is not None else None,
         answered_by=officer_if_any(row, "answered"),
+        ended_by=officer_if_any(row, "ended"),
     )
 
 

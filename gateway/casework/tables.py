@@ -258,6 +258,9 @@ audit_matters = Table(
     *_officer("answered", nullable=True),
     _text("answered_as", nullable=True),
     _moment("until", nullable=True),
+    Column("ended", BigInteger, nullable=True),
+    _moment("ended_at", nullable=True),
+    *_officer("ended", nullable=True),
     CheckConstraint("kind in ('QUESTION', 'UNSEALING', 'PAIR')", name="kind"),
     CheckConstraint("answer in ('ANSWERED', 'AGREED', 'REFUSED')", name="answer"),
     CheckConstraint(  # two pairs of eyes, whatever the program does
@@ -275,6 +278,7 @@ recalls = Table(
     *(_text(name) for name in ("source", "entity", "key", "said")),
     Column("entry", BigInteger, nullable=False),
     Column("answers", Integer, nullable=False),
+    _moment("told_at", nullable=True),
     Index(None, "by_agency", "at"),
 )
 

@@ -1,5 +1,6 @@
-"""`portcullis audit search`, `mine`, `receipts`, `entry` and `export`: reading the record at /audit
-of a gateway that runs, as whoever the token says; what is given is the gateway's to decide."""
+"""`portcullis audit search`, `mine`, `receipts`, `entry`, `export` and `pairs`: the record at
+/audit of a gateway that runs, as whoever the token says; what is given is the gateway's to decide.
+"""
 
 from __future__ import annotations
 
@@ -87,6 +88,18 @@ def register(inner: Commands) -> None:
         "  portcullis audit verify --bundle export.zip --key log.pub",
     )
     made.add_argument("--to", type=Path, required=True, help="a new directory, or a file FILE.zip")
+    made = command(
+        inner,
+        "pairs",
+        _pairs,
+        help_text="Whom professional standards of your agency asked to agree that they look; with "
+        "--end, end such an agreement before its time, if you are one of the two.",
+        examples="  portcullis audit pairs --use COMPLAINT --as PS\n"
+        "  portcullis audit pairs --end ID --use COMPLAINT --as PS",
+    )
+    made.add_argument("--end", metavar="ID", help="of an agreement that holds")
+    made.add_argument("--use", choices=USES, required=True, help="for what you look")
+    _caller(made)
 
 
 def _looking(
@@ -222,6 +235,17 @@ def _entry(given: argparse.Namespace) -> int:
         print("There is no such entry for you.", file=sys.stderr)
         return 1
     print(json.dumps(found, indent=2))
+    return 0
+
+
+def _pairs(given: argparse.Namespace) -> int:
+    gateway = _Gateway(given)
+    if given.end is not None:
+        told = [gateway.ask("end_pair", {"use": given.use, "id": given.end})]
+    else:
+        told = gateway.ask("pairs", {"use": given.use})
+    for row in told:
+        print(json.dumps(row))
     return 0
 
 

@@ -215,7 +215,8 @@ async def test_a_reason_in_words_is_kept_until_its_request_has_ended_and_then_a_
 
     kept, time, written = timedelta(days=90), [NOW], []
 
-    async def record(records: int, ended_by: datetime) -> None:
+    async def record(what: str, records: int, ended_by: datetime) -> None:
+        assert what == "reasons of release requests"
         assert len(await reasons(store)) >= records  # it is said before it is done
         written.append((records, ended_by))
 
@@ -239,7 +240,7 @@ async def test_a_reason_in_words_is_kept_until_its_request_has_ended_and_then_a_
 async def test_what_cannot_be_recorded_is_not_erased(store: Store) -> None:
     await store.ask(asked(due_s=1, reason_text="words"), told())
 
-    async def fails(_records: int, _ended_by: datetime) -> None:
+    async def fails(_what: str, _records: int, _ended_by: datetime) -> None:
         raise AuditUnavailable
 
     later = NOW + timedelta(days=2)

@@ -24,6 +24,7 @@ from gateway.casework.model import (
     Recalled,
     Told,
 )
+from gateway.casework.retention import Retention
 from gateway.casework.store import Store
 from gateway.errors import CaseworkUnavailable
 from tests.servers import Postgres
@@ -133,22 +134,86 @@ async def test_an_agreement_is_for_one_person_one_use_and_a_while(store: Store) 
     assert await store.pairs("SCP", 9) == ()
 
 
-async def test_a_recall_is_kept_whole_and_says_who_acknowledged(store: Store) -> None:
+async def test_an_agreement_is_ended_once_while_it_holds(store: Store) -> None:
+    other, soon = replace(PS, id="ps2"), NOW + timedelta(hours=1)
+    await store.begin_matter(PAIR)
+    assert not await store.end_pair("p-1", PS, entry=30, at=NOW)  # nobody agreed
+    assert await answered(store, "p-1", Answer.AGREED, other, LATER)
+    assert not await store.end_pair("p-1", PS, entry=30, at=LATER)  # it is over by then
+    tries = await asyncio.gather(
+        *(store.end_pair("p-1", who, entry=30, at=soon) for who in (PS, other, PS))
+    )
+    assert sorted(tries) == [False, False, True]
+    matter = await store.matter("p-1")
+    assert matter is not None
+    assert (matter.ended, matter.ended_at, matter.until) == (30, soon, soon)
+    assert matter.ended_by in (PS, other)
+    assert not await store.paired(PS, "INVESTIGATION", soon)
+    await store.begin_matter(replace(QUESTION, kind=Matters.UNSEALING))
+    assert await answered(store, "m-1", Answer.AGREED, AF, LATER)
+    assert not await store.end_pair("m-1", AU, entry=31, at=NOW)  # no pair
+
+
+async def test_a_recall_is_told_once_and_whole_and_says_who_acknowledged(store: Store) -> None:
     scp, told_scp = replace(WHOM, agency="SCP", ref="r2"), replace(NOTICE, id="n-2", agency="SCP")
-    await store.recall(RECALL, [WHOM, scp], [NOTICE, told_scp])
-    assert await store.recalls_of("ERU", 9) == {RECALL: (WHOM, scp)}
+    begun, made = replace(RECALL, entry=-1), replace(RECALL, told_at=LATER)
+    await store.begin_recall(replace(begun, answers=1), [WHOM])
+    await store.begin_recall(begun, [WHOM, scp])  # anew
+    assert await store.owed_recalls(NOW, 9) == {begun: (WHOM, scp)}
+    assert await store.owed_recalls(NOW - timedelta(microseconds=1), 9) == {}
+    assert await store.same_recall(replace(RECALL, id="r-9")) == (begun, (WHOM, scp))
+    for other in ({"key": "h-2"}, {"said": "x"}, {"source": "x"}, {"entity": "x"}, {"by": AF}):
+        assert await store.same_recall(replace(RECALL, **other)) is None
+    assert await store.recalls_of("ERU", 9) == {}
+    assert await store.recalls_told("NMC", 9) == {}
+    tries = await asyncio.gather(
+        *(store.tell_recall("r-1", [replace(NOTICE, id=f"n-1{n}"), replace(told_scp, id=f"n-2{n}")],
+                            entry=12, at=LATER) for n in range(4))
+    )  # fmt: skip
+    assert sorted(tries) == [False, False, False, True]
+    assert await store.owed_recalls(LATER, 9) == {}
+    assert await store.recalls_of("ERU", 9) == {made: (WHOM, scp)}
     assert await store.recalls_of("NMC", 9) == {}
-    assert await store.recalls_told("NMC", 9) == {RECALL: WHOM}
+    assert await store.recalls_told("NMC", 9) == {made: WHOM}
     assert await store.recalls_told("ERU", 9) == {}
-    assert await store.notices_of("NMC", 9) == (NOTICE,)
-    await store.acknowledge("n-1", AF, LATER)
+    (notice,) = await store.notices_of("NMC", 9)
+    await store.acknowledge(notice.id, AF, LATER)
     knows = replace(WHOM, acknowledged_at=LATER)
-    assert await store.recalls_told("NMC", 9) == {RECALL: knows}
-    assert await store.recalls_of("ERU", 9) == {RECALL: (knows, scp)}
+    assert await store.recalls_told("NMC", 9) == {made: knows}
+    assert await store.recalls_of("ERU", 9) == {made: (knows, scp)}
+    again = replace(begun, id="r-2")
+    await store.begin_recall(again, [replace(WHOM, recall="r-2")])
     with pytest.raises(CaseworkUnavailable):  # one part of it is there already
-        await store.recall(replace(RECALL, id="r-2"), [replace(WHOM, recall="r-2")], [NOTICE])
-    assert await store.recalls_of("ERU", 9) == {RECALL: (knows, scp)}
-    assert await store.recalls_told("SCP", 9) == {RECALL: scp}
+        await store.tell_recall("r-2", [notice], entry=13, at=LATER)
+    assert await store.owed_recalls(LATER, 9) == {again: (replace(WHOM, recall="r-2"),)}
+    for id_ in ("r-1", "r-2"):
+        await store.drop_recall(id_)  # what nobody was told of, alone
+    assert await store.owed_recalls(LATER, 9) == {}
+    assert await store.recalls_of("ERU", 9) == {made: (knows, scp)}
+    with pytest.raises(CaseworkUnavailable):
+        await store.begin_recall(RECALL, [WHOM])  # told of, it is not begun again
+    assert await store.recalls_of("ERU", 9) == {made: (knows, scp)}
+
+
+async def test_the_words_and_the_key_of_a_recall_are_kept_for_a_while(store: Store) -> None:
+    written: list[tuple[str, int]] = []
+
+    async def record(what: str, count: int, _before: datetime) -> None:
+        written.append((what, count))
+
+    time = [LATER + timedelta(days=90) - timedelta(seconds=1)]
+    retention = Retention(store, kept=timedelta(days=90), clock=lambda: time[0], record=record)
+    await store.begin_recall(replace(RECALL, entry=-1), [WHOM])
+    await store.begin_recall(replace(RECALL, id="r-2", entry=-1), [replace(WHOM, recall="r-2")])
+    await store.tell_recall("r-1", [NOTICE], entry=12, at=LATER)
+    assert await retention.erase() == 0
+    time[0] = LATER + timedelta(days=90)
+    assert await retention.erase() == 1  # what is still owed keeps them
+    assert written == [("words and keys of recalls", 1)]
+    (left,) = await store.recalls_of("ERU", 9)
+    assert left == replace(RECALL, told_at=LATER, key="", said="")
+    assert await retention.erase() == 0
+    assert [one.id for one in await store.owed_recalls(LATER, 9)] == ["r-2"]
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class Place:
         agency: str = "NMC", purpose: str = "OFFICER_SAFETY", reason: str = "R01", words: str = "",
         matter: str = "", glass: bool = False, found: int = 1, code: str | None = None,
         roles: str = "response", act: str = "", about: str = "", duty: bool | None = None,
-        review: str = "",
+        review: str = "", by: str = "force_auditor", sealed: bool = True, **more: str,
     ) -> int:  # fmt: skip
         """The number of a query's first entry."""
         index, request = self.index.size, f"q{next(self.numbers)}"
@@ -75,8 +75,11 @@ class Place:
         ]
         subject = {} if duty is None else {"question": {"subject": {"on_duty": duty}}}
         if review:
-            leaf |= {"kind": "V", "review": {"of": review}}
-            self.index.add([Opened(index=index, leaf=leaf)])
+            told = {"of": review, "outcome": "JUSTIFIED", **more}
+            leaf |= {"kind": "V", "view": {"as": by},
+                     "review": {"origin": "MISUSE"} if sealed else told}  # fmt: skip
+            parts = {"asker": {"review": told}} if sealed else {}
+            self.index.add([Opened(index=index, leaf=leaf, parts=parts)])
             return index
         self.index.add([
             Opened(index=index, leaf=leaf, parts={"asker": {"terms": said, **subject}}),
@@ -345,10 +348,23 @@ def test_broken_glass_is_followed_by_an_outcome_or_a_review_within_three_days(
         "reviewed.",
     )
     requests = {one.idx: one.request for one in place.index.events(Wanted())}
-    place.asked("ann", act="recordOutcome", about=requests[two], at=at + timedelta(days=9))
-    place.asked("eve", review=requests[three], at=at + timedelta(days=9))
+    # what is said of no search, of another one, by another officer or too late follows up nothing
     place.asked("ann", act="recordOutcome", at=at + timedelta(hours=5))
+    place.asked("ann", act="recordOutcome", about="q0", at=at + timedelta(hours=5))
+    place.asked("bob", act="recordOutcome", about=requests[one], at=at + timedelta(hours=5))
+    place.asked("ann", act="recordOutcome", about=requests[one], at=at + timedelta(days=4))
+    # nor does a review of another search, nor one that its readers must not know of, nor the
+    # closing of another sign: there nobody looked at why the glass was broken
+    place.asked("eve", review=requests[late], at=at + timedelta(days=19))
+    place.asked("eve", review=requests[one], by="professional_standards", at=at)
+    place.asked("eve", review=requests[one], outcome="CLOSED", sign="habit", at=at)
+    assert place.case(Pattern.GLASS).entries == (one, two, three, four)
+    place.asked("ann", act="recordOutcome", about=requests[one], at=at + timedelta(days=2))
+    place.asked("eve", review=requests[two], at=at + timedelta(days=9))
+    place.asked("eve", review=requests[three], sealed=False, at=at + timedelta(days=9))  # as before
     assert place.case(Pattern.GLASS).entries == (four,)
+    place.asked("eve", review=requests[four], outcome="CLOSED", sign="glass", at=at)
+    assert Pattern.GLASS not in {case.pattern for case in place.queue().cases}
 
 
 def test_a_scope_sees_its_own_officers_alone(place: Place) -> None:

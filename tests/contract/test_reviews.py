@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.actions.reviewing import Reviewer, Reviewing, Verdict, note_of
-from gateway.audit.entry import read_leaf
+from gateway.audit.entry import ASKER, read_leaf
 from gateway.audit.evidence import Evidence
 from gateway.audit.index import REVIEW, Index, Opened, Wanted
 from gateway.audit.keys import AuditKeys
@@ -181,17 +181,25 @@ async def test_a_review_is_an_entry_before_it_is_kept_and_nobody_reviews_themsel
         evidence = Evidence(log=log, keys=keys)
         assert await note_of(evidence, made, "NMC") == "Ask Ann"
         assert await note_of(evidence, made, "SCP") == ""
-        assert leaf["review"] == {
+        assert leaf["review"] == {"origin": "SAMPLE", "sample": "seed-1"}
+        for told in (b"UNCLEAR", b"AUDITOR", b"q-1", b"quality"):
+            assert told not in await log.leaf(0)
+        sealed = await evidence.part(leaf, 0, ASKER, "NMC")
+        assert sealed is not None
+        assert sealed["review"] == {
             "of": "q-1", "entry": 4, "level": "AUDITOR", "outcome": "UNCLEAR", "quality": 2,
-            "origin": "SAMPLE",
         }  # fmt: skip
+        assert await evidence.part(leaf, 0, ASKER, "SCP") is None
         assert await reviewed("eve") is None  # reviewed at this level
         assert await reviewed("aud", Level.SUPERVISOR) is None  # the same eyes
         assert log.size == 1
         index = Index(tmp_path / "index.db", "portcullis.example/audit")
-        index.add([Opened(index=0, leaf=leaf)])
-        (found,) = index.find(Wanted(kind="V"))
-        assert (found.act, found.about) == (REVIEW, "q-1")
+        old = {**leaf, "review": {"of": "q-0", "outcome": "CLOSED"}}  # as it stood in leaves
+        erased = Opened(index=2, leaf=leaf)
+        index.add([Opened(index=0, leaf=leaf, parts={ASKER: sealed}), Opened(index=1, leaf=old),
+                   erased])  # fmt: skip
+        found = [(one.act, one.about) for one in index.find(Wanted(kind="V"))]
+        assert found == [(REVIEW, ""), (REVIEW, "q-0"), (REVIEW, "q-1")]
         index.close()
     finally:
         await store.aclose()

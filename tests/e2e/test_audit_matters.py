@@ -76,6 +76,20 @@ async def test_professional_standards_are_refused_alone_and_nobody_ordinary_sees
         assert (await other.send(answer_at, {"answer": "AGREED"})).status_code == 200
     rows = (await look(asker, "PS", "search", use="COMPLAINT")).data["search"]["rows"]
     assert set(range(at, size)) <= {row["index"] for row in rows}
+    listed = (await look(asker, "PSB", "pairs", use="COMPLAINT")).data["pairs"]
+    assert [(one["state"], one["mayEnd"]) for one in listed if one["id"] == first[1]] == [
+        ("AGREED", True),
+    ]  # fmt: skip
+    for who in ("AF", "AU"):
+        assert (await look(asker, who, "pairs", use="COMPLAINT")).code == "REFUSED"
+        answer = await look(asker, who, "end_pair", use="COMPLAINT", id=first[1])
+        assert answer.code == "REFUSED"
+    assert (await look(asker, "PSB", "end_pair", use="COMPLAINT", id="nothing")).status == 400
+    answer = await look(asker, "PSB", "end_pair", use="COMPLAINT", id=first[1])  # either of the two
+    assert (answer.data["endPair"]["state"], answer.data["endPair"]["id"]) == ("ENDED", first[1])
+    ended = read_leaf(await log.leaf(log.size - 1))
+    assert ended["view"]["page"] == "pair_ended"
+    assert (await look(asker, "PS", "search", use="COMPLAINT")).code == "REFUSED"
     assert (await look(asker, "PS", "search", use="RIGHTS")).code == "REFUSED"
     assert (await look(asker, "PSB", "search", use="COMPLAINT")).code == "REFUSED"
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from deploy.demo.personas import PERSONAS
-from gateway.audit.entry import read_leaf
+from gateway.audit.entry import ASKER, read_leaf
 from gateway.cli import main
 from gateway.cli.demo import Demo
 from gateway.web.cookies import SESSION
@@ -188,11 +188,17 @@ async def test_a_drawn_query_is_reviewed_by_a_supervisor_and_by_an_auditor_of_it
             page = (await at.open(path)).text
             assert "In confidence" not in page
             assert "rofessional standards, reason" not in page
-    every = [leaf for _, leaf in await leaves(demo)]
-    said = [leaf for leaf in every if leaf.get("review", {}).get("entry") == by_ro]
-    assert [one["review"]["level"] for one in said] == ["SUPERVISOR", "AUDITOR", "STANDARDS"]
-    assert {one["view"]["use"] for one in said} == {"OVERSIGHT"}
-    assert SAID["note"] not in str(said)
+    evidence = demo.started.reading.inquiry.evidence
+    every = [(number, leaf) for number, leaf in await leaves(demo) if "review" in leaf]
+    parts = [(leaf, await evidence.part(leaf, number, ASKER, "NMC")) for number, leaf in every]
+    said = [(leaf, part["review"]) for leaf, part in parts if part]
+    mine = [(leaf, found) for leaf, found in said if found["entry"] == by_ro]
+    assert [found["level"] for _, found in mine] == ["SUPERVISOR", "AUDITOR", "STANDARDS"]
+    assert {leaf["view"]["use"] for leaf, _ in mine} == {"OVERSIGHT"}
+    for leaf, _ in mine:  # what every reader of /audit/log has
+        assert set(leaf["review"]) == {"origin", "sample"}
+        for word in (SAID["note"], "JUSTIFIED", "UNCLEAR", "REFERRED", "STANDARDS"):
+            assert word not in str(leaf)
 
 
 async def test_misuse_is_queued_opened_reviewed_and_seen_by_no_other_agency(

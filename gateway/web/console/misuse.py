@@ -24,6 +24,7 @@ from gateway.actions.reviewing import (
     note_of,
     query_of,
 )
+from gateway.audit.inquiry import Auditor
 from gateway.audit.misuse import Case, Queue
 from gateway.audit.queues import PERIODS
 from gateway.audit.signals import Pattern
@@ -189,7 +190,7 @@ class _Pages:
             return elsewhere(USE)
         wanted = Filter.of(http)
         start = number_of(http.query_params.get("start", "0"), "start")
-        reviewer = self._reviewer(auditor.subject)
+        reviewer = await self._reviewer(auditor)
         found = await self._queue(auditor.subject, reviewer, wanted.days)
         page = _being_made(wanted, reviewer)
         if found is not None:
@@ -215,7 +216,7 @@ class _Pages:
             return elsewhere(USE)
         wanted = Filter.of(http)
         done = _done(http.query_params.get("done", ""))
-        reviewer = self._reviewer(auditor.subject)
+        reviewer = await self._reviewer(auditor)
         if (found := await self._case(http, auditor.subject, reviewer, wanted)) is None:
             return console.look.missing(visit_of(http))
         rank, case = found
@@ -259,7 +260,7 @@ class _Pages:
         else:
             verdict = verdict_of(form)
         chosen = {number_of(text, "entry") for text in form.get("entry", ())[:AT_ONCE]}
-        reviewer = self._reviewer(auditor.subject)
+        reviewer = await self._reviewer(auditor)
         if (found := await self._case(http, auditor.subject, reviewer, wanted)) is None:
             return console.look.missing(visit_of(http))
         _, case = found
@@ -274,8 +275,8 @@ class _Pages:
 
     # --- parts of them ---
 
-    def _reviewer(self, subject: Subject) -> Reviewer:
-        found = reviewing_as(self._console, self._oversight, subject)
+    async def _reviewer(self, auditor: Auditor) -> Reviewer:
+        found = await reviewing_as(self._console, self._oversight, auditor)
         if found.level is Level.SUPERVISOR:
             raise Refused("The queue is for auditors.", rule="audit.role", detail="no auditor")
         return found

@@ -21,6 +21,7 @@ from gateway.web.console.filled import value_of
 from gateway.web.console.frame import PAIRS, USE, Console
 from gateway.web.look import elsewhere, told
 
+_END: Final = "END"
 _HOURS: Final = int(PAIRED_FOR.total_seconds()) // 3600
 
 
@@ -40,6 +41,8 @@ class PairRow:
     answered_by: str = told("By whom.", "")
     until: str = told("Until when they may look.", "")
     waits: bool = told("Whether it waits for you.", False)
+    may_end: bool = told("Whether you can end it before its time.", False)
+    ended_by: str = told("Who ended it before its time.", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,7 @@ def pair_routes(console: Console) -> list[Route]:
     pairing = console.pairing
 
     async def page(auditor: Auditor) -> PairsPage:
-        rows = tuple(map(_row, found := await pairing.listed(auditor)))
+        rows = tuple(map(_row, found := (await pairing.listed(auditor)).value))
         mine = [one for one in found if one.own and one.matter.use == auditor.use]
         ends = [one.matter.until for one in mine if one.holds and one.matter.until]
         return PairsPage(
@@ -91,7 +94,10 @@ def pair_routes(console: Console) -> list[Route]:
     async def answered(http: HttpRequest) -> Response:
         if (auditor := console.auditor(http)) is None:
             return elsewhere(USE)
-        if (answer := value_of(visit_of(http).form, "answer")) not in list(Answer):
+        if (answer := value_of(visit_of(http).form, "answer")) == _END:
+            ended = await pairing.end(auditor, http.path_params["id"])
+            return elsewhere(PAIRS) if ended else console.look.missing(visit_of(http))
+        if answer not in list(Answer):
             raise MalformedRequest("Agree, or refuse.")
         made = await pairing.answer(auditor, http.path_params["id"], Answer(answer))
         return elsewhere(PAIRS) if made else console.look.missing(visit_of(http))
@@ -119,15 +125,14 @@ def _row(found: Paired) -> PairRow:
         answered_by=matter.answered_by.id if matter.answered_by else "",
         until=utc_text(matter.until) if matter.until else "",
         waits=found.waits,
+        may_end=found.may_end,
+        ended_by=matter.ended_by.id if matter.ended_by else "",
     )
+
+
+_TONES: Final = {"WAITS": "alert", "AGREED": "good", "REFUSED": "bad"}
 
 
 def _state(found: Paired) -> tuple[str, str]:
     """What became of it, and how that is coloured."""
-    match found.matter.answer:
-        case None:
-            return "waits", "alert"
-        case Answer.REFUSED:
-            return "refused", "bad"
-        case _:
-            return ("agreed", "good") if found.holds else ("over", "calm")
+    return found.state.lower(), _TONES.get(found.state, "calm")

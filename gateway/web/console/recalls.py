@@ -25,6 +25,8 @@ from gateway.web.look import elsewhere, told
 from gateway.web.receiving import blank
 
 HERE: Final = "/recalls"
+_ERASED: Final = "The words were erased: the time for which they are kept is over."
+_ERASED_KEY: Final = "(its key was erased)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +141,8 @@ def _made(recall: Recall, whom: Sequence[Recalled]) -> MadeRow:
     return MadeRow(
         id=recall.id,
         at=utc_text(recall.at),
-        record=f"{recall.source} {recall.entity} {recall.key}",
-        said=recall.said,
+        record=f"{recall.source} {recall.entity} {recall.key or _ERASED_KEY}",
+        said=recall.said or _ERASED,
         answers=recall.answers,
         entry=recall.entry,
         told=tuple(map(_told, whom)),
@@ -169,7 +171,7 @@ def _heard(recall: Recall, here: Recalled) -> HeardRow:
         agency=recall.by.agency,
         entity=recall.entity,
         ref=here.ref,
-        said=recall.said,
+        said=recall.said or _ERASED,
         shown=here.shown,
         acknowledged=utc_text(here.acknowledged_at) if here.acknowledged_at else "",
     )

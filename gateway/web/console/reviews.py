@@ -87,15 +87,18 @@ class ReviewPage:
     most_note: int = told("How long a note can be.", MOST_NOTE)
 
 
-def reviewing_as(console: Console, oversight: Oversight, subject: Subject) -> Reviewer:
+async def reviewing_as(console: Console, oversight: Oversight, auditor: Auditor) -> Reviewer:
     """As what somebody reviews.
 
     Raises:
-        Refused: as nothing: their agency's people may not have such a role.
+        Refused: as nothing: their agency's people may not have such a role; or they look alone
+            where two are needed.
+        CaseworkUnavailable: it cannot be found out who agreed.
     """
-    found = reviewer_of(subject, console.inquiry.entitled, oversight.agencies)
+    found = reviewer_of(auditor.subject, console.inquiry.entitled, oversight.agencies)
     if found is None:
         raise Refused("Reviews are not for your role.", rule="audit.role", detail="no reviewer")
+    await console.inquiry.recorder.demand_pair(auditor.subject, auditor.use)
     return found
 
 
@@ -105,7 +108,7 @@ def scope_of(reviewer: Reviewer) -> str:
 
 
 def review_routes(console: Console, oversight: Oversight) -> list[Route]:
-    def looking(http: HttpRequest) -> tuple[Auditor, Reviewer] | None:
+    async def looking(http: HttpRequest) -> tuple[Auditor, Reviewer] | None:
         """Who reviews, as what, and for what; None for an auditor who has not said that yet."""
         subject = signed_in(http).subject
         found = reviewer_of(subject, console.inquiry.entitled, oversight.agencies)
@@ -114,7 +117,7 @@ def review_routes(console: Console, oversight: Oversight) -> list[Route]:
             return Auditor(request=request, subject=subject, use=_SUPERVISED), found
         if (auditor := console.auditor(http)) is None:
             return None
-        return auditor, reviewing_as(console, oversight, subject)
+        return auditor, await reviewing_as(console, oversight, auditor)
 
     async def case_of(http: HttpRequest, subject: Subject, by: Reviewer) -> ReviewCase | None:
         """The drawn query that an address names, if it is this reviewer's."""
@@ -124,7 +127,7 @@ def review_routes(console: Console, oversight: Oversight) -> list[Route]:
         return None if oversight.reviewing.own(subject, case) else case
 
     async def waiting(http: HttpRequest) -> Response:
-        if (found := looking(http)) is None:
+        if (found := await looking(http)) is None:
             return elsewhere(USE)
         auditor, reviewer = found
         cases = await oversight.store.waiting_for(reviewer.level, reviewer.agencies, _WAITING)
@@ -143,7 +146,7 @@ def review_routes(console: Console, oversight: Oversight) -> list[Route]:
         return console.page(http, "reviews.html", page, REVIEWS)
 
     async def review(http: HttpRequest) -> Response:
-        if (found := looking(http)) is None:
+        if (found := await looking(http)) is None:
             return elsewhere(USE)
         auditor, reviewer = found
         case = await case_of(http, auditor.subject, reviewer)
@@ -194,7 +197,7 @@ def review_routes(console: Console, oversight: Oversight) -> list[Route]:
         )
 
     async def reviewed(http: HttpRequest) -> Response:
-        if (found := looking(http)) is None:
+        if (found := await looking(http)) is None:
             return elsewhere(USE)
         auditor, reviewer = found
         verdict = verdict_of(visit_of(http).form)

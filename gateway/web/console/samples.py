@@ -99,7 +99,7 @@ def sample_routes(console: Console, oversight: Oversight) -> list[Route]:
     async def samples(http: HttpRequest) -> Response:
         if (auditor := console.auditor(http)) is None:
             return elsewhere(USE)
-        reviewing_as(console, oversight, auditor.subject)
+        await reviewing_as(console, oversight, auditor)
         found = await oversight.store.dip_samples(LISTED)
         await console.inquiry.view(
             auditor.request, auditor.subject, page="samples", use=auditor.use,
@@ -141,7 +141,7 @@ def sample_routes(console: Console, oversight: Oversight) -> list[Route]:
     async def sample(http: HttpRequest) -> Response:
         if (auditor := console.auditor(http)) is None:
             return elsewhere(USE)
-        reviewer = reviewing_as(console, oversight, auditor.subject)
+        reviewer = await reviewing_as(console, oversight, auditor)
         found = await oversight.store.dip_sample(http.path_params["id"])
         if found is None:
             return console.look.missing(visit_of(http))

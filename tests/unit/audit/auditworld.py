@@ -176,15 +176,15 @@ async def world(
             keys=keys,
             gateway=ORIGIN,
             clock=lambda: datetime.now(UTC),
+            paired=paired,
         )
         inquiry = Inquiry(
             evidence=Evidence(log=log, keys=keys),
             follower=follower,
             tokens=Tokens(keys=keys, open_ref=REFS.open),
-            view=recorder.view,
+            recorder=recorder,
             issuers=ISSUERS,
             entitled=ENTITLED,
-            paired=paired,
         )
         await follower.follow()
         yield World(log=log, keys=keys, recorder=recorder, follower=follower, inquiry=inquiry)

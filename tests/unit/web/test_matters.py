@@ -3,9 +3,12 @@ pages, over a real log and a real store."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -19,12 +22,12 @@ from gateway.actions.asking import MOST_CHARS, UNSEALED_FOR, Asking
 from gateway.actions.oversight import Oversight
 from gateway.actions.pairing import PAIRED_FOR, Pairing
 from gateway.actions.recalling import Desk, Held, Recalling
-from gateway.audit.entry import ASKER, party_part
+from gateway.audit.entry import ASKER, party_part, read_leaf
 from gateway.audit.rights import GROUNDS
 from gateway.audit.staff import tokens_of
 from gateway.casework.model import Officer, Told
 from gateway.casework.store import Store
-from gateway.errors import AuditUnavailable
+from gateway.errors import AuditUnavailable, CaseworkUnavailable, Refused
 from gateway.model import Justification, Subject
 from gateway.web.access import PAGES, STANDARDS
 from gateway.web.console.frame import Choices, Console
@@ -65,6 +68,7 @@ class At:
     world: World
     store: Store
     place: Place
+    file: Path  # of the store
     later: timedelta = timedelta(0)  # than the log says
     made: int = 0
 
@@ -96,19 +100,22 @@ class At:
                 new_id=self.id,
             ),
             pairing=Pairing(inquiry=inquiry, store=store, clock=self.now, new_id=self.id),
-            recalling=Recalling(
-                inquiry=inquiry, store=store, seal=REFS.seal,
-                sources={
-                    "eru": Held(agency="ERU", entities=("Person", "Vehicle")),
-                    "scp": Held(agency="SCP", entities=("Person",)),
-                },
-                desk_of=lambda agency: Desk(desk=f"{agency}-desk", on_call="duty"),
-                clock=self.now, new_id=self.id,
-            ),
+            recalling=self.recalling(),
             clock=self.now,
         )  # fmt: skip
         unused = cast("Oversight", None)  # its pages are not reached
         return self.place.client([*console_routes(console), *oversight_routes(console, unused)])
+
+    def recalling(self) -> Recalling:
+        return Recalling(
+            inquiry=self.world.inquiry, store=self.store, seal=REFS.seal,
+            sources={
+                "eru": Held(agency="ERU", entities=("Person", "Vehicle")),
+                "scp": Held(agency="SCP", entities=("Person",)),
+            },
+            desk_of=lambda agency: Desk(desk=f"{agency}-desk", on_call="duty"),
+            clock=self.now, new_id=self.id,
+        )  # fmt: skip
 
     async def get(self, who: Subject, path: str, use: str = "OVERSIGHT") -> httpx.Response:
         async with self.client(who, use) as http:
@@ -141,8 +148,9 @@ class At:
 async def at(tmp_path: Path) -> AsyncIterator[At]:
     """ann of NMC (twice) and cyd of SCP have asked, in this order; all but the second was shown a
     record of ERU."""
-    store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'casework.sqlite'}")
-    made = At(cast("World", None), store, Place())
+    file = tmp_path / "casework.sqlite"
+    store = await Store.open(f"sqlite+aiosqlite:///{file}")
+    made = At(cast("World", None), store, Place(), file)
     try:
         async with world(tmp_path, made.paired) as made.world:
             await made.world.ask(ANN, "Hoxha", why=WHY, shows=[HOXHA])
@@ -328,6 +336,67 @@ async def test_professional_standards_look_only_once_a_colleague_agreed(at: At) 
     assert (await at.get(PS, "/console/audit/search", use)).status_code == 303
 
 
+async def test_either_of_two_ends_their_agreement_early_and_the_next_look_is_refused(
+    at: At,
+) -> None:
+    use, number = "INVESTIGATION", at.world.asked[0]
+    search = "/console/audit/search"
+
+    async def ends(who: Subject, id_: str) -> int:
+        return (await at.send(who, f"{PAIRS}/{id_}", use, answer="END")).status_code
+
+    third = somebody("ps3", "NMC", "professional_standards")
+    for id_, by in (("id-1", PS), ("id-2", SECOND_PS)):
+        await at.send(PS, PAIRS, use, words="About ann")
+        assert await ends(PS, id_) == 404  # nobody has agreed
+        await at.send(SECOND_PS, f"{PAIRS}/{id_}", use, answer="AGREED")
+        assert (await at.get(PS, search, use)).status_code == 200
+        for who in (third, somebody("ps", "SCP", "professional_standards")):
+            assert await ends(who, id_) == 404
+            assert 'value="END"' not in await at.text(who, PAIRS, use)
+        for who in (AF, AU, ANN):
+            assert await ends(who, id_) == 403
+        assert (await at.get(PS, search, use)).status_code == 200
+        assert 'value="END"' in await at.text(by, PAIRS, use)
+        size = at.world.log.size
+        assert await ends(by, id_) == 303
+        leaf = read_leaf(await at.world.log.leaf(size))
+        assert (leaf["view"]["page"], leaf["view"]["pair"]) == ("pair_ended", id_)
+        assert leaf["view"]["as"] == "professional_standards"  # unseen by ordinary auditors
+        for path in ("search", f"entry/{number}", "matters", "misuse"):
+            assert (await at.get(PS, f"/console/audit/{path}", use)).status_code == 303
+        with pytest.raises(Refused):
+            await at.world.inquiry.search(looks(PS, use))
+        shown = await at.text(PS, PAIRS, use)
+        assert ">ended<" in shown
+        assert "You may look for this use" not in shown
+        assert await ends(by, id_) == 404
+        matter = await at.store.matter(id_)
+        assert matter is not None
+        assert (matter.ended, matter.ended_by) == (size, Officer.of(by))
+    await at.send(PS, PAIRS, use, words="About ann")
+    await at.send(SECOND_PS, f"{PAIRS}/id-3", use, answer="AGREED")
+    at.later = PAIRED_FOR
+    assert await ends(PS, "id-3") == 404  # it is over
+
+
+async def test_an_agreement_that_cannot_be_recorded_as_ended_holds(
+    at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await at.send(PS, PAIRS, words="About ann")
+    await at.send(SECOND_PS, f"{PAIRS}/id-1", answer="AGREED")
+
+    async def full(*_: Any, **__: Any) -> None:
+        raise AuditUnavailable(detail="the disk is full")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(at.world.log, "append", full)
+        assert (await at.send(PS, f"{PAIRS}/id-1", answer="END")).status_code == 503
+    matter = await at.store.matter("id-1")
+    assert matter is not None
+    assert matter.ended is None
+
+
 async def test_what_professional_standards_do_is_unseen_by_ordinary_auditors(at: At) -> None:
     await at.send(PS, PAIRS, words="About ann")
     await at.send(SECOND_PS, f"{PAIRS}/id-1", answer="AGREED")
@@ -427,6 +496,135 @@ async def test_only_the_desk_of_its_owner_recalls_a_record(at: At) -> None:
         assert reply.status_code == 400
         assert "Not recalled." in reply.text
     assert not [one for one in await at.world.views() if one["view"]["page"] == "recall"]
+
+
+_STEPS = {  # where the store fails, by the statement
+    "begun": "INSERT ON recall",
+    "whom": "INSERT ON recalled",
+    "told": "UPDATE ON recall",
+    "notices": "INSERT ON notice",
+}
+
+
+@contextmanager
+def failing(file: Path, statement: str) -> Iterator[None]:
+    """The database itself refuses it, as a full disk would."""
+
+    def run(text: str) -> None:
+        with closing(sqlite3.connect(file)) as other, other:
+            other.execute(text)
+
+    run(f"CREATE TRIGGER full BEFORE {statement} BEGIN SELECT RAISE(ABORT, 'full'); END")
+    try:
+        yield
+    finally:
+        run("DROP TRIGGER full")
+
+
+async def recall_entries(at: At) -> list[str]:
+    """The ids of the recalls that the log has."""
+    views = [one["view"] for one in await at.world.views()]
+    return [one["recall"] for one in views if one["page"] == "recall"]
+
+
+async def told_once(at: At) -> str:
+    """Of the one recall that was made, once each agency has one notice of it; its id."""
+    ((made, whom),) = (await at.store.recalls_of("ERU", 9)).items()
+    assert [one.agency for one in whom] == ["NMC", "SCP"]
+    for agency in ("NMC", "SCP"):
+        (notice,) = await at.store.notices_of(agency, 9)
+        assert notice.subject == made.id
+        ((heard, _),) = (await at.store.recalls_told(agency, 9)).items()
+        assert heard == made
+    assert await recall_entries(at) == [made.id]
+    assert made.told_at is not None
+    leaf = read_leaf(await at.world.log.leaf(made.entry))
+    assert leaf["view"]["recall"] == made.id
+    return made.id
+
+
+async def nobody_is_told(at: At) -> None:
+    assert await at.store.recalls_of("ERU", 9) == {}
+    for agency in ("NMC", "SCP"):
+        assert await at.store.notices_of(agency, 9) == ()
+        assert await at.store.recalls_told(agency, 9) == {}
+
+
+@pytest.mark.parametrize("step", _STEPS)
+async def test_a_recall_that_was_cut_off_is_gone_on_with_and_nobody_is_told_twice(
+    at: At, step: str
+) -> None:
+    with failing(at.file, _STEPS[step]):
+        assert (await recalled(at)).status_code == 503
+    recorded = step in ("told", "notices")
+    assert len(await recall_entries(at)) == recorded
+    await nobody_is_told(at)
+    reply = await recalled(at)
+    assert reply.status_code == 303, reply.text
+    id_ = await told_once(at)
+    assert reply.headers["location"] == f"/recalls?done={id_}"
+    reply = await recalled(at)  # and again, since the answer was lost
+    assert reply.headers["location"] == f"/recalls?done={await told_once(at)}"
+    at.later = timedelta(hours=1)
+    assert await at.recalling().turn() == 0
+    await told_once(at)
+
+
+@pytest.mark.parametrize("step", _STEPS)
+async def test_what_the_log_has_is_told_though_nobody_tries_again(at: At, step: str) -> None:
+    with failing(at.file, _STEPS[step]):
+        assert (await recalled(at)).status_code == 503
+        assert await at.recalling().turn() == 0  # whoever began it may still be at it
+        at.later = timedelta(minutes=3)
+        if step in ("told", "notices"):
+            with pytest.raises(CaseworkUnavailable):
+                await at.recalling().turn()
+    await nobody_is_told(at)
+    await at.world.seen()
+    if step in ("begun", "whom"):  # nothing of it was kept
+        assert await at.recalling().turn() == 0
+        assert await at.store.owed_recalls(at.now(), 9) == {}
+        return
+    turns = await asyncio.gather(at.recalling().turn(), at.recalling().turn())
+    assert sorted(turns) == [0, 1]
+    await told_once(at)
+
+
+async def test_a_recall_that_the_log_has_not_is_begun_anew_or_forgotten(
+    at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await at.world.seen()
+
+    async def full(*_: Any, **__: Any) -> None:
+        raise AuditUnavailable(detail="the disk is full")
+
+    for _ in range(2):
+        with monkeypatch.context() as broken:
+            broken.setattr(at.world.log, "append", full)
+            assert (await at.send(DESK_ERU, "/recalls", "", **SAID)).status_code == 503
+    await nobody_is_told(at)
+    (owed,) = await at.store.owed_recalls(at.now(), 9)
+    at.later = timedelta(hours=23)
+    assert await at.recalling().turn() == 0  # it may still be tried
+    assert (await recalled(at)).status_code == 303
+    assert await told_once(at) == owed.id
+    with monkeypatch.context() as broken:
+        broken.setattr(at.world.log, "append", full)
+        assert (await recalled(at, said="Other words.")).status_code == 503
+    at.later = timedelta(days=3)
+    assert await at.recalling().turn() == 0
+    assert await at.store.owed_recalls(at.now(), 9) == {}
+    await told_once(at)
+
+
+async def test_the_same_record_is_recalled_again_for_whoever_was_shown_it_since(at: At) -> None:
+    assert (await recalled(at)).status_code == 303
+    first = await told_once(at)
+    await at.world.ask(ANN, "Hoxha", shows=[HOXHA])
+    reply = await recalled(at)
+    assert reply.status_code == 303
+    assert first not in reply.headers["location"]
+    assert len(await at.store.notices_of("NMC", 9)) == 2
 
 
 # --- a report on one person -----------------------------------------------------------------------

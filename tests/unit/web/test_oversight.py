@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -20,24 +20,41 @@ from gateway.actions.pairing import Pairing
 from gateway.actions.recalling import Recalling
 from gateway.actions.reviewing import MOST_NOTE, Reviewing, Verdict, reviewer_of
 from gateway.actions.sampling import Sampling
+from gateway.audit.entry import read_leaf
+from gateway.audit.misuse import Case
 from gateway.audit.queues import Queues
+from gateway.audit.sampling import Wish
+from gateway.audit.signals import Pattern
 from gateway.audit.staff import tokens_of
 from gateway.audit.uses import SUPERVISORS
 from gateway.casework.database import migrate
 from gateway.casework.model import DipSample, Finding, Level, Officer, Origin, Review, ReviewCase
 from gateway.casework.store import Store
-from gateway.errors import CaseworkUnavailable, LimitExceeded, MalformedRequest
+from gateway.errors import CaseworkUnavailable, LimitExceeded, MalformedRequest, Refused
 from gateway.identifiers import uuid7
 from gateway.model import Justification, Subject
 from gateway.web.access import PAGES
 from gateway.web.console.filled import moment_of, note_in, number_of, value_of, verdict_of
 from gateway.web.console.frame import Choices, Console, sections
+from gateway.web.console.misuse import misuse_routes
+from gateway.web.console.reviews import review_routes
 from gateway.web.console.routes import console_routes, oversight_routes
-from gateway.web.console.samples import command, sample_page, waits
+from gateway.web.console.samples import command, sample_page, sample_routes, waits
 from gateway.web.cookies import SESSION
 from gateway.web.look import Look
 from gateway.web.sessions import Session, Sessions
-from tests.unit.audit.auditworld import AF, AF_SCP, ANN, AU, BOB, PS, World, somebody, world
+from tests.unit.audit.auditworld import (
+    AF,
+    AF_SCP,
+    ANN,
+    AU,
+    BOB,
+    PS,
+    World,
+    looks,
+    somebody,
+    world,
+)
 from tests.unit.web.pages_world import NOW, TOKEN, Client, Place
 
 QUEUE, SAMPLES = "/console/audit/misuse", "/console/audit/samples"
@@ -55,7 +72,8 @@ class At:
     oversight: Oversight
     place: Place
 
-    def client(self, who: Subject, use: str = "OVERSIGHT") -> Client:
+    def client(self, who: Subject, use: str = "OVERSIGHT", *, led: bool = True) -> Client:
+        """`led`: whoever looks alone and may not is led to where a colleague is asked."""
         number = hashlib.sha256(f"{who.id}{who.agency}{who.roles}".encode()).hexdigest()[:43]
         self.place.who = Session(
             number=number, token=TOKEN, subject=who, name="", ends=NOW + timedelta(minutes=30),
@@ -72,6 +90,9 @@ class At:
             recalling=cast("Recalling", None),
             clock=now,
         )
+        if not led:
+            made = (misuse_routes, sample_routes, review_routes)
+            return self.place.client([one for of in made for one in of(console, self.oversight)])
         return self.place.client(
             [*console_routes(console), *oversight_routes(console, self.oversight)]
         )
@@ -179,6 +200,14 @@ async def test_a_case_is_seen_by_its_agency_s_auditors_and_by_nobody_else(at: At
         assert (await http.get(link)).status_code == 404
 
 
+async def sealed_review(at: At, number: int) -> Mapping[str, Any]:
+    """What lies sealed of a review for the agency of whoever made it; nothing of another entry."""
+    leaf = read_leaf(await at.world.log.leaf(number))
+    part = await at.world.inquiry.evidence.part(leaf, number, "asker", "NMC")
+    found: Mapping[str, Any] = (part or {}).get("review", {})
+    return found
+
+
 async def test_a_review_is_of_what_was_chosen_and_professional_standards_is_theirs(
     at: At,
 ) -> None:
@@ -193,7 +222,14 @@ async def test_a_review_is_of_what_was_chosen_and_professional_standards_is_thei
         assert case_in(unescape((await http.get(f"{QUEUE}?state=begun")).text)) != ""
     views = await at.world.views()
     review = next(one for one in reversed(views) if "review" in one)
-    assert review["review"]["level"] == "STANDARDS"
+    assert review["review"] == {"origin": "MISUSE"}  # a stranger learns no more
+    number = at.world.log.size - 1
+    while (await sealed_review(at, number)) == {}:
+        number -= 1
+    found = await sealed_review(at, number)
+    assert (found["level"], found["outcome"], found["entry"], found["sign"]) == (
+        "STANDARDS", "REFERRED", at.world.asked[0], "self",
+    )  # fmt: skip
     assert review["view"] == {"page": "review", "use": "OVERSIGHT", "as": "professional_standards"}
     assert "A note" not in str(views)
     async with at.client(AF) as http:
@@ -338,9 +374,10 @@ async def test_supervisor_and_auditor_review_each_once_and_the_first_sees_not_th
         reply = await http.form(path, **{**said, "outcome": "JUSTIFIED", "note": ""})
         assert reply.headers["location"] == "/reviews?done=1"
         assert path not in (await http.get("/reviews?done=1")).text
-    views = await at.world.views()
-    (last,) = [one["view"] for one in views if one.get("review", {}).get("level") == "SUPERVISOR"]
-    assert last == {"page": "review", "use": "OVERSIGHT", "as": "officer"}
+    reviews = [one for one in await at.world.views() if "review" in one]
+    (last,) = [one for one in reviews if one["view"]["as"] == "officer"]
+    assert last["view"] == {"page": "review", "use": "OVERSIGHT", "as": "officer"}
+    assert last["review"] == {"origin": "SAMPLE", "sample": "seed"}
 
 
 async def test_a_role_that_the_agency_may_not_give_reviews_nothing(at: At) -> None:
@@ -459,3 +496,78 @@ async def test_nothing_is_shown_to_whoever_has_not_said_for_what(at: At) -> None
         for path in (QUEUE, f"{QUEUE}/self-1", SAMPLES, f"{SAMPLES}/x", "/reviews", "/reviews/x"):
             assert (await http.get(path)).headers["location"] == "/console/audit/use"
         assert http.cookies[SESSION]
+
+
+# --- in pairs: last, since it leaves a sample ----------------------------------------------------
+
+
+async def test_professional_standards_do_nothing_alone_whatever_the_surface(
+    at: At,
+) -> None:
+    """The actions refuse it by themselves, before anything is kept, written or looked through."""
+    entry, agreements = at.world.asked[0], set[str]()
+
+    async def paired(_subject: Subject, use: str) -> bool:
+        return use in agreements
+
+    alone = replace(at.world.recorder, paired=paired)
+    inquiry = replace(at.world.inquiry, recorder=alone)
+    oversight = replace(
+        at.oversight,
+        reviewing=replace(at.oversight.reviewing, recorder=alone),
+        sampling=replace(at.oversight.sampling, inquiry=inquiry),
+    )
+    here = At(replace(at.world, recorder=alone, inquiry=inquiry), oversight, Place())
+    waits_for = (await drawn(at, entry, batch="alone")).removeprefix("/reviews/")
+    standards = reviewer_of(PS, inquiry.entitled, [])
+    assert standards is not None
+    leaf = read_leaf(await at.world.log.leaf(entry))
+    case = Case(
+        pattern=Pattern.HABIT, agency="NMC", actors=(leaf["who"]["actor"],), score=1.0, reasons=(),
+        entries=(entry,), since=now(), until=now(),
+    )  # fmt: skip
+    verdict = Verdict(outcome=Finding.REFERRED, quality=1)
+    wish = Wish(since=NOW - timedelta(days=1), until=NOW, count=1, by="roles")
+
+    async def each(use: str) -> list[object]:
+        """What the actions give, or why they do not."""
+        who = looks(PS, use)
+        acts = (
+            oversight.reviewing.review(
+                who.request, PS, waits_for, verdict, reviewer=standards, use=use, now=now()
+            ),
+            oversight.reviewing.review_misuse(
+                who.request, PS, case, verdict, entries=(entry,), reviewer=standards, use=use,
+                now=now(), new_id=new_id,
+            ),
+            oversight.sampling.announce(who, wish),
+            alone.view(who.request, PS, page="whatever comes", use=use),
+            inquiry.view(who.request, PS, page="misuse", use=use),
+        )  # fmt: skip
+        told: list[object] = []
+        for act in acts:
+            try:
+                told.append(await act)
+            except Refused as refused:
+                told.append(refused.rule)
+        return told
+
+    size, samples = at.world.log.size, await at.oversight.store.dip_samples(99)
+    assert await each("OVERSIGHT") == ["audit.pair"] * 5
+    for use in ("OWN", "CORRECTION"):  # nobody gets round it by a use that is no auditor's
+        for page in ("misuse", "review", "search", "whatever comes"):
+            with pytest.raises(Refused):
+                await alone.view(looks(PS).request, PS, page=page, use=use)
+        with pytest.raises(Refused):
+            await oversight.reviewing.review(
+                looks(PS).request, PS, waits_for, verdict, reviewer=standards, use=use, now=now()
+            )
+    for path in (QUEUE, f"{QUEUE}/self-1", SAMPLES, f"{SAMPLES}/x", "/reviews", "/reviews/x"):
+        async with here.client(PS, led=False) as http:
+            assert (await http.get(path)).status_code == 403, path
+    assert at.world.log.size == size
+    assert await at.oversight.store.dip_samples(99) == samples
+    assert await at.oversight.store.reviewed([f"habit|{case.actors[0]}"], ["NMC"], []) == {}
+    agreements.add("OVERSIGHT")
+    assert "audit.pair" not in await each("OVERSIGHT")
+    assert at.world.log.size == size + 5
