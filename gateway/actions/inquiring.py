@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
+from gateway.actions.disclosing import Brought, disclosed
 from gateway.actions.pairing import Pairing
 from gateway.audit.found import Asked, Entry, Leaf, Page, Receipt, Receipts, Row
 from gateway.audit.inquiry import Auditor, Given, Inquiry
@@ -135,6 +136,27 @@ async def _receipts(reading: Reading, auditor: Auditor, args: Mapping[str, Any])
     return Given(told, given.viewed)
 
 
+async def _disclosed(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    claims = {one["place"]: one["value"] for one in args.get("claims") or ()}
+    given = await disclosed(
+        reading.inquiry,
+        auditor,
+        args["index"],
+        Brought(receipt=args["receipt"], claims=claims),
+        opens=bool(args.get("opens")),
+        tells=bool(args.get("tells")),
+    )
+    if (found := given.value) is None:
+        return Given(None, given.viewed)
+    told = {
+        **asdict(found),
+        "__typename": "Disclosure",
+        "places": [{"__typename": "DisclosedPlace", **asdict(one)} for one in found.places],
+        "told": [_told(*one) for one in found.told],
+    }
+    return Given(told, given.viewed)
+
+
 async def _export(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
     given = await reading.inquiry.export(auditor, _sought(args), **_place(args))
     told = {
@@ -170,6 +192,7 @@ _LOOKS: Final[Mapping[str, Look]] = {
     "mine": _mine,
     "entry": _entry,
     "receipts": _receipts,
+    "disclosed": _disclosed,
     "export": _export,
     "exported": _exported,
     "pairs": _pairs,
@@ -277,8 +300,9 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
         "__typename": "Receipt",
         "at": receipt.at.isoformat(),
         "shown": [{"__typename": "Shown", **asdict(one)} for one in receipt.shown],
-        "told": [
-            {"__typename": "Told", "place": place, "outcome": outcome, "mask": mask, "rule": rule}
-            for place, outcome, mask, rule in receipt.told
-        ],
+        "told": [_told(*one) for one in receipt.told],
     }
+
+
+def _told(place: str, outcome: str, mask: str, rule: str) -> dict[str, str]:
+    return {"__typename": "Told", "place": place, "outcome": outcome, "mask": mask, "rule": rule}

@@ -226,7 +226,7 @@ class Inquiry:
         """
         own = auditor.use == OWN
         viewer = Viewer.OFFICER if own else await self.auditing(auditor, *Viewer)
-        row = await self._of(index)
+        row = await self.of(index)
         found = None
         if row is not None:
             found = await self._whole(auditor.subject, viewer, row, proofs=proofs, doubted=doubted)
@@ -459,7 +459,12 @@ class Inquiry:
         index = self.follower.index
         return await _looked(partial(index.find, wanted, before=before, limit=first))
 
-    async def _of(self, index: int) -> Found | None:
+    async def of(self, index: int) -> Found | None:
+        """The query that an entry is of, whoever may have it; None where the index has none.
+
+        Raises:
+            CaseworkUnavailable: there is no index at the moment.
+        """
         return await _looked(partial(self.follower.index.of, index))
 
     async def _whole(

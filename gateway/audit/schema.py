@@ -186,6 +186,39 @@ class Pair(graphene.ObjectType):  # type: ignore[misc]
     may_end = graphene.Boolean(required=True, description="Whether the caller can.")
 
 
+class DisclosedPlace(graphene.ObjectType):  # type: ignore[misc]
+    """A place of an answer, and what its entry says of it."""
+
+    place = graphene.String(required=True, description="Keys and indexes below `data`.")
+    source = graphene.String(required=True)
+    entity = graphene.String(required=True)
+    field = graphene.String(required=True, description="The field that was to be read.")
+    outcome = graphene.String(
+        description="DISCLOSED: just this was. OTHER: something else was, or nothing. "
+        "NOT_OF_ENTRY: nothing of one's agency's stood there. Null: nothing was brought for it."
+    )
+
+
+class Disclosure(graphene.ObjectType):  # type: ignore[misc]
+    """What the entry of an answer says of one's own agency's records in it, never a value."""
+
+    index = graphene.Int(required=True, description="Of the outcome.")
+    agency = graphene.String(required=True)
+    to = graphene.String(required=True, description="The agency of whoever asked.")
+    purpose = graphene.String(required=True)
+    at = graphene.String(required=True)
+    places = _many(DisclosedPlace)
+    told = _many(Told)
+    opened = graphene.String(description="JSON for `portcullis audit verify --disclosed`.")
+
+
+class ClaimInput(graphene.InputObjectType):  # type: ignore[misc]
+    """What somebody says that an answer held."""
+
+    place = graphene.String(required=True, description="Keys and indexes below `data`, by dots.")
+    value = graphene.String(required=True, description="As JSON; `null` for nothing.")
+
+
 class RecordInput(graphene.InputObjectType):  # type: ignore[misc]
     """A record as its source names it."""
 
@@ -256,6 +289,31 @@ class Query(graphene.ObjectType):  # type: ignore[misc]
         description="One query by the number of an entry; null where there is none for the caller.",
     )
     receipts = _asking(ReceiptPage, "Which of one's agency's records were shown, and for what.")
+    disclosed = graphene.Field(
+        Disclosure,
+        args={
+            "use": graphene.Argument(_Use, required=True),
+            "index": graphene.Argument(graphene.Int, required=True),
+            "receipt": graphene.Argument(
+                graphene.String, required=True, description="The answer's, as JSON."
+            ),
+            "claims": graphene.Argument(
+                graphene.List(graphene.NonNull(ClaimInput)), description="At most 500."
+            ),
+            "opens": graphene.Argument(
+                graphene.Boolean,
+                default_value=False,
+                description="Open what was disclosed so, for somebody who has no gateway.",
+            ),
+            "tells": graphene.Argument(
+                graphene.Boolean,
+                default_value=False,
+                description="And what was said of what was not shown in full.",
+            ),
+        },
+        description="Whether an answer is what was disclosed of one's agency's records; null where "
+        "its entry says nothing of them.",
+    )
     export = _asking(EntryPage, "As search, with leaves and proofs.")
     pairs = graphene.Field(
         _many(Pair),

@@ -78,7 +78,7 @@ def register(inner: Commands) -> None:
     )
     made.add_argument("index", type=int, help="the number of one of its entries")
     made.add_argument("--use", choices=USES, help="for what you look; left out: your own search")
-    _caller(made)
+    caller(made)
     made = _looking(
         inner,
         "export",
@@ -99,7 +99,7 @@ def register(inner: Commands) -> None:
     )
     made.add_argument("--end", metavar="ID", help="of an agreement that holds")
     made.add_argument("--use", choices=USES, required=True, help="for what you look")
-    _caller(made)
+    caller(made)
 
 
 def _looking(
@@ -116,11 +116,11 @@ def _looking(
     made.add_argument("--first", type=int, default=_PAGE, help=f"at most (default: {_PAGE})")
     if use:
         made.add_argument("--use", choices=USES, required=True, help="for what you look")
-    _caller(made)
+    caller(made)
     return made
 
 
-def _caller(made: argparse.ArgumentParser) -> None:
+def caller(made: argparse.ArgumentParser) -> None:
     who = made.add_mutually_exclusive_group()
     who.add_argument("--as", dest="persona", choices=sorted(PERSONAS), help="of the demonstration")
     who.add_argument("--token", type=Path, help="or a file that holds your access token "
@@ -128,7 +128,7 @@ def _caller(made: argparse.ArgumentParser) -> None:
     made.add_argument("--url", help="the gateway's /audit (the demonstration's if left out)")
 
 
-class _Gateway:
+class Gateway:
     """The /audit of a gateway that runs."""
 
     def __init__(self, given: argparse.Namespace) -> None:
@@ -205,7 +205,7 @@ def _mine(given: argparse.Namespace) -> int:
 
 
 def _listed(given: argparse.Namespace, document: str) -> int:
-    rows = list(_Gateway(given).pages(document, given, "rows"))
+    rows = list(Gateway(given).pages(document, given, "rows"))
     if given.json:
         for row in rows:
             print(json.dumps(row))  # ASCII alone: a record is one line, whatever is in it
@@ -224,13 +224,13 @@ def _listed(given: argparse.Namespace, document: str) -> int:
 
 
 def _receipts(given: argparse.Namespace) -> int:
-    for row in _Gateway(given).pages("receipts", given, "rows"):
+    for row in Gateway(given).pages("receipts", given, "rows"):
         print(json.dumps(row))
     return 0
 
 
 def _entry(given: argparse.Namespace) -> int:
-    found = _Gateway(given).ask("entry", {"use": given.use, "index": given.index})
+    found = Gateway(given).ask("entry", {"use": given.use, "index": given.index})
     if found is None:
         print("There is no such entry for you.", file=sys.stderr)
         return 1
@@ -239,7 +239,7 @@ def _entry(given: argparse.Namespace) -> int:
 
 
 def _pairs(given: argparse.Namespace) -> int:
-    gateway = _Gateway(given)
+    gateway = Gateway(given)
     if given.end is not None:
         told = [gateway.ask("end_pair", {"use": given.use, "id": given.end})]
     else:
@@ -252,7 +252,7 @@ def _pairs(given: argparse.Namespace) -> int:
 def _export(given: argparse.Namespace) -> int:
     if given.to.exists():
         raise SystemExit(f"{given.to} is there already.")
-    gateway = _Gateway(given)
+    gateway = Gateway(given)
     bundle = Bundle(use=given.use, sought=_sought(given))
     for entry in gateway.pages("export", given, "entries"):
         bundle.add(entry)

@@ -217,6 +217,80 @@ async def test_AU_19_the_command_line_searches_exports_and_verifies(
         await run("export", *sought, "--to", str(target), *at)
 
 
+async def test_an_owner_has_it_shown_what_was_disclosed_field_by_field_and_shows_it_to_others(
+    asker: Asker,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A field that was kept, one that was changed and one that was withheld."""
+    answer = await asked(asker, ARRIVAL)
+    receipt = answer.body["extensions"]["receipt"]
+    await seen(asker)
+    await asker.demo.started.reading.inquiry.evidence.awaited(receipt["logEntry"])
+    monkeypatch.setenv("PORTCULLIS_TOKEN", await asker.token("AF"))
+    at = ["--url", f"{asker.demo.url}/audit", "--use", "COMPLAINT"]
+    path, target = tmp_path / "answer.json", tmp_path / "opened.json"
+
+    async def run(*arguments: str) -> tuple[int, str]:
+        status = await asyncio.to_thread(main, ["audit", *arguments])
+        return status, capsys.readouterr().out
+
+    body = json.loads(json.dumps(answer.body))
+    path.write_text(json.dumps(body))
+    status, printed = await run("disclosed", str(path), "--json", *at)
+    assert status == 0, printed
+    found = json.loads(printed)
+    assert (found["agency"], found["index"]) == ("NMC", receipt["logEntry"])
+    own = {one["place"]: one for one in found["places"] if one["field"]}
+    assert {one["outcome"] for one in own.values()} == {"DISCLOSED"}
+    number = next(n for n, hit in enumerate(answer.hits()) if hit["owner"] == "NMC")
+    sex = f"personSearch.hits.{number}.sex"
+    hidden = next(place for place in own if at_place(body["data"], place) is None)
+    elsewhere = next(n for n, hit in enumerate(answer.hits()) if hit["owner"] != "NMC")
+    assert not any(place.startswith(f"personSearch.hits.{elsewhere}.") for place in own)
+
+    status, printed = await run(
+        "disclosed", str(path), "--entry", str(receipt["logEntry"]), "--open", str(target),
+        "--field", sex, "--field", hidden, *at,
+    )  # fmt: skip
+    assert status == 0, printed
+    assert f"disclosed so          {sex}  (sex of Person in nmc)" in printed
+    text = target.read_text()
+    assert [one["item"][1] for one in json.loads(text)["items"]] == sorted(
+        (sex, hidden), key=list(own).index
+    )
+    key = asker.demo.started.log.verifier.strip()
+    offline = ("verify", "--disclosed", str(target), "--answer", str(path), "--key", key)
+    policy = ("--policy", str(asker.demo.started.settings.audit_witnesses))
+    status, printed = await run(*offline, *policy)
+    assert status == 0, printed
+
+    put_at(body["data"], sex, "something else")
+    put_at(body["data"], hidden, "made up")
+    body["data"]["personSearch"]["hits"][number]["added"] = "made up"
+    path.write_text(json.dumps(body))
+    status, printed = await run("disclosed", str(path), *at)
+    assert status == 1
+    others = [line.split()[3] for line in printed.splitlines() if line.startswith("other than")]
+    assert others == sorted((sex, hidden), key=list(own).index)
+    assert f"not of this entry     personSearch.hits.{number}.added" in printed
+    status, printed = await run(*offline)
+    assert status == 1
+    assert printed.count("other than disclosed") == 2
+
+
+def at_place(value: Any, path: str) -> Any:
+    for step in path.split("."):
+        value = value[int(step) if isinstance(value, list) else step]
+    return value
+
+
+def put_at(value: Any, path: str, new: Any) -> None:
+    around, _, step = path.rpartition(".")
+    at_place(value, around)[step] = new
+
+
 async def test_what_the_index_is_behind_is_a_metric(asker: Asker) -> None:
     await seen(asker)
     metrics = (await asker.client.get(f"{asker.demo.url}/metrics")).text
