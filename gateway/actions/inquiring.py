@@ -8,7 +8,6 @@ Each operation is one field. No policy is asked: who sees what of the record is 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -16,14 +15,15 @@ from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 from gateway.actions.disclosing import Brought, disclosed
+from gateway.actions.overseen import LOOKS, Overseen, told_asked, told_health
+from gateway.actions.overseen import Look as LookOver
 from gateway.actions.pairing import Pairing
-from gateway.audit.found import Asked, Entry, Leaf, Page, Receipt, Receipts, Row
+from gateway.audit.found import Entry, Leaf, Page, Receipt, Receipts, Row
 from gateway.audit.inquiry import Auditor, Given, Inquiry
 from gateway.audit.recorder import AuditedResponse
 from gateway.audit.sought import RecordSought, Sought
 from gateway.audit.uses import OWN
 from gateway.casework.model import AuditMatter
-from gateway.catalogue.forms import utc_text
 from gateway.errors import (
     GatewayError,
     Internal,
@@ -46,6 +46,7 @@ class Reading:
     gate: Gate
     inquiry: Inquiry
     pairing: Pairing
+    overseen: Overseen
     parser: Parser
 
 
@@ -104,9 +105,7 @@ Look: TypeAlias = Callable[[Reading, Auditor, Mapping[str, Any]], Awaitable[Give
 
 async def _health(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
     given = await reading.inquiry.health(auditor)
-    at = given.value.signed_at
-    told = asdict(given.value) | {"signed_at": utc_text(at) if at else None}
-    return Given({"__typename": "LogHealth", **told}, given.viewed)
+    return Given(told_health(given.value), given.viewed)
 
 
 async def _search(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
@@ -116,12 +115,13 @@ async def _search(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -
 
 async def _mine(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
     given = await reading.inquiry.mine(auditor, _sought(args), **_place(args))
-    return Given(_page(given.value), given.viewed)
+    return Given(_page(given.value, own=True), given.viewed)
 
 
 async def _entry(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
     given = await reading.inquiry.entry(auditor, args["index"], proofs=True)
-    return Given(told_entry(given.value) if given.value else None, given.viewed)
+    own = auditor.use == OWN
+    return Given(told_entry(given.value, own=own) if given.value else None, given.viewed)
 
 
 async def _receipts(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
@@ -186,7 +186,15 @@ async def _end_pair(reading: Reading, auditor: Auditor, args: Mapping[str, Any])
     return Given(_pair(given.value, "ENDED", may_end=False), given.viewed)
 
 
+def _over(look: LookOver) -> Look:
+    async def looked(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+        return await look(reading.overseen, auditor, args)
+
+    return looked
+
+
 _LOOKS: Final[Mapping[str, Look]] = {
+    **{name: _over(look) for name, look in LOOKS.items()},
     "health": _health,
     "search": _search,
     "mine": _mine,
@@ -227,14 +235,20 @@ def _place(args: Mapping[str, Any]) -> dict[str, Any]:
     return {"first": args.get("first") or 0, "before": args.get("before")}
 
 
-def _page(page: Page) -> dict[str, Any]:
-    rows = [_row(row) for row in page.rows]
+def _page(page: Page, *, own: bool = False) -> dict[str, Any]:
+    rows = [_row(row, own=own) for row in page.rows]
     return {"__typename": "SearchPage", "rows": rows, "next": page.next, "upto": page.upto}
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row, *, own: bool) -> dict[str, Any]:
+    """A search; to whoever asked (`own`) without counts of what they were not shown, since these
+    count what was silent."""
     found = row.found
     return {
+        **{
+            name: None if own else getattr(found, name)
+            for name in ("masked", "withheld", "missing")
+        },
         "__typename": "Search",
         "index": found.idx,
         "last": found.last,
@@ -244,7 +258,7 @@ def _row(row: Row) -> dict[str, Any]:
             {"__typename": "SourceTold", "source": source, "state": state}
             for source, state in found.sources.items()
         ],
-        "asked": _asked(row.asked) if row.asked else None,
+        "asked": told_asked(row.asked) if row.asked else None,
         "answered": found.answered,
         **{name: getattr(found, name) for name in (
             "kind", "tag", "agency", "app", "purpose", "reason", "glass", "serial", "status",
@@ -253,18 +267,11 @@ def _row(row: Row) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _asked(asked: Asked) -> dict[str, Any]:
-    told = asdict(asked) | {"__typename": "Asked"}
-    for name in ("variables", "visits", "looked"):
-        told[name] = json.dumps(told[name], ensure_ascii=False, sort_keys=True)
-    return told
-
-
-def told_entry(entry: Entry) -> dict[str, Any]:
+def told_entry(entry: Entry, *, own: bool = False) -> dict[str, Any]:
     """A query as the schema's `Entry`."""
     return {
         "__typename": "Entry",
-        "search": _row(Row(found=entry.found, asked=entry.asked)),
+        "search": _row(Row(found=entry.found, asked=entry.asked), own=own),
         "leaves": [_leaf(one) for one in entry.leaves],
     }
 

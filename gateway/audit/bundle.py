@@ -25,7 +25,8 @@ from typing import Any, Final
 
 _COLUMNS: Final = (
     "index", "last", "at", "kind", "tag", "queryId", "agency", "app", "purpose", "reason", "glass",
-    "serial", "status", "code", "rule", "records", "answered", "sources",
+    "serial", "status", "code", "rule", "records", "masked", "withheld", "missing", "answered",
+    "sources",
 )  # fmt: skip
 _ASKED: Final = ("officer", "reason", "case", "incident", "variables", "text")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")

@@ -160,6 +160,12 @@ def root_of_part(detail: Mapping[str, Any]) -> str:
     return root_of([item_hash(item) for item in items_of(detail)]).hex()
 
 
+def roots_of(parts: Mapping[str, Part]) -> dict[str, str]:
+    """The same of each of these parts, by its agency."""
+    details = ((part.agency, part.detail) for part in parts.values())
+    return {agency: root_of_part(one) for agency, one in details if isinstance(one, Mapping)}
+
+
 # -- an answer that somebody brings ----------------------------------------------------------
 
 

@@ -34,7 +34,7 @@ from gateway.audit.content import (
     touched_by,
 )
 from gateway.audit.crowd import Crowd, Failure, told
-from gateway.audit.disclosed import parts_by_owner, root_of_part
+from gateway.audit.disclosed import parts_by_owner, roots_of
 from gateway.audit.entry import (
     ASKER,
     Kind,
@@ -388,8 +388,7 @@ class Record:
         token = partial(self.recorder.hmac, "record")
         owners = parts_by_owner(response, secrets.token_bytes(32), token)
         if owners:  # so that one field can be opened to others than its owner
-            roots = {part.agency: root_of_part(part.detail) for part in owners.values()}
-            leaf["disclosed"]["owners"] = roots
+            leaf["disclosed"]["owners"] = roots_of(owners)
         return await self.recorder.append(leaf, self._for_asker(detail) | owners)
 
     def _refused_look(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import graphene
 from graphql import GraphQLSchema
 
 from gateway.audit.inquiry import MOST
+from gateway.audit.oversight_schema import Overseen
 from gateway.audit.uses import USES
 from gateway.catalogue.schema import Schema, names_of
 from gateway.catalogue.vocabulary import Vocabulary
@@ -19,7 +20,7 @@ def _many(kind: Any) -> Any:
     return graphene.NonNull(graphene.List(graphene.NonNull(kind)))
 
 
-_Use = graphene.Enum("Use", [(code, code) for code in USES], description="For what you look.")
+Use = graphene.Enum("Use", [(code, code) for code in USES], description="For what you look.")
 
 
 class LogHealth(graphene.ObjectType):  # type: ignore[misc]  # graphene ships no types
@@ -34,6 +35,7 @@ class LogHealth(graphene.ObjectType):  # type: ignore[misc]  # graphene ships no
     root = graphene.String(required=True)
     witnessed_size = graphene.Int(required=True, description="Entries that witnesses have signed.")
     indexed = graphene.Int(required=True, description="Entries that can be found.")
+    witnesses = graphene.Field(_many(graphene.String), description="Who signed these.")
 
 
 class SourceTold(graphene.ObjectType):  # type: ignore[misc]
@@ -83,6 +85,9 @@ class Search(graphene.ObjectType):  # type: ignore[misc]
     code = graphene.String(required=True, description='How it ended; "" for what was answered.')
     rule = graphene.String(required=True)
     records = graphene.Int(required=True, description="How many were shown.")
+    masked = graphene.Int(description="As the sources' reports count; null of one's own searches.")
+    withheld = graphene.Int(description="Likewise: it counts what was silent.")
+    missing = graphene.Int(description="Sources that gave nothing; null of one's own searches.")
     answered = graphene.Boolean(required=True)
     sources = _many(SourceTold)
     asked = graphene.Field(Asked)
@@ -265,17 +270,17 @@ def _asking(kind: Any, doc: str, *, use: bool = True) -> graphene.Field:
         "before": graphene.Argument(graphene.Int, description="From this entry backwards."),
     }
     if use:
-        args["use"] = graphene.Argument(_Use, required=True)
+        args["use"] = graphene.Argument(Use, required=True)
     return graphene.Field(graphene.NonNull(kind), args=args, description=doc)
 
 
-class Query(graphene.ObjectType):  # type: ignore[misc]
+class Query(Overseen, graphene.ObjectType):  # type: ignore[misc]
     """What the caller may read of the record. One field for each operation; each look is itself an
     entry, before anything is given."""
 
     health = graphene.Field(
         graphene.NonNull(LogHealth),
-        args={"use": graphene.Argument(_Use, required=True)},
+        args={"use": graphene.Argument(Use, required=True)},
         description="How the log stands.",
     )
     search = _asking(SearchPage, "Who asked what, the latest first.")
@@ -283,7 +288,7 @@ class Query(graphene.ObjectType):  # type: ignore[misc]
     entry = graphene.Field(
         Entry,
         args={
-            "use": graphene.Argument(_Use, description="Left out: one's own search."),
+            "use": graphene.Argument(Use, description="Left out: one's own search."),
             "index": graphene.Argument(graphene.Int, required=True),
         },
         description="One query by the number of an entry; null where there is none for the caller.",
@@ -292,7 +297,7 @@ class Query(graphene.ObjectType):  # type: ignore[misc]
     disclosed = graphene.Field(
         Disclosure,
         args={
-            "use": graphene.Argument(_Use, required=True),
+            "use": graphene.Argument(Use, required=True),
             "index": graphene.Argument(graphene.Int, required=True),
             "receipt": graphene.Argument(
                 graphene.String, required=True, description="The answer's, as JSON."
@@ -317,13 +322,13 @@ class Query(graphene.ObjectType):  # type: ignore[misc]
     export = _asking(EntryPage, "As search, with leaves and proofs.")
     pairs = graphene.Field(
         _many(Pair),
-        args={"use": graphene.Argument(_Use, required=True)},
+        args={"use": graphene.Argument(Use, required=True)},
         description="What professional standards of one's agency asked each other to agree to.",
     )
     exported = graphene.Field(
         graphene.NonNull(Leaf),
         args={
-            "use": graphene.Argument(_Use, required=True),
+            "use": graphene.Argument(Use, required=True),
             "manifest": graphene.Argument(graphene.String, required=True),
         },
         description="Puts the SHA-256 of an export's manifest into the entry of this look.",
@@ -336,7 +341,7 @@ class Mutation(graphene.ObjectType):  # type: ignore[misc]
     end_pair = graphene.Field(
         Pair,
         args={
-            "use": graphene.Argument(_Use, required=True),
+            "use": graphene.Argument(Use, required=True),
             "id": graphene.Argument(graphene.ID, required=True),
         },
         description="End an agreement of one's own before its time.",

@@ -13,6 +13,7 @@ import pytest
 
 from deploy.demo.story import STEPS
 from gateway.audit.entry import read_leaf
+from gateway.audit.schema import Mutation, Query
 from gateway.audit.verify import check_bundle, check_proof, read_proof
 from gateway.cli import main
 from gateway.cli.record import DOCUMENTS
@@ -278,6 +279,60 @@ async def test_an_owner_has_it_shown_what_was_disclosed_field_by_field_and_shows
     status, printed = await run(*offline)
     assert status == 1
     assert printed.count("other than disclosed") == 2
+
+
+OVERSEEN: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "overview": ({"span": "DAY"}, "AF AU"),
+    "misuse": ({"first": 5, "pattern": "SELF", "state": "OPEN"}, "AF AU"),
+    "misuse_case": ({"id": "self-0"}, "AF AU"),
+    "samples": ({}, "AF AU SG"),
+    "sample": ({"id": "none"}, "AF AU SG"),
+    "reviews": ({}, "AF AU SG"),
+    "review": ({"id": "none"}, "AF AU SG"),
+    "matters": ({}, "AF AU"),
+    "matter": ({"id": "none"}, "AF AU"),
+    "recalls": ({}, "DK"),
+}
+
+
+@pytest.mark.parametrize("name", OVERSEEN)
+async def test_what_the_console_shows_of_oversight_is_read_at_audit_by_the_same_people(
+    asker: Asker, name: str
+) -> None:
+    """By the documents that lie ready; who looks alone where two are needed is refused."""
+    args, allowed = OVERSEEN[name]
+    use = {} if name == "recalls" else {"use": "OVERSIGHT"}
+    log = asker.demo.started.log
+    for who in ("AF", "AU", "SG", "DK", "RO", "PS"):
+        answer = await look(asker, who, name, **use, **args)
+        if who not in allowed.split() and (name, who) != ("overview", "PS"):
+            assert (answer.status, answer.code) == (403, "REFUSED"), who
+            continue
+        assert answer.status == 200, answer.body
+        receipt = answer.body["extensions"]["receipt"]
+        leaf = read_leaf(await log.leaf(receipt["logEntry"]))
+        assert (leaf["kind"], leaf["view"]["page"]) == ("V", name)
+
+
+def test_every_field_of_audit_has_a_document_that_lies_ready() -> None:
+    names = {one.stem for one in DOCUMENTS.glob("*.graphql")}
+    fields = Query._meta.fields.keys() | Mutation._meta.fields.keys()
+    assert names == set(fields)
+
+
+async def test_counts_of_what_was_not_shown_are_for_auditors_alone(
+    asker: Asker, stop: Mapping[str, Any]
+) -> None:
+    mine = (await look(asker, "RO", "mine")).data["mine"]["rows"]
+    assert {row[name] for row in mine for name in ("masked", "withheld", "missing")} == {None}
+    rows = {row["queryId"]: row for row in await found(asker, "AF")}
+    leaf = read_leaf(await asker.demo.started.log.leaf(stop["logEntry"]))
+    told = leaf["sources"].values()
+    row = rows[stop["queryId"]]
+    assert (row["masked"], row["withheld"]) == (sum(o[2] for o in told), sum(o[3] for o in told))
+    assert row["missing"] == 0
+    health = (await look(asker, "AF", "health", use="LOG_HEALTH")).data["health"]
+    assert len(health["witnesses"]) >= 2
 
 
 def at_place(value: Any, path: str) -> Any:

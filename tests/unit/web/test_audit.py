@@ -21,6 +21,7 @@ from gateway.actions.oversight import Oversight
 from gateway.audit.found import Health
 from gateway.audit.index import Count
 from gateway.audit.sought import MOST_CHARS
+from gateway.audit.spans import SPANS, moments_of
 from gateway.audit.uses import USES
 from gateway.audit.verify import check_bundle, check_proof, read_proof
 from gateway.errors import AuditUnavailable, MalformedRequest
@@ -29,7 +30,7 @@ from gateway.web.console import searching
 from gateway.web.console.asking import Said, said_in, when, zone_of
 from gateway.web.console.charts import HEIGHT, WIDTH, chart
 from gateway.web.console.frame import PAIRS, SECTIONS, Choices, Console, sections
-from gateway.web.console.overview import SPANS, counted_of, moments_of, overview_page
+from gateway.web.console.overview import counted_of, overview_page
 from gateway.web.console.routes import console_routes, oversight_routes
 from gateway.web.cookies import SESSION
 from gateway.web.look import Look
