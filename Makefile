@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 STATE := $(if $(PORTCULLIS_HOME),$(PORTCULLIS_HOME),.portcullis)
 
 .DEFAULT_GOAL := help
-.PHONY: help ready demo test e2e differential worlds mutants crash matrix bench check docs clean
+.PHONY: help ready demo test e2e differential worlds mutants crash plates matrix bench check docs clean
 
 help: ## say what there is
 	@echo "Portcullis. Every command sets itself up."
@@ -45,6 +45,9 @@ worlds: $(READY) ## 100,000 random operations in worlds that only a forbidden si
 crash: $(READY) ## a fault at every system call of the log's writer, and 1,000 random kills
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m tests.crash \
 		$(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED)) $(PARTS)
+
+plates: $(READY) ## ten million number plates by every digest without a key, against a log's leaves
+	@$(BIN)/python -m tests.plates
 
 matrix: $(READY) ## write what each persona sees of the officers' twelve questions
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/python -m deploy.policy.matrix

@@ -222,7 +222,8 @@ class Settings:
     )
     reasons_kept_days: int = _count(
         90,
-        "Reasons in words, after a release request has ended; long enough to ask why.",
+        "Reasons in words, after a release request has ended, and the words and keys of recalls, "
+        "after the agencies were told; long enough to ask why.",
         most=3650,
     )
     webhooks: tuple[WebhookSetting, ...] = _setting(

@@ -17,6 +17,7 @@ from typing import Any, Final, TypeAlias
 from gateway.actions.call import Call, Office
 from gateway.actions.keeping import (
     agree_to_erasure,
+    agree_to_lift,
     erasures,
     holds,
     lift_hold,
@@ -68,6 +69,7 @@ ACTS: Final[Mapping[str, Act]] = {
     "erasures": erasures,
     "place_hold": place_hold,
     "lift_hold": lift_hold,
+    "agree_to_lift": agree_to_lift,
     "holds": holds,
 }
 

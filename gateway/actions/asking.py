@@ -175,6 +175,8 @@ class Asking:
         found: dict[str, Any] = {}
         for number in numbers:
             leaf = await self._leaf(number)
+            if number != matter.entry and "who" not in leaf:
+                continue  # it closes what was cut off, and has nothing sealed
             if leaf.get("who", EMPTY).get("agency") != matter.agency:
                 return None
             evidence = self.inquiry.evidence

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.actions.call import Call
-from gateway.audit.keeping import not_done
+from gateway.audit.keeping import Keeping, not_done
 from gateway.audit.ledger import Erasure, Hold, Target
 from gateway.catalogue.forms import utc_text
 from gateway.policy.casework import Matter
@@ -66,11 +66,12 @@ async def place_hold(call: Call) -> Mapping[str, Any]:
         raise not_done("Name one thing: records, a request, a month, an actor or a case.")
     if "actor" in scope:
         scope["actor"] = f"{args.get('issuer') or call.subject.issuer}|{scope['actor']}"
-    return _of_hold(await call.office.keeping.hold(call.record, scope, args["code"]))
+    keeping = call.office.keeping
+    return _of_hold(keeping, await keeping.hold(call.record, scope, args["code"]))
 
 
 async def lift_hold(call: Call) -> Mapping[str, Any] | None:
-    """Let go; null for a hold that does not stand."""
+    """Ask that it is let go; nothing is yet. Null for a hold that does not stand."""
     args, keeping = call.selection.args, call.office.keeping
     found = next((one for one in await keeping.standing() if one.id == args["id"]), None)
     matter = Matter(act="liftHold", agency=found.agency if found else None, code=args["code"])
@@ -78,13 +79,28 @@ async def lift_hold(call: Call) -> Mapping[str, Any] | None:
     if found is None:
         return None
     _demand_words(call)
-    return _of_hold(await keeping.lift(call.record, found, args["code"]))
+    return _of_hold(keeping, await keeping.ask_lift(call.record, found, args["code"]))
+
+
+async def agree_to_lift(call: Call) -> Mapping[str, Any] | None:
+    """Let go, as somebody else than who asked; null for a hold that does not stand, or of which
+    nobody asked that it is lifted."""
+    keeping, id_ = call.office.keeping, call.selection.args["id"]
+    found = next((one for one in await keeping.standing() if one.id == id_), None)
+    lift = keeping.lift_of(found) if found is not None else None
+    own = lift is not None and keeping.asked_by(lift, call.subject.issuer, call.subject.id)
+    matter = Matter(act="agreeToLift", agency=found.agency if found else None, own=own)
+    await call.allowed(matter, about=found.id if found else "")
+    if found is None or lift is None:
+        return None
+    return _of_hold(keeping, await keeping.lift(call.record, found))
 
 
 async def holds(call: Call) -> list[Mapping[str, Any]]:
     """The holds that stand, whoever placed them."""
     await call.allowed(Matter(act="holds", agency=call.subject.agency))
-    return [_of_hold(one) for one in await call.office.keeping.standing()]
+    keeping = call.office.keeping
+    return [_of_hold(keeping, one) for one in await keeping.standing()]
 
 
 def _demand_words(call: Call) -> None:
@@ -106,7 +122,8 @@ def _of_erasure(one: Erasure, state: str) -> dict[str, Any]:
     }
 
 
-def _of_hold(one: Hold) -> dict[str, Any]:
+def _of_hold(keeping: Keeping, one: Hold) -> dict[str, Any]:
+    lift = keeping.lift_of(one) if one.lifted is None else None
     return {
         "__typename": "Hold",
         "id": one.id,
@@ -116,6 +133,8 @@ def _of_hold(one: Hold) -> dict[str, Any]:
         "placed_by": f"{one.agency} {one.by[:_TOKEN]}",
         "agency": one.agency,
         "entry": one.placed,
+        "lift_code": lift.code if lift else None,
+        "lift_asked_by": f"{lift.agency} {lift.by[:_TOKEN]}" if lift else None,
         "lifted_by": one.lifted,
     }
 

@@ -140,7 +140,9 @@ class Recalling:
                     return replace(same, entry=entry)
                 made = replace(made, id=same.id)
         told = self._whom(made, shown)
-        await self.store.begin_recall(made, told)
+        if not await self.store.begin_recall(made, told):
+            text = "Somebody is recalling the same at this moment. Try again in a while."
+            raise CaseworkUnavailable(text, detail="the same recall is owed under another id")
         viewed = await self.inquiry.view(
             request,
             subject,
@@ -179,7 +181,7 @@ class Recalling:
                 if (entry := await self._entry_of(one)) is not None:
                     done += await self._tell(one, told, entry)
                 elif one.at <= now - _GIVEN_UP:
-                    await self.store.drop_recall(one.id)  # it was never made
+                    await self.store.drop_recall(one)  # it was never made
         return done
 
     async def made(self, subject: Subject) -> Mapping[Recall, tuple[Recalled, ...]]:

@@ -29,7 +29,7 @@ _COLUMNS: Final = (
     "sources",
 )  # fmt: skip
 _ASKED: Final = ("officer", "reason", "case", "incident", "variables", "text")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
+_FORMULA: Final = tuple("=+-@|%＝＋－＠")  # noqa: RUF001  # the wide ones as well
 
 
 class Bundle:
@@ -139,4 +139,4 @@ def _safe(cell: Any) -> str:
         return "" if cell is None else str(cell)
     text = str(cell)
     line = "".join(c if c.isprintable() else " " for c in text)
-    return f"'{line}" if text.lstrip(" ").startswith(_FORMULA) else line
+    return f"'{line}" if line.lstrip().startswith(_FORMULA) else line

@@ -176,7 +176,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipts:
-    """Receipts, the latest first; a page may hold fewer than were asked for and not be the last."""
+    """Receipts, the latest first."""
 
     rows: tuple[Receipt, ...]
     next: int | None

@@ -55,9 +55,11 @@ from gateway.model import EMPTY, Request, Subject
 
 MOST: Final = 200  # of a page
 _AT_ONCE: Final = 8  # entries that are read side by side
+_ROUNDS: Final = 25  # of looking past what is not given, for one page
 _SEEN: Final = frozenset({Viewer.FORCE.value, Viewer.OFFICER.value})
 """Whose looks, and whose refused looks, an agency's ordinary auditors see."""
 _OWN_WORDS: Final = frozenset({"who", "peer", "text", "variables", "why"})
+_TOO_LONG: Final = "This search takes too long: narrow it, by a time, an officer or a case."
 _NOT_YOURS: Final = "This part of the record is not for your role."
 _T = TypeVar("_T")
 _Value = TypeVar("_Value")
@@ -271,19 +273,14 @@ class Inquiry:
             until=sought.until,
             named=True,
         )
-        found = await self._find(wanted, first, before)
 
         async def receipt(row: Found) -> Receipt | None:
             leaf = _read(await self.log.leaf(row.last))
             detail = await self.evidence.part(leaf, row.last, owner_part(own), own)
             return receipt_of(row, leaf, detail, looked) if detail is not None else None
 
-        made = [one for one in await _gathered(receipt, found) if one is not None]
-        page = Receipts(
-            rows=tuple(made),
-            next=found[-1].idx if len(found) == first else None,
-            upto=self.follower.upto,
-        )
+        made, next_ = await self._kept(wanted, receipt, first, before)
+        page = Receipts(rows=made, next=next_, upto=self.follower.upto)
         shown = [one.index for one in made]
         return Given(page, await self._viewed(auditor, "receipts", sought.told(), shown=shown))
 
@@ -302,7 +299,7 @@ class Inquiry:
             Otherwise as `search`.
         """
         viewer = await self.auditing(auditor, Viewer.FORCE, Viewer.STANDARDS, Viewer.EXTERNAL)
-        rows = await self._rows(auditor.subject, viewer, sought, first, before)
+        wanted = await self._wanted(auditor.subject, viewer, sought)
 
         async def whole(row: Found) -> Entry | None:
             if await self._gone(auditor.subject, sought, row):
@@ -312,14 +309,10 @@ class Inquiry:
                 raise ProofInvalid("an entry does not say any more what the index knows of it")
             return found
 
-        made = [one for one in await _gathered(whole, rows) if one is not None]
+        made, next_ = await self._kept(wanted, whole, first, before)
         shown = [one.found.idx for one in made]
         viewed = await self._viewed(auditor, "export", sought.told(), shown=shown)
-        page = Export(
-            entries=tuple(made),
-            next=rows[-1].idx if len(rows) == first else None,
-            upto=self.follower.upto,
-        )
+        page = Export(entries=made, next=next_, upto=self.follower.upto)
         return Given(page, viewed)
 
     async def exported(self, auditor: Auditor, manifest: str) -> Given[Leaf]:
@@ -371,10 +364,8 @@ class Inquiry:
         check_use(viewer, auditor.use)
         return viewer
 
-    async def _rows(
-        self, subject: Subject, viewer: Viewer, sought: Sought, first: int, before: int | None
-    ) -> tuple[Found, ...]:
-        """What the index has of what is sought, in scope."""
+    async def _wanted(self, subject: Subject, viewer: Viewer, sought: Sought) -> Wanted | None:
+        """What is sought, in scope; None where nothing can be."""
         everywhere = viewer is Viewer.EXTERNAL
         if everywhere and sought.in_bodies:
             text = (
@@ -384,7 +375,7 @@ class Inquiry:
             raise Refused(text, rule="audit.bodies", detail="terms, for leaves alone")
         agency = sought.agency if everywhere else subject.agency
         if sought.agency not in (None, agency):
-            return ()
+            return None
         issuers = [one for one, of in self.issuers.items() if agency in (None, of)]
         asked = partial(self.tokens.wanted, sought, subject.agency, issuers)
         wanted = replace(await asyncio.to_thread(asked), agency=agency)
@@ -393,7 +384,7 @@ class Inquiry:
             wanted = replace(wanted, tokens=(*wanted.tokens, own), viewers=frozenset())
         elif viewer is Viewer.FORCE:
             wanted = replace(wanted, viewers=_SEEN)
-        return await self._find(wanted, first, before)
+        return wanted
 
     async def _own(self, subject: Subject) -> frozenset[str]:
         own = partial(self.tokens.officer, subject.id, [subject.issuer])
@@ -427,7 +418,7 @@ class Inquiry:
         *,
         details: bool,
     ) -> Given[Page]:
-        found = await self._rows(auditor.subject, viewer, sought, first, before)
+        wanted = await self._wanted(auditor.subject, viewer, sought)
 
         async def row(one: Found) -> Row | None:
             leaves = await self._leaves(auditor.subject, viewer, one)
@@ -436,12 +427,8 @@ class Inquiry:
             asked = await self._asked(auditor.subject, viewer, leaves) if details else None
             return Row(found=one, asked=asked)
 
-        rows = [one for one in await _gathered(row, found) if one is not None]
-        made = Page(
-            rows=tuple(rows),
-            next=found[-1].idx if len(found) == first else None,
-            upto=self.follower.upto,
-        )
+        rows, next_ = await self._kept(wanted, row, first, before)
+        made = Page(rows=rows, next=next_, upto=self.follower.upto)
         shown = [one.found.idx for one in rows]
         return Given(made, await self._viewed(auditor, page, sought.told(), shown=shown))
 
@@ -453,11 +440,38 @@ class Inquiry:
         leaf = _read(await self.log.leaf(row.idx))
         return await self.evidence.part(leaf, row.idx, ASKER, subject.agency) is None
 
-    async def _find(self, wanted: Wanted, first: int, before: int | None) -> tuple[Found, ...]:
+    async def _kept(
+        self,
+        wanted: Wanted | None,
+        make: Callable[[Found], Awaitable[_T | None]],
+        first: int,
+        before: int | None,
+    ) -> tuple[tuple[_T, ...], int | None]:
+        """What is made of the latest that is wanted, `first` of it where there is so much, and
+        before which entry there may be more. What comes to None is looked past, so that neither a
+        short page nor where it ends tells of it.
+
+        Raises:
+            LimitExceeded: too much at once, or too much to look past.
+        """
         if not 1 <= first <= MOST:
             raise LimitExceeded.of("first", MOST, first)
-        index = self.follower.index
-        return await _looked(partial(index.find, wanted, before=before, limit=first))
+        if wanted is None:
+            return (), None
+        kept: list[tuple[int, _T]] = []
+        find = partial(self.follower.index.find, limit=first)
+        for _ in range(_ROUNDS):
+            found = await _looked(partial(find, wanted, before=before))
+            made = await _gathered(make, found)
+            kept += [
+                (row.idx, one) for row, one in zip(found, made, strict=True) if one is not None
+            ]
+            more = len(kept) > first or len(found) == first
+            if len(kept) >= first or not more:
+                del kept[first:]
+                return tuple(one for _, one in kept), kept[-1][0] if more else None
+            before = found[-1].idx
+        raise LimitExceeded(_TOO_LONG)
 
     async def of(self, index: int) -> Found | None:
         """The query that an entry is of, whoever may have it; None where the index has none.
@@ -484,22 +498,25 @@ class Inquiry:
         """The same, with what is damaged; of that, no more than digests where it does not say
         itself that it is there for somebody."""
         leaves, told = [], []
+        begun = ""  # the hash of the intent, by which what closes it names it
         for number in sorted({row.idx, row.last}):
             try:
                 data = await self.log.leaf(number)
             except (LookupError, ValueError, OSError):  # the file is cut short, or gone
                 data = b""
-            readable = await self._readable(_read(data), subject, viewer)
+            said = _read(data)
+            readable = begun == said.get("intent") or await self._readable(said, subject, viewer)
             shown = readable and viewer is not Viewer.OFFICER
             leaf = await self.evidence.doubted(number, data, shown=shown)
+            begun = leaf_hash(data).hex()
             indexed = {
                 "kind": row.kind,
                 "who": {"agency": row.agency, "actor": row.actor},
                 "view": {"as": row.viewer} if row.viewer else EMPTY,
             }
-            if not (readable or leaf.damaged) or not await self._readable(
-                indexed if leaf.damaged else _read(data), subject, viewer
-            ):
+            if leaf.damaged:  # then the index says whose it is
+                readable = await self._readable(indexed, subject, viewer)
+            if not readable:
                 return None
             told.append(leaf)
             if not leaf.damaged:
@@ -587,8 +604,7 @@ async def _looked(look: Callable[[], _T]) -> _T:
     try:
         return await asyncio.to_thread(look)
     except Costly:
-        text = "This search takes too long: narrow it, by a time, an officer or a case."
-        raise LimitExceeded(text) from None
+        raise LimitExceeded(_TOO_LONG) from None
     except sqlite3.Error as error:
         raise _unsearchable(error) from error
 

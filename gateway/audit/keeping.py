@@ -1,4 +1,5 @@
-"""Erasing from the record, by two people; holding it back; and what goes by itself in time.
+"""Erasing from the record, by two people; holding it back, by one, until two let go; and what goes
+by itself in time.
 
 Whatever is to be erased, an entry of kind K says so before. Then the log is read up to that entry,
 and if a hold stood before it nothing is erased: a hold and an erasure that meet are decided by
@@ -16,7 +17,7 @@ from typing import Any, Final
 
 from gateway.audit.entry import InvalidEntry, Kind, Tag, parts_of, read_leaf, token
 from gateway.audit.keys import AuditKeys
-from gateway.audit.ledger import Erasure, Hold, Ledger, Target, quarter_of
+from gateway.audit.ledger import Erasure, Hold, Ledger, Lift, Target, quarter_of
 from gateway.audit.log import AuditLog
 from gateway.audit.recorder import Record
 from gateway.audit.retention import Due, Rules, due_bodies, due_of
@@ -140,7 +141,7 @@ class Keeping:
         """What waits under this id."""
         return next((one for one in await self.waiting() if one.id == id_), None)
 
-    def asked_by(self, one: Erasure | Hold, issuer: str, id_: str) -> bool:
+    def asked_by(self, one: Erasure | Lift, issuer: str, id_: str) -> bool:
         """Whether this is who asked, by the token of that quarter; or of the next, which may have
         begun while the entry was made.
 
@@ -265,13 +266,41 @@ class Keeping:
         await self.ledger.catch_up()
         return self.ledger.standing()
 
-    async def lift(self, record: Record, hold: Hold, code: str) -> Hold:
-        """Lift a hold.
+    async def ask_lift(self, record: Record, hold: Hold, code: str) -> Hold:
+        """Ask that a hold is lifted, which it is when somebody else agrees.
 
         Raises:
+            Refused: it waits for somebody to agree already.
+            AuditUnavailable: it cannot be recorded.
+        """
+        if self.lift_of(hold) is not None:
+            raise not_done("Somebody has asked for that already: it waits for another to agree.")
+        said = {"id": hold.id, "step": "lift_asked", "code": code}
+        await self._written(record, {"hold": said})
+        return self.ledger.holds[hold.id]
+
+    def lift_of(self, hold: Hold) -> Lift | None:
+        """What waits for somebody to agree that this hold is lifted."""
+        since = self._clock() - self._rules.agree_within
+        return hold.lift if hold.lift is not None and hold.lift.at >= since else None
+
+    async def lift(self, record: Record, hold: Hold) -> Hold:
+        """Lift a hold, by agreeing to what somebody else asked for.
+
+        Raises:
+            Refused: nobody asked for it, or this very person did.
             AuditUnavailable: it cannot be recorded, and stands.
         """
-        said = {"id": hold.id, "step": "lifted", "code": code}
+        await self.ledger.catch_up()
+        hold = self.ledger.holds[hold.id]
+        lift = self.lift_of(hold)
+        if lift is None or hold.lifted is not None:
+            raise not_done("Nobody has asked that this hold is lifted, or it is already.")
+        subject = record.subject
+        if subject is None or self.asked_by(lift, subject.issuer, subject.id):
+            raise not_done("A hold is lifted by two: somebody else agrees.")
+        said = {"id": hold.id, "step": "lifted", "code": lift.code,
+                "approvers": [lift.by, self._actor(record)]}  # fmt: skip
         await self._written(record, {"hold": said})
         return self.ledger.holds[hold.id]
 

@@ -52,6 +52,16 @@ class Erasure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lift:
+    """Somebody asked that a hold is lifted; it is once somebody else has agreed."""
+
+    code: str
+    agency: str  # of who asked
+    by: str  # who asked: the token of the entry
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """What nobody may erase while it stands."""
 
@@ -62,6 +72,7 @@ class Hold:
     by: str
     at: datetime
     placed: int
+    lift: Lift | None = None  # the last that was asked for
     lifted: int | None = None
     marks: tuple[bytes, ...] = ()  # one of them stands in the leaf of every record it is about
 
@@ -214,8 +225,22 @@ class Ledger:
                 placed=index,
                 marks=tuple(_marks(said["scope"])),
             )
-        elif (placed := self.holds.get(id_)) is not None and placed.lifted is None:
+        elif (placed := self.holds.get(id_)) is None or placed.lifted is not None:
+            return
+        elif said["step"] == "lift_asked":
+            lift = Lift(
+                code=str(said["code"]),
+                agency=str(leaf["who"]["agency"]),
+                by=str(leaf["who"]["actor"]),
+                at=datetime.fromisoformat(leaf["at"]),
+            )
+            self.holds[id_] = replace(placed, lift=lift)
+        elif said["step"] == "lifted":  # before two were needed, by one and without approvers
+            if len(set(said.get("approvers", ("one", "alone")))) < 2:
+                raise ValueError("a hold is lifted by two")
             self.holds[id_] = replace(placed, lifted=index)
+        else:
+            raise ValueError("a step that is not known")
 
 
 def _marks(scope: Mapping[str, Any]) -> Iterator[bytes]:

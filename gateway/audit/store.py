@@ -21,6 +21,7 @@ import fcntl
 import json
 import os
 import re
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -129,6 +130,7 @@ class Store:
         self._root = directory
         self.disk = disk or Disk()
         self._known: set[Path] = set()
+        self._erasing = threading.Lock()
         try:
             directory.mkdir(mode=0o750, parents=True, exist_ok=True)
             self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)
@@ -308,7 +310,8 @@ class Store:
 
     def erase_bodies(self, indexes: Collection[int]) -> int:
         """Remove the sealed bodies of these entries; of how many there was one. The tree is not
-        touched.
+        touched. Erasures of several threads follow one another: each writes a segment anew from
+        what it read, and would put back what another took out.
 
         Raises:
             OSError: some may still be there.
@@ -316,7 +319,8 @@ class Store:
         groups: dict[int, set[int]] = {}
         for index in indexes:
             groups.setdefault(index // TILE_WIDTH, set()).add(index)
-        return sum(map(len, map(self._erase_in_group, groups.values())))
+        with self._erasing:
+            return sum(map(len, map(self._erase_in_group, groups.values())))
 
     def _erase_in_group(self, indexes: set[int]) -> set[int]:
         """Of which of these, all of one 256, there was a body."""

@@ -112,6 +112,7 @@ _SPACES = re.compile(r"[\s+]")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,18}")
 _MOST_SIGNATURES = 64
+_MOST_FAULTS = 1_000  # files that are missing, after which the others are not looked for
 _MOST_NOTE_BYTES = 131_072  # sixteen signatures of the largest kind, and more
 
 
@@ -467,26 +468,62 @@ def _unpack(bundle: bytes) -> tuple[list[bytes], bool]:
     return entries, at == length
 
 
+class _Hopeless(Exception):
+    """So much is missing that nothing can be said of the rest."""
+
+
 class _Files:
     """A log's directory; remembers what is missing."""
 
     def __init__(self, directory: Path, size: int) -> None:
         self.directory, self.size = directory, size
-        self.missing: list[tuple[int, Problem]] = []
+        self._faults: dict[str, tuple[int, Problem]] = {}
+
+    @property
+    def faults(self) -> list[tuple[int, Problem]]:
+        """The files that are missing or hold nothing, with the first entry concerned."""
+        return list(self._faults.values())
 
     def tile(self, level: int, number: int) -> list[bytes]:
-        """The stored hashes of a tile; empty if it is missing."""
+        """The stored hashes of a tile; empty if it is missing.
+
+        Raises:
+            _Hopeless: a thousand files were.
+        """
         width = min(WIDTH, (self.size >> (8 * level)) - number * WIDTH)
-        return _split(self._read(level, number, width))[:width]
+        data, exact = self._read(level, number, width)
+        if data is not None and exact and len(data) > width * HASH:
+            self._fault(level, number, width, f"it holds more than {width} hashes")
+        elif data is not None and len(data) < HASH:
+            self._fault(level, number, width, "it holds no hash")
+        return _split(data or b"")[:width]
 
     def bundle(self, number: int) -> tuple[list[bytes], bool]:
-        """The entries of a bundle, and whether the file holds them and nothing else."""
-        width = min(WIDTH, self.size - number * WIDTH)
-        entries, clean = _unpack(self._read("entries", number, width))
-        return entries[:width], clean and len(entries) >= width
+        """The entries of a bundle, and whether there is nothing to say of the file: it holds them
+        and nothing else, or is missing, which is said already.
 
-    def _read(self, level: int | str, number: int, width: int) -> bytes:
-        """The file; where a partial one was outgrown meanwhile, a wider one that begins with it."""
+        Raises:
+            _Hopeless: as `tile`.
+        """
+        width = min(WIDTH, self.size - number * WIDTH)
+        data, exact = self._read("entries", number, width)
+        if data is None:
+            return [], True
+        entries, clean = _unpack(data)
+        fits = len(entries) == width if exact else len(entries) >= width
+        return entries[:width], clean and fits
+
+    def _fault(self, level: int | str, number: int, width: int, text: str) -> None:
+        if len(self._faults) >= _MOST_FAULTS:
+            raise _Hopeless
+        name = _path(level, number, width)
+        depth = 0 if level == "entries" else int(level)
+        at = number << (8 * (depth + 1))
+        self._faults[name] = (at, Problem(what="file", name=name, text=text))
+
+    def _read(self, level: int | str, number: int, width: int) -> tuple[bytes | None, bool]:
+        """The file, and whether it should hold just so much: where a partial one was outgrown
+        meanwhile, a wider one that begins with it."""
         exact = self.directory / _path(level, number, width)
         full = self.directory / _path(level, number, WIDTH)
         paths = [exact]
@@ -496,13 +533,11 @@ class _Files:
             paths += [p for p in others if p.name.isdecimal() and int(p.name) > width] + [full]
         for path in paths:
             try:
-                return path.read_bytes()
+                return path.read_bytes(), path is exact
             except OSError:
                 continue
-        depth = 0 if level == "entries" else int(level)
-        problem = Problem(what="file", name=_path(level, number, width), text="it is missing")
-        self.missing.append((number << (8 * (depth + 1)), problem))
-        return b""
+        self._fault(level, number, width, "it is missing")
+        return None, False
 
 
 class _Tree:
@@ -553,7 +588,7 @@ class _Tree:
             whole = [reading for reading in whole if [_root(list(reading))] == vouched] or whole
         readings = whole or [below]
         if not (below and stored):
-            return readings  # a missing file is named already
+            return readings  # a file that is missing or holds nothing is named already
         if len(readings) == 1:
             self.problems.append(self._verdict(level, number, readings[0], below, stored))
         elif width == WIDTH:  # no root can tell later, as it does for the unfilled ones
@@ -639,7 +674,7 @@ class _Content:
     def leaves(self, number: int, entries: list[bytes], clean: bool) -> list[bytes]:
         """The leaf hashes of a bundle's entries, whose content is checked on the way."""
         first = number * WIDTH
-        if entries and not clean:
+        if not clean:
             width = min(WIDTH, self._size - first)
             text = f"the lengths do not add up to {width} entries"
             self._problem(first, "bundle", _path("entries", number, width), text)
@@ -933,7 +968,7 @@ def check_receipt(
     receipt: Receipt, directory: Path | None, key: str, policy: Policy | None = None
 ) -> Verdict:
     """Whether the log contains what it gave a receipt for: by its directory, else by the proof
-    that came along, which enough witnesses of a policy must have signed.
+    that came along. With a policy, as enough of its witnesses have signed.
 
     Raises:
         Unproved: neither can be used.
@@ -945,11 +980,15 @@ def check_receipt(
         seen = check_proof(proof, receipt.leaf, key, policy)
         return Verdict(kept=True, text=f"It is entry {proof.index} under {seen}.")
     try:
-        said = open_checkpoint((directory / "checkpoint").read_bytes(), key)
+        witnessed = _seen(directory, key, policy, timed=True)
+        own = (directory / "checkpoint").read_bytes()
+        said = witnessed.said if witnessed is not None else open_checkpoint(own, key)
+        index = _place(_Files(directory, said.size), receipt, said.root)
     except (OSError, NoteInvalid) as error:
         raise Unproved(f"the log's checkpoint cannot be used: {error}") from error
-    files = _Files(directory, said.size)
-    if (index := _place(files, receipt, said.root)) is not None:
+    except _Hopeless as error:
+        raise Unproved("most of the log's files are missing") from error
+    if index is not None:
         return Verdict(kept=True, text=f"It is entry {index} of {said.size}.")
     at = said.signed_at
     if at is None or at <= receipt.due:
@@ -1217,9 +1256,12 @@ def verify(
     content = _Content(directory, said.size, bodies=bodies)
     tree = _Tree(files, content)
     parts = {"earlier checkpoint": before, "witnesses": seen.said if seen else None}
-    tree.build([one.size for one in parts.values() if one])
-    settled = tree.settle(said.root)
-    faults += files.missing + tree.problems + content.problems  # of one entry, in this order
+    try:
+        tree.build([one.size for one in parts.values() if one])
+        settled = tree.settle(said.root)
+    except _Hopeless:
+        return _reported(said, seen, content, faults + files.faults)
+    faults += files.faults + tree.problems + content.problems  # of one entry, in this order
     if not settled and not faults:
         text = "its root is not that of the entries and tiles, which agree with each other"
         faults.append((-1, Problem(what="checkpoint", name="checkpoint", text=text)))
@@ -1285,7 +1327,12 @@ def _words(report: Report) -> str:
     if len(report.problems) > 20:
         lines.append(f"... {len(report.problems)} problems in all")
     lines.append("The log is whole." if report.ok else "The log is NOT whole.")
-    return "\n".join(lines)
+    return "\n".join(map(_plain, lines))
+
+
+def _plain(text: str) -> str:
+    """The same without what a terminal would obey: a log may be hostile."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -1327,6 +1374,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, PolicyInvalid) as error:
         print(f"cannot read: {error}", file=sys.stderr)
         return 2
+    if options.checkpoint and (options.bundle or options.proof or options.receipt):
+        parser.error("--checkpoint goes with --dir alone: a proof has a checkpoint of its own")
     if options.bundle is not None:
         return _export(options.bundle, key, policy)
     if opened is not None and answer is not None:
@@ -1401,7 +1450,7 @@ def _one(
         print(f"WRONG    {error}")
         return 1
     if record is not None:
-        print(record.decode(errors="replace"))
+        print(_plain(record.decode(errors="replace")))
     print(f"It is entry {read.index} of {seen.said.origin}, under {seen}.")
     return 0
 

@@ -147,12 +147,19 @@ class Auditing(Database):
 
     # --- recalls ---
 
-    async def begin_recall(self, made: Recall, told: Collection[Recalled]) -> None:
+    async def begin_recall(self, made: Recall, told: Collection[Recalled]) -> bool:
         """Keep a recall and what each agency is to be told, all or none; nobody is told yet. One
-        that was begun under this id, and told to nobody, is begun anew."""
+        that was begun under this id, and told to nobody, is begun anew. False, and nothing is kept,
+        where the same is owed under another id: somebody was quicker."""
         owed = and_(recalls.c.id == made.id, recalls.c.told_at.is_(None))
+        other = select(recalls.c.id).where(
+            _same(made), recalls.c.told_at.is_(None), recalls.c.id != made.id
+        )
         row = rows.flat(made, "by")
         async with self._writing() as connection:
+            await self._take_turns(connection, Officer(issuer="", id="", agency=made.by.agency))
+            if (await connection.execute(other)).first():
+                return False
             if await changed(connection, update(recalls).where(owed).values(row)):
                 await connection.execute(delete(recalled).where(recalled.c.recall == made.id))
             else:
@@ -161,6 +168,7 @@ class Auditing(Database):
                 row = asdict(one)
                 del row["acknowledged_at"]
                 await connection.execute(insert(recalled).values(row))
+        return True
 
     async def tell_recall(
         self, id_: str, notes: Collection[Notice], *, entry: int, at: datetime
@@ -177,9 +185,9 @@ class Auditing(Database):
                 await tell(connection, note)
         return True
 
-    async def drop_recall(self, id_: str) -> None:
-        """Forget a recall that was begun and told to nobody."""
-        owed = and_(recalls.c.id == id_, recalls.c.told_at.is_(None))
+    async def drop_recall(self, one: Recall) -> None:
+        """Forget a recall that was begun and told to nobody, unless it was begun anew since."""
+        owed = and_(recalls.c.id == one.id, recalls.c.told_at.is_(None), recalls.c.at == one.at)
         mine = select(recalls.c.id).where(owed)
         async with self._writing() as connection:
             await connection.execute(delete(recalled).where(recalled.c.recall.in_(mine)))
@@ -192,12 +200,9 @@ class Auditing(Database):
 
     async def same_recall(self, like: Recall) -> tuple[Recall, Told] | None:
         """The latest recall by that agency of the same record in the same words, told or owed."""
-        table = recalls.c
-        query = select(recalls).where(
-            table.by_agency == like.by.agency, table.source == like.source,
-            table.entity == like.entity, table.key == like.key, table.said == like.said,
-        )  # fmt: skip
-        found = await self._with_told(query.order_by(table.at.desc(), table.id.desc()).limit(1))
+        query = select(recalls).where(_same(like))
+        order = (recalls.c.at.desc(), recalls.c.id.desc())
+        found = await self._with_told(query.order_by(*order).limit(1))
         return next(iter(found.items()), None)
 
     async def recalls_over(self, before: datetime) -> int:
@@ -245,6 +250,15 @@ class Auditing(Database):
         )
         found = await self._rows(query.where(where).order_by(recalled.c.agency))  # type: ignore[arg-type]
         return tuple(map(rows.recalled, found))
+
+
+def _same(like: Recall) -> ColumnElement[bool]:
+    """A recall by that agency of the same record in the same words."""
+    table = recalls.c
+    return and_(
+        table.by_agency == like.by.agency, table.source == like.source,
+        table.entity == like.entity, table.key == like.key, table.said == like.said,
+    )  # fmt: skip
 
 
 def _recall_over(before: datetime) -> ColumnElement[bool]:

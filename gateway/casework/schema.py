@@ -145,6 +145,8 @@ class Hold(graphene.ObjectType):  # type: ignore[misc]
     placed_by = graphene.String(required=True, description="The agency, and a token of the record.")
     agency = graphene.String(required=True)
     entry = graphene.Int(required=True, description="The entry of the record that places it.")
+    lift_code = graphene.String(description="Why somebody asked that it is lifted, if that waits.")
+    lift_asked_by = graphene.String(description="Who did: somebody else is to agree.")
     lifted_by = graphene.Int(description="The entry that lifts it.")
 
 
@@ -282,7 +284,12 @@ class Mutation(graphene.ObjectType):  # type: ignore[misc]
     lift_hold = graphene.Field(
         Hold,
         args={"id": graphene.Argument(graphene.ID, required=True), **_why()},
-        description="Let go of it.",
+        description="Ask that it is let go.",
+    )
+    agree_to_lift = graphene.Field(
+        Hold,
+        args={"id": graphene.Argument(graphene.ID, required=True)},
+        description="Agree to what somebody else asked for: it is let go.",
     )
 
 

@@ -34,6 +34,7 @@ from deploy.demo.stack import (
     pages_secret,
     running_stack,
 )
+from deploy.demo.staff import write_staff
 from deploy.demo.story import DOCUMENTS
 from deploy.demo.witnesses import running_witnesses
 from gateway.app import Running, application, running
@@ -242,6 +243,9 @@ async def _demo(port: int, people: int, *, once: bool) -> int:
             demo = await exits.enter_async_context(
                 running_demo(state, population, opa, port=port, canaries=True, say=say)
             )
+        await asyncio.to_thread(
+            write_staff, population, demo.stack.issuer_url, demo.started.settings.staff_dir
+        )
         addresses = {"graphql": demo.graphql, "issuer": demo.stack.issuer_url}
         demo_file().write_text(json.dumps(addresses))
         for note in demo.stack.notes:

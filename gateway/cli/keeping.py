@@ -100,11 +100,20 @@ def _register_hold(inner: Commands) -> None:
         lambda given: ask(
             given, "lift_hold", {"id": given.id, "code": given.reason, "text": given.text}
         ),
-        help_text="Lift a hold.",
+        help_text="Ask that a hold is lifted. It is when somebody else agrees.",
         examples="  portcullis audit hold lift ID --reason ENDED --text 'why' --as PS",
     )
     made.add_argument("id", help="of the hold")
     _why(made)
+    made = command(
+        holding,
+        "agree",
+        lambda given: ask(given, "agree_to_lift", {"id": given.id}),
+        help_text="Agree that a hold is lifted, as somebody else asked; `list` says which wait.",
+        examples="  portcullis audit hold agree ID --as AU",
+    )
+    made.add_argument("id", help="of the hold")
+    caller(made)
 
 
 def _why(made: argparse.ArgumentParser) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,12 +28,20 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_SCRIPTS = "; script-src 'self'"  # files of ours, on the few pages that work better with one
 _STATIC_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+
+
+class Runs(StrEnum):
+    """Which scripts a page may run: none but files of ours, on the pages that are better for them.
+    The value is what is added to the policy that the browser keeps to."""
+
+    NOTHING = ""
+    ALONE = "; script-src 'self'"  # and it can ask nobody anything
+    ASKING = "; script-src 'self'; connect-src 'self'"  # and it asks this very gateway
 
 
 def told(help_text: str, default: Any = None) -> Any:
@@ -87,6 +97,10 @@ class Look:
             name: f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
             for name, (content, _) in files.items()
         }
+        self._environment.globals["integrity"] = {
+            name: f"sha256-{b64encode(hashlib.sha256(content).digest()).decode()}"
+            for name, (content, _) in files.items()
+        }
         self._environment.filters["words"] = _words
         self._environment.filters["moment"] = _moment
         self._environment.filters["wordy"] = lambda codes: [(c, _words(c)) for c in codes]
@@ -99,16 +113,15 @@ class Look:
         frame: Frame,
         *,
         status: int = 200,
-        scripts: bool = False,
+        runs: Runs = Runs.NOTHING,
         **more: Any,
     ) -> Response:
-        """A page made of its template. With `scripts`, it may run files of ours."""
+        """A page made of its template."""
         help_texts = {one.name: one.metadata["help"] for one in fields(page)}
         made = self._environment.get_template(template)
         text = made.render(page=page, help=help_texts, frame=frame, **more)
         headers = {**self._headers, "Cache-Control": "no-store"}
-        if scripts:
-            headers["Content-Security-Policy"] += _SCRIPTS
+        headers["Content-Security-Policy"] += runs
         return Response(text, status, headers, media_type="text/html; charset=utf-8")
 
     def missing(self, frame: Frame) -> Response:

@@ -51,7 +51,7 @@ name := "question" if {
 } else := deciding if {
 	act == "decideRelease"
 } else := "own_request" if {
-	act in {"countersign", "agreeToErasure"}
+	act in {"countersign", "agreeToErasure", "agreeToLift"}
 	input.casework.own
 } else := budgeting if {
 	act == "releaseBudget"
@@ -86,7 +86,7 @@ theirs := ({input.subject.agency} | {agency |
 
 # METADATA
 # title: What is done to the record itself
-keeping := {"requestErasure", "agreeToErasure", "erasures", "placeHold", "liftHold", "holds"}
+keeping := {"requestErasure", "agreeToErasure", "erasures", "placeHold", "liftHold", "agreeToLift", "holds"}
 
 # METADATA
 # title: What is to be done

@@ -255,6 +255,17 @@ test_an_agency_asks_for_an_erasure_and_the_overseer_agrees if {
 	said(overseer("agreeToErasure", {"own": true})) == "casework.own_request"
 }
 
+test_a_hold_is_let_go_by_two if {
+	said(auditor("liftHold", {"code": "ENDED"})) == "allowed"
+	said(auditor("agreeToLift", {})) == "allowed"
+	said(auditor("agreeToLift", {"own": true})) == "casework.own_request"
+	said(auditor("agreeToLift", {"agency": "SCP"})) == "casework.desk"
+	said(overseer("agreeToLift", {"agency": "SCP"})) == "allowed"
+	said(overseer("agreeToLift", {"own": true})) == "casework.own_request"
+	said(asked("force_auditor", "NMC", "agreeToLift", {"agency": "NMC"})) == "casework.role"
+	said(asked("force_auditor", "NMC", "liftHold", {"agency": "NMC", "code": "ENDED"})) == "casework.role"
+}
+
 test_another_agency_s_record_is_the_overseer_s_matter_alone if {
 	every act in ["requestErasure", "erasures", "placeHold", "liftHold", "holds"] {
 		code := {"requestErasure": "OVER", "placeHold": "COURT", "liftHold": "ENDED"}

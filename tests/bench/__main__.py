@@ -278,17 +278,19 @@ async def log(bench: Bench) -> None:
     """How many entries a second the log takes, each durable before its caller goes on; and how
     soon others have seen them.
 
-    In PostgreSQL beside single rows of the same length that as many callers commit by themselves.
+    In files alone and beside a gateway that answers one lookup after another; in PostgreSQL beside
+    single rows of the same length that as many callers commit by themselves.
     """
     for at_once in (1, 16, 256):
-        async with inside.in_files(bench.folder / f"log-{at_once}") as own:
-            rate, took = await inside.entries(own, at_once, for_s=4)
-        bench.figure(
-            f"log entries a second, {at_once} waiting at once",
-            f"{rate:.0f}/s, {_two(took)}",
-            "at least 1,500/s" if at_once > 1 else "",
-            rate >= 1_500 if at_once > 1 else None,
-        )
+        await _entries(bench, at_once)
+    async with bench.agencies() as stack, gateway(stack, bench.folder / "beside") as where:
+        asking = asyncio.create_task(bench.asked(where, "arrival", "beside", for_s=3600))
+        try:
+            for at_once in (16, 256):
+                await _entries(bench, at_once, ", beside a gateway that answers lookups")
+        finally:
+            asking.cancel()
+            await asyncio.wait([asking])
     with tempfile.TemporaryDirectory(prefix="pc-") as name, postgres(Path(name) / "pg") as server:
         for at_once in (1, 16, 64, 256):
             bare, _ = await inside.bare(server, at_once, for_s=4)
@@ -312,6 +314,17 @@ async def log(bench: Bench) -> None:
                 f"at most {goal_s:g} s at p99",
                 late <= goal_s,
             )
+
+
+async def _entries(bench: Bench, at_once: int, beside: str = "") -> None:
+    async with inside.in_files(bench.folder / f"log-{at_once}{bool(beside)}") as own:
+        rate, took = await inside.entries(own, at_once, for_s=4)
+    bench.figure(
+        f"log entries a second, {at_once} waiting at once{beside}",
+        f"{rate:.0f}/s, {_two(took)}",
+        "at least 1,500/s" if at_once > 1 else "",
+        rate >= 1_500 if at_once > 1 else None,
+    )
 
 
 async def misuse(bench: Bench) -> None:
@@ -367,7 +380,7 @@ async def index(bench: Bench) -> None:
 
 
 async def verified(bench: Bench) -> None:
-    """How long the offline verifier takes over a million entries, on one core."""
+    """How long the offline verifier takes over a million entries, and a page its proofs."""
     count = 1_000_000
     folder = bench.folder / "million"
     with bench.console.status("Writing a million entries"):
@@ -378,6 +391,12 @@ async def verified(bench: Bench) -> None:
         f"{took:.1f} s",
         "at most 30 s",
         took <= 30,
+    )
+    proved = await inside.proving(folder, 40, 50)
+    bench.figure(
+        f"proofs of 50 of {count:,} entries, read, made and checked, p50 / p95",
+        f"{median(proved):.0f} / {quantile(proved, 0.95):.0f} ms",
+        "with the search for them at most 1 s at p95",
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import asyncpg
@@ -19,6 +20,7 @@ import httpx
 from deploy.demo.witnesses import running_witnesses
 from gateway.audit import verify
 from gateway.audit.entry import ASKER, Part, entry_of
+from gateway.audit.evidence import Evidence
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.postgresql.database import Address, prepare
@@ -197,6 +199,24 @@ def verifying(folder: Path) -> float:
     took = time.perf_counter() - began
     if done.returncode:
         raise RuntimeError(done.stdout + done.stderr)
+    return took
+
+
+async def proving(folder: Path, times: int, each: int) -> list[float]:
+    """Milliseconds for the proofs of so many entries of the log below `folder`, picked all over it,
+    as a page of results is given them: read, made and checked."""
+    keys = AuditKeys(folder / "keys")
+    log = await AuditLog.open(folder / "log", keys=keys, origin=ORIGIN)
+    evidence = Evidence(log=log, keys=keys)
+    random, took = Random(1), list[float]()  # noqa: S311  repeatable
+    try:
+        for _ in range(times):
+            began = time.perf_counter()
+            for index in random.sample(range(log.size), each):
+                await evidence.leaf(index, await log.leaf(index), shown=True, proof=True)
+            took.append((time.perf_counter() - began) * 1000)
+    finally:
+        await log.aclose()
     return took
 
 

@@ -186,8 +186,13 @@ async def test_a_recall_is_told_once_and_whole_and_says_who_acknowledged(store: 
     with pytest.raises(CaseworkUnavailable):  # one part of it is there already
         await store.tell_recall("r-2", [notice], entry=13, at=LATER)
     assert await store.owed_recalls(LATER, 9) == {again: (replace(WHOM, recall="r-2"),)}
-    for id_ in ("r-1", "r-2"):
-        await store.drop_recall(id_)  # what nobody was told of, alone
+    assert not await store.begin_recall(replace(again, id="r-3"), [])  # somebody was quicker
+    anew = replace(again, at=LATER)
+    assert await store.begin_recall(anew, [])
+    for one in (made, again):  # told of; begun anew since
+        await store.drop_recall(one)
+    assert await store.owed_recalls(LATER, 9) == {anew: ()}
+    await store.drop_recall(anew)
     assert await store.owed_recalls(LATER, 9) == {}
     assert await store.recalls_of("ERU", 9) == {made: (knows, scp)}
     with pytest.raises(CaseworkUnavailable):
@@ -204,7 +209,8 @@ async def test_the_words_and_the_key_of_a_recall_are_kept_for_a_while(store: Sto
     time = [LATER + timedelta(days=90) - timedelta(seconds=1)]
     retention = Retention(store, kept=timedelta(days=90), clock=lambda: time[0], record=record)
     await store.begin_recall(replace(RECALL, entry=-1), [WHOM])
-    await store.begin_recall(replace(RECALL, id="r-2", entry=-1), [replace(WHOM, recall="r-2")])
+    other = replace(RECALL, id="r-2", entry=-1, said="Of another's.")
+    await store.begin_recall(other, [replace(WHOM, recall="r-2")])
     await store.tell_recall("r-1", [NOTICE], entry=12, at=LATER)
     assert await retention.erase() == 0
     time[0] = LATER + timedelta(days=90)

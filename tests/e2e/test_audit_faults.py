@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -259,6 +260,29 @@ async def test_F_29_a_full_disk_recovers_when_there_is_space_again(place: Place)
         (receipt,) = await put(log, 1, 5)
         assert receipt.index == 5
     assert place.verified().size == 6
+
+
+class _Meeting(Disk):
+    """Two who write a temporary file wait for each other, if they may meet at all."""
+
+    def __init__(self) -> None:
+        self.barrier = threading.Barrier(2, timeout=0.3)
+
+    def write(self, path: Path, data: bytes, mode: int) -> None:
+        if "sealed" in path.parts and path.suffix == ".new":
+            with suppress(threading.BrokenBarrierError):
+                self.barrier.wait()
+        super().write(path, data, mode)
+
+
+async def test_two_erasures_at_once_put_nothing_back(place: Place) -> None:
+    async with place.opened(_Meeting()) as log:
+        placed = await put(log, 12)
+        await log.inclusion(11)
+        one, another, third = (placed[n].index for n in (0, 4, 8))  # with bodies, in one segment
+        await asyncio.gather(log.erase(one), log.erase(another))
+        left = await log.keeper.sealed(0, 12)
+    assert [index for index in left if left[index]] == [third]
 
 
 async def test_a_cancelled_waiter_does_not_disturb_the_others(place: Place) -> None:

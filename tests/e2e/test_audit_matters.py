@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deploy.demo.population import Agency, Population
 from gateway.audit.entry import read_leaf
+from gateway.cli import main
 from gateway.web.cookies import SESSION
 from tests.e2e.asking import Asker
 from tests.e2e.browsing import Browser, browsing, session_of
@@ -92,6 +96,27 @@ async def test_professional_standards_are_refused_alone_and_nobody_ordinary_sees
     assert (await look(asker, "PS", "search", use="COMPLAINT")).code == "REFUSED"
     assert (await look(asker, "PS", "search", use="RIGHTS")).code == "REFUSED"
     assert (await look(asker, "PSB", "search", use="COMPLAINT")).code == "REFUSED"
+
+
+async def test_an_agreement_is_listed_and_ended_from_the_command_line(
+    asker: Asker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await in_pairs(asker, "RIGHTS")
+    token = tmp_path / "token"
+    token.write_text(await asker.token("PS"))
+    at = ["--use", "RIGHTS", "--token", str(token), "--url", f"{asker.demo.url}/audit"]
+
+    async def run(*words: str) -> list[dict[str, Any]]:
+        assert await asyncio.to_thread(main, ["audit", "pairs", *words, *at]) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    (held,) = [one for one in await run() if (one["use"], one["state"]) == ("RIGHTS", "AGREED")]
+    assert (await look(asker, "PS", "search", use="RIGHTS")).status == 200
+    (ended,) = await run("--end", held["id"])
+    assert (ended["id"], ended["state"], ended["endedBy"]) == (held["id"], "ENDED", held["by"])
+    assert (await look(asker, "PS", "search", use="RIGHTS")).code == "REFUSED"
+    with pytest.raises(SystemExit, match="no such agreement"):
+        await run("--end", held["id"])
 
 
 async def test_AU_13_another_agency_s_body_is_404_to_all_but_who_was_agreed_to(

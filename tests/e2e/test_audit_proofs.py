@@ -25,6 +25,7 @@ from gateway.audit.compare import Found, compare
 from gateway.audit.keeper import Receipt
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
+from gateway.audit.merkle import leaf_hash
 from gateway.audit.proof import prove
 from gateway.audit.publishing import Unwitnessed
 from gateway.audit.reading import NotThere, source_of
@@ -169,6 +170,33 @@ async def test_AU_04_a_receipt_says_that_the_log_contains_it(place: Place, tmp_p
                            "--key", place.public.strip())  # fmt: skip
                 assert done.returncode == 0, done.stdout + done.stderr
                 assert f"It is entry {index} of 600" in done.stdout
+
+
+async def test_a_receipt_counts_as_witnesses_have_seen_it_where_a_policy_asks(
+    place: Place, tmp_path: Path
+) -> None:
+    async with place.opened() as log, three(place.base / "w", log.verifier) as witnesses:
+        async with witnessed(log, witnesses.policy) as witnessing:
+            await put(log, 5)
+            await until(lambda: len(witnessing.signers) == 3 and witnessing.published_size == 5)
+        (late,) = await put(log, 1, start=5)
+        await log.inclusion(5)
+        early = Receipt(index=4, leaf_hash=leaf_hash(await log.leaf(4)), at=AT)
+        answers = {4: answer(log, early), 5: answer(log, late.receipt)}
+        lines = [f"log {log.verifier}", *(f"witness {n} {k}" for n, k in witnesses.keys.items())]
+        lines += ["group enough 2 a b c", "quorum enough", ""]
+    (tmp_path / "policy").write_text("\n".join(lines))
+
+    def said(index: int) -> int:
+        (tmp_path / "answer").write_bytes(answers[index])
+        command = ["--receipt", str(tmp_path / "answer"), "--dir", str(place.log)]
+        command += ["--key", place.public.strip(), "--policy", str(tmp_path / "policy")]
+        return run(*command).returncode
+
+    assert said(4) == 0
+    assert said(5) == 2  # in the log, and nobody else has seen it yet
+    (place.log / "witnessed").unlink()
+    assert said(4) == 1
 
 
 async def test_AU_04_records_cut_off_before_a_checkpoint_break_the_promise(

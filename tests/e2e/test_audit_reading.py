@@ -151,7 +151,7 @@ async def test_an_owner_reads_which_of_its_records_were_shown(
         assert value not in json.dumps(answer.body["data"])
 
 
-async def test_there_is_nothing_at_audit_that_writes_and_limits_come_first(asker: Asker) -> None:
+async def test_no_look_at_audit_is_a_mutation_and_limits_come_first(asker: Asker) -> None:
     async def sent(text: str, token: str, **variables: Any) -> Answer:
         reply = await asker.client.post(
             f"{asker.demo.url}/audit",

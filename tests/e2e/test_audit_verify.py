@@ -16,9 +16,11 @@ import pytest
 
 from gateway.audit import verify as verifier
 from gateway.audit.entry import ASKER, AuditEntry, Json, Part, canonical, owner_part
-from gateway.audit.merkle import ProofInvalid, check_inclusion
+from gateway.audit.merkle import leaf_hash
+from gateway.audit.proof import prove
+from gateway.audit.reading import source_of
 from gateway.audit.store import Store
-from gateway.audit.verify import NoteInvalid, open_checkpoint
+from gateway.audit.verify import NoteInvalid, Unproved, check_proof, open_checkpoint, read_proof
 from gateway.audit.writer import Writer
 from tests.e2e.auditplace import AT, MONTH, ORIGIN, Place, flip, put
 
@@ -96,23 +98,87 @@ async def test_the_verifier_reads_canonical_json_as_the_writer_writes_it(place: 
     assert place.verified().ok
 
 
-async def test_ten_thousand_random_changes_are_all_refused(place: Place) -> None:
+def changed(data: bytes, random: Random) -> bytes:
+    """The same with one change: a bit, bytes put in, taken out, doubled or cut off."""
+    at = random.randrange(len(data))
+    end = min(len(data), at + random.randrange(1, 40))
+    match random.randrange(5):
+        case 0:
+            return data[:at] + bytes((data[at] ^ 1 << random.randrange(8),)) + data[at + 1 :]
+        case 1:
+            return data[:at] + random.randbytes(end - at) + data[at:]
+        case 2:
+            return data[:at] + data[end:]
+        case 3:
+            return data[:end] + data[at:]
+        case _:
+            return data[:at]
+
+
+def proved(data: bytes, key: str) -> None:
+    """Raises Unproved: it does not show that the log holds the record in it."""
+    read = read_proof(data)
+    check_proof(read, leaf_hash(read.extra or b""), key)
+
+
+@pytest.mark.parametrize("what", ["entries", "tile", "checkpoint", "proof"])
+async def test_AU_01_of_ten_thousand_random_changes_none_is_accepted(
+    place: Place, what: str
+) -> None:
+    """2,500 of each kind."""
     async with place.opened() as log:
-        receipts = await put(log, 300)
-        proof = await log.inclusion(receipts[77].index)
-        said = open_checkpoint(log.checkpoint, place.public)
-    random = Random(7)  # noqa: S311  a test that can be repeated
-    note = proof.checkpoint
-    for _ in range(10_000):
-        at, bit = random.randrange(len(note)), 1 << random.randrange(8)
-        with pytest.raises(NoteInvalid):
-            open_checkpoint(note[:at] + bytes((note[at] ^ bit,)) + note[at + 1 :], place.public)
-        hashes = [bytearray(h) for h in proof.hashes]
-        hashes[random.randrange(len(hashes))][random.randrange(32)] ^= bit
-        with pytest.raises(ProofInvalid):
-            check_inclusion(
-                proof.leaf_hash, proof.index, said.size, [bytes(h) for h in hashes], said.root
-            )
+        await put(log, 12)
+        note = (await log.inclusion(7)).checkpoint
+    source = source_of(str(place.log))
+    whole = prove(source, 7, place.public, with_entry=True).encode()
+    random = Random(f"seven {what}")  # noqa: S311  a test that can be repeated
+    name = {"entries": "tile/entries/000.p/12", "tile": "tile/0/000.p/12"}.get(what)
+    data = (place.log / name).read_bytes() if name else whole if what == "proof" else note
+    for _ in range(2_500):
+        if (wrong := changed(data, random)) == data:
+            continue
+        if name:
+            (place.log / name).write_bytes(wrong)
+            assert not place.verified().ok, wrong
+        elif what == "checkpoint":
+            with pytest.raises(NoteInvalid):
+                open_checkpoint(wrong, place.public)
+        else:
+            with pytest.raises(Unproved):
+                proved(wrong, place.public)
+
+
+@pytest.mark.parametrize("held", [b"", b"\x00", b"\xff\xff and no such length"], ids=len)
+@pytest.mark.parametrize(
+    "name", ["tile/entries/000", "tile/entries/001.p/44", "tile/0/000", "tile/0/001.p/44"]
+)
+async def test_AU_02_a_file_that_holds_nothing_is_named(
+    place: Place, name: str, held: bytes
+) -> None:
+    """It is there, so it is not missing; what it held is."""
+    async with place.opened() as log:
+        await put(log, 300)
+    (place.log / name).write_bytes(held)
+    assert name in {problem.name for problem in place.verified().problems}
+
+
+async def test_a_size_that_no_disk_holds_ends_the_look_for_files(place: Place) -> None:
+    async with place.opened() as log:
+        await put(log, 3)
+    signer = place.keys.signer(ORIGIN)
+    (place.log / "checkpoint").write_bytes(signer.sign(10**18, b"r" * 32, AT))
+    report = place.verified()
+    assert 0 < len(report.problems) <= 1_100
+
+
+async def test_what_a_log_says_moves_no_terminal(place: Place) -> None:
+    async with place.opened() as log:
+        await log.append({"kind": "I", "request_id": "x\x1b[8m\u202e"})
+    command = [sys.executable, "-P", verifier.__file__, "--dir", str(place.log)]
+    command += ["--key", place.public.strip()]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True)
+    assert "intent 0 (x\\x1b[8m\\u202e) has no outcome" in done.stdout
+    assert done.stdout.replace("\n", "").isprintable()
 
 
 async def test_a_log_that_began_with_the_first_version_goes_on_and_verifies(place: Place) -> None:

@@ -71,7 +71,7 @@ def apps(asker: Asker) -> Desk:
 @pytest.fixture(scope="module")
 def mixed(population: Population) -> Report:
     """A report whose text is withheld from other agencies until its desk releases it."""
-    return shared(population, Agency.ERU, mixed=True)
+    return shared(population, Agency.ERU, mixed=True, after=2)
 
 
 @pytest.fixture

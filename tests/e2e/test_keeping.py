@@ -70,7 +70,20 @@ async def test_AU_14_a_held_record_is_not_erased_and_then_is_by_two_people(
     code, out, said = await terminal.run("PS", "audit", "hold", "lift", hold["id"], "--reason",
                                          "ENDED", *WHY)  # fmt: skip
     assert code == 0, said
+    assert json.loads(out)["liftedBy"] is None  # asked for: somebody else is to agree
+    assert json.loads(out)["liftCode"] == "ENDED"
+    code, _, said = await terminal.run("PS", *erase)
+    assert (code, hold["id"] in said) == (1, True)
+    agree = ("audit", "hold", "agree", hold["id"])
+    code, _, said = await terminal.run("PS", *agree)
+    assert (code, "Nobody decides on what they asked for" in said) == (1, True)
+    code, _, said = await terminal.run("AF", *agree)
+    assert (code, "may not do this" in said) == (1, True)
+    code, out, said = await terminal.run("PSB", *agree)
+    assert code == 0, said
     assert json.loads(out)["liftedBy"] > hold["entry"]
+    code, _, said = await terminal.run("PSB", *agree)
+    assert (code, said) == (1, "There is no such record for you.\n")
     # two people
     code, _, said = await terminal.run("PS", "audit", "erase", str(index), "--reason", "BECAUSE",
                                        *WHY)  # fmt: skip

@@ -263,8 +263,10 @@ async def test_an_intelligence_report_by_its_ref(asker: Asker) -> None:
     assert report["text"]
 
 
-def shared(population: Population, agency: Agency, *, mixed: bool) -> Report:
-    """A report coded P about somebody who can be searched for, with a paragraph coded C or none."""
+def shared(population: Population, agency: Agency, *, mixed: bool, after: int = 0) -> Report:
+    """A report coded P about somebody who can be searched for, with a paragraph coded C or none:
+    the first but for so many, so that tests which change what is released have each their own."""
+    found = 0
     for report in population.reports:
         people = [population.people[t].copies[report.agency] for t in report.subjects]
         if (
@@ -277,8 +279,10 @@ def shared(population: Population, agency: Agency, *, mixed: bool) -> Report:
             and not people[0].silent
             and people[0].governance.retention == "CURRENT"
         ):
-            return report
-    raise AssertionError((agency, mixed))
+            if found == after:
+                return report
+            found += 1
+    raise AssertionError((agency, mixed, after))
 
 
 REPORTS = """query($n: [PersonCriteria!]!) { personSearch(anyOf: $n, first: 50) { hits { owner

@@ -25,7 +25,7 @@ from gateway.web.console.asking import asked_in
 from gateway.web.console.frame import USE, Console
 from gateway.web.console.rows import KINDS, Line, ReceiptLine, line, pretty, receipt_line
 from gateway.web.console.searching import MINE, SEARCH
-from gateway.web.look import elsewhere, told
+from gateway.web.look import Runs, elsewhere, told
 
 HERE: Final = "/console/audit/entry"
 _INTENT: Final = "Intent: before any source was asked"
@@ -116,7 +116,7 @@ def entry_routes(console: Console) -> list[Route]:
         )
         if console.inquiry.viewer(auditor.subject) is Viewer.EXTERNAL and not page_.own:
             page_ = replace(page_, external=True)
-        return console.page(http, "audit_entry.html", page_, SEARCH, scripts=True)
+        return console.page(http, "audit_entry.html", page_, SEARCH, runs=Runs.ALONE)
 
     async def proof(http: HttpRequest) -> Response:
         if (auditor := console.auditor(http)) is None:

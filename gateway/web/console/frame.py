@@ -22,7 +22,7 @@ from gateway.audit.uses import OWN, USES
 from gateway.model import Subject
 from gateway.web.access import opens, row_of, signed_in, visit_of
 from gateway.web.cookies import Keys
-from gateway.web.look import Look
+from gateway.web.look import Look, Runs
 from gateway.web.receiving import blank
 from gateway.web.sessions import Sessions
 
@@ -86,7 +86,7 @@ class Console:
         here: str,
         *,
         status: int = 200,
-        scripts: bool = False,
+        runs: Runs = Runs.NOTHING,
     ) -> Response:
         """A page of the console, at `here` in its navigation."""
         return self.look.page(
@@ -94,7 +94,7 @@ class Console:
             page,
             visit_of(http),
             status=status,
-            scripts=scripts,
+            runs=runs,
             at=here,
             sections=sections(signed_in(http).subject),
             use=USES[signed_in(http).use][0] if signed_in(http).use in USES else "",

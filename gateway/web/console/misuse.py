@@ -44,7 +44,7 @@ from gateway.web.console.filled import (
 )
 from gateway.web.console.frame import USE, Console
 from gateway.web.console.reviews import NAMES, in_order, scope_of
-from gateway.web.look import elsewhere, told
+from gateway.web.look import Runs, elsewhere, told
 
 HERE: Final = "/console/audit/misuse"
 PAGE: Final = 25  # cases
@@ -207,7 +207,7 @@ class _Pages:
                 given={"rows": len(shown), "days": wanted.days},
             )  # fmt: skip
             page = _page(wanted, reviewer, queue, made, lines, start)
-        return console.page(http, "audit_misuse.html", page, HERE)
+        return console.page(http, "audit_misuse.html", page, HERE, runs=Runs.ASKING)
 
     async def case(self, http: HttpRequest) -> Response:
         console = self._console

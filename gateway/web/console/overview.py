@@ -25,7 +25,7 @@ from gateway.errors import MalformedRequest
 from gateway.web.access import signed_in, visit_of
 from gateway.web.console.charts import Chart, chart
 from gateway.web.console.frame import USE, Console
-from gateway.web.look import elsewhere, told
+from gateway.web.look import Runs, elsewhere, told
 
 HERE: Final = "/console/audit"
 _LATE_S: Final = 90.0  # an idle log signs each minute
@@ -119,7 +119,7 @@ def overview_routes(console: Console) -> list[Route]:
             span=span,
             counted=counted,
         )
-        return console.page(http, "audit_overview.html", page, HERE)
+        return console.page(http, "audit_overview.html", page, HERE, runs=Runs.ASKING)
 
     async def asked_use(http: HttpRequest) -> Response:
         uses = tuple((code, *words) for code, words in USES.items())

@@ -17,7 +17,7 @@ from gateway.web.console.asking import Said, asked_in, sought_of, zones
 from gateway.web.console.frame import USE, Choices, Console
 from gateway.web.console.rows import ReceiptLine, receipt_line
 from gateway.web.console.searching import PAGE, sending
-from gateway.web.look import elsewhere, told
+from gateway.web.look import Runs, elsewhere, told
 
 HERE: Final = "/console/audit/receipts"
 
@@ -64,7 +64,9 @@ def receipts_routes(console: Console) -> list[Route]:
             rows=tuple(receipt_line(one, asked.said.zone) for one in rows),
             next=_next(asked.link(HERE), found),
         )
-        return console.page(http, "audit_receipts.html", page, HERE, status=status)
+        return console.page(
+            http, "audit_receipts.html", page, HERE, status=status, runs=Runs.ASKING
+        )
 
     return [
         Route(HERE, receipts, methods=["GET"]),

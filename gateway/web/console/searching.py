@@ -30,7 +30,7 @@ from gateway.web.console.asking import (
 from gateway.web.console.charts import Chart, chart
 from gateway.web.console.frame import USE, Choices, Console
 from gateway.web.console.rows import KINDS, Line, line
-from gateway.web.look import elsewhere, told
+from gateway.web.look import Runs, elsewhere, told
 
 SEARCH: Final = "/console/audit/search"
 TIMELINE: Final = "/console/audit/timeline"
@@ -177,7 +177,8 @@ class _Looks:
             export=asked.link("/console/audit/export") if asked.q else "",
             q=asked.q,
         )
-        return self.console.page(http, template, shown, path, status=status)
+        runs = Runs.NOTHING if own else Runs.ASKING
+        return self.console.page(http, template, shown, path, status=status, runs=runs)
 
     async def by_day(self, http: HttpRequest, auditor: Auditor) -> Response:
         asked = asked_in(http, self.console.keys)
@@ -200,7 +201,9 @@ class _Looks:
             next=_next(asked, TIMELINE, page),
             q=asked.q,
         )
-        return self.console.page(http, "audit_timeline.html", shown, TIMELINE, status=status)
+        return self.console.page(
+            http, "audit_timeline.html", shown, TIMELINE, status=status, runs=Runs.ASKING
+        )
 
     async def _looked(
         self,

@@ -13,22 +13,22 @@ import sys
 import zipfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
-from string import ascii_uppercase
 
 import pytest
 
 from gateway.actions.inquiring import told_entry
 from gateway.audit import verify as verifier
-from gateway.audit.bundle import Bundle
+from gateway.audit.bundle import Bundle, _safe
 from gateway.audit.sought import Sought
 from gateway.audit.verify import Unproved, check_bundle
 from gateway.model import Justification
+from tests.plates import FORMS, MOST, digests, found, number_of
 from tests.unit.audit.auditworld import AF, ANN, AU, BOB, World, looks, world
 
 HOSTILE = '\r\n{"index": 0}\u2028\u0085=cmd|"/c calc"!A1\x00\u202e'
 PLATE = "AB12CDE"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -159,35 +159,53 @@ async def test_AU_10_OI_13_one_record_is_one_line(at: World, tmp_path: Path) -> 
         assert cell.isprintable()
 
 
-async def test_AU_12_nobody_finds_a_plate_by_trying_all_of_them(at: World, tmp_path: Path) -> None:
-    target = await exported(at, tmp_path / "export")
-    leaves = (target / "entries.jsonl").read_bytes()
-    key = at.keys.token_key("variables", at.keys.periods("variables")[0])
-    variables = json.dumps({"typed": ["Hoxha", PLATE, "QQ123456C"]}, sort_keys=True)
+@pytest.mark.parametrize(
+    "before", ["", " ", "\u00a0", "\x00", "\u200b", "\ufeff", "\t\r\n"], ids=ascii
+)
+@pytest.mark.parametrize("sign", "=+-@|%＝＋－＠")  # noqa: RUF001
+def test_OI_13_no_cell_begins_like_a_formula(before: str, sign: str) -> None:
+    cell = _safe(f"{before}{sign}1+1")
+    assert cell.startswith("'")
+    assert cell.isprintable()
 
-    def guesses(plate: str) -> set[bytes]:
-        """The digests that somebody without a key would try, with what the log puts before."""
-        made: set[bytes] = set()
-        for text in (plate, f"Vrm|{plate}"):
-            made.add(hashlib.sha256(text.encode()).hexdigest().encode())
-            made.add(hmac.digest(b"", text.encode(), "sha256").hex().encode())
-        return made
 
-    def found(where: bytes) -> list[str]:
-        tokens = set(_tokens(where))
-        plates = ("AB12" + "".join(rest) for rest in product(ascii_uppercase, repeat=3))
-        return [plate for plate in plates if guesses(plate) & tokens]
+async def by_plates(leaves: Path, most: int = MOST) -> tuple[int | None, list[str]]:
+    """What trying ten million plates finds: in a process of its own, since others wait here."""
+    done = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.plates", str(leaves), "--form", "sha256/plate",
+        "--most", str(most), cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    printed, _ = await done.communicate()
+    return done.returncode, printed.decode().splitlines()
 
+
+async def test_AU_12_nobody_finds_a_plate_by_trying_all_of_them(tmp_path: Path) -> None:
+    """Ten million plates by the likeliest digest, and those around the one that was asked for by
+    every form: all of them by each takes minutes, `make plates`."""
+    async with world(tmp_path / "log") as at:
+        await at.ask(ANN, PLATE, shows=[("NMC", "nmc", "Vehicle", PLATE)])
+        await at.seen()
+        target = await exported(at, tmp_path / "export")
+        (period,) = at.keys.periods("variables")
+        key = at.keys.token_key("variables", period)
+    file = target / "entries.jsonl"
+    leaves = file.read_bytes()
     assert PLATE.encode() not in leaves
-    assert found(leaves) == []
+    assert await by_plates(file) == (0, [])
+    near, count = number_of(PLATE) - 500, 1_000
+    assert MOST == 10**7 > near + count
+    assert [form for form in FORMS if found(leaves, form, near, count)] == []
     # the same look finds what it could find, and whoever has the key finds the search
-    assert found(leaves + b'"%b"' % hashlib.sha256(PLATE.encode()).hexdigest().encode()) == [PLATE]
-    kept = hmac.digest(key, f"variables\0{variables}".encode(), "sha256").hex().encode()
-    assert kept in _tokens(leaves)
-
-
-def _tokens(text: bytes) -> list[bytes]:
-    return [part for part in text.split(b'"') if len(part) == 64]
+    for form in FORMS:
+        (digest,) = digests(form, [PLATE])
+        assert found(leaves + b'"%b"' % digest.hex().encode(), form, near, count) == [PLATE]
+    planted = hashlib.sha256(b"AA00ABC").hexdigest()[:16]  # cut short
+    file.write_bytes(leaves + f'"{planted}"'.encode())
+    assert await by_plates(file, 1_000) == (1, ["sha256/plate: AA00ABC"])
+    variables = json.dumps({"typed": [PLATE]}, sort_keys=True)
+    kept = hmac.digest(key, f"variables\0{variables}".encode(), "sha256").hex()
+    assert kept.encode() in leaves
 
 
 async def test_the_external_auditor_s_export_has_no_words(at: World) -> None:

@@ -208,9 +208,10 @@ async def test_what_was_cut_off_is_found_with_the_entry_that_closes_it(own: Worl
     await own.log.append({"kind": "O", "request_id": request, "intent": begun, "abandoned": True})
     await own.seen()
     for who in (looks(AF), looks(BOB, OWN), looks(AU)):
-        entry = (await own.inquiry.entry(who, number)).value
-        assert entry is not None
-        assert len(entry.leaves) == 2
+        for doubted in (False, True):
+            entry = (await own.inquiry.entry(who, number, doubted=doubted)).value
+            assert entry is not None
+            assert len(entry.leaves) == 2
     assert await found(own, AF, typed=("Dang",)) == [4]
     assert (await own.inquiry.entry(looks(AF_SCP), number)).value is None
 
@@ -445,6 +446,13 @@ async def test_AU_14_nothing_finds_a_search_by_words_that_were_erased(own: World
     assert await found(own, AF, **plate) == []
     assert (await own.inquiry.export(looks(AF), Sought(**plate))).value.entries == ()
     assert await found(own, AF, case="NM/1") == [1]
+    page = (await own.inquiry.search(looks(AF), Sought(**plate), first=1)).value
+    assert (page.rows, page.next) == ((), None)  # nor does where a page ends tell
+    receipt = (await own.inquiry.receipts(looks(AF_ERU), first=2)).value.rows[0]
+    await own.log.erase(receipt.index)
+    left = (await own.inquiry.receipts(looks(AF_ERU), first=1)).value
+    assert [row.index for row in left.rows] != [receipt.index]
+    assert left.next in (None, own.asked[0])
 
 
 async def test_the_digest_of_an_export_is_in_the_log_with_its_proof(at: World) -> None:

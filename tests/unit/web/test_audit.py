@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 import zipfile
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+import gateway.web.look
 from gateway.actions.oversight import Oversight
 from gateway.audit.found import Health
 from gateway.audit.index import Count
@@ -38,6 +41,11 @@ from gateway.web.sessions import Session, Sessions
 from tests.unit.audit.auditworld import AF, AF_SCP, ANN, AU, BOB, CYD, PS, World, world
 from tests.unit.web.pages_world import NOW, TOKEN, Client, Place
 
+STATIC = Path(gateway.web.look.__file__).parent / "static"
+PLAIN = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 CASE = Justification(
     purpose="APPREHEND", reason_code="R02", reason_text="A <b>wanted</b> person", case_ref="NM/1"
 )
@@ -305,7 +313,7 @@ async def test_pages_follow_one_another(at: At, monkeypatch: pytest.MonkeyPatch)
     async with at.client(AF) as http:
         _, shown = await sent(http, "/console/audit/search", outcome="answered", purpose="")
         seen = []
-        while found := re.search(r'href="([^"]*)#found">Older', shown):
+        while found := re.search(r'href="([^"]*)#found" [^\n]*>Older', shown):
             seen += entries(shown)
             shown = unescape((await http.get(found[1])).text)
     assert [one for one in seen if one in at.world.asked] == [at.world.asked[1], at.world.asked[0]]
@@ -372,16 +380,77 @@ async def test_an_entry_says_all_but_values(at: At) -> None:
             assert text in shown, text
         for secret in ("1991-04-17", "salt"):  # what was shown
             assert secret not in shown
-        assert "script-src 'self'" in reply.headers["content-security-policy"]
+        assert reply.headers["content-security-policy"] == f"{PLAIN}; script-src 'self'"
         assert shown.count("<script") == 1
         other = await http.get(f"/console/audit/entry/{at.world.asked[2]}")
         nowhere = await http.get("/console/audit/entry/999999")
         assert other.status_code == nowhere.status_code == 404
         assert (await http.get("/console/audit/entry/one")).status_code == 400
-        assert (
-            "script-src"
-            not in (await http.get("/console/audit")).headers["content-security-policy"]
-        )
+
+
+# --- quick, where scripts run ---------------------------------------------------------------------
+
+
+async def test_quick_pages_run_our_files_alone_and_ask_this_gateway_alone(at: At) -> None:
+    async with at.client(AF) as http:
+        for path in ("/console/audit", "/console/audit/search", "/console/audit/timeline",
+                     "/console/audit/receipts"):  # fmt: skip
+            reply = await http.get(path)
+            policy = f"{PLAIN}; script-src 'self'; connect-src 'self'"
+            assert reply.headers["content-security-policy"] == policy
+            assert reply.headers["cache-control"] == "no-store"
+            scripts = re.findall(r'<script src="([^"]+)" integrity="([^"]+)" defer></script>',
+                                 unescape(reply.text))  # fmt: skip
+            assert reply.text.count("<script") == len(scripts) == 2
+            for address, integrity in scripts:
+                name = urlsplit(address).path.rpartition("/")[2]
+                digest = hashlib.sha256((STATIC / name).read_bytes()).digest()
+                assert integrity == f"sha256-{b64encode(digest).decode()}"
+            (said,) = re.findall(r"name=\"htmx-config\" hx-history=\"false\" content='([^']+)'",
+                                 reply.text)  # fmt: skip
+            config = json.loads(said)
+            for name in ("allowEval", "allowScriptTags", "includeIndicatorStyles"):
+                assert config[name] is False
+            assert (config["selfRequestsOnly"], config["historyCacheSize"]) == (True, 0)
+            assert not re.search(r"\son[a-z]+=|\shx-on|\shx-vals|\sstyle=|<style", reply.text)
+        for path in ("/console/audit/export", "/searches", "/console/audit/use"):
+            reply = await http.get(path)
+            assert reply.headers["content-security-policy"] == PLAIN
+            assert "<script" not in reply.text
+
+
+async def test_htmx_gets_the_page_that_everybody_gets_and_leaves_the_same_entry(at: At) -> None:
+    async with at.client(AF) as http:
+        to, _ = await sent(http, "/console/audit/search", typed="Hoxha")
+        before = len(await at.world.views())
+        plain = await http.get(to)
+        quick = await http.get(to, headers={"HX-Request": "true"})
+        assert plain.text == quick.text
+        assert quick.headers["cache-control"] == "no-store"
+        first, second = (await at.world.views())[before:]
+        assert first["view"] == second["view"]
+
+
+async def test_htmx_sends_no_form_without_the_page_s_mark(at: At) -> None:
+    async with at.client(AF) as http:
+        for path in ("search", "timeline", "receipts"):
+            reply = await http.post(
+                f"/console/audit/{path}",
+                data={"typed": "Hoxha", "csrf": "0" * 64},
+                headers={"HX-Request": "true", "Origin": at.place.origin},
+            )
+            assert reply.status_code == 403
+            assert "This form does not come from the page" in reply.text
+
+
+def test_htmx_is_as_its_authors_released_it() -> None:
+    """The digest of `dist/htmx.min.js` of htmx 2.0.11, as docs/third-party.md has it."""
+    (kept,) = STATIC.glob("htmx-*.min.js")
+    digest = hashlib.sha256(kept.read_bytes()).hexdigest()
+    assert digest == "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
+    said = (STATIC.parents[2] / "docs" / "third-party.md").read_text("utf-8")
+    assert (kept.name in said, digest in said) == (True, True)
+    assert "Zero-Clause BSD" in kept.with_name("htmx-2.0.11.LICENSE.txt").read_text("utf-8")
 
 
 async def test_the_external_auditor_s_entry_holds_the_leaf_and_nothing_sealed(at: At) -> None:
