@@ -1047,7 +1047,19 @@ class Bundle:
     made: str  # when, as the log's own entry of it says
     view: int  # the number of that entry
     entries: int
+    complete: bool | None  # whether all that was found is in it; None where nobody said so
+    before: int | None  # from which entry backwards there may be more
+    upto: int | None  # how many entries of the log could be found by then
     seen: Seen
+
+    def __str__(self) -> str:
+        """How much of what was looked for it is, by whoever exported it."""
+        if self.complete is None:
+            return "Whether more was found is not said."
+        of = f"of the log's first {self.upto} entries"
+        if self.complete:
+            return f"It is all that was found {of}, by what the manifest says was looked for."
+        return f"It is a PART: more was found {of}, before entry {self.before}."
 
 
 def check_bundle(path: Path, key: str, policy: Policy | None = None) -> Bundle:
@@ -1077,9 +1089,24 @@ def check_bundle(path: Path, key: str, policy: Policy | None = None) -> Bundle:
         for line in lines:
             _bundled_entry(line, files[f"proofs/{line['index']}.tlog-proof"], key, policy)
         made = str(view["at"])
+        said = _extent(manifest)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Unproved(f"it is not an export: {type(error).__name__}") from error
-    return Bundle(made=made, view=proof.index, entries=len(lines), seen=seen)
+    complete, before, upto = said
+    return Bundle(
+        made=made, view=proof.index, entries=len(lines), complete=complete, before=before,
+        upto=upto, seen=seen,
+    )  # fmt: skip
+
+
+def _extent(manifest: dict[str, Any]) -> tuple[bool | None, int | None, int | None]:
+    """What a manifest says of how much was found; older ones say nothing."""
+    if "complete" not in manifest:
+        return None, None, None
+    complete, before, upto = (manifest[name] for name in ("complete", "before", "upto"))
+    if type(complete) is not bool or complete is not (before is None) or type(upto) is not int:
+        raise ValueError("not how much was found")
+    return complete, None if before is None else int(before), upto
 
 
 def _bundled_entry(line: dict[str, Any], proof: bytes, key: str, policy: Policy | None) -> None:
@@ -1401,6 +1428,7 @@ def _export(path: Path, key: str, policy: Policy | None) -> int:
         f"{found.entries} entries, each in {found.seen.said.origin}; exported {found.made}, which "
         f"is entry {found.view}, under {found.seen}."
     )
+    print(found)
     return 0
 
 

@@ -134,6 +134,8 @@ class Gateway:
     def __init__(self, given: argparse.Namespace) -> None:
         """Raises SystemExit: there is nobody to ask, or nobody who asks, in words."""
         self._token, self.url = _reached(given)
+        self.upto = 0  # how many entries could be found when a list was asked for
+        self.before: int | None = None  # where that list goes on beyond what was wanted
 
     def ask(self, document: str, variables: Mapping[str, Any]) -> Any:
         """The one field of an answer.
@@ -167,9 +169,16 @@ class Gateway:
             page = self.ask(document, {**variables, "first": min(left, _PAGE), "before": before})
             yield from page[held]
             left -= min(left, _PAGE)
-            before = page["next"]
+            self.upto = self.upto or page["upto"]
+            self.before = before = page["next"]
             if before is None:
                 return
+
+    def tell_more(self) -> None:
+        """Say it where more was found than is given."""
+        if self.before is not None:
+            print(f"There may be more, before entry {self.before}: --first takes more.",
+                  file=sys.stderr)  # fmt: skip
 
 
 def _reached(given: argparse.Namespace) -> tuple[str, str]:
@@ -205,7 +214,9 @@ def _mine(given: argparse.Namespace) -> int:
 
 
 def _listed(given: argparse.Namespace, document: str) -> int:
-    rows = list(Gateway(given).pages(document, given, "rows"))
+    gateway = Gateway(given)
+    rows = list(gateway.pages(document, given, "rows"))
+    gateway.tell_more()
     if given.json:
         for row in rows:
             print(json.dumps(row))  # ASCII alone: a record is one line, whatever is in it
@@ -224,8 +235,10 @@ def _listed(given: argparse.Namespace, document: str) -> int:
 
 
 def _receipts(given: argparse.Namespace) -> int:
-    for row in Gateway(given).pages("receipts", given, "rows"):
+    gateway = Gateway(given)
+    for row in gateway.pages("receipts", given, "rows"):
         print(json.dumps(row))
+    gateway.tell_more()
     return 0
 
 
@@ -256,6 +269,8 @@ def _export(given: argparse.Namespace) -> int:
     bundle = Bundle(use=given.use, sought=_sought(given))
     for entry in gateway.pages("export", given, "entries"):
         bundle.add(entry)
+    bundle.looked(gateway.upto, gateway.before)
+    gateway.tell_more()
     manifest, digest = bundle.manifest()
     recorded = gateway.ask("exported", {"use": given.use, "manifest": digest})
     try:

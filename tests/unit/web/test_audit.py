@@ -29,7 +29,7 @@ from gateway.audit.uses import USES
 from gateway.audit.verify import check_bundle, check_proof, read_proof
 from gateway.errors import AuditUnavailable, MalformedRequest
 from gateway.model import Justification, Subject
-from gateway.web.console import searching
+from gateway.web.console import export, searching
 from gateway.web.console.asking import Said, said_in, when, zone_of
 from gateway.web.console.charts import HEIGHT, WIDTH, chart
 from gateway.web.console.frame import PAIRS, SECTIONS, Choices, Console, sections
@@ -544,6 +544,27 @@ async def test_AU_19_an_export_verifies_with_the_public_key_alone(at: At, tmp_pa
             assert b"AB12 CDE" in packed.read("searches.csv")
         wrong = await http.form("/console/audit/export", serial="x", **{"as": "bundle"})
         assert (wrong.status_code, "Nothing was looked up" in wrong.text) == (400, True)
+
+
+async def test_an_export_of_more_than_a_bundle_holds_says_so_and_is_taken_as_a_part(
+    at: At, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "MOST_EXPORTED", 1)
+    monkeypatch.setattr(export, "MOST", 1)
+    async with at.client(AF) as http:
+        asked = await http.form("/console/audit/export", kind="I", **{"as": "bundle"})
+        assert asked.headers["content-type"].startswith("text/html")
+        assert "More was found than a bundle holds" in asked.text
+        assert 'name="as" value="part"' in asked.text
+        reply = await http.form("/console/audit/export", kind="I", **{"as": "part"})
+        assert "portcullis-export-part.zip" in reply.headers["content-disposition"]
+        target = tmp_path / "part.zip"
+        target.write_bytes(reply.content)
+        found = check_bundle(target, at.world.log.verifier.strip())
+        assert (found.complete, found.entries) == (False, 2)
+        monkeypatch.setattr(export, "MOST_PRINTED", 1)
+        _, shown = await sent(http, "/console/audit/export", kind="I", **{"as": "report"})
+        assert "More was found: these are the latest 1 searches" in shown
 
 
 async def test_a_report_is_a_page_to_print(at: At) -> None:
