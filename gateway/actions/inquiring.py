@@ -25,6 +25,7 @@ from gateway.audit.sought import RecordSought, Sought
 from gateway.audit.uses import OWN
 from gateway.casework.model import AuditMatter
 from gateway.errors import (
+    CLIENT_GONE,
     GatewayError,
     Internal,
     InvalidOperation,
@@ -81,7 +82,7 @@ async def inquire(reading: Reading, request: Request) -> AuditedResponse:
     except GatewayError as error:
         response = failed(error, request)
     except asyncio.CancelledError:
-        await record.gone(Response(status=499, body={}, code="CLIENT_GONE"))
+        await record.gone(Response(status=499, body={}, code=CLIENT_GONE))
         raise
     except Exception as error:
         _log.error("look %s failed: %s", request.id, where_it_failed(error))

@@ -27,7 +27,7 @@ from typing import Any, Final, NamedTuple
 from gateway.audit.entry import ASKER, Kind, owner_part
 from gateway.model import EMPTY, State
 
-_VERSION: Final = 4
+_VERSION: Final = 5
 _TOKEN_BYTES: Final = 16
 MAX_PAGE: Final = 1_000
 SHORT: Final = 16
@@ -38,6 +38,8 @@ GLASS: Final = "glass"
 """The sign of misuse that a review of the query itself ends: `signals.Pattern.GLASS`."""
 CLOSED: Final = "closed"
 """The same, where it was closed with others of a sign, and nobody judged its reason."""
+CUT_OFF: Final = "CUT_OFF"
+"""How a query ended that never had an outcome, or one that says so: by which both are found."""
 _LOADING_KIB: Final = 131_072
 _AT_ONCE: Final = 500  # tokens looked for by one statement
 _LOOK_S: Final = 5.0  # a search that takes longer asks for too much
@@ -147,7 +149,7 @@ class Wanted:
     reason: str | None = None
     kind: str | None = None
     tag: str | None = None
-    code: str | None = None  # "" for what was answered
+    code: str | None = None  # "" for what was answered, `CUT_OFF` for what never was
     rule: str | None = None
     serial: int | None = None
     source: str | None = None
@@ -545,7 +547,7 @@ def _ended(leaf: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         leaf.get("policy", _NONE).get("serial"),
         leaf.get("status"),
-        leaf.get("code") or "",
+        leaf.get("code") or (CUT_OFF if leaf.get("abandoned") else ""),
         leaf.get("rule", ""),
         leaf.get("disclosed", _NONE).get("records", 0),
         ",".join(f"{source}:{told[0]}" for source, told in sorted(states.items())),
@@ -621,6 +623,12 @@ def _part(name: str) -> bytes:
     return sha256(f"part\0{name}".encode()).digest()[:_TOKEN_BYTES]
 
 
+_CUT: Final = (
+    "idx IN (SELECT idx FROM query WHERE code = ? AND code <> ''"
+    " UNION ALL SELECT idx FROM open_intent)"
+)
+
+
 def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
     """What must hold of a row, and the values; every name in the text is our own."""
     texts: list[str] = []
@@ -636,6 +644,12 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         marks = ", ".join("?" * len(wanted.viewers))
         texts.append(f"(kind <> ? AND viewer = '' OR viewer IN ({marks}))")
         values += [Kind.VIEW.value, *sorted(wanted.viewers)]
+    if wanted.code == CUT_OFF:
+        texts.append(_CUT)
+        values.append(CUT_OFF)
+        wanted = replace(wanted, code=None)
+    elif wanted.code == "":
+        texts.append("NOT (kind = 'I' AND last = idx)")  # has no outcome yet, or never
     for name in _EQUAL:
         if (value := getattr(wanted, name)) is not None:
             texts.append(f"{name} = ?")

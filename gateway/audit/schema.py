@@ -251,7 +251,9 @@ class SoughtInput(graphene.InputObjectType):  # type: ignore[misc]
     reason = graphene.String(description="The reason's code.")
     kind = graphene.String()
     tag = graphene.String()
-    code = graphene.String(description='How it ended; "" for what was answered.')
+    code = graphene.String(
+        description='How it ended; "" for what was answered, CUT_OFF for what never was.'
+    )
     rule = graphene.String()
     serial = graphene.Int()
     source = graphene.String()

@@ -35,7 +35,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "reason": "reason code, for instance R01",
     "kind": "I, O, R, D, F, V, P or K",
     "tag": "consultation, disclosure or combination",
-    "code": "how it ended, for instance REFUSED",
+    "code": "how it ended, for instance REFUSED; CUT_OFF without an outcome",
     "rule": "the rule that refused it",
     "source": "a source that was asked",
     "since": "a time with its zone",

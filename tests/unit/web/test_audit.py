@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
 import json
@@ -22,12 +23,12 @@ import pytest
 import gateway.web.look
 from gateway.actions.oversight import Oversight
 from gateway.audit.found import Health
-from gateway.audit.index import Count
+from gateway.audit.index import CUT_OFF, Count
 from gateway.audit.sought import MOST_CHARS
 from gateway.audit.spans import SPANS, moments_of
 from gateway.audit.uses import USES
 from gateway.audit.verify import check_bundle, check_proof, read_proof
-from gateway.errors import AuditUnavailable, MalformedRequest
+from gateway.errors import CLIENT_GONE, AuditUnavailable, GatewayError, MalformedRequest
 from gateway.model import Justification, Subject
 from gateway.web.console import export, searching
 from gateway.web.console.asking import Said, said_in, when, zone_of
@@ -350,6 +351,43 @@ async def test_the_timeline_says_who_looked_for_whom_by_day(at: At) -> None:
         assert "AB12 CDE" in shown
 
 
+async def test_the_timeline_s_heading_counts_no_more_than_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "MOST", 2)
+    async with world(tmp_path) as made:
+        for _ in range(3):
+            await made.ask(ANN, "Hoxha")
+        await made.seen()
+        async with At(made, Place()).client(AF) as http:
+            _, shown = await sent(http, "/console/audit/timeline", typed="Hoxha")
+            assert "The latest 2 searches by 1 officer on 1 day" in shown
+            (older,) = re.findall(r'href="([^"#]+)#found"', shown)
+            assert "1 older search by 1 officer on 1 day" in (await http.get(older)).text
+
+
+def test_every_way_in_which_a_search_can_end_can_be_chosen() -> None:
+    """Those of the errors, and whatever else is written into an answer's code anywhere."""
+    sources = Path(gateway.web.look.__file__).parents[1].rglob("*.py")
+    written = {
+        keyword.value.value
+        for path in sources
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Response"
+        for keyword in call.keywords
+        if keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
+    }
+    kinds = [GatewayError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    recorded = {kind.code for kind in kinds} | written | {CLIENT_GONE, CUT_OFF}
+    assert set(searching.OUTCOMES) == recorded | {"answered"}
+    assert {"CLIENT_GONE", "POLICY_UNAVAILABLE", "CASEWORK_UNAVAILABLE"} <= recorded
+    assert Said(fields={"outcome": "answered"}).sought().code == ""
+    for code in recorded:
+        assert Said(fields={"outcome": code}).sought().code == code
+
+
 async def test_officers_see_their_own_searches_and_no_counts(at: At) -> None:
     async with at.client(ANN, use="") as http:
         shown = unescape((await http.get("/searches")).text)
@@ -523,6 +561,10 @@ async def test_an_owner_sees_who_used_its_records_and_not_who_asked(at: At) -> N
         assert "SCP: officer safety" in shown
         assert "date_of_birth" in shown
         assert "cyd" not in shown
+        own, other = (at.world.asked[n] + 1 for n in (0, 2))
+        assert entries(shown) == [own]  # of the own agency's search alone
+        assert f"entry {other}" in shown
+        assert (await http.get(f"/console/audit/entry/{own}")).status_code == 200
         _, shown = await sent(http, "/console/audit/receipts", agency="SCP", record_source="nmc",
                               record_entity="Person", record_key="h-1")  # fmt: skip
         assert shown.count('class="card task"') == 1
