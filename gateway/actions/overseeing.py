@@ -212,10 +212,10 @@ class Overseeing:
             entries = sorted(
                 found.case.entries, key=lambda entry: (looked_at(said, entry, reviewer), -entry)
             )[:CASE_QUERIES]
-        given = {"rows": len(entries), "kind": found.case.pattern.value if found else ""}
+        kind = {"kind": found.case.pattern.value} if found else {}
         viewed = await self.inquiry.view(
-            auditor.request, auditor.subject, page="misuse_case", use=auditor.use, given=given,
-            entries=entries,
+            auditor.request, auditor.subject, page="misuse_case", use=auditor.use,
+            given={"rows": len(entries), **kind}, entries=entries,
         )  # fmt: skip
         if found is None:
             return Given(None, viewed)

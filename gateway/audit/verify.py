@@ -1206,11 +1206,6 @@ def check_disclosed(
         raise Unproved(f"nothing is opened by it: {type(error).__name__}") from error
 
 
-def _plain(text: str) -> str:
-    """A text that may come from anybody, as one line of a terminal."""
-    return "".join(one if one.isprintable() else "?" for one in text)
-
-
 def _opens(item: list[str], key: bytes, said: dict[str, Any], size: int, root: bytes) -> bool:
     """Whether this is what the entry commits to, and its very key."""
     if any("\0" in text for text in item) or sha256(key).hexdigest() != item[-1]:
@@ -1354,11 +1349,11 @@ def _words(report: Report) -> str:
     if len(report.problems) > 20:
         lines.append(f"... {len(report.problems)} problems in all")
     lines.append("The log is whole." if report.ok else "The log is NOT whole.")
-    return "\n".join(map(_plain, lines))
+    return "\n".join(map(plain, lines))
 
 
-def _plain(text: str) -> str:
-    """The same without what a terminal would obey: a log may be hostile."""
+def plain(text: str) -> str:
+    """A text without what a terminal would obey: a log may be hostile."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
@@ -1440,9 +1435,9 @@ def _disclosed(opened: bytes, answer: bytes, key: str, policy: Policy | None) ->
         print(f"WRONG    {error}")
         return 1
     for verdict, place, name in found.fields:
-        print(_plain(f"{verdict:<20}  {place}  ({name})"))
+        print(plain(f"{verdict:<20}  {place}  ({name})"))
     for kind, *words in found.told:
-        print(_plain(f"{'also said':<20}  {kind}: {' '.join(words)}"))
+        print(plain(f"{'also said':<20}  {kind}: {' '.join(words)}"))
     print(
         f"By entry {found.index} of {found.seen.said.origin}, of {found.agency}'s records to "
         f"{found.to}, {found.purpose}, at {found.at}, under {found.seen}."
@@ -1478,7 +1473,7 @@ def _one(
         print(f"WRONG    {error}")
         return 1
     if record is not None:
-        print(_plain(record.decode(errors="replace")))
+        print(plain(record.decode(errors="replace")))
     print(f"It is entry {read.index} of {seen.said.origin}, under {seen}.")
     return 0
 

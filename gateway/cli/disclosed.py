@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from gateway.audit.disclosed import at
 from gateway.audit.uses import USES
+from gateway.audit.verify import plain
 from gateway.cli.common import Commands, command
 from gateway.cli.record import Gateway, caller
 
@@ -137,7 +138,7 @@ def _print(found: Mapping[str, Any], places: list[dict[str, Any]], *, as_json: b
         return
     for one in places:
         name = f"  ({one['field']} of {one['entity']} in {one['source']})" if one["field"] else ""
-        print(f"{_WORDS[one['outcome']]:<20}  {one['place']}{name}")
+        print(plain(f"{_WORDS[one['outcome']]:<20}  {one['place']}{name}"))
     for one in found["told"]:
         words = " ".join(filter(None, (one["outcome"], one["mask"], one["rule"])))
         print(f"{'also said':<20}  {one['place']}: {words}")

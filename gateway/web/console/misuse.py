@@ -12,7 +12,17 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.actions.overseeing import auditing_as, name_of, names_of, queue_for, read
+from gateway.actions.overseeing import (
+    Said,
+    auditing_as,
+    looked_at,
+    name_of,
+    names_of,
+    queue_for,
+    read,
+    said_of,
+    state_of,
+)
 from gateway.actions.oversight import Oversight
 from gateway.actions.reviewing import (
     AT_ONCE,
@@ -20,7 +30,6 @@ from gateway.actions.reviewing import (
     Query,
     Reviewer,
     Verdict,
-    batches_of,
     note_of,
     query_of,
 )
@@ -175,8 +184,6 @@ def misuse_routes(console: Console, oversight: Oversight) -> list[Route]:
 
 
 _T = TypeVar("_T")
-_Kept = Mapping[str, Mapping[int, Sequence[Review]]]
-"""Batch -> entry -> what was said of it."""
 
 
 class _Pages:
@@ -194,10 +201,11 @@ class _Pages:
         page = _being_made(wanted, reviewer)
         if found is not None:
             queue, made = found
-            kept = await self._kept(queue.cases, reviewer)
+            said = await said_of(self._oversight, queue.cases, reviewer)
+            ranked = enumerate(zip(queue.cases, said, strict=True), start=1)
             lines = [
-                _line(case, rank, kept, reviewer, wanted)
-                for rank, case in enumerate(queue.cases, start=1)
+                _line(case, rank, of, reviewer, wanted)
+                for rank, (case, of) in ranked
                 if wanted.kind in ("", case.pattern)
             ]
             lines = [one for one in lines if wanted.state in ("", one.state)]
@@ -219,9 +227,8 @@ class _Pages:
         if (found := await self._case(http, auditor.subject, reviewer, wanted)) is None:
             return console.look.missing(visit_of(http))
         rank, case = found
-        kept = await self._kept([case], reviewer)
-        said = _said(case, kept)
-        entries = sorted(case.entries, key=lambda entry: (_by(said, entry, reviewer), -entry))
+        (said,) = await said_of(self._oversight, [case], reviewer)
+        entries = sorted(case.entries, key=lambda entry: (looked_at(said, entry, reviewer), -entry))
         entries = entries[:AT_ONCE]
         await console.inquiry.view(
             auditor.request, auditor.subject, page="misuse_case", use=auditor.use,
@@ -234,7 +241,7 @@ class _Pages:
         notes = {_key(review): text for review, text in zip(reviews, texts, strict=True)}
         officers = {query.asked.officer for query in queries if query.asked}
         page = CasePage(
-            line=_line(case, rank, kept, reviewer, wanted),
+            line=_line(case, rank, said, reviewer, wanted),
             wanted=wanted,
             officer=", ".join(sorted(officers - {""})),
             queries=tuple(
@@ -293,15 +300,6 @@ class _Pages:
         cases = found[0].cases if found else ()
         return next((x for x in enumerate(cases, start=1) if name in names_of(x[1])), None)
 
-    async def _kept(self, cases: Sequence[Case], reviewer: Reviewer) -> _Kept:
-        batches = [batch for case in cases for batch in batches_of(case)]
-        agencies = {case.agency for case in cases} & reviewer.agencies
-        seen = await self._oversight.store.reviewed(batches, agencies, reviewer.sees)
-        kept: dict[str, dict[int, Sequence[Review]]] = {}
-        for query, reviews in seen.items():
-            kept.setdefault(query.batch, {})[query.entry] = reviews
-        return kept
-
     async def _read(self, whats: Sequence[Callable[..., Awaitable[_T]]], agency: str) -> list[_T]:
         return await read(whats, self._console.inquiry.evidence, agency)
 
@@ -322,21 +320,8 @@ def _done(text: str) -> str:
 # --- what the pages say: pure ---------------------------------------------------------------------
 
 
-def _said(case: Case, kept: _Kept) -> dict[int, Sequence[Review]]:
-    """Entry -> what was said of it."""
-    every = [kept.get(batch, {}) for batch in batches_of(case)]
-    return {entry: said for held in every for entry, said in held.items() if entry in case.entries}
-
-
-def _by(said: Mapping[int, Sequence[Review]], entry: int, reviewer: Reviewer) -> bool:
-    """Whether somebody of this level has looked at a query."""
-    return any(review.level is reviewer.level for review in said.get(entry, ()))
-
-
-def _line(case: Case, rank: int, kept: _Kept, reviewer: Reviewer, wanted: Filter) -> CaseLine:
-    said = _said(case, kept)
-    left = sum(not _by(said, entry, reviewer) for entry in case.entries)
-    state = "done" if not left else "begun" if left < len(case.entries) else "open"
+def _line(case: Case, rank: int, said: Said, reviewer: Reviewer, wanted: Filter) -> CaseLine:
+    state, left = state_of(case, said, reviewer)
     counts: dict[str, int] = {}
     for review in (one for some in said.values() for one in some):
         words = words_of(review.outcome)

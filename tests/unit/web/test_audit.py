@@ -370,7 +370,7 @@ def test_every_way_in_which_a_search_can_end_can_be_chosen() -> None:
     """Those of the errors, and whatever else is written into an answer's code anywhere."""
     sources = Path(gateway.web.look.__file__).parents[1].rglob("*.py")
     written = {
-        keyword.value.value
+        str(keyword.value.value)
         for path in sources
         for call in ast.walk(ast.parse(path.read_text()))
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Response"
