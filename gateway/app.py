@@ -20,6 +20,8 @@ from starlette.routing import Route
 from gateway.actions import Office, act, recalling
 from gateway.actions.asking import Asking
 from gateway.actions.inquiring import Reading, inquire
+from gateway.actions.overseeing import Overseeing
+from gateway.actions.overseen import Overseen
 from gateway.actions.oversight import Oversight
 from gateway.actions.pairing import Pairing
 from gateway.actions.reviewing import Reviewing
@@ -473,18 +475,6 @@ async def running(
             agencies=agencies,
             new_id=new_id,
         )
-        reading = Reading(
-            gate=gate,
-            inquiry=inquiry,
-            pairing=Pairing(inquiry=inquiry, store=store, clock=clock, new_id=new_id),
-            parser=Parser(
-                schema=audit_schema(catalogue.vocabulary),
-                limits=settings.limits,
-                documents=documents_in(settings.documents_dir / "audit"),
-                introspection=settings.introspection,
-                acts=True,
-            ),
-        )
         recalls = recalling.Recalling(
             inquiry=inquiry,
             store=store,
@@ -496,6 +486,30 @@ async def running(
             desk_of=desks_by(settings),
             clock=clock,
             new_id=new_id,
+        )
+        reading = Reading(
+            gate=gate,
+            inquiry=inquiry,
+            pairing=Pairing(inquiry=inquiry, store=store, clock=clock, new_id=new_id),
+            overseen=Overseen(
+                overseeing=Overseeing(inquiry=inquiry, oversight=oversight),
+                asking=Asking(
+                    inquiry=inquiry,
+                    store=store,
+                    tokens=tokens_of(audit_keys),
+                    clock=clock,
+                    new_id=new_id,
+                ),
+                recalling=recalls,
+                clock=clock,
+            ),
+            parser=Parser(
+                schema=audit_schema(catalogue.vocabulary),
+                limits=settings.limits,
+                documents=documents_in(settings.documents_dir / "audit"),
+                introspection=settings.introspection,
+                acts=True,
+            ),
         )
         owing = recalling.Owing(recalls)
         stack.push_async_callback(owing.aclose)
@@ -602,7 +616,6 @@ def application(started: Running, *, tour: Tour | None = None) -> Starlette:
         *log_routes(started.published, settings.audit_log_networks),
     ]
     inquiry, store = started.reading.inquiry, started.office.store
-    new_id = started.office.new_id
     site = Site(
         settings=settings,
         refuse=partial(refuse, gate),
@@ -616,13 +629,7 @@ def application(started: Running, *, tour: Tour | None = None) -> Starlette:
             sources=tuple(gate.catalogue.sources),
             agencies=agency_names(settings),
         ),
-        asking=Asking(
-            inquiry=inquiry,
-            store=store,
-            tokens=tokens_of(inquiry.evidence.keys),
-            clock=gate.clock,
-            new_id=new_id,
-        ),
+        asking=started.reading.overseen.asking,
         pairing=started.reading.pairing,
         recalling=started.recalls,
         desk=Desk(

@@ -148,6 +148,20 @@ class Internal(GatewayError):
     """A fault of our own."""
 
 
+CLIENT_GONE = "CLIENT_GONE"
+"""The code of a query whose caller hung up."""
+
+
+def codes() -> tuple[str, ...]:
+    """Every code by which a query can end but with an answer, as the log records it."""
+    kinds, found = [GatewayError], [CLIENT_GONE]
+    while kinds:
+        kind = kinds.pop()
+        found.append(kind.code)
+        kinds += kind.__subclasses__()
+    return tuple(sorted(set(found)))
+
+
 def where_it_failed(error: BaseException) -> str:
     """What kind of error, and where in the code; never its text, which may quote a person's data.
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gateway.errors import GatewayError
+from gateway.errors import codes
 from gateway.model import SourceReport
 
 OTHER = "other"
@@ -21,11 +21,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 def outcome_codes() -> frozenset[str]:
     """Every way in which a query can end."""
-
-    def codes(kind: type[GatewayError]) -> set[str]:
-        return {kind.code}.union(*(codes(narrower) for narrower in kind.__subclasses__()))
-
-    return frozenset(codes(GatewayError) | {ANSWERED, "CLIENT_GONE"})
+    return frozenset({ANSWERED, *codes()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from gateway.catalogue.forms import utc_text
 from gateway.catalogue.mapping import Catalogue
 from gateway.catalogue.vocabulary import Field
 from gateway.errors import (
+    CLIENT_GONE,
     CaseworkUnavailable,
     GatewayError,
     Internal,
@@ -185,7 +186,7 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
     except GatewayError as error:
         response = failed(error, request)
     except asyncio.CancelledError:
-        await record.gone(Response(status=499, body={}, code="CLIENT_GONE"))
+        await record.gone(Response(status=499, body={}, code=CLIENT_GONE))
         raise
     except Exception as error:
         _log.error("query %s failed: %s", request.id, where_it_failed(error))

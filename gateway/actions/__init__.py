@@ -41,7 +41,7 @@ from gateway.actions.releasing import (
     standing_releases,
 )
 from gateway.audit.recorder import AuditedResponse, Record
-from gateway.errors import GatewayError, Internal, InvalidOperation, where_it_failed
+from gateway.errors import CLIENT_GONE, GatewayError, Internal, InvalidOperation, where_it_failed
 from gateway.model import Operation, Request, Response, Selection, Subject
 from gateway.pipeline import check_registered, failed
 from gateway.query.operation import parse_request
@@ -94,7 +94,7 @@ async def act(office: Office, request: Request) -> AuditedResponse:
     except GatewayError as error:
         response = failed(error, request)
     except asyncio.CancelledError:
-        await record.gone(Response(status=499, body={}, code="CLIENT_GONE"))
+        await record.gone(Response(status=499, body={}, code=CLIENT_GONE))
         raise
     except Exception as error:
         _log.error("action %s failed: %s", request.id, where_it_failed(error))

@@ -16,7 +16,8 @@ from typing import Any, Final
 
 from gateway.audit.entry import ASKER, InvalidEntry, Kind, party_part, read_leaf
 from gateway.audit.found import Asked
-from gateway.audit.inquiry import Auditor, Inquiry
+from gateway.audit.inquiry import Auditor, Given, Inquiry
+from gateway.audit.recorder import Viewed
 from gateway.audit.staff import Tokens, quarters
 from gateway.audit.uses import USES, Viewer
 from gateway.casework.model import Answer, AuditMatter, Matters, Officer
@@ -121,22 +122,21 @@ class Asking:
         )
         return await self.store.matter(id_) if kept else None
 
-    async def listed(self, auditor: Auditor) -> tuple[AuditMatter, ...]:
+    async def listed(self, auditor: Auditor) -> Given[tuple[AuditMatter, ...]]:
         """What one's agency asked or was asked: what waits first, then the latest."""
         viewer = await self.inquiry.auditing(auditor, *_PARTIES)
         found = await self.store.matters(
             auditor.subject.agency, LISTED, standards=viewer is not Viewer.FORCE
         )
-        await self._view(auditor, "matters", {"rows": len(found)})
-        return found
+        return Given(found, await self._view(auditor, "matters", {"rows": len(found)}))
 
-    async def shown(self, auditor: Auditor, id_: str) -> Told | None:
+    async def shown(self, auditor: Auditor, id_: str) -> Given[Told | None]:
         """One of them, with what was written."""
         viewer = await self.inquiry.auditing(auditor, *_PARTIES)
         matter = await self.store.matter(id_)
         if matter is None or not _in_scope(auditor, viewer, matter):
-            return None
-        await self._view(auditor, "matter", {"matter": id_})
+            return Given(None, await self._view(auditor, "matter", {"rows": 0}))
+        viewed = await self._view(auditor, "matter", {"matter": id_})
         own = auditor.subject.agency
         asked = ASKER if matter.by.agency == own else party_part(own)
         answered = ASKER if matter.agency == own else party_part(own)
@@ -144,7 +144,7 @@ class Asking:
         answer = ""
         if matter.answered is not None and not withheld:
             answer = await words_of(self.inquiry, matter.answered, answered, own)
-        return Told(
+        told = Told(
             matter=matter,
             question=await words_of(self.inquiry, matter.asked, asked, own),
             answer=answer,
@@ -152,6 +152,7 @@ class Asking:
             may_answer=await self._may_answer(auditor, viewer, matter),
             open=self._open(auditor, matter),
         )
+        return Given(told, viewed)
 
     async def unsealed(self, auditor: Auditor, id_: str) -> tuple[AuditMatter, Asked] | None:
         """What lies sealed of the entry for its agency, never what was found (nothing, once it was
@@ -229,8 +230,8 @@ class Asking:
         *,
         entries: Collection[int] = (),
         told: Mapping[str, Mapping[str, Any]] = EMPTY,
-    ) -> None:
-        await self.inquiry.view(
+    ) -> Viewed:
+        return await self.inquiry.view(
             auditor.request, auditor.subject, page=page, use=auditor.use, given=given,
             entries=tuple(entries), told=told,
         )  # fmt: skip

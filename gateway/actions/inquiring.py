@@ -8,22 +8,24 @@ Each operation is one field. No policy is asked: who sees what of the record is 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
+from gateway.actions.disclosing import Brought, disclosed
+from gateway.actions.overseen import LOOKS, Overseen, told_asked, told_health
+from gateway.actions.overseen import Look as LookOver
 from gateway.actions.pairing import Pairing
-from gateway.audit.found import Asked, Entry, Leaf, Page, Receipt, Receipts, Row
+from gateway.audit.found import Entry, Leaf, Page, Receipt, Receipts, Row
 from gateway.audit.inquiry import Auditor, Given, Inquiry
 from gateway.audit.recorder import AuditedResponse
 from gateway.audit.sought import RecordSought, Sought
 from gateway.audit.uses import OWN
 from gateway.casework.model import AuditMatter
-from gateway.catalogue.forms import utc_text
 from gateway.errors import (
+    CLIENT_GONE,
     GatewayError,
     Internal,
     InvalidOperation,
@@ -45,6 +47,7 @@ class Reading:
     gate: Gate
     inquiry: Inquiry
     pairing: Pairing
+    overseen: Overseen
     parser: Parser
 
 
@@ -79,7 +82,7 @@ async def inquire(reading: Reading, request: Request) -> AuditedResponse:
     except GatewayError as error:
         response = failed(error, request)
     except asyncio.CancelledError:
-        await record.gone(Response(status=499, body={}, code="CLIENT_GONE"))
+        await record.gone(Response(status=499, body={}, code=CLIENT_GONE))
         raise
     except Exception as error:
         _log.error("look %s failed: %s", request.id, where_it_failed(error))
@@ -103,9 +106,7 @@ Look: TypeAlias = Callable[[Reading, Auditor, Mapping[str, Any]], Awaitable[Give
 
 async def _health(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
     given = await reading.inquiry.health(auditor)
-    at = given.value.signed_at
-    told = asdict(given.value) | {"signed_at": utc_text(at) if at else None}
-    return Given({"__typename": "LogHealth", **told}, given.viewed)
+    return Given(told_health(given.value), given.viewed)
 
 
 async def _search(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
@@ -115,12 +116,13 @@ async def _search(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -
 
 async def _mine(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
     given = await reading.inquiry.mine(auditor, _sought(args), **_place(args))
-    return Given(_page(given.value), given.viewed)
+    return Given(_page(given.value, own=True), given.viewed)
 
 
 async def _entry(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
     given = await reading.inquiry.entry(auditor, args["index"], proofs=True)
-    return Given(told_entry(given.value) if given.value else None, given.viewed)
+    own = auditor.use == OWN
+    return Given(told_entry(given.value, own=own) if given.value else None, given.viewed)
 
 
 async def _receipts(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
@@ -131,6 +133,27 @@ async def _receipts(reading: Reading, auditor: Auditor, args: Mapping[str, Any])
         "rows": [_receipt(one) for one in page.rows],
         "next": page.next,
         "upto": page.upto,
+    }
+    return Given(told, given.viewed)
+
+
+async def _disclosed(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+    claims = {one["place"]: one["value"] for one in args.get("claims") or ()}
+    given = await disclosed(
+        reading.inquiry,
+        auditor,
+        args["index"],
+        Brought(receipt=args["receipt"], claims=claims),
+        opens=bool(args.get("opens")),
+        tells=bool(args.get("tells")),
+    )
+    if (found := given.value) is None:
+        return Given(None, given.viewed)
+    told = {
+        **asdict(found),
+        "__typename": "Disclosure",
+        "places": [{"__typename": "DisclosedPlace", **asdict(one)} for one in found.places],
+        "told": [_told(*one) for one in found.told],
     }
     return Given(told, given.viewed)
 
@@ -164,12 +187,21 @@ async def _end_pair(reading: Reading, auditor: Auditor, args: Mapping[str, Any])
     return Given(_pair(given.value, "ENDED", may_end=False), given.viewed)
 
 
+def _over(look: LookOver) -> Look:
+    async def looked(reading: Reading, auditor: Auditor, args: Mapping[str, Any]) -> Given[Told]:
+        return await look(reading.overseen, auditor, args)
+
+    return looked
+
+
 _LOOKS: Final[Mapping[str, Look]] = {
+    **{name: _over(look) for name, look in LOOKS.items()},
     "health": _health,
     "search": _search,
     "mine": _mine,
     "entry": _entry,
     "receipts": _receipts,
+    "disclosed": _disclosed,
     "export": _export,
     "exported": _exported,
     "pairs": _pairs,
@@ -204,14 +236,20 @@ def _place(args: Mapping[str, Any]) -> dict[str, Any]:
     return {"first": args.get("first") or 0, "before": args.get("before")}
 
 
-def _page(page: Page) -> dict[str, Any]:
-    rows = [_row(row) for row in page.rows]
+def _page(page: Page, *, own: bool = False) -> dict[str, Any]:
+    rows = [_row(row, own=own) for row in page.rows]
     return {"__typename": "SearchPage", "rows": rows, "next": page.next, "upto": page.upto}
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: Row, *, own: bool) -> dict[str, Any]:
+    """A search; to whoever asked (`own`) without counts of what they were not shown, since these
+    count what was silent."""
     found = row.found
     return {
+        **{
+            name: None if own else getattr(found, name)
+            for name in ("masked", "withheld", "missing")
+        },
         "__typename": "Search",
         "index": found.idx,
         "last": found.last,
@@ -221,7 +259,7 @@ def _row(row: Row) -> dict[str, Any]:
             {"__typename": "SourceTold", "source": source, "state": state}
             for source, state in found.sources.items()
         ],
-        "asked": _asked(row.asked) if row.asked else None,
+        "asked": told_asked(row.asked) if row.asked else None,
         "answered": found.answered,
         **{name: getattr(found, name) for name in (
             "kind", "tag", "agency", "app", "purpose", "reason", "glass", "serial", "status",
@@ -230,19 +268,11 @@ def _row(row: Row) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _asked(asked: Asked) -> dict[str, Any]:
-    told = asdict(asked) | {"__typename": "Asked"}
-    for name in ("variables", "visits", "looked"):
-        told[name] = json.dumps(told[name], ensure_ascii=False, sort_keys=True)
-    told["rulings"] = [{"__typename": "Ruling", **one} for one in told["rulings"]]
-    return told
-
-
-def told_entry(entry: Entry) -> dict[str, Any]:
+def told_entry(entry: Entry, *, own: bool = False) -> dict[str, Any]:
     """A query as the schema's `Entry`."""
     return {
         "__typename": "Entry",
-        "search": _row(Row(found=entry.found, asked=entry.asked)),
+        "search": _row(Row(found=entry.found, asked=entry.asked), own=own),
         "leaves": [_leaf(one) for one in entry.leaves],
         "decided": entry.decided,
     }
@@ -279,8 +309,9 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
         "__typename": "Receipt",
         "at": receipt.at.isoformat(),
         "shown": [{"__typename": "Shown", **asdict(one)} for one in receipt.shown],
-        "told": [
-            {"__typename": "Told", "place": place, "outcome": outcome, "mask": mask, "rule": rule}
-            for place, outcome, mask, rule in receipt.told
-        ],
+        "told": [_told(*one) for one in receipt.told],
     }
+
+
+def _told(place: str, outcome: str, mask: str, rule: str) -> dict[str, str]:
+    return {"__typename": "Told", "place": place, "outcome": outcome, "mask": mask, "rule": rule}

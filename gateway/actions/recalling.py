@@ -26,7 +26,7 @@ from gateway.audit.disclosed import record_name
 from gateway.audit.entry import owner_part, read_leaf
 from gateway.audit.found import receipt_of
 from gateway.audit.index import MAX_PAGE, Costly, Found, Wanted, recall_token
-from gateway.audit.inquiry import Inquiry
+from gateway.audit.inquiry import Given, Inquiry
 from gateway.audit.uses import CORRECTION
 from gateway.casework.model import Notice, Officer, Recall, Recalled
 from gateway.casework.model import Told as About
@@ -193,6 +193,21 @@ class Recalling:
         """What others recalled that one's own people were shown."""
         self._check(subject)
         return await self.store.recalls_told(subject.agency, LISTED)
+
+    async def listed(
+        self, request: Request, subject: Subject
+    ) -> Given[tuple[Mapping[Recall, tuple[Recalled, ...]], Mapping[Recall, Recalled]]]:
+        """Both, once that look is in the log.
+
+        Raises:
+            Refused, AuditUnavailable, CaseworkUnavailable: not for a desk's people; not told.
+        """
+        made, told = await self.made(subject), await self.told(subject)
+        viewed = await self.inquiry.view(
+            request, subject, page="recalls", use=CORRECTION,
+            given={"rows": len(made) + len(told)},
+        )  # fmt: skip
+        return Given((made, told), viewed)
 
     def holds(self, subject: Subject) -> tuple[tuple[str, str], ...]:
         """What records one's own agency holds: (source, entity)."""

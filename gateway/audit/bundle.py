@@ -5,7 +5,8 @@
     searches.csv          the same as a table
     proofs/N.tlog-proof   that entry N is in the log
     checkpoint            the log's newest signed checkpoint among them
-    manifest.json         the SHA-256 of each file above, and what was looked for
+    manifest.json         the SHA-256 of each file above, what was looked for, and whether that is
+                          all that was found
     manifest.tlog-proof   that the log recorded this manifest's own SHA-256
 
 Every line is ASCII, so that nothing in a record can look like another line. No cell of the table is
@@ -25,7 +26,8 @@ from typing import Any, Final
 
 _COLUMNS: Final = (
     "index", "last", "at", "kind", "tag", "queryId", "agency", "app", "purpose", "reason", "glass",
-    "serial", "status", "code", "rule", "records", "answered", "sources",
+    "serial", "status", "code", "rule", "records", "masked", "withheld", "missing", "answered",
+    "sources",
 )  # fmt: skip
 _ASKED: Final = ("officer", "reason", "case", "incident", "variables", "text")
 _FORMULA: Final = tuple("=+-@|%＝＋－＠")  # noqa: RUF001  # the wide ones as well
@@ -39,6 +41,19 @@ class Bundle:
         self._leaves: dict[int, Mapping[str, Any]] = {}
         self._searches: list[Mapping[str, Any]] = []
         self._checkpoint, self._size = "", -1
+        self._before: int | None = None
+        self._upto: int | None = None
+
+    def looked(self, upto: int, before: int | None) -> None:
+        """Say after each page how many entries could be found by then, and from where on backwards
+        there may be more; None where it was the last."""
+        self._before = before
+        self._upto = upto if self._upto is None else self._upto  # older pages are of that look
+
+    @property
+    def complete(self) -> bool:
+        """Whether it has all that was found."""
+        return self._upto is not None and self._before is None
 
     @property
     def searches(self) -> int:
@@ -62,6 +77,9 @@ class Bundle:
             "use": self._use,
             "sought": dict(self._sought),
             "searches": self.searches,
+            "complete": self.complete,
+            "before": self._before,
+            "upto": self._upto,
             "entries": sorted(self._leaves),
             "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
         }

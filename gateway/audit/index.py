@@ -28,7 +28,7 @@ from gateway.audit.entry import ASKER, KEEPER, Kind, owner_part
 from gateway.audit.rulings import rules_held_against
 from gateway.model import EMPTY, State
 
-_VERSION: Final = 6
+_VERSION: Final = 7
 _TOKEN_BYTES: Final = 16
 MAX_PAGE: Final = 1_000
 SHORT: Final = 16
@@ -39,6 +39,8 @@ GLASS: Final = "glass"
 """The sign of misuse that a review of the query itself ends: `signals.Pattern.GLASS`."""
 CLOSED: Final = "closed"
 """The same, where it was closed with others of a sign, and nobody judged its reason."""
+CUT_OFF: Final = "CUT_OFF"
+"""How a query ended that never had an outcome, or one that says so: by which both are found."""
 _LOADING_KIB: Final = 131_072
 _AT_ONCE: Final = 500  # tokens looked for by one statement
 _LOOK_S: Final = 5.0  # a search that takes longer asks for too much
@@ -152,7 +154,7 @@ class Wanted:
     reason: str | None = None
     kind: str | None = None
     tag: str | None = None
-    code: str | None = None  # "" for what was answered
+    code: str | None = None  # "" for what was answered, `CUT_OFF` for what never was
     rule: str | None = None  # that refused it
     ruled: bool = False  # or by which something was not to be shown in full, as its body says
     serial: int | None = None
@@ -572,7 +574,7 @@ def _ended(leaf: Mapping[str, Any]) -> tuple[Any, ...]:
     return (
         leaf.get("policy", _NONE).get("serial"),
         leaf.get("status"),
-        leaf.get("code") or "",
+        leaf.get("code") or (CUT_OFF if leaf.get("abandoned") else ""),
         leaf.get("rule", ""),
         leaf.get("disclosed", _NONE).get("records", 0),
         ",".join(f"{source}:{told[0]}" for source, told in sorted(states.items())),
@@ -657,6 +659,12 @@ def _named(kind: str, name: str) -> bytes:
     return sha256(f"{kind}\0{name}".encode()).digest()[:_TOKEN_BYTES]
 
 
+_CUT: Final = (
+    "idx IN (SELECT idx FROM query WHERE code = ? AND code <> ''"
+    " UNION ALL SELECT idx FROM open_intent)"
+)
+
+
 def _conditions(wanted: Wanted, *, common: bool = False) -> tuple[list[str], list[Any]]:
     """What must hold of a row, and the values; every name in the text is our own."""
     texts: list[str] = []
@@ -681,6 +689,12 @@ def _conditions(wanted: Wanted, *, common: bool = False) -> tuple[list[str], lis
         )
         texts.append(f"(rule = ? AND {_PARTLY['rule']} OR {held})")
         values += [ruled, _named("rule", ruled)]
+    if wanted.code == CUT_OFF:
+        texts.append(_CUT)
+        values.append(CUT_OFF)
+        wanted = replace(wanted, code=None)
+    elif wanted.code == "":
+        texts.append("NOT (kind = 'I' AND last = idx)")  # has no outcome yet, or never
     for name in _EQUAL:
         if name == "rule" and ruled:
             continue

@@ -237,7 +237,7 @@ class Inquiry:
         """
         own = auditor.use == OWN
         viewer = Viewer.OFFICER if own else await self.auditing(auditor, *Viewer)
-        row = await self._of(index)
+        row = await self.of(index)
         found = None
         if row is not None:
             found = await self._whole(auditor.subject, viewer, row, proofs=proofs, doubted=doubted)
@@ -485,7 +485,12 @@ class Inquiry:
             before = found[-1].idx
         raise LimitExceeded(_TOO_LONG)
 
-    async def _of(self, index: int) -> Found | None:
+    async def of(self, index: int) -> Found | None:
+        """The query that an entry is of, whoever may have it; None where the index has none.
+
+        Raises:
+            CaseworkUnavailable: there is no index at the moment.
+        """
         return await _looked(partial(self.follower.index.of, index))
 
     async def _whole(

@@ -33,7 +33,7 @@ from gateway.audit.content import (
     touched_by,
 )
 from gateway.audit.crowd import Crowd, Failure, told
-from gateway.audit.disclosed import parts_by_owner
+from gateway.audit.disclosed import parts_by_owner, roots_of
 from gateway.audit.entry import (
     ASKER,
     KEEPER,
@@ -403,6 +403,8 @@ class Record:
             leaf["intent"] = self.intended
         token = partial(self.recorder.hmac, "record")
         owners = parts_by_owner(response, secrets.token_bytes(32), token)
+        if owners:  # so that one field can be opened to others than its owner
+            leaf["disclosed"]["owners"] = roots_of(owners)
         asker = self._for_asker(Written.of(detail) if kept else detail)
         return await self.recorder.append(leaf, asker | owners | kept)
 

@@ -8,6 +8,7 @@ import graphene
 from graphql import GraphQLSchema
 
 from gateway.audit.inquiry import MOST
+from gateway.audit.oversight_schema import Overseen
 from gateway.audit.uses import USES
 from gateway.catalogue.schema import Schema, names_of
 from gateway.catalogue.vocabulary import Vocabulary
@@ -19,7 +20,7 @@ def _many(kind: Any) -> Any:
     return graphene.NonNull(graphene.List(graphene.NonNull(kind)))
 
 
-_Use = graphene.Enum("Use", [(code, code) for code in USES], description="For what you look.")
+Use = graphene.Enum("Use", [(code, code) for code in USES], description="For what you look.")
 
 
 class LogHealth(graphene.ObjectType):  # type: ignore[misc]  # graphene ships no types
@@ -35,6 +36,7 @@ class LogHealth(graphene.ObjectType):  # type: ignore[misc]  # graphene ships no
     witnessed_size = graphene.Int(required=True, description="Entries that witnesses have signed.")
     indexed = graphene.Int(required=True, description="Entries that can be found.")
     suspects = graphene.Int(description="Of those, whose times a clock in doubt gave.")
+    witnesses = graphene.Field(_many(graphene.String), description="Who signed these.")
 
 
 class SourceTold(graphene.ObjectType):  # type: ignore[misc]
@@ -99,6 +101,9 @@ class Search(graphene.ObjectType):  # type: ignore[misc]
     code = graphene.String(required=True, description='How it ended; "" for what was answered.')
     rule = graphene.String(required=True)
     records = graphene.Int(required=True, description="How many were shown.")
+    masked = graphene.Int(description="As the sources' reports count; null of one's own searches.")
+    withheld = graphene.Int(description="Likewise: it counts what was silent.")
+    missing = graphene.Int(description="Sources that gave nothing; null of one's own searches.")
     answered = graphene.Boolean(required=True)
     suspect = graphene.Boolean(required=True, description="Whether a clock in doubt gave its time.")
     sources = _many(SourceTold)
@@ -207,6 +212,39 @@ class Pair(graphene.ObjectType):  # type: ignore[misc]
     may_end = graphene.Boolean(required=True, description="Whether the caller can.")
 
 
+class DisclosedPlace(graphene.ObjectType):  # type: ignore[misc]
+    """A place of an answer, and what its entry says of it."""
+
+    place = graphene.String(required=True, description="Keys and indexes below `data`.")
+    source = graphene.String(required=True)
+    entity = graphene.String(required=True)
+    field = graphene.String(required=True, description="The field that was to be read.")
+    outcome = graphene.String(
+        description="DISCLOSED: just this was. OTHER: something else was, or nothing. "
+        "NOT_OF_ENTRY: nothing of one's agency's stood there. Null: nothing was brought for it."
+    )
+
+
+class Disclosure(graphene.ObjectType):  # type: ignore[misc]
+    """What the entry of an answer says of one's own agency's records in it, never a value."""
+
+    index = graphene.Int(required=True, description="Of the outcome.")
+    agency = graphene.String(required=True)
+    to = graphene.String(required=True, description="The agency of whoever asked.")
+    purpose = graphene.String(required=True)
+    at = graphene.String(required=True)
+    places = _many(DisclosedPlace)
+    told = _many(Told)
+    opened = graphene.String(description="JSON for `portcullis audit verify --disclosed`.")
+
+
+class ClaimInput(graphene.InputObjectType):  # type: ignore[misc]
+    """What somebody says that an answer held."""
+
+    place = graphene.String(required=True, description="Keys and indexes below `data`, by dots.")
+    value = graphene.String(required=True, description="As JSON; `null` for nothing.")
+
+
 class RecordInput(graphene.InputObjectType):  # type: ignore[misc]
     """A record as its source names it."""
 
@@ -234,7 +272,9 @@ class SoughtInput(graphene.InputObjectType):  # type: ignore[misc]
     reason = graphene.String(description="The reason's code.")
     kind = graphene.String()
     tag = graphene.String()
-    code = graphene.String(description='How it ended; "" for what was answered.')
+    code = graphene.String(
+        description='How it ended; "" for what was answered, CUT_OFF for what never was.'
+    )
     rule = graphene.String(description="That refused, withheld or masked.")
     serial = graphene.Int()
     source = graphene.String()
@@ -253,17 +293,17 @@ def _asking(kind: Any, doc: str, *, use: bool = True) -> graphene.Field:
         "before": graphene.Argument(graphene.Int, description="From this entry backwards."),
     }
     if use:
-        args["use"] = graphene.Argument(_Use, required=True)
+        args["use"] = graphene.Argument(Use, required=True)
     return graphene.Field(graphene.NonNull(kind), args=args, description=doc)
 
 
-class Query(graphene.ObjectType):  # type: ignore[misc]
+class Query(Overseen, graphene.ObjectType):  # type: ignore[misc]
     """What the caller may read of the record. One field for each operation; each look is itself an
     entry, before anything is given."""
 
     health = graphene.Field(
         graphene.NonNull(LogHealth),
-        args={"use": graphene.Argument(_Use, required=True)},
+        args={"use": graphene.Argument(Use, required=True)},
         description="How the log stands.",
     )
     search = _asking(SearchPage, "Who asked what, the latest first.")
@@ -271,22 +311,47 @@ class Query(graphene.ObjectType):  # type: ignore[misc]
     entry = graphene.Field(
         Entry,
         args={
-            "use": graphene.Argument(_Use, description="Left out: one's own search."),
+            "use": graphene.Argument(Use, description="Left out: one's own search."),
             "index": graphene.Argument(graphene.Int, required=True),
         },
         description="One query by the number of an entry; null where there is none for the caller.",
     )
     receipts = _asking(ReceiptPage, "Which of one's agency's records were shown, and for what.")
+    disclosed = graphene.Field(
+        Disclosure,
+        args={
+            "use": graphene.Argument(Use, required=True),
+            "index": graphene.Argument(graphene.Int, required=True),
+            "receipt": graphene.Argument(
+                graphene.String, required=True, description="The answer's, as JSON."
+            ),
+            "claims": graphene.Argument(
+                graphene.List(graphene.NonNull(ClaimInput)), description="At most 500."
+            ),
+            "opens": graphene.Argument(
+                graphene.Boolean,
+                default_value=False,
+                description="Open what was disclosed so, for somebody who has no gateway.",
+            ),
+            "tells": graphene.Argument(
+                graphene.Boolean,
+                default_value=False,
+                description="And what was said of what was not shown in full.",
+            ),
+        },
+        description="Whether an answer is what was disclosed of one's agency's records; null where "
+        "its entry says nothing of them.",
+    )
     export = _asking(EntryPage, "As search, with leaves and proofs.")
     pairs = graphene.Field(
         _many(Pair),
-        args={"use": graphene.Argument(_Use, required=True)},
+        args={"use": graphene.Argument(Use, required=True)},
         description="What professional standards of one's agency asked each other to agree to.",
     )
     exported = graphene.Field(
         graphene.NonNull(Leaf),
         args={
-            "use": graphene.Argument(_Use, required=True),
+            "use": graphene.Argument(Use, required=True),
             "manifest": graphene.Argument(graphene.String, required=True),
         },
         description="Puts the SHA-256 of an export's manifest into the entry of this look.",
@@ -299,7 +364,7 @@ class Mutation(graphene.ObjectType):  # type: ignore[misc]
     end_pair = graphene.Field(
         Pair,
         args={
-            "use": graphene.Argument(_Use, required=True),
+            "use": graphene.Argument(Use, required=True),
             "id": graphene.Argument(graphene.ID, required=True),
         },
         description="End an agreement of one's own before its time.",

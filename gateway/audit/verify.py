@@ -4,6 +4,7 @@
     python verify.py --proof FILE --key log.pub [--entry RECORD] [--receipt ANSWER] [--policy P]
     python verify.py --receipt ANSWER --key log.pub [--dir LOG]
     python verify.py --bundle EXPORT --key log.pub [--policy POLICY]
+    python verify.py --disclosed OPENED --answer ANSWER --key log.pub [--policy POLICY]
 
 It needs Python 3.11 and the package `cryptography`, nothing else of the project that wrote the log.
 Checked: the checkpoint's signatures; that every entry and every tile leads to the signed root
@@ -22,6 +23,9 @@ checkpoint, the log has broken its word.
 A bundle is what an auditor exported, a directory or a zip file. Checked: that each entry in it is
 in the log, and that all of it is as it was when the log recorded its export.
 
+What an agency opened of an entry says, with an answer, whether that is what was disclosed, field by
+field: a key of each field, and the way from it to what the entry's leaf commits to.
+
 Not shown: that the log has nothing newer than this checkpoint or, without witnesses, that others
 were shown the same log. For that, compare with checkpoints and receipts that other people hold.
 """
@@ -29,6 +33,7 @@ were shown the same log. For that, compare with checkpoints and receipts that ot
 from __future__ import annotations
 
 import argparse
+import hmac
 import json
 import re
 import sys
@@ -1042,7 +1047,19 @@ class Bundle:
     made: str  # when, as the log's own entry of it says
     view: int  # the number of that entry
     entries: int
+    complete: bool | None  # whether all that was found is in it; None where nobody said so
+    before: int | None  # from which entry backwards there may be more
+    upto: int | None  # how many entries of the log could be found by then
     seen: Seen
+
+    def __str__(self) -> str:
+        """How much of what was looked for it is, by whoever exported it."""
+        if self.complete is None:
+            return "Whether more was found is not said."
+        of = f"of the log's first {self.upto} entries"
+        if self.complete:
+            return f"It is all that was found {of}, by what the manifest says was looked for."
+        return f"It is a PART: more was found {of}, before entry {self.before}."
 
 
 def check_bundle(path: Path, key: str, policy: Policy | None = None) -> Bundle:
@@ -1072,9 +1089,24 @@ def check_bundle(path: Path, key: str, policy: Policy | None = None) -> Bundle:
         for line in lines:
             _bundled_entry(line, files[f"proofs/{line['index']}.tlog-proof"], key, policy)
         made = str(view["at"])
+        said = _extent(manifest)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Unproved(f"it is not an export: {type(error).__name__}") from error
-    return Bundle(made=made, view=proof.index, entries=len(lines), seen=seen)
+    complete, before, upto = said
+    return Bundle(
+        made=made, view=proof.index, entries=len(lines), complete=complete, before=before,
+        upto=upto, seen=seen,
+    )  # fmt: skip
+
+
+def _extent(manifest: dict[str, Any]) -> tuple[bool | None, int | None, int | None]:
+    """What a manifest says of how much was found; older ones say nothing."""
+    if "complete" not in manifest:
+        return None, None, None
+    complete, before, upto = (manifest[name] for name in ("complete", "before", "upto"))
+    if type(complete) is not bool or complete is not (before is None) or type(upto) is not int:
+        raise ValueError("not how much was found")
+    return complete, None if before is None else int(before), upto
 
 
 def _bundled_entry(line: dict[str, Any], proof: bytes, key: str, policy: Policy | None) -> None:
@@ -1105,6 +1137,100 @@ def _bundled(path: Path) -> dict[str, bytes]:
     if len(files) != len(held):
         raise Unproved("a name stands in it twice")
     return files
+
+
+# -- what was disclosed ----------------------------------------------------------------------
+
+_OPENED = "portcullis disclosed/v1"
+_FIELD_TEXTS = 8  # "field", place, source, type, record, field, commitment, digest of its key
+SO, OTHER, ELSEWHERE = "disclosed so", "other than disclosed", "not of this entry"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disclosed:
+    """What an entry says of an answer, as far as an agency opened it."""
+
+    index: int
+    agency: str  # whose records
+    to: str  # the agency of whoever asked
+    purpose: str
+    at: str
+    fields: tuple[tuple[str, str, str], ...]  # verdict, place, field
+    told: tuple[tuple[str, ...], ...]  # what else was opened, in the entry's own words
+    seen: Seen
+
+    @property
+    def ok(self) -> bool:
+        """Whether all of it is as it was disclosed."""
+        return all(verdict == SO for verdict, *_ in self.fields)
+
+
+def check_disclosed(
+    opened: bytes, answer: bytes, key: str, policy: Policy | None = None
+) -> Disclosed:
+    """Be satisfied that what was opened is of an entry of the log, and compare an answer with it.
+
+    Raises:
+        Unproved: it is not, or nothing can be compared.
+    """
+    try:
+        said, data = json.loads(opened), json.loads(answer)["data"]
+        if said["format"] != _OPENED:
+            raise Unproved("it is of another format")
+        proof = read_proof(said["proof"].encode())
+        seen = check_proof(proof, sha256(b"\x00" + (proof.extra or b"")).digest(), key, policy)
+        leaf = json.loads(proof.extra or b"")
+        agency = said["agency"]
+        root = bytes.fromhex(leaf["disclosed"]["owners"][agency])
+        fields: list[tuple[str, str, str]] = []
+        told: list[tuple[str, ...]] = []
+        for one in said["items"]:
+            item, held = one["item"], bytes.fromhex(one["key"])
+            whole = _opens(item, held, one, said["size"], root)
+            if item[0] != "field":
+                if not whole:
+                    raise Unproved("something that it says was told is not of this entry")
+                told.append(tuple(item[:-1]))
+                continue
+            verdict = ELSEWHERE
+            if whole and len(item) == _FIELD_TEXTS:
+                mark = _mark(held, item[1], _standing(data, item[1]))
+                verdict = SO if hmac.compare_digest(mark, item[6]) else OTHER
+            fields.append((verdict, item[1], f"{item[5]} of {item[3]} in {item[2]}"))
+        who, purpose = leaf["who"]["agency"], leaf["purpose"]["code"] if "purpose" in leaf else ""
+        return Disclosed(
+            index=proof.index, agency=agency, to=who, purpose=purpose, at=str(leaf["at"]),
+            fields=tuple(fields), told=tuple(told), seen=seen,
+        )  # fmt: skip
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        raise Unproved(f"nothing is opened by it: {type(error).__name__}") from error
+
+
+def _opens(item: list[str], key: bytes, said: dict[str, Any], size: int, root: bytes) -> bool:
+    """Whether this is what the entry commits to, and its very key."""
+    if any("\0" in text for text in item) or sha256(key).hexdigest() != item[-1]:
+        return False
+    leaf = sha256(b"\x00" + "\0".join(item).encode()).digest()
+    path = [bytes.fromhex(one) for one in said["hashes"]]
+    return _included(leaf, said["index"], size, path) == root
+
+
+def _mark(key: bytes, place: str, value: Any) -> str:
+    """The commitment to a value at a place."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hmac.digest(key, f"{place}\0{text}".encode(), "sha256").hex()[:32]
+
+
+def _standing(value: Any, place: str) -> Any:
+    """What stands at a place of an answer's data; None where nothing does."""
+    for step in place.split("."):
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
 
 
 # -- the whole -------------------------------------------------------------------------------
@@ -1223,11 +1349,11 @@ def _words(report: Report) -> str:
     if len(report.problems) > 20:
         lines.append(f"... {len(report.problems)} problems in all")
     lines.append("The log is whole." if report.ok else "The log is NOT whole.")
-    return "\n".join(map(_plain, lines))
+    return "\n".join(map(plain, lines))
 
 
-def _plain(text: str) -> str:
-    """The same without what a terminal would obey: a log may be hostile."""
+def plain(text: str) -> str:
+    """A text without what a terminal would obey: a log may be hostile."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
@@ -1242,6 +1368,8 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--entry", type=Path, help="the record, where the proof does not hold it")
     parser.add_argument("--receipt", type=Path, help="a receipt, or the answer it came with")
     parser.add_argument("--bundle", type=Path, help="an export: a directory or a zip file")
+    parser.add_argument("--disclosed", type=Path, help="what an agency opened of an entry")
+    parser.add_argument("--answer", type=Path, help="the answer that is compared with it")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
 
@@ -1254,13 +1382,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; 0 if all is well, 1 if not, 2 if it could not be tried (or is not due yet)."""
     parser = _arguments()
     options = parser.parse_args(argv)
-    if not (options.dir or options.proof or options.receipt or options.bundle):
-        parser.error("give --dir, --proof, --receipt or --bundle")
+    ways = (options.dir, options.proof, options.receipt, options.bundle, options.disclosed)
+    if not any(ways):
+        parser.error("give --dir, --proof, --receipt, --bundle or --disclosed")
+    if (options.disclosed is None) is not (options.answer is None):
+        parser.error("--disclosed and --answer belong together")
     try:
         key = options.key if "+" in options.key else Path(options.key).read_text()
         policy = read_policy(options.policy.read_bytes()) if options.policy else None
         proof, entry = _read(options.proof), _read(options.entry)
         receipt, earlier = _read(options.receipt), _read(options.checkpoint)
+        opened, answer = _read(options.disclosed), _read(options.answer)
     except (OSError, PolicyInvalid) as error:
         print(f"cannot read: {error}", file=sys.stderr)
         return 2
@@ -1268,6 +1400,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--checkpoint goes with --dir alone: a proof has a checkpoint of its own")
     if options.bundle is not None:
         return _export(options.bundle, key, policy)
+    if opened is not None and answer is not None:
+        return _disclosed(opened, answer, key, policy)
     if proof is not None or receipt is not None:
         return _one(proof, entry, receipt, options.dir, key, policy)
     report = verify(options.dir, key, earlier=earlier, policy=policy)
@@ -1289,7 +1423,26 @@ def _export(path: Path, key: str, policy: Policy | None) -> int:
         f"{found.entries} entries, each in {found.seen.said.origin}; exported {found.made}, which "
         f"is entry {found.view}, under {found.seen}."
     )
+    print(found)
     return 0
+
+
+def _disclosed(opened: bytes, answer: bytes, key: str, policy: Policy | None) -> int:
+    """Compare an answer with what an agency opened of its entry."""
+    try:
+        found = check_disclosed(opened, answer, key, policy)
+    except (Unproved, NoteInvalid) as error:
+        print(f"WRONG    {error}")
+        return 1
+    for verdict, place, name in found.fields:
+        print(plain(f"{verdict:<20}  {place}  ({name})"))
+    for kind, *words in found.told:
+        print(plain(f"{'also said':<20}  {kind}: {' '.join(words)}"))
+    print(
+        f"By entry {found.index} of {found.seen.said.origin}, of {found.agency}'s records to "
+        f"{found.to}, {found.purpose}, at {found.at}, under {found.seen}."
+    )
+    return 0 if found.ok else 1
 
 
 def _one(
@@ -1320,7 +1473,7 @@ def _one(
         print(f"WRONG    {error}")
         return 1
     if record is not None:
-        print(_plain(record.decode(errors="replace")))
+        print(plain(record.decode(errors="replace")))
     print(f"It is entry {read.index} of {seen.said.origin}, under {seen}.")
     return 0
 

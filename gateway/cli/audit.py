@@ -23,7 +23,7 @@ from gateway.audit.proof import prove
 from gateway.audit.reading import NotThere, source_of
 from gateway.audit.verify import NoteInvalid
 from gateway.audit.verify import main as verify
-from gateway.cli import audit_sample, keeping, record
+from gateway.cli import audit_sample, disclosed, keeping, record
 from gateway.cli.common import Commands, command, home
 from gateway.configuration import load
 from gateway.errors import AuditUnavailable
@@ -36,6 +36,7 @@ def register(commands: Commands) -> None:
     audit_sample.register(inner)
     _register_reindex(inner)
     record.register(inner)
+    disclosed.register(inner)
     made = command(
         inner,
         "prove",
@@ -81,7 +82,8 @@ def _register_verify(inner: Commands) -> None:
         "  portcullis audit verify --dir /srv/log --key /srv/log.pub --checkpoint kept.note\n"
         "  portcullis audit verify --proof 73.tlog-proof --key log.pub --policy witnesses.policy\n"
         "  portcullis audit verify --receipt answer.json --dir /srv/log --key log.pub\n"
-        "  portcullis audit verify --bundle export.zip --key log.pub",
+        "  portcullis audit verify --bundle export.zip --key log.pub\n"
+        "  portcullis audit verify --disclosed opened.json --answer answer.json --key log.pub",
     )
     made.add_argument("--dir", help="the log's directory (the demonstration's if left out)")
     made.add_argument("--key", help="its public key, or the file that holds it")
@@ -91,6 +93,8 @@ def _register_verify(inner: Commands) -> None:
     made.add_argument("--entry", help="the record, where the proof does not hold it")
     made.add_argument("--receipt", help="a receipt, or the whole answer that it came with")
     made.add_argument("--bundle", help="what `portcullis audit export` wrote; needs no log")
+    made.add_argument("--disclosed", help="what `portcullis audit disclosed --open` wrote")
+    made.add_argument("--answer", help="the answer that is compared with it")
     made.add_argument("--json", action="store_true", help="print the report as JSON")
     made = command(
         inner,
@@ -146,9 +150,11 @@ def _key_text(given: argparse.Namespace) -> str:
 
 def _verify(given: argparse.Namespace) -> int:
     arguments = ["--key", _key(given)]
-    if given.dir or not (given.proof or given.bundle):
+    if given.dir or not (given.proof or given.bundle or given.disclosed):
         arguments += ["--dir", given.dir or str(home() / "audit")]
-    for name in ("checkpoint", "policy", "proof", "entry", "receipt", "bundle"):
+    for name in (
+        "checkpoint", "policy", "proof", "entry", "receipt", "bundle", "disclosed", "answer"
+    ):  # fmt: skip
         if value := getattr(given, name):
             arguments += [f"--{name}", value]
     return verify([*arguments, *(["--json"] if given.json else [])])

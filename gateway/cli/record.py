@@ -35,7 +35,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "reason": "reason code, for instance R01",
     "kind": "I, O, R, D, F, V, P or K",
     "tag": "consultation, disclosure or combination",
-    "code": "how it ended, for instance REFUSED",
+    "code": "how it ended, for instance REFUSED; CUT_OFF without an outcome",
     "rule": "the rule that refused it, or withheld or masked something",
     "source": "a source that was asked",
     "since": "a time with its zone",
@@ -78,7 +78,7 @@ def register(inner: Commands) -> None:
     )
     made.add_argument("index", type=int, help="the number of one of its entries")
     made.add_argument("--use", choices=USES, help="for what you look; left out: your own search")
-    _caller(made)
+    caller(made)
     made = _looking(
         inner,
         "export",
@@ -99,7 +99,7 @@ def register(inner: Commands) -> None:
     )
     made.add_argument("--end", metavar="ID", help="of an agreement that holds")
     made.add_argument("--use", choices=USES, required=True, help="for what you look")
-    _caller(made)
+    caller(made)
 
 
 def _looking(
@@ -116,11 +116,11 @@ def _looking(
     made.add_argument("--first", type=int, default=_PAGE, help=f"at most (default: {_PAGE})")
     if use:
         made.add_argument("--use", choices=USES, required=True, help="for what you look")
-    _caller(made)
+    caller(made)
     return made
 
 
-def _caller(made: argparse.ArgumentParser) -> None:
+def caller(made: argparse.ArgumentParser) -> None:
     who = made.add_mutually_exclusive_group()
     who.add_argument("--as", dest="persona", choices=sorted(PERSONAS), help="of the demonstration")
     who.add_argument("--token", type=Path, help="or a file that holds your access token "
@@ -128,12 +128,14 @@ def _caller(made: argparse.ArgumentParser) -> None:
     made.add_argument("--url", help="the gateway's /audit (the demonstration's if left out)")
 
 
-class _Gateway:
+class Gateway:
     """The /audit of a gateway that runs."""
 
     def __init__(self, given: argparse.Namespace) -> None:
         """Raises SystemExit: there is nobody to ask, or nobody who asks, in words."""
         self._token, self.url = _reached(given)
+        self.upto = 0  # how many entries could be found when a list was asked for
+        self.before: int | None = None  # where that list goes on beyond what was wanted
 
     def ask(self, document: str, variables: Mapping[str, Any]) -> Any:
         """The one field of an answer.
@@ -167,9 +169,16 @@ class _Gateway:
             page = self.ask(document, {**variables, "first": min(left, _PAGE), "before": before})
             yield from page[held]
             left -= min(left, _PAGE)
-            before = page["next"]
+            self.upto = self.upto or page["upto"]
+            self.before = before = page["next"]
             if before is None:
                 return
+
+    def tell_more(self) -> None:
+        """Say it where more was found than is given."""
+        if self.before is not None:
+            print(f"There may be more, before entry {self.before}: --first takes more.",
+                  file=sys.stderr)  # fmt: skip
 
 
 def _reached(given: argparse.Namespace) -> tuple[str, str]:
@@ -205,7 +214,9 @@ def _mine(given: argparse.Namespace) -> int:
 
 
 def _listed(given: argparse.Namespace, document: str) -> int:
-    rows = list(_Gateway(given).pages(document, given, "rows"))
+    gateway = Gateway(given)
+    rows = list(gateway.pages(document, given, "rows"))
+    gateway.tell_more()
     if given.json:
         for row in rows:
             print(json.dumps(row))  # ASCII alone: a record is one line, whatever is in it
@@ -224,13 +235,15 @@ def _listed(given: argparse.Namespace, document: str) -> int:
 
 
 def _receipts(given: argparse.Namespace) -> int:
-    for row in _Gateway(given).pages("receipts", given, "rows"):
+    gateway = Gateway(given)
+    for row in gateway.pages("receipts", given, "rows"):
         print(json.dumps(row))
+    gateway.tell_more()
     return 0
 
 
 def _entry(given: argparse.Namespace) -> int:
-    found = _Gateway(given).ask("entry", {"use": given.use, "index": given.index})
+    found = Gateway(given).ask("entry", {"use": given.use, "index": given.index})
     if found is None:
         print("There is no such entry for you.", file=sys.stderr)
         return 1
@@ -239,7 +252,7 @@ def _entry(given: argparse.Namespace) -> int:
 
 
 def _pairs(given: argparse.Namespace) -> int:
-    gateway = _Gateway(given)
+    gateway = Gateway(given)
     if given.end is not None:
         told = [gateway.ask("end_pair", {"use": given.use, "id": given.end})]
     else:
@@ -252,10 +265,12 @@ def _pairs(given: argparse.Namespace) -> int:
 def _export(given: argparse.Namespace) -> int:
     if given.to.exists():
         raise SystemExit(f"{given.to} is there already.")
-    gateway = _Gateway(given)
+    gateway = Gateway(given)
     bundle = Bundle(use=given.use, sought=_sought(given))
     for entry in gateway.pages("export", given, "entries"):
         bundle.add(entry)
+    bundle.looked(gateway.upto, gateway.before)
+    gateway.tell_more()
     manifest, digest = bundle.manifest()
     recorded = gateway.ask("exported", {"use": given.use, "manifest": digest})
     try:

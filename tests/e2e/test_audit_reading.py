@@ -13,6 +13,7 @@ import pytest
 
 from deploy.demo.story import STEPS
 from gateway.audit.entry import read_leaf
+from gateway.audit.schema import Mutation, Query
 from gateway.audit.verify import check_bundle, check_proof, read_proof
 from gateway.cli import main
 from gateway.cli.record import DOCUMENTS
@@ -232,6 +233,134 @@ async def test_AU_19_the_command_line_searches_exports_and_verifies(
     assert check_bundle(target, verifier).entries >= 4
     with pytest.raises(SystemExit, match="already"):
         await run("export", *sought, "--to", str(target), *at)
+
+
+async def test_an_owner_has_it_shown_what_was_disclosed_field_by_field_and_shows_it_to_others(
+    asker: Asker,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A field that was kept, one that was changed and one that was withheld."""
+    answer = await asked(asker, ARRIVAL)
+    receipt = answer.body["extensions"]["receipt"]
+    await seen(asker)
+    await asker.demo.started.reading.inquiry.evidence.awaited(receipt["logEntry"])
+    monkeypatch.setenv("PORTCULLIS_TOKEN", await asker.token("AF"))
+    at = ["--url", f"{asker.demo.url}/audit", "--use", "COMPLAINT"]
+    path, target = tmp_path / "answer.json", tmp_path / "opened.json"
+
+    async def run(*arguments: str) -> tuple[int, str]:
+        status = await asyncio.to_thread(main, ["audit", *arguments])
+        return status, capsys.readouterr().out
+
+    body = json.loads(json.dumps(answer.body))
+    path.write_text(json.dumps(body))
+    status, printed = await run("disclosed", str(path), "--json", *at)
+    assert status == 0, printed
+    found = json.loads(printed)
+    assert (found["agency"], found["index"]) == ("NMC", receipt["logEntry"])
+    own = {one["place"]: one for one in found["places"] if one["field"]}
+    assert {one["outcome"] for one in own.values()} == {"DISCLOSED"}
+    number = next(n for n, hit in enumerate(answer.hits()) if hit["owner"] == "NMC")
+    sex = f"personSearch.hits.{number}.sex"
+    hidden = next(place for place in own if at_place(body["data"], place) is None)
+    elsewhere = next(n for n, hit in enumerate(answer.hits()) if hit["owner"] != "NMC")
+    assert not any(place.startswith(f"personSearch.hits.{elsewhere}.") for place in own)
+
+    status, printed = await run(
+        "disclosed", str(path), "--entry", str(receipt["logEntry"]), "--open", str(target),
+        "--field", sex, "--field", hidden, *at,
+    )  # fmt: skip
+    assert status == 0, printed
+    assert f"disclosed so          {sex}  (sex of Person in nmc)" in printed
+    text = target.read_text()
+    assert [one["item"][1] for one in json.loads(text)["items"]] == sorted(
+        (sex, hidden), key=list(own).index
+    )
+    key = asker.demo.started.log.verifier.strip()
+    offline = ("verify", "--disclosed", str(target), "--answer", str(path), "--key", key)
+    policy = ("--policy", str(asker.demo.started.settings.audit_witnesses))
+    status, printed = await run(*offline, *policy)
+    assert status == 0, printed
+
+    put_at(body["data"], sex, "something else")
+    put_at(body["data"], hidden, "made up")
+    body["data"]["personSearch"]["hits"][number]["added"] = "made up"
+    path.write_text(json.dumps(body))
+    status, printed = await run("disclosed", str(path), *at)
+    assert status == 1
+    others = [line.split()[3] for line in printed.splitlines() if line.startswith("other than")]
+    assert others == sorted((sex, hidden), key=list(own).index)
+    assert f"not of this entry     personSearch.hits.{number}.added" in printed
+    status, printed = await run(*offline)
+    assert status == 1
+    assert printed.count("other than disclosed") == 2
+
+
+OVERSEEN: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "overview": ({"span": "DAY"}, "AF AU"),
+    "misuse": ({"first": 5, "pattern": "SELF", "state": "OPEN"}, "AF AU"),
+    "misuse_case": ({"id": "self-0"}, "AF AU"),
+    "samples": ({}, "AF AU SG"),
+    "sample": ({"id": "none"}, "AF AU SG"),
+    "reviews": ({}, "AF AU SG"),
+    "review": ({"id": "none"}, "AF AU SG"),
+    "matters": ({}, "AF AU"),
+    "matter": ({"id": "none"}, "AF AU"),
+    "recalls": ({}, "DK"),
+}
+
+
+@pytest.mark.parametrize("name", OVERSEEN)
+async def test_what_the_console_shows_of_oversight_is_read_at_audit_by_the_same_people(
+    asker: Asker, name: str
+) -> None:
+    """By the documents that lie ready; who looks alone where two are needed is refused."""
+    args, allowed = OVERSEEN[name]
+    use = {} if name == "recalls" else {"use": "OVERSIGHT"}
+    log = asker.demo.started.log
+    for who in ("AF", "AU", "SG", "DK", "RO", "PS"):
+        answer = await look(asker, who, name, **use, **args)
+        if who not in allowed.split() and (name, who) != ("overview", "PS"):
+            assert (answer.status, answer.code) == (403, "REFUSED"), who
+            continue
+        assert answer.status == 200, answer.body
+        receipt = answer.body["extensions"]["receipt"]
+        leaf = read_leaf(await log.leaf(receipt["logEntry"]))
+        assert (leaf["kind"], leaf["view"]["page"]) == ("V", name)
+
+
+def test_every_field_of_audit_has_a_document_that_lies_ready() -> None:
+    names = {one.stem for one in DOCUMENTS.glob("*.graphql")}
+    fields = Query._meta.fields.keys() | Mutation._meta.fields.keys()
+    assert names == set(fields)
+
+
+async def test_counts_of_what_was_not_shown_are_for_auditors_alone(
+    asker: Asker, stop: Mapping[str, Any]
+) -> None:
+    mine = (await look(asker, "RO", "mine")).data["mine"]["rows"]
+    assert {row[name] for row in mine for name in ("masked", "withheld", "missing")} == {None}
+    rows = {row["queryId"]: row for row in await found(asker, "AF")}
+    leaf = read_leaf(await asker.demo.started.log.leaf(stop["logEntry"]))
+    told = leaf["sources"].values()
+    row = rows[stop["queryId"]]
+    assert (row["masked"], row["withheld"]) == (sum(o[2] for o in told), sum(o[3] for o in told))
+    assert row["missing"] == 0
+    health = (await look(asker, "AF", "health", use="LOG_HEALTH")).data["health"]
+    assert len(health["witnesses"]) >= 2
+
+
+def at_place(value: Any, path: str) -> Any:
+    for step in path.split("."):
+        value = value[int(step) if isinstance(value, list) else step]
+    return value
+
+
+def put_at(value: Any, path: str, new: Any) -> None:
+    around, _, step = path.rpartition(".")
+    at_place(value, around)[step] = new
 
 
 async def test_what_the_index_is_behind_is_a_metric(asker: Asker) -> None:

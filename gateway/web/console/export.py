@@ -38,6 +38,8 @@ HERE: Final = "/console/audit/export"
 REPORT: Final = "/console/audit/report"
 MOST_EXPORTED: Final = 1_000
 MOST_PRINTED: Final = 200
+_NAME: Final = "portcullis-export"
+_ZIP: Final = "application/zip"
 _DAMAGED: Final = (
     "One of these entries is not what the log's tree holds, so no proof of it can be made. Have "
     "the whole log verified; single entries show which it is."
@@ -56,6 +58,7 @@ class ExportPage:
     zones: tuple[str, ...] = told("Time zones.")
     external: bool = told("Whether only leaves are for whoever looks.")
     problem: str = told("Why nothing was exported.")
+    part: bool = told("Whether more was found than a bundle holds.", False)
     most: int = told("How many searches an export holds at most.", MOST_EXPORTED)
     printed: int = told("How many a report holds at most.", MOST_PRINTED)
     here: str = told("The address of this page.", HERE)
@@ -93,7 +96,9 @@ def export_routes(console: Console) -> list[Route]:
         asked = asked_in(http, console.keys)
         return shown(http, asked.said, asked.problem, 400 if asked.problem else 200)
 
-    def shown(http: HttpRequest, said: Said, problem: str, status: int) -> Response:
+    def shown(
+        http: HttpRequest, said: Said, problem: str, status: int, *, part: bool = False
+    ) -> Response:
         page = ExportPage(
             said=said,
             choices=console.choices(),
@@ -103,6 +108,7 @@ def export_routes(console: Console) -> list[Route]:
             zones=zones(),
             external="external_auditor" in signed_in(http).subject.roles,
             problem=problem,
+            part=part,
         )
         return console.page(http, "audit_export.html", page, HERE, status=status)
 
@@ -115,23 +121,31 @@ def export_routes(console: Console) -> list[Route]:
             sought = said.sought()
             if form.get("as", ()) == ["report"]:
                 return elsewhere(Asked(said=said, q=sealed(http, console.keys, said)).link(REPORT))
-            return download(await bundle(auditor, sought), "portcullis-export.zip",
-                            "application/zip")  # fmt: skip
+            made = await collected(auditor, sought)
+            if made.complete:
+                return download(await packed(auditor, made), f"{_NAME}.zip", _ZIP)
+            if form.get("as", ()) == ["part"]:
+                return download(await packed(auditor, made), f"{_NAME}-part.zip", _ZIP)
+            return shown(http, said, "", 200, part=True)
         except (LimitExceeded, MalformedRequest, Refused) as error:
             return shown(http, said, *await console.not_given(auditor, error))
         except ProofInvalid as error:
             await console.not_given(auditor, Internal(detail=str(error)))
             return shown(http, said, _DAMAGED, 500)
 
-    async def bundle(auditor: Auditor, sought: Sought) -> bytes:
+    async def collected(auditor: Auditor, sought: Sought) -> Bundle:
         made = Bundle(use=auditor.use, sought=sought.told())
         before: int | None = None
         while made.searches < MOST_EXPORTED:
             given = await console.inquiry.export(auditor, sought, first=MOST, before=before)
             for one in given.value.entries:
                 made.add(told_entry(one))
-            if (before := given.value.next) is None:
+            made.looked(given.value.upto, before := given.value.next)
+            if before is None:
                 break
+        return made
+
+    async def packed(auditor: Auditor, made: Bundle) -> bytes:
         manifest, digest = made.manifest()
         recorded: Leaf = (await console.inquiry.exported(auditor, digest)).value
         if recorded.proof is None:

@@ -107,7 +107,7 @@ def matter_routes(console: Console) -> list[Route]:
     asking = console.asking
 
     async def page(http: HttpRequest, auditor: Auditor, entry: str) -> MattersPage:
-        found = await asking.listed(auditor)
+        found = (await asking.listed(auditor)).value
         return MattersPage(
             agency=auditor.subject.agency,
             rows=tuple(map(_row, found)),
@@ -152,7 +152,7 @@ def matter_routes(console: Console) -> list[Route]:
     async def told_of(
         http: HttpRequest, auditor: Auditor, problem: str = "", status: int = 200
     ) -> Response:
-        found = await asking.shown(auditor, http.path_params["id"])
+        found = (await asking.shown(auditor, http.path_params["id"])).value
         if found is None:
             return console.look.missing(visit_of(http))
         own = found.matter.by.agency == auditor.subject.agency

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +12,17 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.actions.overseeing import (
+    Said,
+    auditing_as,
+    looked_at,
+    name_of,
+    names_of,
+    queue_for,
+    read,
+    said_of,
+    state_of,
+)
 from gateway.actions.oversight import Oversight
 from gateway.actions.reviewing import (
     AT_ONCE,
@@ -20,7 +30,6 @@ from gateway.actions.reviewing import (
     Query,
     Reviewer,
     Verdict,
-    batches_of,
     note_of,
     query_of,
 )
@@ -30,7 +39,7 @@ from gateway.audit.queues import PERIODS
 from gateway.audit.signals import Pattern
 from gateway.casework.model import Finding, Level, Review
 from gateway.catalogue.forms import utc_text
-from gateway.errors import MalformedRequest, Refused
+from gateway.errors import MalformedRequest
 from gateway.model import Subject
 from gateway.web.access import visit_of
 from gateway.web.console.filled import (
@@ -43,12 +52,11 @@ from gateway.web.console.filled import (
     words_of,
 )
 from gateway.web.console.frame import USE, Console
-from gateway.web.console.reviews import NAMES, in_order, reviewing_as, scope_of
+from gateway.web.console.reviews import NAMES, in_order, scope_of
 from gateway.web.look import Runs, elsewhere, told
 
 HERE: Final = "/console/audit/misuse"
 PAGE: Final = 25  # cases
-_AT_ONCE: Final = 8  # entries that are read side by side
 TITLES: Final[Mapping[Pattern, str]] = {
     Pattern.SELF: "Asked for oneself or the own family",
     Pattern.COLLEAGUE: "Asked for a colleague",
@@ -176,8 +184,6 @@ def misuse_routes(console: Console, oversight: Oversight) -> list[Route]:
 
 
 _T = TypeVar("_T")
-_Kept = Mapping[str, Mapping[int, Sequence[Review]]]
-"""Batch -> entry -> what was said of it."""
 
 
 class _Pages:
@@ -195,10 +201,11 @@ class _Pages:
         page = _being_made(wanted, reviewer)
         if found is not None:
             queue, made = found
-            kept = await self._kept(queue.cases, reviewer)
+            said = await said_of(self._oversight, queue.cases, reviewer)
+            ranked = enumerate(zip(queue.cases, said, strict=True), start=1)
             lines = [
-                _line(case, rank, kept, reviewer, wanted)
-                for rank, case in enumerate(queue.cases, start=1)
+                _line(case, rank, of, reviewer, wanted)
+                for rank, (case, of) in ranked
                 if wanted.kind in ("", case.pattern)
             ]
             lines = [one for one in lines if wanted.state in ("", one.state)]
@@ -220,9 +227,8 @@ class _Pages:
         if (found := await self._case(http, auditor.subject, reviewer, wanted)) is None:
             return console.look.missing(visit_of(http))
         rank, case = found
-        kept = await self._kept([case], reviewer)
-        said = _said(case, kept)
-        entries = sorted(case.entries, key=lambda entry: (_by(said, entry, reviewer), -entry))
+        (said,) = await said_of(self._oversight, [case], reviewer)
+        entries = sorted(case.entries, key=lambda entry: (looked_at(said, entry, reviewer), -entry))
         entries = entries[:AT_ONCE]
         await console.inquiry.view(
             auditor.request, auditor.subject, page="misuse_case", use=auditor.use,
@@ -235,7 +241,7 @@ class _Pages:
         notes = {_key(review): text for review, text in zip(reviews, texts, strict=True)}
         officers = {query.asked.officer for query in queries if query.asked}
         page = CasePage(
-            line=_line(case, rank, kept, reviewer, wanted),
+            line=_line(case, rank, said, reviewer, wanted),
             wanted=wanted,
             officer=", ".join(sorted(officers - {""})),
             queries=tuple(
@@ -271,28 +277,19 @@ class _Pages:
             entries=case.entries if closes else chosen, reviewer=reviewer, use=auditor.use,
             now=console.clock(), new_id=oversight.new_id,
         )  # fmt: skip
-        return elsewhere(wanted.link(f"{HERE}/{_name(case)}", done=count))
+        return elsewhere(wanted.link(f"{HERE}/{name_of(case)}", done=count))
 
     # --- parts of them ---
 
     async def _reviewer(self, auditor: Auditor) -> Reviewer:
-        found = await reviewing_as(self._console, self._oversight, auditor)
-        if found.level is Level.SUPERVISOR:
-            raise Refused("The queue is for auditors.", rule="audit.role", detail="no auditor")
-        return found
+        return await auditing_as(self._console.inquiry, self._oversight, auditor)
 
     async def _queue(
         self, subject: Subject, reviewer: Reviewer, days: int
     ) -> tuple[Queue, str] | None:
-        """What somebody sees of the queue, which is nothing of themselves; and when it was made."""
-        whose = subject.agency if reviewer.agencies == {subject.agency} else None
-        made = await self._oversight.queues.queue(days, whose)
-        if made is None:
-            return None
-        own = self._oversight.reviewing.own_case
-        cases = tuple(case for case in made.queue.cases if not own(subject, case))
-        missing, looked_at = made.queue.missing, made.queue.looked_at
-        return Queue(cases=cases, looked_at=looked_at, missing=missing), utc_text(made.at)
+        """What somebody sees of the queue, and when it was made."""
+        made = await queue_for(self._oversight, subject, reviewer, days)
+        return None if made is None else (made.queue, utc_text(made.at))
 
     async def _case(
         self, http: HttpRequest, subject: Subject, reviewer: Reviewer, wanted: Filter
@@ -301,25 +298,10 @@ class _Pages:
         name = http.path_params["case"]
         found = await self._queue(subject, reviewer, wanted.days)
         cases = found[0].cases if found else ()
-        return next((x for x in enumerate(cases, start=1) if name in _names(x[1])), None)
-
-    async def _kept(self, cases: Sequence[Case], reviewer: Reviewer) -> _Kept:
-        batches = [batch for case in cases for batch in batches_of(case)]
-        agencies = {case.agency for case in cases} & reviewer.agencies
-        seen = await self._oversight.store.reviewed(batches, agencies, reviewer.sees)
-        kept: dict[str, dict[int, Sequence[Review]]] = {}
-        for query, reviews in seen.items():
-            kept.setdefault(query.batch, {})[query.entry] = reviews
-        return kept
+        return next((x for x in enumerate(cases, start=1) if name in names_of(x[1])), None)
 
     async def _read(self, whats: Sequence[Callable[..., Awaitable[_T]]], agency: str) -> list[_T]:
-        """What lies in the log, a few side by side."""
-        evidence = self._console.inquiry.evidence
-        made: list[_T] = []
-        for start in range(0, len(whats), _AT_ONCE):
-            some = whats[start : start + _AT_ONCE]
-            made += await asyncio.gather(*(what(evidence, agency=agency) for what in some))
-        return made
+        return await read(whats, self._console.inquiry.evidence, agency)
 
 
 def _done(text: str) -> str:
@@ -338,30 +320,8 @@ def _done(text: str) -> str:
 # --- what the pages say: pure ---------------------------------------------------------------------
 
 
-def _name(case: Case) -> str:
-    return f"{case.pattern.value}-{case.actors[0][:16]}"
-
-
-def _names(case: Case) -> set[str]:
-    """By which a case is found, whichever of its quarters has come first when a page was made."""
-    return {f"{case.pattern.value}-{actor[:16]}" for actor in case.actors}
-
-
-def _said(case: Case, kept: _Kept) -> dict[int, Sequence[Review]]:
-    """Entry -> what was said of it."""
-    every = [kept.get(batch, {}) for batch in batches_of(case)]
-    return {entry: said for held in every for entry, said in held.items() if entry in case.entries}
-
-
-def _by(said: Mapping[int, Sequence[Review]], entry: int, reviewer: Reviewer) -> bool:
-    """Whether somebody of this level has looked at a query."""
-    return any(review.level is reviewer.level for review in said.get(entry, ()))
-
-
-def _line(case: Case, rank: int, kept: _Kept, reviewer: Reviewer, wanted: Filter) -> CaseLine:
-    said = _said(case, kept)
-    left = sum(not _by(said, entry, reviewer) for entry in case.entries)
-    state = "done" if not left else "begun" if left < len(case.entries) else "open"
+def _line(case: Case, rank: int, said: Said, reviewer: Reviewer, wanted: Filter) -> CaseLine:
+    state, left = state_of(case, said, reviewer)
     counts: dict[str, int] = {}
     for review in (one for some in said.values() for one in some):
         words = words_of(review.outcome)
@@ -369,7 +329,7 @@ def _line(case: Case, rank: int, kept: _Kept, reviewer: Reviewer, wanted: Filter
     score = round(100 * case.score)
     return CaseLine(
         rank=rank,
-        link=wanted.link(f"{HERE}/{_name(case)}"),
+        link=wanted.link(f"{HERE}/{name_of(case)}"),
         title=TITLES[case.pattern],
         score=score,
         tone="bad" if score >= 75 else "alert" if score >= 40 else "calm",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from starlette.requests import Request as HttpRequest
@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from gateway.audit.found import Health
 from gateway.audit.index import Count
+from gateway.audit.spans import SPANS, moments_of
 from gateway.audit.uses import USES
 from gateway.catalogue.forms import utc_text
 from gateway.errors import MalformedRequest
@@ -28,14 +29,6 @@ from gateway.web.look import Runs, elsewhere, told
 
 HERE: Final = "/console/audit"
 _LATE_S: Final = 90.0  # an idle log signs each minute
-_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
-SPANS: Final = {
-    "day": ("24 hours", 24, _HOUR),
-    "month": ("30 days", 30, _DAY),
-    "quarter": ("13 weeks", 13, 7 * _DAY),
-    "year": ("52 weeks", 52, 7 * _DAY),
-}
-"""What can be counted: code -> its name, how many spans of time, and how long each is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,14 +178,6 @@ def overview_page(
         spans=tuple((code, words) for code, (words, _, _) in SPANS.items()),
         counted=counted,
     )
-
-
-def moments_of(span: str, now: datetime) -> tuple[datetime, ...]:
-    """The moments between which is counted, the last at the end of the hour or day that is now."""
-    _, many, long = SPANS[span]
-    now = now.replace(minute=0, second=0, microsecond=0)
-    end = now + _HOUR if long == _HOUR else now.replace(hour=0) + _DAY
-    return tuple(end - long * left for left in range(many, -1, -1))
 
 
 def counted_of(counts: Sequence[Count], moments: Sequence[datetime], span: str) -> Counted:

@@ -14,7 +14,6 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.actions.recalling import KEPT, MOST_CHARS
-from gateway.audit.uses import CORRECTION
 from gateway.casework.model import Recall, Recalled
 from gateway.catalogue.forms import utc_text
 from gateway.errors import CaseworkUnavailable, GatewayError, LimitExceeded, MalformedRequest
@@ -86,13 +85,9 @@ class RecallsPage:
 def recall_routes(console: Console) -> list[Route]:
     async def page(http: HttpRequest) -> RecallsPage:
         subject = signed_in(http).subject
-        made = (await console.recalling.made(subject)).items()
-        heard = await console.recalling.told(subject)
-        await console.inquiry.view(
-            blank(http, console.clock()), subject, page="recalls", use=CORRECTION,
-            given={"rows": len(made) + len(heard)},
-        )  # fmt: skip
-        rows = tuple(_made(one, whom) for one, whom in made)
+        given = await console.recalling.listed(blank(http, console.clock()), subject)
+        made, heard = given.value
+        rows = tuple(_made(one, whom) for one, whom in made.items())
         done = http.query_params.get("done", "")
         return RecallsPage(
             agency=subject.agency,

@@ -14,12 +14,12 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.actions.overseeing import SUPERVISED, drawn_case, reviewing_as
 from gateway.actions.oversight import Oversight
 from gateway.actions.reviewing import MOST_NOTE, Reviewer, note_of, query_of, reviewer_of
 from gateway.audit.inquiry import Auditor
-from gateway.casework.model import Level, Origin, Review, ReviewCase
+from gateway.casework.model import Level, Review, ReviewCase
 from gateway.catalogue.forms import utc_text
-from gateway.errors import Refused
 from gateway.model import Subject
 from gateway.web.access import signed_in, visit_of
 from gateway.web.console.filled import FINDINGS, QUALITIES, verdict_of, words_of
@@ -29,7 +29,6 @@ from gateway.web.receiving import blank
 
 REVIEWS: Final = "/reviews"
 _WAITING: Final = 50
-_SUPERVISED: Final = "OVERSIGHT"  # supervisors look for nothing else
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,21 +86,6 @@ class ReviewPage:
     most_note: int = told("How long a note can be.", MOST_NOTE)
 
 
-async def reviewing_as(console: Console, oversight: Oversight, auditor: Auditor) -> Reviewer:
-    """As what somebody reviews.
-
-    Raises:
-        Refused: as nothing: their agency's people may not have such a role; or they look alone
-            where two are needed.
-        CaseworkUnavailable: it cannot be found out who agreed.
-    """
-    found = reviewer_of(auditor.subject, console.inquiry.entitled, oversight.agencies)
-    if found is None:
-        raise Refused("Reviews are not for your role.", rule="audit.role", detail="no reviewer")
-    await console.inquiry.recorder.demand_pair(auditor.subject, auditor.use)
-    return found
-
-
 def scope_of(reviewer: Reviewer) -> str:
     """Whose queries they review, in words."""
     return next(iter(reviewer.agencies)) if len(reviewer.agencies) == 1 else "all agencies"
@@ -114,17 +98,14 @@ def review_routes(console: Console, oversight: Oversight) -> list[Route]:
         found = reviewer_of(subject, console.inquiry.entitled, oversight.agencies)
         if found is not None and found.level is Level.SUPERVISOR:
             request = blank(http, console.clock())
-            return Auditor(request=request, subject=subject, use=_SUPERVISED), found
+            return Auditor(request=request, subject=subject, use=SUPERVISED), found
         if (auditor := console.auditor(http)) is None:
             return None
-        return auditor, await reviewing_as(console, oversight, auditor)
+        return auditor, await reviewing_as(console.inquiry, oversight, auditor)
 
     async def case_of(http: HttpRequest, subject: Subject, by: Reviewer) -> ReviewCase | None:
         """The drawn query that an address names, if it is this reviewer's."""
-        case = await oversight.store.review_case(http.path_params["id"])
-        if case is None or case.origin is not Origin.SAMPLE or case.agency not in by.agencies:
-            return None
-        return None if oversight.reviewing.own(subject, case) else case
+        return await drawn_case(oversight, subject, by, http.path_params["id"])
 
     async def waiting(http: HttpRequest) -> Response:
         if (found := await looking(http)) is None:

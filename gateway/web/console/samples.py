@@ -13,6 +13,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.actions.overseeing import reviewing_as
 from gateway.actions.oversight import Oversight
 from gateway.actions.reviewing import Reviewer
 from gateway.actions.sampling import LISTED, MOST_DRAWN
@@ -24,7 +25,7 @@ from gateway.errors import LimitExceeded, MalformedRequest
 from gateway.web.access import visit_of
 from gateway.web.console.filled import FINDINGS, moment_of, number_of, value_of, words_of
 from gateway.web.console.frame import USE, Console
-from gateway.web.console.reviews import NAMES, REVIEWS, ended, in_order, reviewing_as, scope_of
+from gateway.web.console.reviews import NAMES, REVIEWS, ended, in_order, scope_of
 from gateway.web.look import elsewhere, told
 
 HERE: Final = "/console/audit/samples"
@@ -100,7 +101,7 @@ def sample_routes(console: Console, oversight: Oversight) -> list[Route]:
     async def samples(http: HttpRequest) -> Response:
         if (auditor := console.auditor(http)) is None:
             return elsewhere(USE)
-        await reviewing_as(console, oversight, auditor)
+        await reviewing_as(console.inquiry, oversight, auditor)
         found = await oversight.store.dip_samples(LISTED)
         await console.inquiry.view(
             auditor.request, auditor.subject, page="samples", use=auditor.use,
@@ -142,7 +143,7 @@ def sample_routes(console: Console, oversight: Oversight) -> list[Route]:
     async def sample(http: HttpRequest) -> Response:
         if (auditor := console.auditor(http)) is None:
             return elsewhere(USE)
-        reviewer = await reviewing_as(console, oversight, auditor)
+        reviewer = await reviewing_as(console.inquiry, oversight, auditor)
         found = await oversight.store.dip_sample(http.path_params["id"])
         if found is None:
             return console.look.missing(visit_of(http))

@@ -14,11 +14,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway.audit.found import Page
+from gateway.audit.index import CUT_OFF
 from gateway.audit.inquiry import MOST, Auditor, Given
 from gateway.audit.sought import Sought
-from gateway.errors import LimitExceeded, MalformedRequest, Refused
+from gateway.errors import LimitExceeded, MalformedRequest, Refused, codes
 from gateway.web.access import visit_of
 from gateway.web.console.asking import (
+    ANSWERED,
     Asked,
     Said,
     asked_in,
@@ -36,9 +38,8 @@ SEARCH: Final = "/console/audit/search"
 TIMELINE: Final = "/console/audit/timeline"
 MINE: Final = "/searches"
 PAGE: Final = 50
-OUTCOMES: Final = ("answered", "REFUSED", "BAD_REQUEST", "LIMIT_EXCEEDED", "INVALID_OPERATION",
-                   "PURPOSE_REQUIRED", "UNAUTHENTICATED", "SOURCES_UNAVAILABLE",
-                   "INTERNAL")  # fmt: skip
+OUTCOMES: Final = (ANSWERED, CUT_OFF, *codes())
+"""How a search may end: each code that the log can have of one."""
 TAGS: Final = ("consultation", "disclosure", "combination")
 
 
@@ -84,7 +85,8 @@ class TimelinePage:
     chart: Chart | None = told("How many on each of these days.", None)
     total: int = told("How many are listed.", 0)
     officers: int = told("How many officers asked.", 0)
-    next: str = told("The address of what is older.", "")
+    next: str = told("The address of what is older: these are the latest alone.", "")
+    older: bool = told("Whether these are not the latest.", False)
     q: str = told("What was looked for, sealed.", "")
 
 
@@ -199,6 +201,7 @@ class _Looks:
             total=len(rows),
             officers=len({(one.agency, one.officer) for one in rows if one.officer}),
             next=_next(asked, TIMELINE, page),
+            older=asked.before is not None,
             q=asked.q,
         )
         return self.console.page(

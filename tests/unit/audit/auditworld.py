@@ -87,6 +87,7 @@ class World:
     follower: Follower
     inquiry: Inquiry
     asked: list[int] = field(default_factory=list)
+    receipts: dict[int, dict[str, Any]] = field(default_factory=dict)  # by the intent's number
 
     async def ask(
         self,
@@ -138,6 +139,7 @@ class World:
         audited = await record.outcome(response)
         last = int(audited.body["extensions"]["receipt"]["logEntry"])
         self.asked.append(last - 1)
+        self.receipts[last - 1] = audited.body["extensions"]["receipt"]
         return last - 1
 
     async def seen(self) -> int:

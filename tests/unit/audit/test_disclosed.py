@@ -11,8 +11,20 @@ import pytest
 
 from connectors.conditions import ALWAYS, Compare, Op
 from gateway.audit.content import tag_of
-from gateway.audit.disclosed import commitment, parts_by_owner, undisclosed
+from gateway.audit.disclosed import (
+    commitment,
+    fields_of,
+    item_hash,
+    items_of,
+    key_of,
+    opened,
+    parts_by_owner,
+    root_of_part,
+    same,
+    undisclosed,
+)
 from gateway.audit.entry import Part, Tag
+from gateway.audit.merkle import ProofInvalid, check_inclusion
 from gateway.model import CLEAR, HIT_ONLY, WHOLE, Case, Note, PartGrant, Response, Show
 from tests.unit.query import world
 from tests.unit.query.world import answer, came, record
@@ -70,11 +82,15 @@ def test_of_a_record_every_field_of_its_agency_is_committed_to_and_no_value_is_k
     assert [(key, name) for key, name, _ in fields] == [
         ("born", "date_of_birth"), ("sex", "sex"), ("warnings", "warnings"),
     ]  # fmt: skip  # what the gateway says itself is not the agency's, a linked record has its own
-    assert fields[0][2] == commitment(KEY, "personSearch.hits.0.born", "1991-04")
-    assert fields[2][2] == commitment(KEY, "personSearch.hits.0.warnings", [])
-    of_north = {path: fields for path, *_, fields in parts(response)["owner/NORTH"]["records"]}
-    at = "personSearch.hits.1"
-    assert of_north[at][2][2] == commitment(KEY, f"{at}.warnings", [{"kind": "DRUGS"}])
+    key = bytes.fromhex(parts(response)["owner/EAST"]["key"])
+    born, none = "personSearch.hits.0.born", "personSearch.hits.0.warnings"
+    assert fields[0][2] == commitment(key_of(key, 0), born, "1991-04")
+    assert fields[2][2] == commitment(key_of(key, 2), none, [])
+    north = parts(response)["owner/NORTH"]
+    by_place = {one.place: one for one in fields_of(north)}
+    drugs = by_place["personSearch.hits.1.warnings"]
+    assert same(north, drugs, [{"kind": "DRUGS"}])
+    assert not same(north, drugs, [])
     text = json.dumps(parts(response))
     for value in ("MALE", "1991", "DRUGS", "Ford"):
         assert value not in text
@@ -111,6 +127,54 @@ def test_the_same_value_elsewhere_and_under_another_key_is_committed_to_otherwis
         for value in ("5", 5, None, "", ["5"])
     }
     assert len(kept) == 20
+
+
+def test_a_part_of_the_first_version_is_compared_as_ever_and_cannot_be_opened() -> None:
+    body = {"data": {"personSearch": {"hits": [{"sex": "MALE"}]}}}
+    at = "personSearch.hits.0"
+    kept = [["sex", "sex", commitment(KEY, f"{at}.sex", "MALE")]]
+    records = [[at, "east", "Person", "<t>", kept]]
+    detail = {"key": KEY.hex(), "records": records, "hits": [], "told": []}
+    assert undisclosed(body, detail) == []
+    body["data"]["personSearch"]["hits"][0]["sex"] = "FEMALE"
+    assert undisclosed(body, detail) == [f"{at}.sex"]
+    assert opened(detail, [f"{at}.sex"], told=True) is None
+
+
+def test_one_field_is_opened_and_nothing_of_another() -> None:
+    detail = parts(made())["owner/NORTH"]
+    fields = fields_of(detail)
+    root = bytes.fromhex(root_of_part(detail))
+    for field in fields:
+        found = opened(detail, [field.place], told=False)
+        assert found is not None
+        (one,) = found["items"]
+        assert one["item"][:7] == [
+            "field", field.place, field.source, field.entity, field.token, field.name, field.kept
+        ]  # fmt: skip
+        path = [bytes.fromhex(text) for text in one["hashes"]]
+        check_inclusion(item_hash(one["item"]), one["index"], found["size"], path, root)
+        with pytest.raises(ProofInvalid):
+            check_inclusion(item_hash(one["item"]), one["index"] ^ 1, found["size"], path, root)
+        text = json.dumps(found)
+        for other in fields:
+            if other is not field:
+                assert other.kept not in text
+                assert key_of(bytes.fromhex(detail["key"]), other.number).hex() not in text
+        assert detail["key"] not in text
+
+
+def test_what_was_said_is_opened_where_that_is_wanted_and_owners_have_keys_of_their_own() -> None:
+    def masked(at: str, grant: PartGrant) -> PartGrant:
+        return replace(grant, read={**grant.read, "date_of_birth": "AGE_BAND"})
+
+    found = parts(made(masked))
+    detail = found["owner/EAST"]
+    whole = opened(detail, [], told=True)
+    assert whole is not None
+    assert [one["item"][1:5] for one in whole["items"]] == detail["told"]
+    assert whole["size"] == len(list(items_of(detail)))
+    assert len({part["key"] for part in found.values()}) == len(found)
 
 
 def test_a_record_told_of_as_a_hit_is_named_without_any_field() -> None:

@@ -45,12 +45,14 @@ async def at(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
         yield made
 
 
-async def exported(at: World, target: Path, sought: Sought | None = None) -> Path:
+async def exported(at: World, target: Path, sought: Sought | None = None, first: int = 50) -> Path:
     """An export as the command line makes it of what the gateway answers."""
     sought = sought or Sought(kind="I")  # no views
     bundle = Bundle(use="OVERSIGHT", sought=sought.told())
-    for entry in (await at.inquiry.export(looks(AF), sought)).value.entries:
+    page = (await at.inquiry.export(looks(AF), sought, first=first)).value
+    for entry in page.entries:
         bundle.add(json.loads(json.dumps(told_entry(entry))))
+    bundle.looked(page.upto, page.next)
     manifest, digest = bundle.manifest()
     leaf = (await at.inquiry.exported(looks(AF), digest)).value
     assert leaf.proof is not None
@@ -206,6 +208,44 @@ async def test_AU_12_nobody_finds_a_plate_by_trying_all_of_them(tmp_path: Path) 
     variables = json.dumps({"typed": [PLATE]}, sort_keys=True)
     kept = hmac.digest(key, f"variables\0{variables}".encode(), "sha256").hex()
     assert kept.encode() in leaves
+
+
+async def test_an_export_says_whether_it_is_all_that_was_found(
+    at: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = await exported(at, tmp_path / "whole")
+    part = await exported(at, tmp_path / "part", first=1)
+    key = at.log.verifier
+    found = check_bundle(whole, key)
+    assert (found.complete, found.before) == (True, None)
+    assert verifier.main(["--bundle", str(whole), "--key", key]) == 0
+    assert f"all that was found of the log's first {found.upto} entries" in capsys.readouterr().out
+    found = check_bundle(part, key)
+    assert (found.complete, found.before, found.entries) == (False, at.asked[1], 2)
+    assert verifier.main(["--bundle", str(part), "--key", key]) == 0
+    assert f"PART: more was found of the log's first {found.upto} entries, before entry " in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize(
+    "changed", [{"complete": 1}, {"before": 3}, {"upto": "7"}, {"upto": None}], ids=str
+)
+async def test_a_manifest_that_contradicts_itself_is_no_export(
+    at: World, tmp_path: Path, changed: dict[str, object]
+) -> None:
+    """Even where the log has recorded it."""
+    bundle = Bundle(use="OVERSIGHT", sought={})
+    page = (await at.inquiry.export(looks(AF), Sought(kind="I"))).value
+    for entry in page.entries:
+        bundle.add(told_entry(entry))
+    bundle.looked(page.upto, page.next)
+    data = json.dumps({**json.loads(bundle.manifest()[0]), **changed}).encode()
+    leaf = (await at.inquiry.exported(looks(AF), hashlib.sha256(data).hexdigest())).value
+    assert leaf.proof is not None
+    bundle.write(tmp_path / "odd", data, leaf.proof.text)
+    with pytest.raises(Unproved, match="not an export"):
+        check_bundle(tmp_path / "odd", at.log.verifier)
 
 
 async def test_the_external_auditor_s_export_has_no_words(at: World) -> None:

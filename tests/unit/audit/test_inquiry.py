@@ -13,7 +13,7 @@ import pytest
 
 from gateway.audit.entry import ASKER, KEEPER, owner_part, read_leaf
 from gateway.audit.found import Shown
-from gateway.audit.index import Wanted
+from gateway.audit.index import CUT_OFF, Wanted
 from gateway.audit.inquiry import MOST, Auditor
 from gateway.audit.merkle import leaf_hash
 from gateway.audit.sought import MOST_TYPED, RecordSought, Sought
@@ -204,6 +204,8 @@ async def test_what_was_cut_off_is_found_with_the_entry_that_closes_it(own: Worl
     await own.seen()
     number = own.asked[4]
     assert await found(own, AF, typed=("Dang",)) == [4]
+    assert await found(own, AF, code=CUT_OFF) == [4]
+    assert await found(own, AF, code="") == [0, 1, 3]
     begun = leaf_hash(await own.log.leaf(number)).hex()
     request = read_leaf(await own.log.leaf(number))["request_id"]
     await own.log.append({"kind": "O", "request_id": request, "intent": begun, "abandoned": True})
@@ -214,6 +216,9 @@ async def test_what_was_cut_off_is_found_with_the_entry_that_closes_it(own: Worl
             assert entry is not None
             assert len(entry.leaves) == 2
     assert await found(own, AF, typed=("Dang",)) == [4]
+    assert await found(own, AF, code=CUT_OFF) == [4]  # as before it was closed
+    assert await found(own, AF, code="") == [0, 1, 3]
+    assert await found(own, AF_SCP, code=CUT_OFF) == []
     assert (await own.inquiry.entry(looks(AF_SCP), number)).value is None
 
 

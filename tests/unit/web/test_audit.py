@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
 import json
@@ -23,17 +24,18 @@ import gateway.web.look
 from gateway.actions.oversight import Oversight
 from gateway.audit.entry import read_leaf
 from gateway.audit.found import Health
-from gateway.audit.index import Count
+from gateway.audit.index import CUT_OFF, Count
 from gateway.audit.sought import MOST_CHARS
+from gateway.audit.spans import SPANS, moments_of
 from gateway.audit.uses import USES
 from gateway.audit.verify import check_bundle, check_proof, read_proof
-from gateway.errors import AuditUnavailable, MalformedRequest
+from gateway.errors import CLIENT_GONE, AuditUnavailable, GatewayError, MalformedRequest
 from gateway.model import Justification, Subject
-from gateway.web.console import searching
+from gateway.web.console import export, searching
 from gateway.web.console.asking import Said, said_in, when, zone_of
 from gateway.web.console.charts import HEIGHT, WIDTH, chart
 from gateway.web.console.frame import PAIRS, SECTIONS, Choices, Console, sections
-from gateway.web.console.overview import SPANS, counted_of, moments_of, overview_page
+from gateway.web.console.overview import counted_of, overview_page
 from gateway.web.console.routes import console_routes, oversight_routes
 from gateway.web.cookies import SESSION
 from gateway.web.look import Look
@@ -363,6 +365,43 @@ async def test_the_timeline_says_who_looked_for_whom_by_day(at: At) -> None:
         assert "AB12 CDE" in shown
 
 
+async def test_the_timeline_s_heading_counts_no_more_than_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "MOST", 2)
+    async with world(tmp_path) as made:
+        for _ in range(3):
+            await made.ask(ANN, "Hoxha")
+        await made.seen()
+        async with At(made, Place()).client(AF) as http:
+            _, shown = await sent(http, "/console/audit/timeline", typed="Hoxha")
+            assert "The latest 2 searches by 1 officer on 1 day" in shown
+            (older,) = re.findall(r'href="([^"#]+)#found"', shown)
+            assert "1 older search by 1 officer on 1 day" in (await http.get(older)).text
+
+
+def test_every_way_in_which_a_search_can_end_can_be_chosen() -> None:
+    """Those of the errors, and whatever else is written into an answer's code anywhere."""
+    sources = Path(gateway.web.look.__file__).parents[1].rglob("*.py")
+    written = {
+        str(keyword.value.value)
+        for path in sources
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Response"
+        for keyword in call.keywords
+        if keyword.arg == "code" and isinstance(keyword.value, ast.Constant)
+    }
+    kinds = [GatewayError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    recorded = {kind.code for kind in kinds} | written | {CLIENT_GONE, CUT_OFF}
+    assert set(searching.OUTCOMES) == recorded | {"answered"}
+    assert {"CLIENT_GONE", "POLICY_UNAVAILABLE", "CASEWORK_UNAVAILABLE"} <= recorded
+    assert Said(fields={"outcome": "answered"}).sought().code == ""
+    for code in recorded:
+        assert Said(fields={"outcome": code}).sought().code == code
+
+
 async def test_officers_see_their_own_searches_and_no_counts(at: At) -> None:
     async with at.client(ANN, use="") as http:
         shown = unescape((await http.get("/searches")).text)
@@ -559,6 +598,10 @@ async def test_an_owner_sees_who_used_its_records_and_not_who_asked(at: At) -> N
         assert "SCP: officer safety" in shown
         assert "date_of_birth" in shown
         assert "cyd" not in shown
+        own, other = (at.world.asked[n] + 1 for n in (0, 2))
+        assert entries(shown) == [own]  # of the own agency's search alone
+        assert f"entry {other}" in shown
+        assert (await http.get(f"/console/audit/entry/{own}")).status_code == 200
         _, shown = await sent(http, "/console/audit/receipts", agency="SCP", record_source="nmc",
                               record_entity="Person", record_key="h-1")  # fmt: skip
         assert shown.count('class="card task"') == 1
@@ -580,6 +623,27 @@ async def test_AU_19_an_export_verifies_with_the_public_key_alone(at: At, tmp_pa
             assert b"AB12 CDE" in packed.read("searches.csv")
         wrong = await http.form("/console/audit/export", serial="x", **{"as": "bundle"})
         assert (wrong.status_code, "Nothing was looked up" in wrong.text) == (400, True)
+
+
+async def test_an_export_of_more_than_a_bundle_holds_says_so_and_is_taken_as_a_part(
+    at: At, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "MOST_EXPORTED", 1)
+    monkeypatch.setattr(export, "MOST", 1)
+    async with at.client(AF) as http:
+        asked = await http.form("/console/audit/export", kind="I", **{"as": "bundle"})
+        assert asked.headers["content-type"].startswith("text/html")
+        assert "More was found than a bundle holds" in asked.text
+        assert 'name="as" value="part"' in asked.text
+        reply = await http.form("/console/audit/export", kind="I", **{"as": "part"})
+        assert "portcullis-export-part.zip" in reply.headers["content-disposition"]
+        target = tmp_path / "part.zip"
+        target.write_bytes(reply.content)
+        found = check_bundle(target, at.world.log.verifier.strip())
+        assert (found.complete, found.entries) == (False, 2)
+        monkeypatch.setattr(export, "MOST_PRINTED", 1)
+        _, shown = await sent(http, "/console/audit/export", kind="I", **{"as": "report"})
+        assert "More was found: these are the latest 1 searches" in shown
 
 
 async def test_a_report_is_a_page_to_print(at: At) -> None:
