@@ -1,8 +1,10 @@
 """The index kept in step with its log: what is new is read, opened where it can be, and indexed.
 
 Bodies that were erased, or whose key was destroyed, give fewer tokens and nothing else. An index
-of another log, or of one that was put back, is thrown away and made again. The work is done in a
-thread of its own, in small pieces with rests between them, so that queries go first.
+of another log, or of one that was put back, is thrown away and made again. What is read is
+verified: the root over all entries, as they were read, is compared with the one that is signed. The
+work is done in a thread of its own, in small pieces with rests between them, so that queries go
+first.
 """
 
 from __future__ import annotations
@@ -20,7 +22,17 @@ from gateway.audit.entry import InvalidEntry, read_leaf, unseal_all
 from gateway.audit.index import Index, Opened
 from gateway.audit.keeper import Signed
 from gateway.audit.keys import AuditKeys
-from gateway.audit.merkle import ENTRIES, HASH_BYTES, TILE_WIDTH, leaf_hash, tile_width
+from gateway.audit.merkle import (
+    ENTRIES,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    Edge,
+    ProofInvalid,
+    edge_of,
+    leaf_hash,
+    levels,
+    tile_width,
+)
 from gateway.audit.store import unpack
 from gateway.errors import CaseworkUnavailable
 from gateway.recurring import Recurring
@@ -72,6 +84,8 @@ class Follower:
         self._index: Index | None = None  # once it is known to be of this log
         self._held: Index | None = None
         self._upto = 0
+        self._edge = Edge()
+        self._verified, self._whole = 0, True
         self._turns = Recurring(self.follow, every_s=every_s, name="audit index", log=_log)
 
     def start(self) -> None:
@@ -103,6 +117,16 @@ class Follower:
         return self._upto
 
     @property
+    def verified(self) -> int:
+        """How many entries, as they were read, led to the root that a checkpoint signs."""
+        return self._verified
+
+    @property
+    def whole(self) -> bool:
+        """Whether none has been found yet that does not."""
+        return self._whole
+
+    @property
     def behind(self) -> int:
         """How many entries that a checkpoint covers are not indexed yet."""
         return max(0, self._log.signed.size - self._upto)
@@ -117,7 +141,8 @@ class Follower:
         """
         if self._index is None:
             await self._open()
-        while size := self.behind:
+        while (signed := self._log.signed).size > self._upto:
+            size = signed.size - self._upto
             number, skip = divmod(self._upto, TILE_WIDTH)
             width = min(TILE_WIDTH, skip + size)
             leaves = unpack(await self._log.tile(ENTRIES, number, width))
@@ -128,13 +153,24 @@ class Follower:
                 await self._done(partial(self._take, piece, bodies))
                 self._observed(self.behind)
                 await asyncio.sleep(time.monotonic() - began if self._rests else 0)
+            if self._upto == signed.size:
+                self._compare(signed)
         self._observed(0)
+
+    def _compare(self, signed: Signed) -> None:
+        """Whether what was read is what the checkpoint signs."""
+        if self._edge.root() == signed.root:
+            self._verified = signed.size
+        elif self._whole:
+            self._whole = False
+            _log.critical("audit: the entries that were read do not lead to the signed root")
 
     async def anew(self) -> None:
         """Index the whole log again; nothing is found meanwhile. Raises as `follow` does."""
         index = await self._done(self._hold)
         await self._done(index.clear)
-        self._index, self._upto = index, 0
+        self._index, self._upto, self._edge = index, 0, Edge()
+        self._verified, self._whole = 0, True
         with index.loading():
             await self.follow()
 
@@ -144,10 +180,12 @@ class Follower:
     async def _open(self) -> None:
         """Open the index, anew if it is not of this log as it stands."""
         index = await self._done(self._hold)
-        if not await self._fits(index):
+        if (edge := await self._fitting(index)) is None:
             _log.warning("audit: the index is of another log, or of more: it is made again")
             await self._done(index.clear)
-        self._index, self._upto = index, index.size
+            edge = Edge()
+        self._index, self._upto, self._edge = index, index.size, edge
+        self._verified = index.size
 
     def _hold(self) -> Index:
         """In the thread, which is waited for, so that none is left open."""
@@ -155,14 +193,23 @@ class Follower:
             self._held = Index(self._path, self._log.verifier.strip())
         return self._held
 
-    async def _fits(self, index: Index) -> bool:
-        """Whether the log still has, where the index ends, the entry at which it ends."""
+    async def _fitting(self, index: Index) -> Edge | None:
+        """The edge of the log's tree where the index ends; None if that has not the root of what
+        was indexed."""
         size, signed = index.size, self._log.signed
         if not 0 < size <= signed.size:
-            return size == 0
-        number, offset = divmod(size - 1, TILE_WIDTH)
-        row = await self._log.tile(0, number, tile_width(signed.size, 0, number))
-        return row[offset * HASH_BYTES : (offset + 1) * HASH_BYTES] == index.last
+            return Edge() if size == 0 else None
+        tiles: dict[tuple[int, int], bytes] = {}
+        for level in range(levels(size)):
+            number = size >> (TILE_HEIGHT * (level + 1))
+            if tile_width(size, level, number):
+                width = tile_width(signed.size, level, number)
+                tiles[level, number] = await self._log.tile(level, number, width)
+        try:
+            edge = edge_of(size, lambda level, number: tiles[level, number])
+        except ProofInvalid:
+            return None
+        return edge if edge.root() == index.root else None
 
     def _take(self, leaves: Sequence[bytes], bodies: dict[int, list[bytes]]) -> None:
         """Index the next entries; in the thread."""
@@ -171,17 +218,21 @@ class Follower:
             leaf = _read(data)
             parts = unseal_all(leaf, bodies.get(number, ()), self._keys.still)
             opened.append(Opened(index=number, leaf=leaf, parts=parts))
-        index = self.index
+        index, edge = self.index, self._edge
         try:
-            index.add(opened, leaf_hash(leaves[-1]))
+            whole, _ = edge.grow([leaf_hash(data) for data in leaves])
+            index.add(opened, whole.root())
+            edge = whole
         except _ODD:
             for one, data in zip(opened, leaves, strict=True):
+                grown, _ = edge.grow([leaf_hash(data)])
                 try:
-                    index.add([one], leaf_hash(data))
+                    index.add([one], grown.root())
                 except _ODD:
-                    index.add([Opened(index=one.index, leaf={"kind": ""})], leaf_hash(data))
+                    index.add([Opened(index=one.index, leaf={"kind": ""})], grown.root())
+                edge = grown
         finally:
-            self._upto = index.size
+            self._upto, self._edge = index.size, edge
 
 
 def _read(data: bytes) -> dict[str, Any]:

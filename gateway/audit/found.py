@@ -26,6 +26,8 @@ class Health:
     root: str
     witnessed_size: int  # how many entries enough witnesses have signed; 0 without witnesses
     indexed: int  # how many can be found
+    verified: int  # how many, as they were read for that, lead to the root of a checkpoint
+    whole: bool  # whether none were read that do not
     suspects: int | None = None  # of those, whose times a clock in doubt gave; None: not known
 
 

@@ -28,7 +28,7 @@ from gateway.audit.entry import ASKER, KEEPER, Kind, owner_part
 from gateway.audit.rulings import rules_held_against
 from gateway.model import EMPTY, State
 
-_VERSION: Final = 7
+_VERSION: Final = 8
 _TOKEN_BYTES: Final = 16
 MAX_PAGE: Final = 1_000
 SHORT: Final = 16
@@ -329,7 +329,7 @@ class Index(IndexFile):
     def _ours(self, db: sqlite3.Connection) -> bool:
         if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             db.executescript(f"BEGIN; {_SCHEMA} {_orders()} COMMIT;")
-            meta = {"version": _VERSION, "origin": self._origin, "size": 0, "last": b""}
+            meta = {"version": _VERSION, "origin": self._origin, "size": 0, "root": b""}
             meta |= {"seen": 0, "late": 0}
             db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
         meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
@@ -382,17 +382,17 @@ class Index(IndexFile):
         return int(size)
 
     @property
-    def last(self) -> bytes:
-        """The leaf hash of the last entry that it knows, if whoever added it said so."""
-        (last,) = self._db.execute("SELECT value FROM meta WHERE name = 'last'").fetchone()
-        return bytes(last)
+    def root(self) -> bytes:
+        """The root of the tree over all entries that it knows, if whoever added them said so."""
+        (root,) = self._db.execute("SELECT value FROM meta WHERE name = 'root'").fetchone()
+        return bytes(root)
 
     # -- writing -----------------------------------------------------------------------------
 
-    def add(self, entries: Sequence[Opened], last: bytes = b"") -> None:
+    def add(self, entries: Sequence[Opened], root: bytes = b"") -> None:
         """Take in the next entries of the log, in its order; all or none.
 
-        `last` is the leaf hash of the last of them, by which another log is told from this one.
+        `root` is that of the tree over all until then, by which another log is told from this one.
 
         Raises:
             ValueError: they are not the next ones.
@@ -407,7 +407,7 @@ class Index(IndexFile):
                 clock = _Clock(seen=known["seen"], late=known["late"])
                 for entry in entries:
                     self._take(cursor, entry, clock)
-                told = (("size", first + len(entries)), ("last", last), ("seen", clock.seen),
+                told = (("size", first + len(entries)), ("root", root), ("seen", clock.seen),
                         ("late", clock.late))  # fmt: skip
                 cursor.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", told)
             except BaseException:

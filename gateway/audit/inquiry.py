@@ -178,6 +178,8 @@ class Inquiry:
             root=said.root.hex(),
             witnessed_size=witnessed.size if witnessed else 0,
             indexed=self.follower.upto,
+            verified=self.follower.verified,
+            whole=self.follower.whole,
             suspects=suspects,
             verifier=self.log.verifier.strip(),
             witnesses=tuple(sorted(names - {said.origin})),

@@ -35,6 +35,10 @@ class LogHealth(graphene.ObjectType):  # type: ignore[misc]  # graphene ships no
     root = graphene.String(required=True)
     witnessed_size = graphene.Int(required=True, description="Entries that witnesses have signed.")
     indexed = graphene.Int(required=True, description="Entries that can be found.")
+    verified = graphene.Int(
+        required=True, description="Of those, as they were read: they lead to a signed root."
+    )
+    whole = graphene.Boolean(required=True, description="Whether none were read that do not.")
     suspects = graphene.Int(description="Of those, whose times a clock in doubt gave.")
     witnesses = graphene.Field(_many(graphene.String), description="Who signed these.")
 

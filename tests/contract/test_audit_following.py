@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -16,7 +16,8 @@ from gateway.audit.following import Follower, reindex
 from gateway.audit.index import Held, Index, Opened, Wanted, holding
 from gateway.audit.keeper import Receipt
 from gateway.audit.log import AuditLog
-from gateway.audit.store import Store
+from gateway.audit.merkle import ENTRIES, TILE_WIDTH
+from gateway.audit.store import Store, pack, unpack
 from gateway.errors import CaseworkUnavailable
 from tests.contract.auditplaces import AuditPlace, Files, now, numbers, put
 
@@ -103,7 +104,45 @@ async def test_it_catches_up_then_follows_and_goes_on_where_it_ended(place: Audi
             follower._observed = again.append
             await follower.follow()
             assert again == [0]
-            assert follower.upto == 330
+            assert (follower.upto, follower.verified, follower.whole) == (330, 330, True)
+
+
+class Tampered:
+    """A log in which somebody changed an entry."""
+
+    def __init__(self, log: AuditLog, index: int) -> None:
+        self._log, self._index = log, index
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def tile(self, level: int | str, number: int, width: int) -> bytes:
+        data = await self._log.tile(level, number, width)
+        first = TILE_WIDTH * number
+        if level != ENTRIES or not first <= self._index < first + width:
+            return data
+        entries = unpack(data)
+        entries[self._index - first] = entries[self._index - first].replace(b'"I"', b'"R"')
+        return pack(entries)
+
+
+async def test_AU_01_what_is_read_is_verified_up_to_the_first_that_is_not_what_was_signed(
+    place: AuditPlace,
+) -> None:
+    async with place.opened() as log:
+        await asked(log, 140)
+        intent = [n for n in range(270) if b'"kind":"I"' in await log.leaf(n)][0]  # noqa: RUF015
+        path, keys = place.base / "index.sqlite", place.keys
+        follower = Follower(cast("AuditLog", Tampered(log, intent)), keys, path)
+        await follower.follow()
+        assert (follower.upto, follower.verified, follower.whole) == (280, 0, False)
+        await follower.aclose()
+        async with following(place, log) as again:  # the index of what was changed is made anew
+            await again.follow()
+            assert (again.upto, again.verified, again.whole) == (280, 280, True)
+            await asked(log, 2, 140)
+            await again.follow()
+            assert (again.verified, again.whole) == (284, True)
 
 
 async def test_AU_14_what_is_erased_or_has_no_key_gives_fewer_tokens(place: AuditPlace) -> None:

@@ -203,9 +203,9 @@ def test_one_process_holds_it(index: Index, tmp_path: Path) -> None:
     with holding(tmp_path / "index.db"):
         pass
     again = Index(tmp_path / "index.db", ORIGIN)
-    assert (again.size, again.last) == (7, b"")
+    assert (again.size, again.root) == (7, b"")
     again.add([intent(7, "x")], b"hash")
-    assert again.last == b"hash"
+    assert again.root == b"hash"
     again.close()
 
 

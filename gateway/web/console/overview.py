@@ -83,6 +83,8 @@ class OverviewPage:
     witnessed: int = told("Entries that enough independent witnesses have signed.")
     witnesses: tuple[str, ...] = told("Who signed that.")
     behind: int = told("Entries that a search does not find yet.")
+    verified: int = told("Entries that, as they were read, lead to the root of a checkpoint.")
+    whole: bool = told("Whether none were read that do not.")
     suspects: int | None = told("Entries whose times a clock in doubt gave.")
     span: str = told("Which time is counted.")
     spans: tuple[tuple[str, str], ...] = told("Which times can be counted.")
@@ -173,6 +175,8 @@ def overview_page(
         witnessed=health.witnessed_size,
         witnesses=health.witnesses,
         behind=max(0, health.size - health.indexed),
+        verified=health.verified,
+        whole=health.whole,
         suspects=health.suspects,
         span=span,
         spans=tuple((code, words) for code, (words, _, _) in SPANS.items()),

@@ -163,7 +163,7 @@ def health(**more: Any) -> Health:
     given: dict[str, Any] = {
         "origin": "gate.example/audit", "verifier": "k", "witnesses": (), "size": 12,
         "healthy": True, "signed_size": 10, "signed_at": NOW - timedelta(seconds=91),
-        "root": "ab", "witnessed_size": 0, "indexed": 7,
+        "root": "ab", "witnessed_size": 0, "indexed": 7, "verified": 6, "whole": False,
     }  # fmt: skip
     return Health(**{**given, **more})
 
@@ -174,6 +174,7 @@ def test_a_log_that_is_not_well_is_shown_so() -> None:
         counted=None,
     )  # fmt: skip
     assert (page.late, page.age_s, page.behind, page.healthy) == (True, 91, 5, False)
+    assert (page.verified, page.whole) == (6, False)
 
 
 async def test_nobody_looks_without_saying_for_what(at: At) -> None:
