@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from secrets import token_bytes
 from time import monotonic
 from typing import Any
@@ -25,6 +26,7 @@ from gateway.actions.oversight import Oversight
 from gateway.actions.pairing import Pairing
 from gateway.actions.reviewing import Reviewing
 from gateway.actions.sampling import Drawing, Sampling
+from gateway.audit.events import Events
 from gateway.audit.evidence import Evidence
 from gateway.audit.following import Follower, reindex
 from gateway.audit.index import holding
@@ -51,7 +53,7 @@ from gateway.casework.retention import Retention
 from gateway.casework.schema import build_schema as casework_schema
 from gateway.casework.standing import Standing
 from gateway.casework.store import Store
-from gateway.catalogue.check import connect, load_catalogue
+from gateway.catalogue.check import connect, files_digest, load_catalogue
 from gateway.catalogue.schema import build_schema
 from gateway.catalogue.tables import read_table, shown_table, unknown_coordinates
 from gateway.duties import Duties
@@ -282,35 +284,47 @@ async def running(
     catalogue = load_catalogue(settings.catalogue_dir)
     if unknown := unknown_coordinates(settings.tables_dir, catalogue.vocabulary):
         raise ConfigError(*unknown)
+    schema = build_schema(catalogue.vocabulary)
     secrets = NamedSecrets(folder=settings.secrets_dir, environment=environment)
     async with AsyncExitStack() as stack:
         sources = connect(catalogue, secrets)
         for connector in sources.values():
             stack.push_async_callback(connector.aclose)
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=5.0, trust_env=False))
+        audit_keys = AuditKeys(settings.audit_keys_dir)
+        log = await _log_of(settings, audit_keys, clock)
+        stack.push_async_callback(log.aclose)
+        new_id = partial(_new_id, clock)
+        events = Events(log, gateway=settings.audit_origin, clock=clock, new_id=new_id)
+        stack.push_async_callback(events.aclose)
+        events.start()
         opa = urlsplit(settings.opa_url)
         pdp = Pdp(
             host=opa.hostname or "127.0.0.1",
             port=opa.port or 8181,
             timeout_s=settings.policy_timeout_s,
+            released=events.released,
         )
         await pdp.start()
         stack.push_async_callback(pdp.aclose)
-        http = await stack.enter_async_context(httpx.AsyncClient(timeout=5.0, trust_env=False))
-        audit_keys = AuditKeys(settings.audit_keys_dir)
-        log = await _log_of(settings, audit_keys, clock)
-        stack.push_async_callback(log.aclose)
         metrics = Metrics(
             purposes=catalogue.vocabulary.enums["Purpose"],
             sources=catalogue.sources,
             agencies={source.agency for source in catalogue.sources.values()},
         )
         published = await stack.enter_async_context(
-            publishing(log, settings.audit_witnesses, http, clock=clock, observed=metrics.witnessed)
+            publishing(
+                log,
+                settings.audit_witnesses,
+                http,
+                clock=clock,
+                observed=metrics.witnessed,
+                tell=events.tell,
+            )
         )
         store = await Store.open(address(settings.casework_url, settings.state_dir))
         stack.push_async_callback(store.aclose)
         refs = Refs(own_key(settings.ref_key, length=32).reveal())
-        new_id = partial(_new_id, clock)
         standing = Standing(store, refs.open, clock=clock, monotonic=monotonic, new_id=new_id)
         stack.push_async_callback(standing.aclose)
         await standing.start()
@@ -324,8 +338,13 @@ async def running(
             keys=audit_keys,
             gateway=settings.audit_origin,
             clock=clock,
-            committed=lambda s, n: metrics.committed(elapsed_s=s, entries=n),
+            entitled=entitled_by(read_table(settings.tables_dir, "roles")),
             paired=partial(agreed, store, clock),
+            committed=lambda s, n: metrics.committed(elapsed_s=s, entries=n, suspects=log.suspects),
+            made_of={
+                "schema": sha256(schema.sdl().encode()).hexdigest()[:32],
+                "mappings": files_digest(settings.catalogue_dir)[:32],
+            },
         )
         reconciler = Reconciler(
             log,
@@ -373,7 +392,7 @@ async def running(
         gate = Gate(
             identity=identity,
             parser=Parser(
-                schema=build_schema(catalogue.vocabulary),
+                schema=schema,
                 limits=settings.limits,
                 documents=documents_in(settings.documents_dir),
                 introspection=settings.introspection,
@@ -427,7 +446,6 @@ async def running(
             tokens=Tokens(keys=audit_keys, open_ref=refs.open),
             recorder=recorder,
             issuers={one.issuer: one.agency for one in settings.issuers},
-            entitled=entitled_by(read_table(settings.tables_dir, "roles")),
         )
         agencies = tuple(sorted({one.agency for one in settings.issuers}))
         queues = Queues(

@@ -39,6 +39,7 @@ class _Series:
     commit_seconds: Histogram
     log_entries: Gauge
     index_behind: Gauge
+    clock_suspect: Gauge
     unwitnessed_seconds: Gauge
     witnesses: Gauge
     witness_alarm: Gauge
@@ -101,8 +102,10 @@ class Metrics:
         """One question to the policy decision point; `had`: a decision came that we can read."""
         self._series.policy_seconds.labels("decision" if had else "none").observe(elapsed_s)
 
-    def committed(self, *, elapsed_s: float, entries: int) -> None:
-        """One commit of the log, which then held so many entries."""
+    def committed(self, *, elapsed_s: float, entries: int, suspects: int = 0) -> None:
+        """One commit of the log, which then held so many entries, and of this process so many
+        whose times its clock, in doubt, gave."""
+        self._series.clock_suspect.set(suspects)
         self._series.commit_seconds.observe(elapsed_s)
         self._series.log_entries.set(entries)
 
@@ -150,6 +153,9 @@ def _series(registry: CollectorRegistry) -> _Series:
         log_entries=gauge("audit_log_entries", "Entries in the log."),
         index_behind=gauge(
             "audit_index_behind", "Entries of the log that auditors cannot find yet."
+        ),
+        clock_suspect=gauge(
+            "audit_clock_suspect_entries", "Entries since the start whose clock was in doubt."
         ),
         unwitnessed_seconds=gauge(
             "audit_unwitnessed_seconds", "How long a checkpoint waits for the witnesses; 0: none."

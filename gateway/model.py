@@ -394,7 +394,19 @@ class Decision:
     obligations: tuple[Obligation, ...] = ()
     refuse: Note | None = None
     cache_s: float = 0.0
+    id: str = ""  # by which the policy's engine knows it, where it keeps a log of its own
     made: Made = field(default_factory=Made, init=False, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """A release of the policy that answers from now on, or was refused for being an older one."""
+
+    before: int  # the serial that answered until now; 0 where none did since the start
+    now: int
+    refused: bool = False
+    revisions: tuple[str, ...] = ()  # of its bundles, and of its engine, as far as that tells
+    engine: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,7 +162,7 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         check_registered(operation, subject, gate.parser)
         plan = gate.planner.plan_for(operation, subject, request.received_at)
         record.known(terms=terms_of(plan, gate.catalogue.vocabulary))
-        decision, agreed = await decided(gate, request, subject, operation, plan)
+        decision, agreed = await decided(gate, request, subject, operation, plan, record.heard)
         await gate.duties.check(request, subject, operation, agreed)
         probes = opened(gate, agreed, subject)
         await gate.duties.fulfil(request, subject, operation, agreed)
@@ -212,7 +212,7 @@ async def refuse(
     gate.metrics.query(code=response.code, purpose=None, elapsed_s=0.0)
     record = gate.audit.begin(request)
     record.known(subject=subject)
-    record.looks = True  # nobody is known but at a page
+    record.data = False  # nobody is known but at a page
     return await record.outcome(response)
 
 
@@ -238,8 +238,12 @@ async def decided(
     subject: Subject,
     operation: Operation,
     plan: Plan,
+    heard: Callable[[Decided], None] = lambda _decided: None,
 ) -> tuple[Decided | None, AuthorisedPlan]:
-    """What was asked of policy and answered, and the plan as it was narrowed by that."""
+    """What was asked of policy and answered, and the plan as it was narrowed by that.
+
+    `heard` is told of the answer before anything is made of it, so that a refusal can say it.
+    """
     if not plan.roots:  # a root that plans no visit is decided too: the purpose must be held
         return None, AuthorisedPlan(plan=plan, serial=gate.pdp.serial)
     asked = question(
@@ -260,6 +264,8 @@ async def decided(
         had = True
     finally:
         gate.metrics.decided(elapsed_s=gate.monotonic() - started, had=had)
+    answered = Decided(plan=plan, question=asked, decision=decision)
+    heard(answered)
     agreed = authorise(
         plan,
         settled(decision, plan, held) if told else decision,
@@ -279,7 +285,7 @@ async def decided(
     if told:
         ids = followed(decision, told)
         agreed = replace(agreed, released=tuple(one for one in held if one.id in ids))
-    return Decided(question=asked, decision=decision), agreed
+    return answered, agreed
 
 
 async def charged(gate: Gate, request: Request, subject: Subject, agreed: AuthorisedPlan) -> None:

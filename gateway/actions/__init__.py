@@ -83,6 +83,7 @@ async def act(office: Office, request: Request) -> AuditedResponse:
     """
     gate = office.gate
     record = gate.audit.begin(request)
+    record.data = False
     try:
         subject = await gate.identity.authenticate(request.authorization)
         record.known(subject=subject)

@@ -59,7 +59,7 @@ async def inquire(reading: Reading, request: Request) -> AuditedResponse:
     """
     gate = reading.gate
     record = gate.audit.begin(request)
-    record.looks = True
+    record.data = False
     try:
         subject = await gate.identity.authenticate(request.authorization)
         record.known(subject=subject)
@@ -263,7 +263,7 @@ def _row(row: Row, *, own: bool) -> dict[str, Any]:
         "answered": found.answered,
         **{name: getattr(found, name) for name in (
             "kind", "tag", "agency", "app", "purpose", "reason", "glass", "serial", "status",
-            "code", "rule", "records",
+            "code", "rule", "records", "suspect",
         )},
     }  # fmt: skip
 
@@ -274,6 +274,7 @@ def told_entry(entry: Entry, *, own: bool = False) -> dict[str, Any]:
         "__typename": "Entry",
         "search": _row(Row(found=entry.found, asked=entry.asked), own=own),
         "leaves": [_leaf(one) for one in entry.leaves],
+        "decided": entry.decided,
     }
 
 

@@ -196,6 +196,7 @@ def told_asked(asked: Asked) -> dict[str, Any]:
     told = asdict(asked) | {"__typename": "Asked"}
     for name in ("variables", "visits", "looked"):
         told[name] = json.dumps(told[name], ensure_ascii=False, sort_keys=True)
+    told["rulings"] = [{"__typename": "Ruling", **one} for one in told["rulings"]]
     return told
 
 

@@ -6,21 +6,18 @@ after the period's end and after the announcement, and the first draw stands.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
 from gateway.actions.reviewing import case_from, leaf_of
+from gateway.audit.apart import NotDone
+from gateway.audit.drawing import drawn
 from gateway.audit.inquiry import Auditor, Inquiry
-from gateway.audit.log import AuditLog
-from gateway.audit.merkle import ENTRIES, TILE_WIDTH
 from gateway.audit.reading import NotThere
-from gateway.audit.sampling import By, NoSample, Sample, Wish, draw
+from gateway.audit.sampling import By, NoSample, Wish, deciding
 from gateway.audit.uses import Viewer
 from gateway.audit.verify import NoteInvalid, Policy, open_witnessed
 from gateway.casework.model import DipSample, Officer, Origin
@@ -29,47 +26,13 @@ from gateway.errors import AuditUnavailable, CaseworkUnavailable, LimitExceeded
 from gateway.recurring import Recurring
 
 MOST_DRAWN: Final = 500  # of one sample: more than anybody reviews
+MOST_ANNOUNCED: Final = 20  # by one agency, and not drawn yet
 LISTED: Final = 50
+_MOST_TRIED: Final = 50  # in one turn; those whose period ended first
 _EVERY_S: Final = 5.0
-_READ_S: Final = 5.0
 _AGAIN: Final = timedelta(minutes=10)  # all of the log is read for a try
-_BUNDLE: Final = re.compile(r"tile/entries/([x0-9/]+?)(?:\.p/(\d+))?")
 
 _log = logging.getLogger(__name__)
-
-
-class LogSource:
-    """A log that runs, as the drawing thread reads it."""
-
-    def __init__(self, log: AuditLog, loop: asyncio.AbstractEventLoop) -> None:
-        self._log, self._loop = log, loop
-        self.closed = False  # nobody waits for what is read any more
-
-    def checkpoint(self) -> bytes:
-        return self._log.checkpoint
-
-    witnessed = checkpoint
-
-    def read(self, name: str) -> bytes:
-        """A bundle of entries.
-
-        Raises:
-            NotThere: it cannot be read.
-        """
-        named = _BUNDLE.fullmatch(name)
-        if named is None:
-            raise NotThere(name)
-        number = int(named[1].replace("/", "").replace("x", ""))
-        width = int(named[2] or TILE_WIDTH)
-        if self.closed:
-            raise NotThere("the gateway stops")
-        reading = asyncio.run_coroutine_threadsafe(
-            self._log.tile(ENTRIES, number, width), self._loop
-        )
-        try:
-            return reading.result(_READ_S)
-        except (LookupError, AuditUnavailable, TimeoutError) as error:
-            raise NotThere(f"{name}: {type(error).__name__}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +51,7 @@ class Sampling:
 
         Raises:
             Refused, MalformedRequest: no auditor, or one who looks alone; not said for what.
-            LimitExceeded: no such period or number.
+            LimitExceeded: no such period or number, or too many wait to be drawn.
             AuditUnavailable, CaseworkUnavailable: it was not announced.
         """
         await self.inquiry.auditing(auditor, *Viewer)
@@ -96,6 +59,10 @@ class Sampling:
             raise LimitExceeded("The period ends before it begins.")
         if not 1 <= wish.count <= MOST_DRAWN:
             raise LimitExceeded.of("count", MOST_DRAWN, wish.count)
+        own = auditor.subject.agency
+        if len(await self.store.undrawn(MOST_ANNOUNCED, agency=own)) >= MOST_ANNOUNCED:
+            text = f"{MOST_ANNOUNCED} samples of your agency are still to be drawn: wait for one."
+            raise LimitExceeded(text)
         made = DipSample(
             id=self.new_id(),
             at=self.clock(),
@@ -127,11 +94,12 @@ class Sampling:
         """
         if not self.inquiry.log.leading:  # the others would read all of the log for nothing
             return 0
-        late = self.clock() - _AGAIN
+        now = self.clock()
+        late = now - _AGAIN
         waiting = [
             one
-            for one in await self.store.dip_samples(LISTED)
-            if one.seed is None and self._failed.get(one.id, late) <= late
+            for one in await self.store.undrawn(_MOST_TRIED, ended=now)
+            if self._failed.get(one.id, late) <= late
         ]
         drawn = 0
         for sample in waiting:
@@ -157,17 +125,12 @@ class Sampling:
         log = self.inquiry.log
         strata: By = "app" if sample.strata == "app" else "roles"
         wish = Wish(since=sample.since, until=sample.until, count=sample.count, by=strata)
-        source = LogSource(log, asyncio.get_running_loop())
         try:
-            made: Sample = await asyncio.to_thread(
-                partial(draw, source, log.verifier, note, wish, self.policy)
-            )
-        except (NoSample, NoteInvalid, NotThere) as error:
+            made = await drawn(log, deciding(log.verifier, note, wish, self.policy), wish)
+        except (NoSample, NoteInvalid, NotThere, NotDone) as error:
             _log.error("the sample %s cannot be drawn: %s", sample.id, error)
             self._failed[sample.id] = self.clock()
             return False
-        finally:
-            source.closed = True  # this may be cancelled, and its thread goes on
         now = self.clock()
         cases = [
             case_from(

@@ -24,6 +24,7 @@ class Contact:
     answering: bool = False
     contradicted: bool = False
     beyond: int = 0  # the size that speaks against us, if it is only that
+    accused: bool = False  # whether that it contradicts us was told, since it signed last
     said: str = ""  # why it did not sign, when last asked
     offered: bytes = b""  # the checkpoint that it was asked for last
     pause_s: float = 0.0
@@ -33,19 +34,24 @@ class Contact:
         if self.said:
             _log.warning("witness %s signs again", self.submitter.name)
         self.answering, self.contradicted, self.said, self.pause_s = True, False, "", 0.0
+        self.accused = False
 
-    def failed(self, error: WitnessFailed, now: float, *, late: bool) -> None:
+    def failed(self, error: WitnessFailed, now: float, *, late: bool) -> bool:
         """It did not sign. That it has seen more says nothing yet if another gateway signs, and we
-        hear of it late."""
+        hear of it late. True if it contradicts us, for the first time since it signed."""
         self.contradicted = isinstance(error, Contradicted)
         self.beyond = error.beyond if isinstance(error, Contradicted) else 0
-        if str(error) != self.said and not (late and self.beyond):
+        excused = late and self.beyond
+        if str(error) != self.said and not excused:
             level = logging.CRITICAL if self.contradicted else logging.ERROR
             _log.log(level, "witness %s does not sign: %s", self.submitter.name, error)
         first, most = _PAUSE_S
         self.pause_s = min(most, self.pause_s * 2 or first)
         self.answering, self.said, self.offered = False, str(error), b""
         self.not_before = now + self.pause_s
+        accuses = self.contradicted and not excused and not self.accused
+        self.accused = self.accused or accuses
+        return accuses
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from gateway.audit.entry import Tag, Written, canonical
-from gateway.model import (
-    HIT_ONLY,
-    AuthorisedPlan,
-    Decision,
-    Response,
-    Ruling,
-    Show,
-)
+from gateway.model import AuthorisedPlan, Fetch, Part, PartGrant, Plan, Response, Show
 
 
 def tag_of(response: Response) -> Tag:
@@ -44,29 +36,15 @@ def answer_bytes(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, sort_keys=True, separators=(",", ":"), default=str).encode()
 
 
-def question_bytes(asked: Mapping[str, Any], agreed: AuthorisedPlan) -> Written:
+def question_bytes(asked: Mapping[str, Any], plan: Plan) -> Written:
     """What was asked of policy, most of which is the same for all plans of a structure."""
     resources: Mapping[str, Any] = asked["resources"]
-    if (structure := agreed.plan.structure) is not None:
+    if (structure := plan.structure) is not None:
         written = structure.made.once(
             "resources written", lambda: Written(canonical(dict(resources)))
         )
         return Written.of({**asked, "resources": written})
     return Written(canonical(asked))
-
-
-def decision_digest(decision: Decision, question: Written) -> str:
-    def granted() -> Written:
-        rulings = decision.rulings.items()
-        return Written(canonical({n: _granted(ruling) for n, ruling in rulings}))
-
-    written = decision.made.once("granted", granted)
-    return hashlib.sha256(Written.of({"question": question, "granted": written})).hexdigest()
-
-
-def _granted(ruling: Ruling) -> list[Any]:
-    beside = [HIT_ONLY] if ruling.beside else []
-    return [str(ruling.show), ruling.limit, *sorted(ruling.read), *beside]
 
 
 def counted(touched: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,24 +55,46 @@ def counted(touched: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def touched_by(agreed: AuthorisedPlan) -> dict[str, Any]:
-    """Which sources, entities and fields will be visited, and how many were not agreed to."""
+    """Which sources, entities and fields are to be read, and how many visits were not agreed to.
+
+    What policy keeps silent stands here as what is asked and holds nothing.
+    """
     visits: dict[str, dict[str, list[str]]] = {}
-    for grant in (*agreed.grants.values(), *agreed.looks.values()):
-        entities = visits.setdefault(grant.fetch.source, {})
-        fields = entities.setdefault(grant.fetch.entity, [])
-        for path, part in grant.parts.items():
-            prefix = f"{path}." if path else ""
-            if part.show is Show.RECORDS:
-                fields.extend(f"{prefix}{name}" for name in part.read)
-            elif part.show is not None and path:
-                fields.append(f"{path}:{part.show.value}")
+    for fetch in agreed.plan.visits:
+        grant = agreed.grants.get(fetch.id) or agreed.looks.get(fetch.id)
+        if grant is None and not _as_if_asked(fetch, agreed):
+            continue
+        fields = visits.setdefault(fetch.source, {}).setdefault(fetch.entity, [])
+        for part in fetch.parts:
+            granted = grant.parts[part.path] if grant is not None else None
+            fields.extend(_to_read(part, granted))
     touched: dict[str, Any] = {
         "visits": {s: {e: sorted(set(f)) for e, f in es.items()} for s, es in visits.items()},
         "withheld": len(agreed.withheld),
-        "silent": len(agreed.silent),
     }
     if agreed.beside:
         touched["beside"] = len(agreed.beside)
     if agreed.released:
         touched["released"] = sorted(one.id for one in agreed.released)
     return touched
+
+
+def _as_if_asked(fetch: Fetch, agreed: AuthorisedPlan) -> bool:
+    """Whether a visit is silent, or beneath one that is."""
+    by_id = {one.id: one for one in agreed.plan.visits}
+    at: Fetch | None = fetch
+    while at is not None:
+        if at.id in agreed.silent:
+            return True
+        at = by_id.get(at.parent or "")
+    return False
+
+
+def _to_read(part: Part, granted: PartGrant | None) -> list[str]:
+    prefix = f"{part.path}." if part.path else ""
+    if granted is None or granted.show is Show.SILENT:
+        return [f"{prefix}{name}" for name in part.reads]
+    if granted.show is Show.RECORDS:
+        return [f"{prefix}{name}" for name in granted.read]
+    told = granted.show is not None and part.path
+    return [f"{part.path}:{granted.show.value}"] if told and granted.show else []

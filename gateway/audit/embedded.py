@@ -95,6 +95,9 @@ class Embedded:
     def size(self) -> int:
         return self._sequencer.last.size
 
+    def terms(self) -> list[int]:
+        return []
+
     def suspects(self, now: datetime) -> bool:
         self._latest = max(self._latest, now)
         return self._latest - now > SKEW

@@ -43,6 +43,10 @@ NONCE_BYTES = 12
 
 ASKER = "asker"
 """The part for the agency whose person asked: who, in what words, with which values, and why."""
+KEEPER = "keeper"
+"""The part for whoever keeps the log: what neither the asker's agency nor an owner may know."""
+KEEPERS = "GATEWAY"
+"""In the place of an agency, of what is nobody's but the keeper's."""
 _OWNER = "owner/"
 _PARTY = "party/"
 _PURPOSE_OF_SEAL = {1: b"portcullis audit body v1", 2: b"portcullis audit body v2 "}

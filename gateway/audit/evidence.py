@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gateway.audit.entry import InvalidEntry, parts_of
+from gateway.audit.entry import ASKER, KEEPER, KEEPERS, InvalidEntry, parts_of, token
 from gateway.audit.found import Leaf, Proof
 from gateway.audit.keeper import Signed
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import ProofInvalid, check_inclusion, leaf_hash
 from gateway.audit.proof import written_proof
+from gateway.audit.rulings import digest_again
 from gateway.audit.verify import NoteInvalid, open_checkpoint
 from gateway.errors import AuditUnavailable
+from gateway.model import EMPTY
 
 _LOOKS: Final = 50
 _PAUSE_S: Final = 0.2
@@ -48,6 +50,28 @@ class Evidence:
         except OSError as error:
             raise AuditUnavailable(detail=f"a body cannot be read: {error}") from error
         return detail if isinstance(detail, Mapping) else None
+
+    async def decided(self, leaf: Mapping[str, Any], index: int) -> bool | None:
+        """Whether the decision that lies sealed is the one that its leaf has the digest of; None
+        where there is none, it was erased, or the key of the digest was destroyed.
+
+        Raises:
+            AuditUnavailable: it cannot be read.
+        """
+        said = leaf.get("policy", EMPTY).get("decision")
+        agency = str(leaf.get("who", EMPTY).get("agency", ""))
+        asker = await self.part(leaf, index, ASKER, agency) if said else None
+        keeper = await self.part(leaf, index, KEEPER, KEEPERS) if said else None
+        if asker is None or keeper is None:
+            return None
+        try:
+            digest = digest_again(asker, keeper)
+        except (KeyError, InvalidEntry):
+            return False
+        keys = await asyncio.to_thread(self._keys_of, "decision")
+        if any(token(key, "decision", digest) == said for key in keys.values()):
+            return True
+        return False if _quarter(leaf) in keys else None
 
     async def leaf(self, index: int, data: bytes, *, shown: bool, proof: bool) -> Leaf:
         """An entry, with its content if that may be shown and its proof if that is wanted.
@@ -95,6 +119,9 @@ class Evidence:
                 return
             await asyncio.sleep(_PAUSE_S)
 
+    def _keys_of(self, name: str) -> dict[str, bytes]:
+        return {period: self.keys.token_key(name, period) for period in self.keys.periods(name)}
+
     async def _proof(self, index: int, data: bytes, shown: bytes | None) -> Proof:
         """Under what witnesses have signed, where that has the entry already; not checked."""
         signed = await self.witnessed()
@@ -110,6 +137,11 @@ class Evidence:
             checkpoint=signed.note.decode(),
             text=written_proof(index, path, signed.note, shown),
         )
+
+
+def _quarter(leaf: Mapping[str, Any]) -> str:
+    year, _, rest = str(leaf.get("at", "")).partition("-")
+    return f"{year}-Q{(int(rest[:2]) + 2) // 3}" if rest[:2].isdigit() else ""
 
 
 def _check(proof: Proof) -> None:

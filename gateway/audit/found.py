@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.audit.index import Count, Found
+from gateway.audit.rulings import Ruled, read_rulings
 from gateway.model import EMPTY
 
 
@@ -25,6 +26,7 @@ class Health:
     root: str
     witnessed_size: int  # how many entries enough witnesses have signed; 0 without witnesses
     indexed: int  # how many can be found
+    suspects: int | None = None  # of those, whose times a clock in doubt gave; None: not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,7 @@ class Asked:
     text: str = ""  # the document
     variables: Mapping[str, Any] = field(default_factory=dict)
     visits: Mapping[str, Any] = field(default_factory=dict)  # source -> entity -> fields to read
+    rulings: tuple[Ruled, ...] = ()  # what policy decided, without what is silent
     terms: tuple[str, ...] = ()  # the kinds of what was searched for
     cause: str = ""  # why it failed
     casework: Mapping[str, Any] = field(default_factory=dict)  # what was to be done at /casework
@@ -81,6 +84,7 @@ class Asked:
             text=text(detail, "text"),
             variables=detail.get("variables") or {},
             visits=detail.get("visits") or {},
+            rulings=read_rulings(detail.get("rulings")),
             terms=tuple(sorted({str(kind) for kind, _token in detail.get("terms", ())})),
             cause=text(detail, "cause"),
             casework=detail.get("casework") or {},
@@ -138,6 +142,7 @@ class Entry:
     leaves: tuple[Leaf, ...]  # the intent and the outcome, or one
     asked: Asked | None = None
     own: Receipt | None = None  # what was shown of the auditor's own agency's records
+    decided: bool | None = None  # whether the sealed decision is what the leaf has the digest of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from math import log10
 from typing import Final
 
 from gateway.audit.index import Event
-from gateway.audit.odds import Spread, surprise, together, weight
+from gateway.audit.odds import Spread, Usual, surprise, together, weight
 from gateway.audit.signals import (
     DAY,
     HOUR,
@@ -114,7 +114,8 @@ def _just_looked_in(world: World, every: Sequence[Event], off: Sequence[Event]) 
 
 
 def _words(world: World) -> Iterator[Signal]:
-    """The same words as reason again and again, which nobody else uses, and no case."""
+    """The same words as reason day after day, which nobody else uses, and no case. Days are
+    counted: what is asked at one occasion has one reason."""
     users: dict[tuple[str, str], set[Person]] = defaultdict(set)
     for one in world.asked:
         if one.words:
@@ -125,31 +126,36 @@ def _words(world: World) -> Iterator[Signal]:
         for one in events:
             if one.words and not one.matter and len(users[one.agency, one.words]) == 1:
                 texts[one.words].append(one)
-        private[person] = max(texts.values(), key=len, default=[])
+        private[person] = max(texts.values(), key=lambda own: (days(own), len(own)), default=[])
     for people in world.peers.values():
-        spread = Spread.of(len(private[person]) for person in people)
-        for person in people:
+        on = {person: days(private[person]) for person in people}
+        spread = Spread.of(on.values())
+        for person, count in on.items():
             own = private[person]
-            mean, variance = spread.without(len(own))
-            digits = surprise(len(own), mean, variance) - _digits(len(world.of))
+            mean, variance = spread.without(count)
+            digits = surprise(count, mean, variance) - _digits(len(world.of))
             if digits > 0:
                 yield Signal(
                     pattern=Pattern.HABIT,
                     person=person,
                     score=weight(digits),
-                    reason=f"Gave the same words as reason {times(len(own))}, without a case; "
-                    f"nobody else uses them, and peers repeat theirs {mean:.0f} times.",
+                    reason=f"Gave the same words as reason {times(len(own))} on {count} days, "
+                    f"without a case; nobody else uses them, and peers repeat theirs on "
+                    f"{mean:.0f} days.",
                     entries=numbers(own),
                 )
 
 
 def _much(world: World) -> Iterator[Signal]:
     """More in a day, or in an hour, than this officer or any peer is wont to ask."""
+    # Whoever works through a list with others, or at a case of many, has been told to.
+    alone = {
+        person: [one for one in events if not world.joint(one) and not world.shared(one)]
+        for person, events in world.of.items()
+    }
     for size, name in ((DAY, "day"), (HOUR, "hour")):
         most: dict[Person, tuple[int, list[Event], float]] = {}
-        for person, events in world.of.items():
-            # Whoever works through a list with others, or at a case of many, has been told to.
-            own = [one for one in events if not world.joint(one) and not world.shared(one)]
+        for person, own in alone.items():
             spans = [list(some) for _, some in groupby(own, partial(_span, size))]
             if not spans:
                 continue
@@ -171,10 +177,18 @@ def _much(world: World) -> Iterator[Signal]:
                         pattern=Pattern.HABIT,
                         person=person,
                         score=weight(digits),
-                        reason=f"Asked {times(count)} within one {name}; the busiest {name} of a "
-                        f"peer has {mean:.0f}.",
+                        reason=f"Asked {times(count)} within one {name}"
+                        f"{_same_words(most[person][1])}; the busiest {name} of a peer has "
+                        f"{mean:.0f}.",
                         entries=numbers(most[person][1]),
                     )
+
+
+def _same_words(events: Sequence[Event]) -> str:
+    """That most of these have one reason, if so."""
+    ((words, count),) = Counter(one.words for one in events).most_common(1)
+    same = bool(words) and 2 * count > len(events)
+    return f", and gave the same words as reason {times(count)}" if same else ""
 
 
 def _span(size: int, one: Event) -> int:
@@ -305,8 +319,11 @@ def _glass(world: World) -> Iterator[Signal]:
             key = (world.person(one), one.about)
             told[key] = min(one.at, told.get(key, one.at))
     ended = max((one.at for one in (*world.done, *world.asked)), default=0)
+    breakers: Counter[str] = Counter()
+    found: dict[Person, tuple[int, list[Event]]] = {}
     for person, events in world.of.items():
         broken = [one for one in events if one.glass]
+        breakers[person[0]] += bool(broken)
         left = [
             one
             for one in broken
@@ -315,13 +332,21 @@ def _glass(world: World) -> Iterator[Signal]:
             and told.get((person, one.request), ended) - one.at > _FOLLOWED_WITHIN
         ]
         if left:
-            wordless = sum(not one.words for one in left)
-            more = f"; {wordless} of these without a reason in words" if wordless else ""
-            yield Signal(
-                pattern=Pattern.GLASS,
-                person=person,
-                score=together([_GLASS] * len(left) + [_GLASS / 4] * wordless),
-                reason=f"Broke the glass {times(len(broken))}, and {times(len(left))} within three "
-                f"days neither told an outcome nor was reviewed{more}.",
-                entries=numbers(left),
-            )
+            found[person] = (len(broken), left)
+    usual = {
+        agency: Usual((len(left) for (of, _), (_, left) in found.items() if of == agency), people)
+        for agency, people in breakers.items()
+    }
+    for person, (count, left) in found.items():
+        wordless = sum(not one.words for one in left)
+        more = f"; {wordless} of these without a reason in words" if wordless else ""
+        # what many forget once says less than what they forget again and again
+        rare = [usual[person[0]].rare(n) for n in range(1, len(left) + 1)]
+        yield Signal(
+            pattern=Pattern.GLASS,
+            person=person,
+            score=together([*(_GLASS * one for one in rare), *[_GLASS / 4] * wordless]),
+            reason=f"Broke the glass {times(count)}, and {times(len(left))} within three "
+            f"days neither told an outcome nor was reviewed{more}.",
+            entries=numbers(left),
+        )

@@ -24,10 +24,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from gateway.audit.entry import ASKER, Kind, owner_part
+from gateway.audit.entry import ASKER, KEEPER, Kind, owner_part
+from gateway.audit.rulings import rules_held_against
 from gateway.model import EMPTY, State
 
-_VERSION: Final = 5
+_VERSION: Final = 7
 _TOKEN_BYTES: Final = 16
 MAX_PAGE: Final = 1_000
 SHORT: Final = 16
@@ -43,6 +44,7 @@ CUT_OFF: Final = "CUT_OFF"
 _LOADING_KIB: Final = 131_072
 _AT_ONCE: Final = 500  # tokens looked for by one statement
 _LOOK_S: Final = 5.0  # a search that takes longer asks for too much
+_COMMON: Final = 20_000  # queries that a rule was held against: more are not gathered
 _STEPS: Final = 20_000  # of SQLite's machine, between two looks at the time
 
 _GAVE_NOTHING: Final = frozenset(state.value for state in State if state.failed)
@@ -66,7 +68,8 @@ CREATE TABLE query (
   words TEXT NOT NULL,      -- of the reason, as the beginning of their token; "" for none
   matter TEXT NOT NULL,     -- of the case, else of the incident, likewise
   duty INTEGER,             -- whether the asker's token said so; NULL where that is not known
-  act TEXT NOT NULL, about TEXT NOT NULL  -- what was done, and to which query or record
+  act TEXT NOT NULL, about TEXT NOT NULL, -- what was done, and to which query or record
+  suspect INTEGER NOT NULL  -- whether the clock was in doubt that gave one of its times
 );
 CREATE TABLE open_intent (request TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE token (token BLOB NOT NULL, idx INTEGER NOT NULL,
@@ -85,6 +88,7 @@ _ORDERS: Final[Mapping[str, str]] = {
     "query_code": f"(code) WHERE {_PARTLY['code']}",
     "query_rule": f"(rule) WHERE {_PARTLY['rule']}",
     "query_glass": "(glass) WHERE glass = 1",
+    "query_suspect": "(suspect) WHERE suspect = 1",
 }
 """What is looked for by more than tokens, each in the order of the log. What is true of most rows
 has no order: the latest are soon found without."""
@@ -92,6 +96,7 @@ _COLUMNS: Final = (
     "idx", "last", "at", "seen", "kind", "tag", "request", "actor", "agency", "app", "purpose",
     "reason", "glass", "viewer", "serial", "status", "code", "rule", "records", "sources",
     "missing", "masked", "withheld", "roles", "words", "matter", "duty", "act", "about",
+    "suspect",
 )  # fmt: skip
 _EQUAL: Final = ("agency", "app", "purpose", "reason", "code", "rule", "kind", "tag", "serial")
 
@@ -150,7 +155,8 @@ class Wanted:
     kind: str | None = None
     tag: str | None = None
     code: str | None = None  # "" for what was answered, `CUT_OFF` for what never was
-    rule: str | None = None
+    rule: str | None = None  # that refused it
+    ruled: bool = False  # or by which something was not to be shown in full, as its body says
     serial: int | None = None
     source: str | None = None
     glass: bool | None = None
@@ -190,6 +196,7 @@ class Found:
     duty: bool | None = None  # whether the asker's token said that they are on duty
     act: str = ""  # what was done, where it was more than asking
     about: str = ""  # the query or record that it was done to
+    suspect: bool = False  # whether the clock was in doubt that gave one of its times
 
     @property
     def answered(self) -> bool:
@@ -417,7 +424,8 @@ class Index(IndexFile):
             ).fetchone()
             if known is not None:
                 (idx,) = known
-                cursor.execute(_OUTCOME, (entry.index, leaf.get("tag", ""), *_ended(leaf), idx))
+                told = (leaf.get("tag", ""), _suspect(leaf), *_ended(leaf))
+                cursor.execute(_OUTCOME, (entry.index, *told, idx))
         if idx == entry.index:
             at = _micros(_moment(leaf))
             begun = (idx, idx, at, clock.told(at), *_begun(leaf))
@@ -442,11 +450,20 @@ class Index(IndexFile):
             Costly: it would take too long.
             sqlite3.Error: the index cannot be read.
         """
-        conditions, values = _conditions(wanted)
+        conditions, values = _conditions(wanted, common=self._common(wanted))
         if before is not None:
             conditions.append("idx < ?")
             values.append(before)
         return self._rows(conditions, (*values, min(limit, MAX_PAGE)))
+
+    def _common(self, wanted: Wanted) -> bool:
+        """Whether the rule that is looked for was held against so many that they are not gathered:
+        the latest are soon come upon."""
+        if not (wanted.ruled and wanted.rule):
+            return False
+        text = "SELECT count(*) FROM (SELECT 1 FROM token WHERE token = ? LIMIT ?)"
+        ((many,),) = self._looked(text, (_named("rule", wanted.rule), _COMMON))
+        return bool(many == _COMMON)
 
     def of(self, index: int) -> Found | None:
         """The query that an entry is of; None for an entry that neither begins nor ends one."""
@@ -458,6 +475,15 @@ class Index(IndexFile):
         columns = ", ".join(_COLUMNS)
         text = f"SELECT {columns} FROM query WHERE {where} ORDER BY idx DESC LIMIT ?"  # noqa: S608  # only our own names
         return tuple(map(_found, self._looked(text, values)))
+
+    def suspects(self) -> int:
+        """How many queries, and entries that stand alone, have a time that a clock in doubt gave.
+
+        Raises:
+            Costly, sqlite3.Error: as `find`.
+        """
+        ((many,),) = self._looked("SELECT count(*) FROM query WHERE suspect = 1", ())
+        return int(many)
 
     def counts(self, wanted: Wanted, spans: Sequence[datetime]) -> tuple[Count, ...]:
         """How many queries that are wanted began in each of the spans between these moments, which
@@ -518,8 +544,9 @@ def _orders() -> str:
 
 _INSERT: Final = f"INSERT INTO query VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608  # marks alone
 _OUTCOME: Final = (
-    "UPDATE query SET last = ?, tag = ?, serial = coalesce(?, serial), status = ?, code = ?,"
-    " rule = ?, records = ?, sources = ?, missing = ?, masked = ?, withheld = ? WHERE idx = ?"
+    "UPDATE query SET last = ?, tag = ?, suspect = suspect OR ?, serial = coalesce(?, serial),"
+    " status = ?, code = ?, rule = ?, records = ?, sources = ?, missing = ?, masked = ?,"
+    " withheld = ? WHERE idx = ?"
 )
 
 
@@ -570,6 +597,7 @@ def _beside(leaf: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[Any, ...
         said if isinstance(said, bool) else None,
         done.get("act", "") or act,
         done.get("about", "") or about,
+        _suspect(leaf),
     )
 
 
@@ -581,6 +609,10 @@ def _reviewed(leaf: Mapping[str, Any], parts: Mapping[str, Any]) -> tuple[str, s
     said = review if "of" in review else parts.get(ASKER, _NONE).get("review", _NONE)
     unjudged = said.get("outcome") == "CLOSED" and said.get("sign", GLASS) != GLASS
     return CLOSED if unjudged else REVIEW, said.get("of", "")
+
+
+def _suspect(leaf: Mapping[str, Any]) -> bool:
+    return leaf.get("clock_suspect") is True
 
 
 def _micros(moment: datetime) -> int:
@@ -599,16 +631,19 @@ def _tokens(leaf: Mapping[str, Any], parts: Mapping[str, Any]) -> Iterator[bytes
     purpose = leaf.get("purpose", _NONE)
     texts = [leaf.get("who", _NONE).get("actor"), *(purpose.get(n) for n in ("case", "incident"))]
     texts += [purpose.get("words")]
-    texts += [token for _kind, token in parts.get(ASKER, _NONE).get("terms", ())]
+    asked = parts.get(ASKER, _NONE)
+    texts += [token for _kind, token in asked.get("terms", ())]
     for name, detail in parts.items():
-        if name != ASKER:
+        if name not in (ASKER, KEEPER):
             texts += [named[3] for named in detail.get("hits", ())]
             texts += [named[3] for named in detail.get("records", ())]
     for text in filter(None, texts):
         yield bytes.fromhex(text)[:_TOKEN_BYTES]
     for name in leaf.get("sealed", _NONE).get("parts", ()):
-        if name != ASKER:
-            yield _part(name)
+        if name not in (ASKER, KEEPER):
+            yield _named("part", name)
+    for rule in rules_held_against(asked.get("rulings")):
+        yield _named("rule", rule)
     if recall := leaf.get("view", _NONE).get("recall"):
         yield bytes.fromhex(recall_token(recall))[:_TOKEN_BYTES]
 
@@ -618,9 +653,10 @@ def recall_token(id_: str) -> str:
     return sha256(f"recall\0{id_}".encode()).hexdigest()
 
 
-def _part(name: str) -> bytes:
-    """What all entries with a part of this name are found by. A name is no secret."""
-    return sha256(f"part\0{name}".encode()).digest()[:_TOKEN_BYTES]
+def _named(kind: str, name: str) -> bytes:
+    """What all entries are found by that have a part of this name, or against which a rule of this
+    name was held. Names are no secrets."""
+    return sha256(f"{kind}\0{name}".encode()).digest()[:_TOKEN_BYTES]
 
 
 _CUT: Final = (
@@ -629,7 +665,7 @@ _CUT: Final = (
 )
 
 
-def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
+def _conditions(wanted: Wanted, *, common: bool = False) -> tuple[list[str], list[Any]]:
     """What must hold of a row, and the values; every name in the text is our own."""
     texts: list[str] = []
     values: list[Any] = []
@@ -639,7 +675,7 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         values += [bytes.fromhex(token)[:_TOKEN_BYTES] for token in sorted(tokens)]
     if wanted.owner is not None:  # true of many: asked of each row, not gathered
         texts.append("EXISTS (SELECT 1 FROM token WHERE token = ? AND token.idx = query.idx)")
-        values.append(_part(owner_part(wanted.owner)))
+        values.append(_named("part", owner_part(wanted.owner)))
     if wanted.viewers is not None:
         marks = ", ".join("?" * len(wanted.viewers))
         texts.append(f"(kind <> ? AND viewer = '' OR viewer IN ({marks}))")
@@ -650,7 +686,18 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         wanted = replace(wanted, code=None)
     elif wanted.code == "":
         texts.append("NOT (kind = 'I' AND last = idx)")  # has no outcome yet, or never
+    ruled = wanted.rule if wanted.ruled else ""
+    if ruled:
+        held = (
+            "EXISTS (SELECT 1 FROM token WHERE token = ? AND token.idx = query.idx)"
+            if common
+            else "idx IN (SELECT idx FROM token WHERE token = ?)"
+        )
+        texts.append(f"(rule = ? AND {_PARTLY['rule']} OR {held})")
+        values += [ruled, _named("rule", ruled)]
     for name in _EQUAL:
+        if name == "rule" and ruled:
+            continue
         if (value := getattr(wanted, name)) is not None:
             texts.append(f"{name} = ?")
             values.append(value)
@@ -676,7 +723,7 @@ def _found(row: Sequence[Any]) -> Found:
     del held["seen"]
     seconds, micros = divmod(held["at"], 1_000_000)
     held["at"] = datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
-    held["glass"] = bool(held["glass"])
+    held["glass"], held["suspect"] = bool(held["glass"]), bool(held["suspect"])
     held["duty"] = None if held["duty"] is None else bool(held["duty"])
     held["sources"] = dict(one.split(":") for one in held["sources"].split(",") if one)
     return Found(**held)

@@ -43,7 +43,7 @@ from gateway.audit.log import AuditLog
 from gateway.audit.merkle import ProofInvalid, leaf_hash
 from gateway.audit.recorder import Recorder, Viewed
 from gateway.audit.sought import Sought, Tokens
-from gateway.audit.uses import OWN, Viewer, check_use, viewer_of
+from gateway.audit.uses import OWN, Viewer, check_use
 from gateway.audit.verify import open_checkpoint, read_note
 from gateway.errors import (
     CaseworkUnavailable,
@@ -108,7 +108,6 @@ class Inquiry:
     tokens: Tokens
     recorder: Recorder
     issuers: Mapping[str, str]  # issuer -> the agency whose people it signs in
-    entitled: Mapping[str, Collection[str]]  # role -> the agencies whose people may have it
 
     @property
     def view(self) -> Viewing:
@@ -124,7 +123,12 @@ class Inquiry:
 
     def viewer(self, subject: Subject) -> Viewer:
         """As what somebody looks: as an auditor of some kind, or an officer at their own."""
-        return viewer_of(subject, self.entitled)
+        return self.recorder.viewer(subject)
+
+    @property
+    def entitled(self) -> Mapping[str, Collection[str]]:
+        """Role -> the agencies whose people may have it."""
+        return self.recorder.entitled
 
     async def health(self, auditor: Auditor) -> Given[Health]:
         """How the log stands; for auditors of all kinds.
@@ -160,6 +164,10 @@ class Inquiry:
     async def _health(self) -> Health:
         said = open_checkpoint(self.log.checkpoint, self.log.verifier)
         witnessed = await self.evidence.witnessed()
+        try:
+            suspects = await asyncio.to_thread(self.follower.index.suspects)
+        except (CaseworkUnavailable, Costly, sqlite3.Error):
+            suspects = None
         names = {name for name, _ in read_note(witnessed.note).signatures} if witnessed else set()
         return Health(
             origin=said.origin,
@@ -170,6 +178,7 @@ class Inquiry:
             root=said.root.hex(),
             witnessed_size=witnessed.size if witnessed else 0,
             indexed=self.follower.upto,
+            suspects=suspects,
             verifier=self.log.verifier.strip(),
             witnesses=tuple(sorted(names - {said.origin})),
         )
@@ -379,6 +388,8 @@ class Inquiry:
         issuers = [one for one, of in self.issuers.items() if agency in (None, of)]
         asked = partial(self.tokens.wanted, sought, subject.agency, issuers)
         wanted = replace(await asyncio.to_thread(asked), agency=agency)
+        if viewer in (Viewer.FORCE, Viewer.STANDARDS):
+            wanted = replace(wanted, ruled=True)
         if viewer is Viewer.OFFICER:
             own = await self._own(subject)
             wanted = replace(wanted, tokens=(*wanted.tokens, own), viewers=frozenset())
@@ -435,7 +446,8 @@ class Inquiry:
     async def _gone(self, subject: Subject, sought: Sought, row: Found) -> bool:
         """Whether what was looked for lay in a body that was erased: the index knows its tokens
         until it is made again, and nobody is to learn from them what the body said."""
-        if not sought.in_bodies:
+        by_body = sought.in_bodies or sought.rule not in (None, row.rule)
+        if not by_body:
             return False
         leaf = _read(await self.log.leaf(row.idx))
         return await self.evidence.part(leaf, row.idx, ASKER, subject.agency) is None
@@ -492,7 +504,8 @@ class Inquiry:
             return None
         told = [await self._told(viewer, one, data, proof=proofs) for one, data in leaves]
         asked = await self._asked(subject, viewer, leaves)
-        return Entry(found=row, leaves=tuple(told), asked=asked)
+        decided = await self._decided(viewer, leaves)
+        return Entry(found=row, leaves=tuple(told), asked=asked, decided=decided)
 
     async def _doubted(self, subject: Subject, viewer: Viewer, row: Found) -> Entry | None:
         """The same, with what is damaged; of that, no more than digests where it does not say
@@ -526,7 +539,8 @@ class Inquiry:
         if viewer in (Viewer.FORCE, Viewer.STANDARDS) and leaves:
             number, data = leaves[-1]
             own = await self._own_shown(subject.agency, row, _read(data), number)
-        return Entry(found=row, leaves=tuple(told), asked=asked, own=own)
+        decided = await self._decided(viewer, leaves)
+        return Entry(found=row, leaves=tuple(told), asked=asked, own=own, decided=decided)
 
     async def _own_shown(
         self, agency: str, row: Found, leaf: Mapping[str, Any], number: int
@@ -565,6 +579,13 @@ class Inquiry:
         if viewer is Viewer.OFFICER:  # what the answer did not tell them either
             said = {name: value for name, value in said.items() if name in _OWN_WORDS}
         return Asked.of(said) if said else None
+
+    async def _decided(self, viewer: Viewer, leaves: Sequence[tuple[int, bytes]]) -> bool | None:
+        """Whether what policy decided is as the first entry commits to; officers do not ask."""
+        if viewer is Viewer.OFFICER or not leaves:
+            return None
+        number, data = leaves[0]
+        return await self.evidence.decided(_read(data), number)
 
     async def _told(self, viewer: Viewer, index: int, data: bytes, *, proof: bool) -> Leaf:
         """An entry as somebody is given it: officers get its digest, for a leaf counts what was

@@ -123,6 +123,10 @@ class Keeper(Protocol):
     def leading(self) -> bool:
         """Whether it is this process that keeps the log in order; at most rarely two are."""
 
+    def terms(self) -> list[int]:
+        """The terms that began in this process and were not asked for yet: numbers of those who
+        keep the log in order, one after the other. In a log of one process there are none."""
+
     async def ended(self) -> int:
         """Up to which record every intent is known to have ended; 0 where nobody looked.
 

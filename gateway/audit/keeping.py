@@ -22,6 +22,7 @@ from gateway.audit.log import AuditLog
 from gateway.audit.recorder import Record
 from gateway.audit.retention import Due, Rules, due_bodies, due_of
 from gateway.errors import AuditUnavailable, Refused, where_it_failed
+from gateway.identifiers import is_uuid
 from gateway.recurring import Recurring
 
 _TICK_S: Final = 60.0
@@ -30,7 +31,6 @@ _RUN_EVERY: Final = timedelta(days=1)
 _AT_ONCE: Final = 4096  # bodies erased together
 _MOST_TOKENS: Final = 120  # of a hold: thirty years of quarters, in less than 8 KiB
 _MONTH: Final = re.compile(r"[A-Za-z0-9._-]{1,64}/[0-9]{4}-(0[1-9]|1[0-2])\Z")
-_REQUEST: Final = re.compile(r"[0-9a-fA-F-]{1,64}\Z")
 _log = logging.getLogger(__name__)
 
 
@@ -244,9 +244,11 @@ class Keeping:
                 if not 0 <= first <= last < self._log.size:
                     raise not_done("There are no such records.")
                 said: Any = [first, last]
-            case "request" if _REQUEST.match(value):
-                said = value
+            case "request" if is_uuid(value.lower()):
+                said = value.lower()  # as leaves spell it
             case "month" if _MONTH.match(value):
+                if value not in self._keys.months():
+                    raise not_done("There is no such month; one is named AGENCY/2026-03.")
                 said = value
             case "actor" | "case":
                 said = self._tokens(name, value)

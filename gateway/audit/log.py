@@ -80,6 +80,7 @@ class AuditLog:
     ) -> None:
         """`keeper` is open already, and closed by `aclose`."""
         self._keeper, self._keys, self._signer, self._clock = keeper, keys, signer, clock
+        self._suspects = 0
 
     @classmethod
     async def open(
@@ -162,6 +163,7 @@ class AuditLog:
         sealed = await self._sealed(parts)
         if self._keeper.suspects(self._clock()):  # order comes from numbers, never from a clock
             leaf = {**leaf, "clock_suspect": True}
+            self._suspects += 1
         try:
             entry = entry_of(leaf, sealed)
         except InvalidEntry as error:
@@ -233,6 +235,11 @@ class AuditLog:
     def size(self) -> int:
         """How many records have a number, as far as this process has heard."""
         return self._keeper.size
+
+    @property
+    def suspects(self) -> int:
+        """How many records this process has given whose times its clock, in doubt, gave."""
+        return self._suspects
 
     @property
     def verifier(self) -> str:

@@ -3,13 +3,14 @@ those who are watched. By tokens alone. Pure."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import log10
 from typing import Final
 
 from gateway.audit.index import Event
-from gateway.audit.odds import surprise, together, weight
+from gateway.audit.odds import Usual, surprise, together, weight
 from gateway.audit.signals import DAY, Pattern, Person, Signal, World, days, numbers, times
 from gateway.audit.staff import Feed, Mark, What
 
@@ -49,8 +50,8 @@ def signals(world: World) -> Iterator[Signal]:
         if (judged := _judged(world, hit, others)) is not None:
             pattern, score = judged
             kinds[pattern, hit.asker].append((hit, score))
-    for (pattern, person), some in kinds.items():
-        yield from _told(world, pattern, person, some)
+    for shared in (False, True):
+        yield from _told(world, kinds, shared)
     yield from _neighbours(world)
 
 
@@ -58,14 +59,8 @@ def _hits(world: World) -> Iterator[_Hit]:
     families: dict[tuple[str, int, int], set[Person]] = defaultdict(set)
     partly: list[_Hit] = []
     for event in world.asked:
-        marks = world.held.get(event.idx)
-        if not marks:
-            continue
-        about: dict[tuple[str, int, int], tuple[Feed, set[What]]] = {}
-        for feed, mark in marks:
-            key = (feed.agency, mark.who, mark.relative)
-            about.setdefault(key, (feed, set()))[1].add(mark.what)
         asker = world.person(event)
+        about = _about(world.held.get(event.idx, ()))
         for (agency, who, relative), (feed, parts) in about.items():
             if not agency and What.CASE in parts:
                 continue  # a watched subject, under a case that the list expects
@@ -85,9 +80,29 @@ def _hits(world: World) -> Iterator[_Hit]:
             yield hit
 
 
+def _about(
+    held: Sequence[tuple[Feed, tuple[Mark, ...]]],
+) -> Mapping[tuple[str, int, int], tuple[Feed, set[What]]]:
+    """Whom a query may have asked for, and by what: a given name alone is anybody's."""
+    about: dict[tuple[str, int, int], tuple[Feed, set[What]]] = {}
+    for feed, marks in held:
+        for who, what, relative in marks:
+            if what is not What.GIVEN:
+                key = (feed.agency, who, relative)
+                if key in about:
+                    about[key][1].add(what)
+                else:
+                    about[key] = (feed, {what})
+    if about:
+        for feed, marks in held:
+            for who, what, relative in marks:
+                if what is What.GIVEN and (key := (feed.agency, who, relative)) in about:
+                    about[key][1].add(what)
+    return about
+
+
 def _judged(world: World, hit: _Hit, others: int) -> tuple[Pattern, float] | None:
     """What a hit is a sign of, and how much; None if of nothing."""
-    agency, number = hit.asker
     event = hit.event
     if not hit.feed.agency:
         base = _WATCHED if hit.by != "family name" else 0.0
@@ -97,6 +112,7 @@ def _judged(world: World, hit: _Hit, others: int) -> tuple[Pattern, float] | Non
         # the famous have namesakes too: a name that many search for is some of theirs
         sure = 1.0 if hit.sure else _WATCHED_NAME / (1 + 0.1 * others)
         return (Pattern.WATCHED, base * left * sure) if base else None
+    agency, number = hit.asker
     if hit.feed.agency != agency:
         return None  # another agency's staff are nobody's colleagues
     own = number == f"#{hit.who}"
@@ -121,26 +137,40 @@ def _judged(world: World, hit: _Hit, others: int) -> tuple[Pattern, float] | Non
 
 
 def _told(
-    world: World, pattern: Pattern, person: Person, some: Sequence[tuple[_Hit, float]]
+    world: World, kinds: Mapping[tuple[Pattern, Person], Sequence[tuple[_Hit, float]]], shared: bool
 ) -> Iterator[Signal]:
-    """Two signs: what was asked by oneself, and what at cases where others work too."""
-    for shared in (False, True):
-        hits = [(hit, score) for hit, score in some if world.shared(hit.event) is shared]
-        if not hits:
-            continue
-        occasions: dict[tuple[int, str | int], float] = defaultdict(float)
+    """Two signs of each: what was asked by oneself, and what at cases where others work too.
+
+    Nearly everybody asks once for somebody who bears a colleague's name, hardly anybody comes back
+    to the same one. So an occasion counts the less, the more others of the agency have as many.
+    """
+    found: dict[tuple[Pattern, Person], tuple[list[_Hit], list[list[float]]]] = {}
+    for (pattern, person), some in kinds.items():
+        judged = [(hit, score) for hit, score in some if world.shared(hit.event) is shared]
+        occasions: dict[int, dict[str | int, float]] = defaultdict(dict)
+        for hit, score in judged:  # work at one case, or a day without, is one occasion
+            when = hit.event.matter or hit.event.at // DAY
+            occasions[hit.who][when] = max(occasions[hit.who].get(when, 0.0), score)
+        if judged:
+            scores = [sorted(one.values(), reverse=True) for one in occasions.values()]
+            found[pattern, person] = ([hit for hit, _ in judged], scores)
+    officers = Counter(agency for agency, _ in world.of)
+    most: dict[tuple[Pattern, str], list[int]] = defaultdict(list)
+    for (pattern, (agency, _)), (_, ranked) in found.items():
+        most[pattern, agency].append(max(map(len, ranked)))
+    usual = {key: Usual(counts, officers[key[1]]) for key, counts in most.items()}
+    for (pattern, person), (hits, ranked) in found.items():
+        rare = usual[pattern, person[0]].rare
         ways: dict[str, list[_Hit]] = defaultdict(list)
-        for hit, score in hits:  # work at one case, or a day without, is one occasion
-            key = (hit.who, hit.event.matter or hit.event.at // DAY)
-            occasions[key] = max(occasions[key], score)
+        for hit in hits:
             ways[_whom(pattern, hit)].append(hit)
-        ranked = sorted(ways.items(), key=lambda way: -len(way[1]))
+        told = sorted(ways.items(), key=lambda way: -len(way[1]))[:_MOST_WAYS]
         yield Signal(
             pattern=pattern,
             person=person,
-            score=together(occasions.values()),
-            reason=" ".join(_way(whom, own, shared) for whom, own in ranked[:_MOST_WAYS]),
-            entries=numbers(hit.event for hit, _ in hits),
+            score=together(one * rare(n) for some in ranked for n, one in enumerate(some, start=1)),
+            reason=" ".join(_way(whom, own, shared) for whom, own in told),
+            entries=numbers(hit.event for hit in hits),
         )
 
 
@@ -177,7 +207,10 @@ def _neighbours(world: World) -> Iterator[Signal]:
     asked: dict[tuple[str, int], dict[Person, int]] = defaultdict(lambda: defaultdict(int))
     for event in world.asked:
         marks = [
-            (feed, mark) for feed, mark in world.held.get(event.idx, ()) if mark.what in _PLACES
+            (feed, mark)
+            for feed, some in world.held.get(event.idx, ())
+            for mark in some
+            if mark.what in _PLACES
         ]
         if not marks or world.shared(event):
             continue
@@ -192,30 +225,59 @@ def _neighbours(world: World) -> Iterator[Signal]:
     for person in world.of:
         if (member := world.member(person)) is not None:
             teams[person[0], member.team].append(person)
+    beats = {
+        person: _Beat.of(person, asked[person[0], int(person[1][1:])], mates, world)
+        for mates in teams.values()
+        for person in mates
+    }
+    spread = _widened(beats.values())
     for person, some in found.items():
-        yield _neighbour(world, person, some, asked, teams)
+        yield _neighbour(world, person, some, beats[person], spread, len(beats))
 
 
 def _is_own(feed: Feed, mark: Mark, person: Person) -> bool:
     return person == (feed.agency, f"#{mark.who}") and not mark.relative
 
 
+@dataclass(frozen=True, slots=True)
+class _Beat:
+    """How often those of a team ask for the streets where one of them lives."""
+
+    expected: float  # of whoever lives there, by what the others of the team ask
+    others: tuple[tuple[int, float], ...]  # of each of the others: how often, how often expected
+
+    @classmethod
+    def of(
+        cls, person: Person, asked: Mapping[Person, int], team: Sequence[Person], world: World
+    ) -> _Beat:
+        mates = [one for one in team if one != person]
+        total = sum(len(world.of[one]) for one in mates)
+        share = (sum(asked.get(one, 0) for one in mates) + 0.5) / (total + 500)
+        return cls(
+            expected=share * len(world.of[person]),
+            others=tuple((asked.get(one, 0), share * len(world.of[one])) for one in mates),
+        )
+
+
+def _widened(beats: Iterable[_Beat]) -> float:
+    """By how much more than chance those of a team differ in where they search: the part of the
+    variance that grows with the square of what is expected."""
+    pairs = [pair for beat in beats for pair in beat.others]
+    squares = sum(expected * expected for _, expected in pairs)
+    excess = sum((count - expected) ** 2 - expected for count, expected in pairs)
+    return min(1.0, max(0.0, excess / squares)) if squares >= 1 else 1.0
+
+
 def _neighbour(
     world: World,
     person: Person,
     some: Sequence[tuple[Event, bool]],
-    asked: Mapping[tuple[str, int], Mapping[Person, int]],
-    teams: Mapping[tuple[str, str], Sequence[Person]],
+    beat: _Beat,
+    spread: float,
+    many: int,
 ) -> Signal:
-    agency, name = person
-    member = world.member(person)
-    mates = [one for one in teams[agency, member.team if member else ""] if one != person]
-    by_mates = asked[agency, int(name[1:])]
-    total = sum(len(world.of[one]) for one in mates)
-    share = (sum(by_mates.get(one, 0) for one in mates) + 0.5) / (total + 500)
-    expected = share * len(world.of[person])
-    # A beat is walked by some more than by others: as wide as it is long.
-    digits = surprise(len(some), expected, expected + expected * expected)
+    expected = beat.expected
+    digits = surprise(len(some), expected, expected + spread * expected * expected)
     events = [event for event, _ in some]
     own = sum(home for _, home in some)
     there = "their own address" if own == len(some) else "streets next to their home"
@@ -223,7 +285,7 @@ def _neighbour(
     return Signal(
         pattern=Pattern.NEIGHBOUR,
         person=person,
-        score=max(0.1, weight(digits - 2)),
+        score=max(0.1, weight(digits - log10(many))),
         reason=f"Asked {times(len(some))} on {days(events)} days for {there}{both}, where "
         f"{expected:.1f} is to be expected by what their team asks.",
         entries=numbers(events),

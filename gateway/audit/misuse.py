@@ -145,13 +145,13 @@ def _world(
 
 def _held(
     index: IndexFile, events: Sequence[Event], feeds: Sequence[Feed]
-) -> Mapping[int, Sequence[tuple[Feed, Mark]]]:
+) -> Mapping[int, Sequence[tuple[Feed, tuple[Mark, ...]]]]:
     """What feeds know of each query's tokens."""
-    found: dict[int, list[tuple[Feed, Mark]]] = defaultdict(list)
+    found: dict[int, list[tuple[Feed, tuple[Mark, ...]]]] = defaultdict(list)
     if events:
         for feed in feeds:
             for token, idx in index.hits(feed.marks, events[0].idx, events[-1].idx):
-                found[idx] += [(feed, mark) for mark in feed.marks[token]]
+                found[idx].append((feed, feed.marks[token]))
     return found
 
 
@@ -174,12 +174,22 @@ def _case(signals: Sequence[Signal], at: Mapping[int, Event]) -> Case:
         pattern=ranked[0].pattern,
         agency=events[0].agency,
         actors=tuple(dict.fromkeys(one.actor for one in events)),
-        score=round(together(signal.score for signal in ranked), 4),
+        score=round(together(_independent(ranked)), 4),
         reasons=tuple(dict.fromkeys(signal.reason for signal in ranked)),
         entries=tuple(entries),
         since=datetime.fromtimestamp(moments[0] / 1_000_000, UTC),
         until=datetime.fromtimestamp(moments[-1] / 1_000_000, UTC),
     )
+
+
+def _independent(ranked: Sequence[Signal]) -> Iterator[float]:
+    """The scores of signs that do not rest on the same queries: much in an hour is much in that
+    day, too, and no more by that."""
+    counted: set[int] = set()
+    for signal in ranked:
+        if 2 * len(counted.intersection(signal.entries)) < len(signal.entries):
+            counted.update(signal.entries)
+            yield signal.score
 
 
 def _missing(world: World, agencies: Sequence[str]) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import exp, inf, lgamma, log, log1p
+from math import exp, inf, lgamma, log, log1p, log10
 from typing import Final
 
 _LN10: Final = log(10)
@@ -12,14 +13,16 @@ _ENOUGH: Final = 1e-12
 _MOST_TERMS: Final = 5_000
 _LARGER: Final = 10
 _HIGHEST: Final = 0.03
+_SURELY_USUAL: Final = 0.75  # of a group
+_APART: Final = 1.0  # digits beyond what chance brings about in one of such a group
 
 
 @dataclass(slots=True)
 class Spread:
     """Counts of a group, of which each can be left out to be compared with the others.
 
-    The few highest of a larger group count as the next one below: who misuses does not widen what
-    is usual for the others.
+    In a larger group the few highest, and those who stand apart from all below them, count as the
+    next one below: who misuses does not widen what is usual for the others, nor hides another.
     """
 
     count: int = 0
@@ -30,8 +33,7 @@ class Spread:
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread:
         ranked = sorted(values)
-        few = max(1, round(_HIGHEST * len(ranked))) if len(ranked) >= _LARGER else 0
-        made = cls(count=len(ranked), cap=ranked[-1 - few] if ranked else inf)
+        made = cls(count=len(ranked), cap=_cap(ranked))
         for value in ranked:
             own = min(value, made.cap)
             made.total += own
@@ -47,6 +49,41 @@ class Spread:
         mean = (self.total - own) / others
         variance = max(0.0, (self.squares - own * own) / others - mean * mean)
         return mean + 0.5 / (others + 1), variance + 0.5 / (others + 1)
+
+
+def _cap(ranked: Sequence[float]) -> float:
+    """The highest that is usual in a group: upwards from those that surely are, as far as nobody
+    stands apart."""
+    if len(ranked) < _LARGER:
+        return ranked[-1] if ranked else inf
+    few = max(1, round(_HIGHEST * len(ranked)))
+    sure = round(_SURELY_USUAL * len(ranked))
+    total, squares = sum(ranked[:sure]), sum(value * value for value in ranked[:sure])
+    for place in range(sure, len(ranked) - few):
+        value = ranked[place]
+        mean = total / place
+        variance = max(0.0, squares / place - mean * mean)
+        half = 0.5 / place  # as in `without`
+        if value > ranked[place - 1]:
+            digits = surprise(round(value), mean + half, variance + half)
+            if digits - log10(len(ranked)) > _APART:
+                return ranked[place - 1]
+        total, squares = total + value, squares + value * value
+    return ranked[-1 - few]
+
+
+class Usual:
+    """How many of a group have so many of something: what most have says little of anybody."""
+
+    def __init__(self, counts: Iterable[int], people: int) -> None:
+        """The counts of those who have any, of so many people."""
+        self._counts = sorted(counts)
+        self._others = max(1, people - 1)
+
+    def rare(self, number: int) -> float:
+        """1 if none of the others has as many, 0 if all have; of somebody who has."""
+        having = len(self._counts) - bisect_left(self._counts, number)
+        return 1 - (having - 1) / self._others
 
 
 def surprise(count: int, mean: float, variance: float = 0.0) -> float:

@@ -13,7 +13,7 @@ import httpx
 
 from gateway.audit.keeper import Receipt
 from gateway.audit.verify import Policy, PolicyInvalid, read_policy
-from gateway.audit.witnessing import Observed, Witnessable, Witnessing
+from gateway.audit.witnessing import Observed, Telling, Witnessable, Witnessing, untold
 from gateway.errors import AuditUnavailable, ConfigError, Fault
 
 _log = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ async def publishing(
     *,
     clock: Callable[[], datetime],
     observed: Observed,
+    tell: Telling = untold,
 ) -> AsyncIterator[Unwitnessed | Witnessing]:
     """The log with the witnesses of a policy file, while the block runs.
 
@@ -73,7 +74,7 @@ async def publishing(
         _log.warning("the log has no witnesses: %s does not exist", file.name)
         yield Unwitnessed(log)
         return
-    witnessing = Witnessing(log, policy, http, clock=clock, observed=observed)
+    witnessing = Witnessing(log, policy, http, clock=clock, observed=observed, tell=tell)
     await witnessing.start()
     try:
         yield witnessing

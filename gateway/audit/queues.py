@@ -10,15 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from gateway.audit.apart import NotDone, apart, program_of
 from gateway.audit.following import Follower
 from gateway.audit.misuse import Queue
 from gateway.audit.ranking import Order, Ranked
@@ -29,7 +28,7 @@ _STANDS_S: Final = 60.0
 _STANDS_TIMES: Final = 10  # what costs much is made seldom
 _PATIENCE_S: Final = 8.0  # how long one request waits
 _ENDED_S: Final = 300.0
-_PROGRAM: Final = (sys.executable, "-m", "gateway.audit.ranking")
+_PROGRAM: Final = program_of("gateway.audit.ranking")
 
 _log = logging.getLogger(__name__)
 
@@ -154,34 +153,19 @@ class Queues:
         return _Held(ranked=made, at=until, done=done, took=done - began)
 
     async def _ranked(self, order: Order) -> Ranked:
-        """By a process that has none of our secrets in its environment, and ends with us.
+        """By a process of its own.
 
         Raises:
             CaseworkUnavailable: it fails, or takes too long.
         """
+
+        async def given() -> AsyncIterator[bytes]:
+            yield order.text()
+
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._program,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
-        except OSError as error:
-            raise _not_made(type(error).__name__) from error
-        try:
-            said, why = await asyncio.wait_for(process.communicate(order.text()), self._ended_s)
-        except TimeoutError as error:
-            raise _not_made(f"it took more than {self._ended_s:.0f} s") from error
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        if process.returncode:
-            last = why.decode(errors="replace").splitlines()[-1:]
-            raise _not_made(f"status {process.returncode}: {''.join(last)}")
-        return Ranked.of(said)
+            return Ranked.of(await apart(self._program, given(), ended_s=self._ended_s))
+        except NotDone as error:
+            raise _not_made(str(error)) from error
 
 
 def _not_made(detail: str) -> CaseworkUnavailable:

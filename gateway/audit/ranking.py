@@ -8,8 +8,6 @@ by the standard output; neither names anybody.
 from __future__ import annotations
 
 import json
-import os
-import resource
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,12 +15,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from gateway.audit.apart import work
 from gateway.audit.index import IndexFile, Wanted
 from gateway.audit.keys import AuditKeys
 from gateway.audit.misuse import Case, Queue, queues
 from gateway.audit.signals import Pattern
 from gateway.audit.staff import Tokens, quarters, staff_of, tokens_of, watch_list
-from gateway.errors import ConfigError, where_it_failed
+from gateway.errors import ConfigError
 
 MOST_CASES: Final = 200  # of an agency
 MOST_ENTRIES: Final = 500  # of a case: its latest
@@ -30,7 +29,6 @@ MOST_QUERIES: Final = 500_000
 LONGEST_S: Final = 240  # of computing
 _ALL: Final = ""
 _NOTHING: Final = "0" * 64  # a token that no entry has
-_LATER: Final = 10  # how much later than others its turn comes
 _T = TypeVar("_T")
 
 
@@ -182,19 +180,5 @@ def _case(held: Mapping[str, Any]) -> Case:
     )
 
 
-def main() -> int:
-    os.nice(_LATER)
-    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST_S, LONGEST_S))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    order = Order.of(sys.stdin.buffer.read())
-    try:
-        made = ranked(order)
-    except Exception as error:
-        sys.stderr.write(where_it_failed(error))  # its text may quote somebody
-        return 1
-    sys.stdout.buffer.write(made.text())
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(work(lambda given: ranked(Order.of(given.read())).text(), longest_s=LONGEST_S))

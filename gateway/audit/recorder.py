@@ -18,7 +18,7 @@ import hashlib
 import json
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -27,7 +27,6 @@ from typing import Any, Final, Protocol
 from gateway.audit.content import (
     answer_bytes,
     counted,
-    decision_digest,
     question_bytes,
     rule_of,
     tag_of,
@@ -37,6 +36,8 @@ from gateway.audit.crowd import Crowd, Failure, told
 from gateway.audit.disclosed import parts_by_owner, roots_of
 from gateway.audit.entry import (
     ASKER,
+    KEEPER,
+    KEEPERS,
     Kind,
     Part,
     Tag,
@@ -50,6 +51,7 @@ from gateway.audit.keeper import Receipt
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import leaf_hash, root_of
+from gateway.audit.rulings import decision_digest, rulings_of
 from gateway.audit.uses import Viewer, alone, not_alone, viewer_of
 from gateway.errors import AuditUnavailable
 from gateway.model import (
@@ -57,6 +59,7 @@ from gateway.model import (
     AuthorisedPlan,
     Decision,
     Operation,
+    Plan,
     Request,
     Response,
     Subject,
@@ -81,8 +84,9 @@ class AuditedResponse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """One question to policy and its answer, as the intent records them."""
+    """One question to policy and its answer, as the record has them."""
 
+    plan: Plan
     question: Mapping[str, Any]
     decision: Decision
 
@@ -130,10 +134,16 @@ class Recorder:
     keys: AuditKeys
     gateway: str
     clock: Callable[[], datetime]
+    entitled: Mapping[str, Collection[str]]  # role -> the agencies whose people may have it
     monotonic: Callable[[], float] = time.monotonic
     committed: Callable[[float, int], None] = lambda _seconds, _entries: None
+    made_of: Mapping[str, str] = EMPTY  # digests of what questions are read by: schema, mappings
     crowd: Crowd = field(default_factory=lambda: Crowd(time.monotonic))
     paired: Callable[[Subject, str], Awaitable[bool]] = nobody  # a colleague agreed to this use
+
+    def viewer(self, subject: Subject) -> Viewer:
+        """As what somebody looks: as an auditor of some kind, or an officer at their own."""
+        return viewer_of(subject, self.entitled)
 
     def begin(self, request: Request) -> Record:
         """A record of one request; nothing is written yet."""
@@ -185,7 +195,7 @@ class Recorder:
             await self.demand_pair(subject, use)
         record = self.begin(request)
         record.known(subject=subject)
-        view: dict[str, Any] = {"page": page, "use": use, "as": viewer_of(subject).value, **given}
+        view: dict[str, Any] = {"page": page, "use": use, "as": self.viewer(subject).value, **given}
         detail = record._detail()
         if asked:
             view["query"] = self.hmac("view", canonical(dict(asked)).decode())
@@ -213,7 +223,7 @@ class Recorder:
         record = self.begin(request)
         record.known(subject=subject)
         leaf = record._leaf(Kind.VIEW, Tag.CONSULTATION)
-        leaf["view"] = {"page": "review", "use": use, "as": viewer_of(subject).value}
+        leaf["view"] = {"page": "review", "use": use, "as": self.viewer(subject).value}
         leaf["review"] = dict(among)
         detail = record._detail() | {"review": dict(found)} | ({"note": note} if note else {})
         return await self.append(leaf, record._for_asker(detail))
@@ -224,7 +234,8 @@ class Recorder:
         Raises:
             CaseworkUnavailable: it cannot be found out.
         """
-        return viewer_of(subject) is not Viewer.STANDARDS or await self.paired(subject, use)
+        alike = self.viewer(subject) is not Viewer.STANDARDS
+        return alike or await self.paired(subject, use)
 
     async def demand_pair(self, subject: Subject, use: str) -> None:
         """Be satisfied of that.
@@ -269,8 +280,9 @@ class Record:
         self.operation: Operation | None = None
         self.terms: Sequence[tuple[str, str]] = ()
         self.serial: int | None = None
+        self.decided: Decided | None = None
         self.intended: str | None = None  # the hash of the intent's leaf
-        self.looks = False  # whether it is a look at the record, or at a page
+        self.data = True  # whether it asks for agencies' data; else it is a look, a page, an act
 
     def known(
         self,
@@ -286,6 +298,10 @@ class Record:
         self.subject = subject or self.subject
         self.operation = operation or self.operation
         self.terms = terms or self.terms
+
+    def heard(self, decided: Decided) -> None:
+        """What policy answered, so that a refusal can say by what it was decided."""
+        self.decided = decided
 
     async def intent(
         self,
@@ -305,18 +321,16 @@ class Record:
         touched = touched_by(agreed)
         leaf = self._leaf(Kind.INTENT, Tag.CONSULTATION) | {"plan": counted(touched)}
         detail = {"terms": []} | self._detail() | {"visits": touched["visits"]}
+        kept: dict[str, Part] = {}
         if decided is not None:
-            self.serial = decided.decision.serial
-            question = question_bytes(decided.question, agreed)
-            decision = self.recorder.hmac("decision", decision_digest(decided.decision, question))
-            leaf["policy"] = {"serial": self.serial, "decision": decision}
-            detail["question"] = question
+            self.decided, self.serial = decided, decided.decision.serial
+            kept = self._decision(leaf, detail)
         if action is not None:
             self.serial = action.serial
             leaf["casework"] = {"act": action.act, "about": action.about}
             leaf.setdefault("policy", {"serial": action.serial})
             detail["casework"] = action.question
-        receipt = await self.recorder.append(leaf, self._for_asker(Written.of(detail)))
+        receipt = await self.recorder.append(leaf, self._for_asker(Written.of(detail)) | kept)
         self.intended = receipt.leaf_hash.hex()
 
     async def keeping(self, said: Mapping[str, Any]) -> Receipt:
@@ -367,7 +381,7 @@ class Record:
 
     async def _written(self, response: Response) -> Receipt:
         salt = secrets.token_bytes(32)
-        leaf = self._leaf(self._kind(response), tag_of(response)) | self._refused_look() | {
+        leaf = self._leaf(self._kind(response), tag_of(response)) | {
             "status": response.status,
             "code": response.code,
             "duration_us": int((self.recorder.monotonic() - self.started) * 1e6),
@@ -381,20 +395,18 @@ class Record:
         if self.serial is not None:
             leaf["policy"] = {"serial": self.serial}
         detail: dict[str, Any] = {"salt": salt.hex(), "cause": response.detail}
+        kept: dict[str, Part] = {}
         if self.intended is None:  # else the intent holds it
             detail |= self._detail()
+            kept = self._decision(leaf, detail)
         elif leaf["kind"] == Kind.OUTCOME:
             leaf["intent"] = self.intended
         token = partial(self.recorder.hmac, "record")
         owners = parts_by_owner(response, secrets.token_bytes(32), token)
         if owners:  # so that one field can be opened to others than its owner
             leaf["disclosed"]["owners"] = roots_of(owners)
-        return await self.recorder.append(leaf, self._for_asker(detail) | owners)
-
-    def _refused_look(self) -> dict[str, Any]:
-        """As what somebody looked to whom nothing was given, where that decides who may see it."""
-        viewer = viewer_of(self.subject) if self.looks and self.subject else None
-        return {"view": {"as": viewer.value}} if viewer is Viewer.STANDARDS else {}
+        asker = self._for_asker(Written.of(detail) if kept else detail)
+        return await self.recorder.append(leaf, asker | owners | kept)
 
     async def gone(self, response: Response) -> None:
         """Write that the caller hung up, under a shield: it is being cancelled itself."""
@@ -436,12 +448,18 @@ class Record:
                 "client": subject.app,
                 "token": hmac("token", subject.token_id),
             }
+            if not self.data and self.recorder.viewer(subject) is Viewer.STANDARDS:
+                leaf["view"] = {"as": Viewer.STANDARDS.value}  # unseen by their agency's others
+            if subject.acr is not None:
+                leaf["who"]["acr"] = subject.acr
         if operation := self.operation:
             variables = json.dumps(operation.variables, sort_keys=True, default=str)
             leaf["query"] = {
                 "document": self._document(operation),
                 "variables": hmac("variables", variables),
             }
+            if self.request.document_id is not None:
+                leaf["query"]["registered"] = True
             if why := operation.justification:
                 leaf["purpose"] = {"code": why.purpose, "reason": why.reason_code}
                 for name, text in (("case", why.case_ref), ("incident", why.incident_ref)):
@@ -449,14 +467,17 @@ class Record:
                         leaf["purpose"][name] = hmac("case", text)
                 if words := " ".join((why.reason_text or "").casefold().split()):
                     leaf["purpose"]["words"] = hmac("words", words)  # the same again is a signal
+                if why.on_behalf_of:
+                    leaf["purpose"]["on_behalf"] = hmac("on_behalf", why.on_behalf_of)
                 if why.break_glass:
                     leaf["purpose"]["break_glass"] = True
         return leaf
 
     def _document(self, operation: Operation) -> str:
         """The document's digest; keyed where a value may stand in its text, since a plate in a
-        known document is soon guessed."""
-        plain = '"' not in operation.text
+        known document is soon guessed. In a registered one nothing stands but what was registered.
+        """
+        plain = '"' not in operation.text or self.request.document_id is not None
         return operation.digest if plain else self.recorder.hmac("document", operation.text)
 
     def _detail(self) -> dict[str, Any]:
@@ -476,6 +497,8 @@ class Record:
             ]
         if operation := self.operation:
             detail["text"] = operation.text
+            if operation.name is not None:
+                detail["operation"] = operation.name  # its caller's word
             detail["variables"] = json.loads(json.dumps(operation.variables, default=str))
             if why := operation.justification:
                 detail["why"] = {
@@ -487,8 +510,26 @@ class Record:
                 }
         return detail
 
+    def _decision(self, leaf: dict[str, Any], detail: dict[str, Any]) -> dict[str, Part]:
+        """Put what policy decided, if it did, into a leaf and the asker's part; and what of it is
+        the keeper's alone."""
+        if (decided := self.decided) is None:
+            return {}
+        question = question_bytes(decided.question, decided.plan)
+        rulings = rulings_of(decided.question, decided.decision)
+        digest = decision_digest(question, rulings)
+        leaf["policy"] = {
+            "serial": decided.decision.serial,
+            "decision": self.recorder.hmac("decision", digest),
+        }
+        if decided.decision.id:
+            leaf["policy"]["id"] = decided.decision.id
+        leaf["query"] |= self.recorder.made_of
+        detail["question"], detail["rulings"] = question, rulings.told
+        return {KEEPER: Part(KEEPERS, rulings.kept)}
+
     def _for_asker(self, detail: Mapping[str, Any] | Written) -> dict[str, Part]:
-        return {ASKER: Part(self.subject.agency if self.subject else "GATEWAY", detail)}
+        return {ASKER: Part(self.subject.agency if self.subject else KEEPERS, detail)}
 
     def _disclosed(self, response: Response) -> dict[str, Any]:
         """How many records were shown, and a commitment to which."""

@@ -30,7 +30,7 @@ import heapq
 import hmac
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -99,6 +99,26 @@ def draw(
         NoteInvalid: the checkpoint is not this log's, or too few have witnessed it.
         NotThere: a part of the log cannot be read.
     """
+    seen = deciding(key, checkpoint, wish, policy)
+    return sampled(seen, wish, _bundles(source, seen.said.size))
+
+
+def _bundles(source: Source, size: int) -> Iterator[Sequence[bytes]]:
+    for number in range(bundles_in(size)):
+        yield bundle_of(source, number, size)
+
+
+def bundles_in(size: int) -> int:
+    """How many bundles hold so many entries."""
+    return (size + TILE_WIDTH - 1) // TILE_WIDTH
+
+
+def deciding(key: str, checkpoint: bytes, wish: Wish, policy: Policy | None = None) -> Seen:
+    """The checkpoint that decides, if it can.
+
+    Raises:
+        NoSample, NoteInvalid: it cannot, or there is nothing like that to be drawn.
+    """
     if not wish.since < wish.until or not 1 <= wish.count <= MOST:
         raise NoSample(f"a sample has a period and 1 to {MOST} queries")
     seen = open_witnessed(checkpoint, key, policy)
@@ -107,13 +127,23 @@ def draw(
     )
     if signed_at is None or signed_at < wish.until:
         raise NoSample("the checkpoint is not later than the period: its root was known within it")
+    return seen
+
+
+def sampled(seen: Seen, wish: Wish, bundles: Iterable[Sequence[bytes]]) -> Sample:
+    """The sample that a checkpoint decides, from all entries that it covers.
+
+    Raises:
+        NoSample: these are not the entries.
+        NotThere: a part of them cannot be read.
+    """
     found = _Population(wish)
-    edge = Edge()
-    for number in range((seen.said.size + TILE_WIDTH - 1) // TILE_WIDTH):
-        entries = bundle_of(source, number, seen.said.size)
+    edge, index = Edge(), 0
+    for entries in bundles:
         hashes = [leaf_hash(entry) for entry in entries]
-        for offset, entry in enumerate(entries):
-            found.take(number * TILE_WIDTH + offset, hashes[offset], entry)
+        for entry, own_hash in zip(entries, hashes, strict=True):
+            found.take(index, own_hash, entry)
+            index += 1
         edge, _ = edge.grow(hashes)
     if edge.root() != seen.said.root:
         raise NoSample("the entries do not lead to the root of the checkpoint")

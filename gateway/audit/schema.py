@@ -36,6 +36,7 @@ class LogHealth(graphene.ObjectType):  # type: ignore[misc]  # graphene ships no
     witnessed_size = graphene.Int(required=True, description="Entries that witnesses have signed.")
     indexed = graphene.Int(required=True, description="Entries that can be found.")
     witnesses = graphene.Field(_many(graphene.String), description="Who signed these.")
+    suspects = graphene.Int(description="Of those, whose times a clock in doubt gave.")
 
 
 class SourceTold(graphene.ObjectType):  # type: ignore[misc]
@@ -43,6 +44,20 @@ class SourceTold(graphene.ObjectType):  # type: ignore[misc]
 
     source = graphene.String(required=True)
     state = graphene.String(required=True)
+
+
+class Ruling(graphene.ObjectType):  # type: ignore[misc]
+    """What policy decided of a place and a use, whatever is held; what is silent is left out."""
+
+    place = graphene.String(required=True, description="For instance Vehicle>Person.names.")
+    use = graphene.String(required=True, description="read, record, filter, link, match and so on.")
+    fields = graphene.Field(_many(graphene.String), description="Empty: all that were asked for.")
+    manner = graphene.String(
+        required=True, description="CLEAR, WITHHELD, HIT_ONLY, COUNT, masks; of several each in "
+        "some case.",
+    )  # fmt: skip
+    rule = graphene.String(required=True)
+    sources = graphene.Field(_many(graphene.String), description="Of what is clear none is named.")
 
 
 class Asked(graphene.ObjectType):  # type: ignore[misc]
@@ -60,6 +75,7 @@ class Asked(graphene.ObjectType):  # type: ignore[misc]
     text = graphene.String(required=True, description="The document.")
     variables = graphene.String(required=True, description="As JSON.")
     visits = graphene.String(required=True, description="Which fields were to be read, as JSON.")
+    rulings = graphene.Field(_many(Ruling), description="What was decided, by which rule.")
     terms = graphene.Field(_many(graphene.String), description="Kinds of what was searched for.")
     cause = graphene.String(required=True, description="Why it failed.")
     looked = graphene.String(required=True, description="Of a view: what was looked for, as JSON.")
@@ -89,6 +105,7 @@ class Search(graphene.ObjectType):  # type: ignore[misc]
     withheld = graphene.Int(description="Likewise: it counts what was silent.")
     missing = graphene.Int(description="Sources that gave nothing; null of one's own searches.")
     answered = graphene.Boolean(required=True)
+    suspect = graphene.Boolean(required=True, description="Whether a clock in doubt gave its time.")
     sources = _many(SourceTold)
     asked = graphene.Field(Asked)
 
@@ -127,6 +144,10 @@ class Entry(graphene.ObjectType):  # type: ignore[misc]
 
     search = graphene.Field(Search, required=True)
     leaves = _many(Leaf)
+    decided = graphene.Boolean(
+        description="Whether the decision that lies sealed, what is silent included, is the one "
+        "that its leaf has the keyed digest of; null where it cannot be told."
+    )
 
 
 class EntryPage(graphene.ObjectType):  # type: ignore[misc]
@@ -254,7 +275,7 @@ class SoughtInput(graphene.InputObjectType):  # type: ignore[misc]
     code = graphene.String(
         description='How it ended; "" for what was answered, CUT_OFF for what never was.'
     )
-    rule = graphene.String()
+    rule = graphene.String(description="That refused, withheld or masked.")
     serial = graphene.Int()
     source = graphene.String()
     glass = graphene.Boolean()

@@ -59,7 +59,7 @@ class World:
     events: Sequence[Event]
     feeds: Mapping[str, Feed] = field(default_factory=dict)  # of staff, by agency
     watch: Feed | None = None
-    held: Mapping[int, Sequence[tuple[Feed, Mark]]] = field(default_factory=dict)
+    held: Mapping[int, Sequence[tuple[Feed, tuple[Mark, ...]]]] = field(default_factory=dict)
     done: Sequence[Event] = ()  # outcomes told and reviews, until later than the queries
 
     @cached_property

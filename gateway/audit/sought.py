@@ -58,7 +58,7 @@ class Sought:
     kind: str | None = None
     tag: str | None = None
     code: str | None = None  # how it ended; "" for what was answered, `CUT_OFF` for what never was
-    rule: str | None = None
+    rule: str | None = None  # that refused it or, for whom bodies open, withheld or masked
     serial: int | None = None
     source: str | None = None
     glass: bool | None = None

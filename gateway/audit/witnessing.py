@@ -19,7 +19,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from time import monotonic
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import httpx
 
@@ -80,6 +80,16 @@ def nobody(*, behind_s: float, answering: int, alarm: bool) -> None:
     """Tells nobody."""
 
 
+class Telling(Protocol):
+    """Takes what happened, for the log: `events.Events.tell`."""
+
+    def __call__(self, name: str, **said: Any) -> None: ...
+
+
+def untold(name: str, **said: Any) -> None:
+    """Tells nobody."""
+
+
 class Witnessing:
     """Submits the log's checkpoints to the witnesses of a policy, for as long as it is open."""
 
@@ -92,10 +102,11 @@ class Witnessing:
         clock: Callable[[], datetime],
         monotonic: Callable[[], float] = monotonic,
         observed: Observed = nobody,
+        tell: Telling = untold,
     ) -> None:
         """Use `start` before anything else. Each witness of the policy has an address."""
         self._log, self._policy, self._clock, self._monotonic = log, policy, clock, monotonic
-        self._observed = observed
+        self._observed, self._happened = observed, tell
         self._contacts = [
             Contact(submitter=Submitter(name, party, http, log.consistency, timeout_s=SUBMIT_S))
             for name, party in policy.witnesses.items()
@@ -180,6 +191,8 @@ class Witnessing:
         for contact in self._contacts:
             if contact.contradicted and not await self._heard_late(contact.beyond):
                 await self.aclose()
+                if not contact.accused:
+                    self._contradicts(contact)
                 text = f"witness {contact.submitter.name}: {contact.said}; {_PUT_BACK}"
                 raise AuditUnavailable(detail=text)
         if missing := [one.submitter.name for one in self._contacts if not one.answering]:
@@ -331,7 +344,8 @@ class Witnessing:
         try:
             line = await contact.submitter.cosigned(collected.head)
         except WitnessFailed as error:
-            contact.failed(error, self._monotonic(), late=not self._log.leading)
+            if contact.failed(error, self._monotonic(), late=not self._log.leading):
+                self._contradicts(contact)
         else:
             contact.signed()
             collected.lines[contact.submitter.name] = line
@@ -360,6 +374,12 @@ class Witnessing:
 
     # -- saying how it goes ------------------------------------------------------------------
 
+    def _contradicts(self, contact: Contact) -> None:
+        said: dict[str, Any] = {"witness": contact.submitter.name, "size": self._log.signed.size}
+        if contact.beyond:
+            said["seen"] = contact.beyond
+        self._happened("witnessing", event="contradicted", **said)
+
     def _tell(self) -> None:
         now = self._told_at = self._monotonic()
         behind_s = now - self._behind_since if self._behind_since is not None else 0.0
@@ -369,6 +389,7 @@ class Witnessing:
             self._shown = (head.size, head.note)
         if (alarm := behind_s >= ALARM_AFTER_S) != self._alarm:
             self._alarm = alarm
+            self._happened("witnessing", event="missing" if alarm else "again", size=head.size)
             if alarm:
                 _log.error("the log has not been witnessed for %d s", behind_s)
             else:

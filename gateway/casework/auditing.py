@@ -54,6 +54,20 @@ class Auditing(Database):
         query = select(dip_samples).order_by(dip_samples.c.at.desc(), dip_samples.c.id).limit(limit)
         return tuple(map(rows.dip_sample, await self._rows(query)))
 
+    async def undrawn(
+        self, limit: int, *, ended: datetime | None = None, agency: str | None = None
+    ) -> tuple[DipSample, ...]:
+        """Those that are still to be drawn, whose period ends first; only of periods that `ended`
+        by then, only announced by people of this agency."""
+        table = dip_samples.c
+        query = select(dip_samples).where(table.seed.is_(None))
+        if ended is not None:
+            query = query.where(table.until <= ended)
+        if agency is not None:
+            query = query.where(table.by_agency == agency)
+        query = query.order_by(table.until, table.id).limit(limit)
+        return tuple(map(rows.dip_sample, await self._rows(query)))
+
     async def drawn(
         self, id_: str, *, seed: str, checkpoint: str, population: int, at: datetime,
         cases: Collection[ReviewCase],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,19 @@ def load_catalogue(directory: Path) -> Catalogue:
     if faults:
         raise ConfigError(*faults)
     return catalogue
+
+
+def files_digest(directory: Path) -> str:
+    """SHA-256 over the vocabulary and the mapping files, by their names and in their order.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    whole = sha256()
+    for file in (directory / VOCABULARY, *sorted((directory / "sources").glob("*.toml"))):
+        name = file.relative_to(directory).as_posix()
+        whole.update(f"{name}\0{sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return whole.hexdigest()
 
 
 def declared_files(directory: Path) -> tuple[Catalogue, tuple[Fault, ...]]:

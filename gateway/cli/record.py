@@ -36,7 +36,7 @@ _TEXTS: Final[Mapping[str, str]] = {
     "kind": "I, O, R, D, F, V, P or K",
     "tag": "consultation, disclosure or combination",
     "code": "how it ended, for instance REFUSED; CUT_OFF without an outcome",
-    "rule": "the rule that refused it",
+    "rule": "the rule that refused it, or withheld or masked something",
     "source": "a source that was asked",
     "since": "a time with its zone",
     "until": "a time with its zone, not included",

@@ -7,21 +7,25 @@ import copy
 import json
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final, TypeAlias, TypeVar
 
 import aiohttp
 from opa_client.opa_async import AsyncOpaClient
 
 from gateway.errors import GatewayError, PolicyMisunderstood, PolicyUnavailable
-from gateway.model import Decision, Show
+from gateway.model import Decision, Release, Show
 from gateway.policy.casework import Terms, read_terms
 from gateway.policy.contract import ATTRIBUTES, Resources, read_decision
 
 _Answer = TypeVar("_Answer", Decision, Terms)
 Key: TypeAlias = tuple[str, str]
 
+_BUNDLES: Final = 8  # whose revisions are told, each of so many characters at most
+_CHARS: Final = 80
+_MOST_REFUSED: Final = 16  # older serials that are told of, until the next release
 _TURN_S: Final = 2.0  # how long a question waits for those before it
 _CONFIRM: Final[Mapping[str, Any]] = {"version": 1, "action": {"name": "confirm"}}
 _CANARY: Final[Mapping[str, Any]] = {
@@ -81,6 +85,8 @@ class Pdp:
     A decision is reused only as long as the policy itself allows (`cache_s`), for the very same
     question apart from the time and the query's id, and only once the policy has confirmed, for
     this query too, that it is there and still has the serial of that decision.
+
+    Nothing is answered under a serial until `released` has been told of it.
     """
 
     def __init__(
@@ -93,6 +99,7 @@ class Pdp:
         max_cached: int = 256,  # a large question's decision takes about 0.1 MB
         canary: tuple[Mapping[str, Any], Mapping[str, Any]] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        released: Callable[[Release], Awaitable[None]] | None = None,
     ) -> None:
         self._client = AsyncOpaClient(host=host, port=port, timeout=timeout_s, retries=0)
         self._timeout_s = timeout_s
@@ -102,6 +109,10 @@ class Pdp:
         self._monotonic = monotonic
         self._open = False
         self._serial = 0  # the highest seen
+        self._released = released
+        self._told = 0  # the serial that was told of last
+        self._refused: set[int] = set()  # older ones that were told of since
+        self._telling = asyncio.Lock()
         self._cache: OrderedDict[Key, tuple[float, Decision]] = OrderedDict()
         self._asking: dict[Key, asyncio.Event] = {}  # what is being asked for the first time
 
@@ -128,6 +139,7 @@ class Pdp:
         Raises:
             PolicyUnavailable: no answer in time.
             PolicyMisunderstood: an answer that cannot be read, or of an older policy than seen.
+            GatewayError: as `released` says, of a serial that it could not be told of.
         """
         key = _key(question)
         if self._cached(key) is not None:
@@ -154,7 +166,7 @@ class Pdp:
         Raises:
             PolicyUnavailable, PolicyMisunderstood: as for a decision.
         """
-        return self._newest(read_terms(await self._result(question, "gateway/casework")))
+        return await self._newest(read_terms(await self._result(question, "gateway/casework")))
 
     async def ready(self) -> bool:
         """Whether the policy answers, allows what it must and denies what it must."""
@@ -166,25 +178,72 @@ class Pdp:
         return _shows_something(allowed) and not _shows_something(denied)
 
     async def _ask(self, question: Mapping[str, Any]) -> Decision:
-        return self._newest(read_decision(await self._result(question)))
+        body = await self._body(question, "gateway")
+        decision = read_decision(body.get("result"))
+        if isinstance(id_ := body.get("decision_id"), str):
+            decision = replace(decision, id=id_[:_CHARS])
+        return await self._newest(decision)
 
-    def _newest(self, answer: _Answer) -> _Answer:
+    async def _newest(self, answer: _Answer) -> _Answer:
         """The answer, if no newer policy has been seen."""
         if answer.serial < self._serial:
+            await self._tell(answer.serial, refused=True)
             raise PolicyMisunderstood(
                 detail=f"policy serial {answer.serial} is older than {self._serial}"
             )
         if answer.serial > self._serial:
             self._serial = answer.serial
             self._cache.clear()
+        if self._told < self._serial:
+            await self._tell(self._serial, refused=False)
         return answer
 
+    async def _tell(self, serial: int, *, refused: bool) -> None:
+        """Tell of a serial, once, before anything goes on that rests on it."""
+        if self._released is None:
+            return
+        async with self._telling:
+            known = serial in self._refused or len(self._refused) >= _MOST_REFUSED
+            if known if refused else serial <= self._told:
+                return
+            before = self._serial if refused else self._told
+            engine, revisions = await self._provenance()
+            told = Release(
+                before=before, now=serial, refused=refused, revisions=revisions, engine=engine
+            )
+            await self._released(told)
+            if refused:
+                self._refused.add(serial)
+            else:
+                self._told, self._refused = serial, set()
+
+    async def _provenance(self) -> tuple[str, tuple[str, ...]]:
+        """The version of the policy's engine, and the revisions of its bundles; "" and none where
+        it does not tell."""
+        try:
+            body = await self._body(_CONFIRM, "gateway", {"provenance": True})
+        except GatewayError:
+            return "", ()
+        told = body.get("provenance")
+        held = told if isinstance(told, dict) else {}
+        bundles = held.get("bundles")
+        named = bundles.values() if isinstance(bundles, dict) else ()
+        revisions = {
+            str(one.get("revision", ""))[:_CHARS] for one in named if isinstance(one, dict)
+        }
+        return str(held.get("version", ""))[:_CHARS], tuple(sorted(revisions - {""}))[:_BUNDLES]
+
     async def _result(self, question: Mapping[str, Any], package: str = "gateway") -> object:
+        return (await self._body(question, package)).get("result")
+
+    async def _body(
+        self, question: Mapping[str, Any], package: str, params: Mapping[str, bool] | None = None
+    ) -> dict[str, Any]:
         if not self._open:
             raise PolicyUnavailable(detail="the policy client is not open")
         try:
             async with self._turn(), asyncio.timeout(self._timeout_s):
-                body = await self._post(question, package)
+                body = await self._post(question, package, params)
         except aiohttp.ClientResponseError as error:
             # It is there and could not decide: mostly rules that contradict each other.
             raise PolicyMisunderstood(detail=f"the policy failed: status {error.status}") from error
@@ -192,7 +251,7 @@ class Pdp:
             raise PolicyUnavailable(detail=f"policy: {type(error).__name__}: {error}") from error
         if not isinstance(body, dict):
             raise PolicyMisunderstood(detail="the policy's answer is not an object")
-        return body.get("result")
+        return body
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
@@ -205,14 +264,17 @@ class Pdp:
         finally:
             self._turns.release()
 
-    async def _post(self, question: Mapping[str, Any], package: str) -> object:
+    async def _post(
+        self, question: Mapping[str, Any], package: str, params: Mapping[str, bool] | None
+    ) -> object:
         """Ask once; once more if a kept-alive connection had been closed by the other side."""
+        told = dict(params) if params else None
         try:
-            return await self._client.query_rule(dict(question), package, "decision")
+            return await self._client.query_rule(dict(question), package, "decision", told)
         except aiohttp.ClientConnectionError as error:
             if isinstance(error, TimeoutError):
                 raise
-            return await self._client.query_rule(dict(question), package, "decision")
+            return await self._client.query_rule(dict(question), package, "decision", told)
 
     def _cached(self, key: Key) -> Decision | None:
         until, decision = self._cache.get(key, (0.0, None))

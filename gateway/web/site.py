@@ -121,6 +121,7 @@ def _signed_in(
         asking=site.asking,
         pairing=site.pairing,
         recalling=site.recalling,
+        refuse=site.refuse,
         clock=site.clock,
     )
     return [

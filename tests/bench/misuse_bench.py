@@ -11,8 +11,8 @@ from typing import Final
 from tests.misuselog import KINDS, Judged, indexed, looked_through, make_log
 
 FIRST: Final = 200
-REPORTED: Final = (101, 102, 103)
-"""Seeds of the figures. Nothing was set by looking at these: that was done on 1, 2, 3 and 11."""
+REPORTED: Final = (101, 102, 103, 104, 105)
+"""Seeds of the figures. Nothing was set by these: that was done on 1, 2, 3, 11 and 201 to 206."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

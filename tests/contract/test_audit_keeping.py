@@ -66,6 +66,9 @@ class Clock:
         return f"{self.now:%Y%m%d}-{next(self.ids)}"
 
 
+HELD = "01a20213-155e-741f-b1cb-582ea7201b80"
+
+
 @dataclass(frozen=True)
 class World:
     """One gateway's view of a log."""
@@ -95,6 +98,7 @@ class World:
             keys=self.keys,
             gateway=ORIGIN,
             clock=self.clock,
+            entitled={},
         )
 
     def by(self, subject: Subject, kind: type[Record] = Record) -> Record:
@@ -294,7 +298,7 @@ async def test_what_is_held_is_erased_by_nobody_until_it_is_lifted(place: AuditP
         case = here.recorder().hmac("case", "AA/1")
         victims = {
             "records": await here.put(),
-            "request": await here.put(request_id="0192-abc"),
+            "request": await here.put(request_id=HELD),
             "actor": await here.put(who={"actor": token, "agency": "NMC"}),
             "case": await here.put(purpose={"case": case}),
             "month": await here.put(agency="SCP"),
@@ -302,7 +306,7 @@ async def test_what_is_held_is_erased_by_nobody_until_it_is_lifted(place: AuditP
         free = await here.put()
         scopes: dict[str, Any] = {
             "records": (victims["records"], victims["records"]),
-            "request": "0192-abc",
+            "request": HELD.upper(),
             "actor": "https://nmc.example|u-7",
             "case": "AA/1",
             "month": "SCP/2026-02",
@@ -329,6 +333,7 @@ async def test_what_is_held_is_erased_by_nobody_until_it_is_lifted(place: AuditP
             *["placed"] * 5, *["lift_asked", "lifted"] * 5,
         ]  # fmt: skip
         for odd in ({"records": (0, 10**6)}, {"records": (2, 1)}, {"request": 'x"'},
+                    {"request": HELD[:8]}, {"month": "NMC/2021-01"},
                     {"month": "NMC"}):  # fmt: skip
             with pytest.raises(Refused):
                 await keeping.hold(here.by(ONE), odd, "COURT")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from contextlib import closing
@@ -18,11 +19,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from gateway.audit.apart import NotDone
+from gateway.audit.drawing import drawn
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.memory import Memory
-from gateway.audit.reading import Folder
-from gateway.audit.sampling import NoSample, Sample, Wish, allotted, draw
+from gateway.audit.reading import Folder, NotThere
+from gateway.audit.sampling import NoSample, Sample, Wish, allotted, deciding, draw
 from gateway.audit.verify import NoteInvalid, Policy, read_policy
 from gateway.audit.witness import Witness
 from gateway.cli import main
@@ -214,6 +217,53 @@ def test_au_20_nobody_draws_from_another_log(place: Place, tmp_path: Path) -> No
     flip(tmp_path / "tile/entries/000", at=9, bit=0)
     with pytest.raises(NoSample):
         draw(Folder(tmp_path), place.key, place.later, WISH)
+
+
+async def test_a_log_that_runs_goes_on_while_another_process_draws(
+    place: Place, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    waits = (
+        sys.executable, "-c",
+        "import pathlib, runpy, time\n"
+        f"while not pathlib.Path({str(go)!r}).exists(): time.sleep(0.02)\n"
+        "runpy.run_module('gateway.audit.drawing', run_name='__main__')",
+    )  # fmt: skip
+    seen = deciding(place.key, place.later, WISH, place.policy)
+    drawing = asyncio.create_task(drawn(place.log, seen, WISH, program=waits))
+    receipt = await place.log.append({"kind": "R", "request_id": "meanwhile"})
+    assert await place.log.number(receipt) >= seen.said.size
+    assert not drawing.done()
+    go.touch()
+    assert await drawing == place.drawn()
+
+
+async def test_au_20_another_process_draws_from_this_log_alone(place: Place) -> None:
+    seen = deciding(place.key, place.later, WISH, place.policy)
+    other = replace(seen, said=replace(seen.said, root=bytes(32)))
+    with pytest.raises(NoSample, match="do not lead to the root"):
+        await drawn(place.log, other, WISH)
+    longer = replace(seen, said=replace(seen.said, size=place.log.size + 1_000))
+    with pytest.raises(NotThere, match="tile/entries/"):
+        await drawn(place.log, longer, WISH)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import sys; sys.stdin.close(); sys.exit(3)", "status 3"),
+        ("raise ValueError", "status 1: ValueError"),
+        ("import sys; sys.stdin.buffer.read(); import time; time.sleep(60)", "more than 0 s"),
+    ],
+    ids=["ends early", "fails", "takes too long"],
+)
+async def test_a_process_that_does_not_draw_is_ended_and_told_of(
+    place: Place, code: str, told: str
+) -> None:
+    seen = deciding(place.key, place.later, WISH, place.policy)
+    slow = 0.2 if told.startswith("more") else 60.0
+    with pytest.raises(NotDone, match=told):
+        await drawn(place.log, seen, WISH, program=(sys.executable, "-c", code), ended_s=slow)
 
 
 @pytest.mark.parametrize("count", [0, 10_001])

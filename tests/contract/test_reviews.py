@@ -145,7 +145,7 @@ async def test_a_review_is_an_entry_before_it_is_kept_and_nobody_reviews_themsel
     )
     store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'casework.sqlite'}")
     recorder = Recorder(
-        log=log, witnesses=Unwitnessed(log), keys=keys, gateway="g", clock=lambda: NOW
+        log=log, witnesses=Unwitnessed(log), keys=keys, gateway="g", clock=lambda: NOW, entitled={}
     )
     tokens = tokens_of(keys)
     actor = tokens("actor", "https://sign-in.example/nmc|ann", "2026-Q1")

@@ -78,6 +78,23 @@ async def test_a_force_auditor_finds_a_search_by_what_was_typed_and_no_other_age
     assert (refused.status, refused.code) == (403, "REFUSED")
 
 
+async def test_a_search_is_found_by_a_rule_and_shows_by_which_it_was_decided(
+    asker: Asker, stop: Mapping[str, Any]
+) -> None:
+    rule = "Person.safeguarding:protection_hit"
+    rows = await found(asker, "AF", rule=rule)
+    assert stop["queryId"] in [row["queryId"] for row in rows]
+    assert await found(asker, "AU", rule=rule) == []  # it lies in bodies
+    answer = await look(asker, "AF", "entry", use="OVERSIGHT", index=stop["logEntry"])
+    entry = answer.data["entry"]
+    assert entry["decided"] is True
+    (hit,) = [one for one in entry["search"]["asked"]["rulings"] if one["rule"] == rule]
+    assert hit == {
+        "place": "Person.safeguarding", "use": "record", "fields": [], "manner": "HIT_ONLY",
+        "rule": rule, "sources": ["bid", "eru", "ncb", "nmc", "scp"],
+    }  # fmt: skip
+
+
 async def test_AU_13_another_agency_s_entry_is_null_as_one_that_is_not_there(
     asker: Asker, stop: Mapping[str, Any]
 ) -> None:

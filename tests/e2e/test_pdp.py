@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import PolicyMisunderstood, PolicyUnavailable
+from gateway.errors import AuditUnavailable, PolicyMisunderstood, PolicyUnavailable
 from gateway.model import (
     CLEAR,
     Decision,
@@ -22,6 +23,7 @@ from gateway.model import (
     Justification,
     Part,
     Plan,
+    Release,
     Show,
     Subject,
     Use,
@@ -268,6 +270,76 @@ async def test_an_older_policy_than_seen_is_refused() -> None:
         with pytest.raises(PolicyMisunderstood, match="older"):
             await client.decide(ALLOWED)
         assert (await client.decide(ALLOWED)).serial == client.serial == 6
+
+
+async def test_each_release_is_told_of_once_and_before_it_answers(port: int) -> None:
+    told: list[Release] = []
+
+    async def released(release: Release) -> None:
+        assert not answered.is_set()
+        told.append(release)
+
+    answered = asyncio.Event()
+
+    async def decided(client: Pdp, number: int) -> None:
+        await client.decide(asks(purpose=f"P{number}"))
+        answered.set()
+
+    async with pdp(port, released=released) as client:
+        await asyncio.gather(*(decided(client, number) for number in range(4)))
+        (one,) = told
+        assert (one.before, one.now, one.refused) == (0, client.serial, False)
+        manifest = json.loads((POLICIES / ".manifest").read_text("utf-8"))
+        assert one.revisions == (manifest["revision"],)
+        assert re.match(r"\d+\.\d+\.", one.engine)
+
+
+async def test_the_engine_s_own_id_of_a_decision_is_kept_with_it() -> None:
+    body = json.dumps({**json.loads(says(serial=5)), "decision_id": "d-1" * 40}).encode()
+    async with standing_in(lambda _nth: body) as (port, _), pdp(port) as client:
+        assert (await client.decide(ALLOWED)).id == ("d-1" * 40)[:80]
+    async with standing_in(lambda _nth: says(serial=5)) as (port, _), pdp(port) as client:
+        assert (await client.decide(ALLOWED)).id == ""
+
+
+async def test_an_older_serial_is_told_of_as_refused_and_once() -> None:
+    told: list[tuple[int, int, bool]] = []
+    serial = [5]
+
+    async def released(release: Release) -> None:
+        told.append((release.before, release.now, release.refused))
+
+    async with (
+        standing_in(lambda _nth: says(serial=serial[0])) as (port, _),
+        pdp(port, released=released) as client,
+    ):
+        for serial[0] in (5, 4, 5, 4, 3, 6, 4):
+            if serial[0] == client.serial or serial[0] > client.serial:
+                await client.decide(ALLOWED)
+            else:
+                with pytest.raises(PolicyMisunderstood, match="older"):
+                    await client.decide(ALLOWED)
+    assert told == [(0, 5, False), (5, 4, True), (5, 3, True), (5, 6, False), (6, 4, True)]
+
+
+async def test_nothing_is_answered_by_a_release_that_could_not_be_told_of() -> None:
+    told: list[Release] = []
+
+    async def released(release: Release) -> None:
+        told.append(release)
+        if len(told) < 3:
+            raise AuditUnavailable(detail="the log takes nothing")
+
+    async with (
+        standing_in(lambda _nth: says(serial=5)) as (port, _),
+        pdp(port, released=released) as client,
+    ):
+        for _ in range(2):
+            with pytest.raises(AuditUnavailable):
+                await client.decide(ALLOWED)
+        assert (await client.decide(ALLOWED)).serial == 5
+        await client.decide(ALLOWED)
+    assert len(told) == 3
 
 
 def asks(**context: Any) -> dict[str, Any]:

@@ -115,6 +115,7 @@ async def test_F_35_without_witnesses_the_log_goes_on_and_there_is_an_alarm(
         assert passing.told[-1][0] > 60
         assert passing.told[-1][1] == 0
         assert "the log has not been witnessed for 6" in caplog.text
+        assert passing.events == [{"event": "missing", "size": 20}]
         witnessing.check()
         passing.by += 60
         with pytest.raises(AuditUnavailable, match="too long"):
@@ -125,6 +126,7 @@ async def test_F_35_without_witnesses_the_log_goes_on_and_there_is_an_alarm(
         passing.by += 20
         await signed_by(witnessing, 3, 21)
         await until(lambda: passing.told[-1] == (0.0, 3, False))
+        assert [one["event"] for one in passing.events] == ["missing", "again"]
 
 
 async def test_F_35_nobody_reached_at_the_start(
@@ -234,9 +236,15 @@ async def test_AU_03_a_log_that_was_put_back_does_not_start(place: Place) -> Non
         await put_back(place, witnesses, 10, 20)
         async with place.opened() as log:
             assert log.size == 10
+            passing = Passing()
             with pytest.raises(AuditUnavailable) as refused:
-                async with witnessed(log, witnesses.policy):
+                async with witnessed(log, witnesses.policy, passing):
                     pass
+            names = [one["witness"] for one in passing.events]
+            assert {"a"} <= set(names) <= {"a", "b", "c"}
+            assert len(names) == len(set(names))
+            assert {one["event"] for one in passing.events} == {"contradicted"}
+            assert {(one["size"], one["seen"]) for one in passing.events} == {(10, 30)}
         assert "witness a: it has seen 30 records of this log, which has only 10" in str(
             refused.value.detail
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic, time
+from typing import Any
 
 import httpx
 import uvicorn
@@ -97,12 +98,17 @@ class Passing:
 
     by: float = 0.0
     told: list[tuple[float, int, bool]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
 
     def monotonic(self) -> float:
         return monotonic() + self.by
 
     def saw(self, *, behind_s: float, answering: int, alarm: bool) -> None:
         self.told.append((behind_s, answering, alarm))
+
+    def tell(self, name: str, **said: Any) -> None:
+        assert name == "witnessing"
+        self.events.append(said)
 
 
 @asynccontextmanager
@@ -131,6 +137,7 @@ async def witnessed(
             clock=lambda: AT + timedelta(seconds=passing.by),
             monotonic=passing.monotonic,
             observed=passing.saw,
+            tell=passing.tell,
         )
         await made.start()
         try:

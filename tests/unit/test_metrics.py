@@ -55,12 +55,13 @@ def test_policy_and_log_are_timed() -> None:
     metrics = Metrics(purposes=[], sources=[], agencies=())
     metrics.decided(elapsed_s=0.003, had=True)
     metrics.decided(elapsed_s=0.25, had=False)
-    metrics.committed(elapsed_s=0.002, entries=7)
+    metrics.committed(elapsed_s=0.002, entries=7, suspects=2)
     shown = text(metrics)
     assert 'portcullis_policy_seconds_count{result="decision"} 1.0' in shown
     assert 'portcullis_policy_seconds_count{result="none"} 1.0' in shown
     assert "portcullis_audit_log_entries 7.0" in shown
     assert "portcullis_audit_commit_seconds_count 1.0" in shown
+    assert "portcullis_audit_clock_suspect_entries 2.0" in shown
 
 
 def test_two_gateways_count_apart() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -27,7 +28,7 @@ from connectors.spi import (
     SourceTooBroad,
     SourceUnavailable,
 )
-from gateway.audit.entry import ASKER, Part
+from gateway.audit.entry import ASKER, Part, canonical
 from gateway.audit.keeper import Receipt
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
@@ -207,6 +208,7 @@ def lit() -> World:
         keys=cast("AuditKeys", FakeKeys()),
         gateway="g1",
         clock=lambda: world.NOW,
+        entitled={},
         monotonic=lambda: 0.0,
     )
     sources = dict.fromkeys(("north", "east"), cast("Connector", connector))
@@ -327,9 +329,13 @@ async def test_an_app_of_registered_documents_sends_no_other(lit: World, request
 async def test_what_was_refused_is_sealed_with_its_justification(lit: World) -> None:
     lit.pdp.decision = Decision(serial=7, refuse=Note(rule="r1", text="No."))
     await lit.ask()
-    (sealed,) = lit.journal.sealed
+    (written,) = lit.journal.sealed
+    sealed = json.loads(canonical(written))
     assert sealed["why"]["incident"] == "INC-1"
     assert "r1" in sealed["cause"]
+    assert sealed["question"]["context"]["query_id"]
+    (leaf,) = lit.journal.leaves
+    assert leaf["policy"]["serial"] == 7
     assert "INC-1" not in str(lit.journal.leaves)
 
 

@@ -189,6 +189,9 @@ class Shared:
     def leading(self) -> bool:
         return self._leader is not None and self._leader.leading
 
+    def terms(self) -> list[int]:
+        return self._leader.begun() if self._leader is not None else []
+
     async def ended(self) -> int:
         return int(await self._read(lambda held: held.fetchval(_ENDED)))
 

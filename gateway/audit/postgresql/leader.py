@@ -50,9 +50,15 @@ class Leader:
         self._closing = False
         self.leading = False
         self.trouble = ""  # what kept us from it last
+        self._begun: list[int] = []
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run())
+
+    def begun(self) -> list[int]:
+        """The numbers of the terms that were begun here and not asked for yet."""
+        told, self._begun = self._begun, []
+        return told
 
     async def aclose(self) -> None:
         """Number and sign what waits, if it is our turn, and let others have theirs."""
@@ -107,6 +113,7 @@ class Leader:
                     connection, signer=self._signer, key=self._key, clock=self._clock
                 )
             self.leading, self.trouble = True, ""
+            self._begun.append(term.fence)
             await self._lead(term)
         finally:
             drop(connection)

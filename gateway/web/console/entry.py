@@ -19,6 +19,7 @@ from starlette.routing import Route
 from gateway.audit.entry import InvalidEntry, Kind, read_leaf
 from gateway.audit.found import Asked, Entry, Leaf, Row
 from gateway.audit.inquiry import Auditor
+from gateway.audit.rulings import Ruled
 from gateway.audit.uses import Viewer
 from gateway.errors import MalformedRequest
 from gateway.web.console.asking import asked_in
@@ -82,9 +83,12 @@ class EntryPage:
     variables: str = told("The values it was asked with.")
     looked: str = told("What was looked for in the record.")
     terms: tuple[str, ...] = told("The kinds of what was searched for.")
+    rulings: tuple[Ruled, ...] = told("What policy decided of each thing asked for, by which rule.")
+    decided: bool | None = told("Whether the sealed decision is what the leaf has the digest of.")
     sources: tuple[SourceLine, ...] = told("How each source fared. Counts, never values.")
     shown: ReceiptLine | None = told("What of your own agency's records was shown.", None)
     proofs: tuple[ProofLine, ...] = told("The log's own entries.")
+    suspect: bool = told("Whether the clock was in doubt that gave its times.")
     damaged: bool = told("Whether an entry is not what the log's tree holds.")
     verifier: str = told("The log's public key: compare it with the one that you were handed.")
     back: str = told("Where the list is.")
@@ -190,12 +194,15 @@ def entry_page(entry: Entry, *, zone: tzinfo, verifier: str, back: str, own: boo
         variables=pretty(asked.variables),
         looked=pretty(asked.looked),
         terms=asked.terms,
+        rulings=asked.rulings,
+        decided=entry.decided,
         sources=_sources(outcome, found.sources, asked.visits),
         shown=receipt_line(entry.own, zone) if entry.own else None,
         proofs=tuple(
             _proof(one, leaf, _kind(one.index, entry), own=own)
             for one, leaf in zip(entry.leaves, leaves, strict=True)
         ),
+        suspect=found.suspect,
         damaged=any(one.damaged for one in entry.leaves),
         verifier=verifier,
         back=back,

@@ -128,8 +128,9 @@ def export_routes(console: Console) -> list[Route]:
                 return download(await packed(auditor, made), f"{_NAME}-part.zip", _ZIP)
             return shown(http, said, "", 200, part=True)
         except (LimitExceeded, MalformedRequest, Refused) as error:
-            return shown(http, said, error.said, error.status)
-        except ProofInvalid:
+            return shown(http, said, *await console.not_given(auditor, error))
+        except ProofInvalid as error:
+            await console.not_given(auditor, Internal(detail=str(error)))
             return shown(http, said, _DAMAGED, 500)
 
     async def collected(auditor: Auditor, sought: Sought) -> Bundle:
@@ -161,8 +162,9 @@ def export_routes(console: Console) -> list[Route]:
         try:
             given = await console.inquiry.export(auditor, sought, first=MOST_PRINTED)
         except (LimitExceeded, MalformedRequest, Refused) as error:
-            return shown(http, asked.said, error.said, error.status)
-        except ProofInvalid:
+            return shown(http, asked.said, *await console.not_given(auditor, error))
+        except ProofInvalid as error:
+            await console.not_given(auditor, Internal(detail=str(error)))
             return shown(http, asked.said, _DAMAGED, 500)
         session, zone = signed_in(http), asked.said.zone
         proofs = [leaf.proof for one in given.value.entries for leaf in one.leaves if leaf.proof]

@@ -19,8 +19,9 @@ from gateway.actions.pairing import Pairing
 from gateway.actions.recalling import Recalling
 from gateway.audit.inquiry import Auditor, Inquiry
 from gateway.audit.uses import OWN, USES
+from gateway.errors import GatewayError
 from gateway.model import Subject
-from gateway.web.access import opens, row_of, signed_in, visit_of
+from gateway.web.access import Refuse, opens, row_of, signed_in, visit_of
 from gateway.web.cookies import Keys
 from gateway.web.look import Look, Runs
 from gateway.web.receiving import blank
@@ -66,7 +67,17 @@ class Console:
     asking: Asking
     pairing: Pairing
     recalling: Recalling
+    refuse: Refuse
     clock: Callable[[], datetime]
+
+    async def not_given(self, auditor: Auditor, error: GatewayError) -> tuple[str, int]:
+        """What a page says, and its status, where a look came to nothing; that has its entry too.
+
+        Raises:
+            AuditUnavailable: it could not be recorded.
+        """
+        await self.refuse(auditor.request, error, auditor.subject)
+        return error.said, error.status
 
     def auditor(self, http: HttpRequest) -> Auditor | None:
         """Who looks, and for what; None for one who has not said so yet: send them to `USE`."""

@@ -83,6 +83,7 @@ class OverviewPage:
     witnessed: int = told("Entries that enough independent witnesses have signed.")
     witnesses: tuple[str, ...] = told("Who signed that.")
     behind: int = told("Entries that a search does not find yet.")
+    suspects: int | None = told("Entries whose times a clock in doubt gave.")
     span: str = told("Which time is counted.")
     spans: tuple[tuple[str, str], ...] = told("Which times can be counted.")
     counted: Counted | None = told("None where counting would take too long.")
@@ -172,6 +173,7 @@ def overview_page(
         witnessed=health.witnessed_size,
         witnesses=health.witnesses,
         behind=max(0, health.size - health.indexed),
+        suspects=health.suspects,
         span=span,
         spans=tuple((code, words) for code, (words, _, _) in SPANS.items()),
         counted=counted,

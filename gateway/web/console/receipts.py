@@ -52,7 +52,7 @@ def receipts_routes(console: Console) -> list[Route]:
                 )
                 found = given.value
             except (LimitExceeded, MalformedRequest, Refused) as error:
-                problem, status = error.said, error.status
+                problem, status = await console.not_given(auditor, error)
         rows = found.rows if found else ()
         page = ReceiptsPage(
             said=asked.said,

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 from starlette.requests import Request as HttpRequest
@@ -148,16 +149,16 @@ def sample_routes(console: Console, oversight: Oversight) -> list[Route]:
             return console.look.missing(visit_of(http))
         cases: dict[ReviewCase, Sequence[Review]] = {}
         if found.seed is not None:
-            cases |= await oversight.store.reviewed([found.seed], reviewer.agencies, reviewer.sees)
+            held = await oversight.store.reviewed([found.seed], reviewer.agencies, reviewer.sees)
+            own = partial(oversight.reviewing.own, auditor.subject)
+            cases |= {case: said for case, said in held.items() if not own(case)}
         await console.inquiry.view(
             auditor.request, auditor.subject, page="sample", use=auditor.use,
             given={"rows": len(cases)}, entries=[case.entry for case in cases],
         )  # fmt: skip
-        own = oversight.reviewing.own
-        openly = frozenset(case.id for case in cases if not own(auditor.subject, case))
         witnessed = oversight.sampling.policy is not None
         page = (
-            sample_page(found, cases, reviewer, openly, console.inquiry.log.verifier)
+            sample_page(found, cases, reviewer, console.inquiry.log.verifier)
             if found.seed is not None
             else SamplePage(row=_row(found), waits=waits(found, console.clock(), witnessed))
         )
@@ -187,10 +188,9 @@ def sample_page(
     sample: DipSample,
     cases: Mapping[ReviewCase, Sequence[Review]],
     reviewer: Reviewer,
-    openly: frozenset[str],
     verifier: str,
 ) -> SamplePage:
-    """A sample that is drawn, as a reviewer sees it; `openly` are the cases they may review."""
+    """A sample that is drawn, as a reviewer sees it: without what is about themselves."""
     said = open_checkpoint((sample.checkpoint or "").encode(), verifier)
     of = {
         level: [r for some in cases.values() for r in some if r.level is level]
@@ -214,7 +214,7 @@ def sample_page(
         population=sample.population or 0,
         scope=scope_of(reviewer),
         strata=tuple(sorted(strata.items())),
-        drawn=tuple(_drawn(case, some, reviewer, openly) for case, some in cases.items()),
+        drawn=tuple(_drawn(case, some, reviewer) for case, some in cases.items()),
         levels=tuple(_LEVELS[level] for level in reviewer.sees),
         figures=tuple(
             (words, tuple(_count(of[level], finding) for level in reviewer.sees))
@@ -239,9 +239,7 @@ def _stratum(case: ReviewCase) -> tuple[str, str, str]:
     return agency, purpose.replace("_", " ").lower(), ended(outcome)
 
 
-def _drawn(
-    case: ReviewCase, reviews: Sequence[Review], reviewer: Reviewer, openly: frozenset[str]
-) -> DrawnRow:
+def _drawn(case: ReviewCase, reviews: Sequence[Review], reviewer: Reviewer) -> DrawnRow:
     agency, purpose, outcome = _stratum(case)
     return DrawnRow(
         case=f"{REVIEWS}/{case.id}",
@@ -252,7 +250,7 @@ def _drawn(
         said=tuple(
             (NAMES[r.level], words_of(r.outcome), str(r.quality), "") for r in in_order(reviews)
         ),
-        open=case.id in openly and all(r.level is not reviewer.level for r in reviews),
+        open=all(r.level is not reviewer.level for r in reviews),
     )
 
 

@@ -222,7 +222,7 @@ class _Looks:
         try:
             return (await self.look(auditor, sought, first, before)).value, "", 200
         except (LimitExceeded, MalformedRequest, Refused) as error:
-            return None, error.said, error.status
+            return None, *await self.console.not_given(auditor, error)
 
 
 def _next(asked: Asked, path: str, page: Page | None) -> str:

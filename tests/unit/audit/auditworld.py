@@ -6,9 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+from connectors.conditions import And
 from gateway.audit.entry import read_leaf
 from gateway.audit.evidence import Evidence
 from gateway.audit.following import Follower
@@ -21,18 +24,25 @@ from gateway.audit.sought import Tokens
 from gateway.audit.terms import terms_of_text
 from gateway.identifiers import uuid7
 from gateway.model import (
+    CLEAR,
     AuthorisedPlan,
+    Decision,
     Justification,
+    Note,
     Operation,
     Plan,
     Request,
     Response,
+    Ruling,
+    Show,
     Shown,
     SourceReport,
     State,
     Subject,
 )
+from gateway.pipeline import Gate, refuse
 from gateway.query.refs import Refs
+from gateway.web.access import Refuse
 
 ORIGIN = "gate.example/audit"
 REFS = Refs(b"r" * 32)
@@ -89,6 +99,7 @@ class World:
         asks: Sequence[tuple[str, str]] = (),
         text: str = "query Stop { personSearch { total } }",
         closed: bool = True,
+        decided: Decided | None = None,
     ) -> int:
         """One query that searches for this and shows records, each as (agency, source, entity,
         key); the number of its intent. `asks`: terms besides. It can be found once it is `seen`."""
@@ -101,9 +112,8 @@ class World:
         )  # fmt: skip
         terms = [term for one in typed for term in terms_of_text(one) if "^" not in term[0]]
         agreed = AuthorisedPlan(plan=Plan(), serial=7)
-        none: Decided | None = None
         record.known(terms=(*terms, *asks))
-        await record.intent(who, operation, none, agreed)
+        await record.intent(who, operation, decided, agreed)
         if not closed:
             self.asked.append(self.log.size - 1)
             return self.log.size - 1
@@ -145,6 +155,27 @@ class World:
         return [leaf for leaf in leaves if leaf["kind"] == "V"]
 
 
+def decision() -> Decided:
+    """Records in clear at one source, withheld at the other, where something is silent besides."""
+    question: dict[str, Any] = {
+        name: {"source": source, "entity": "Person", "parent": None, "limit": 5,
+               "read": ["sex"], "uses": {}}
+        for name, source in (("f0", "nmc"), ("f1", "scp"), ("f2", "ncb"))
+    }  # fmt: skip
+    clear = Ruling(show=Show.RECORDS, limit=5, rows=And(()), whole=CLEAR, read={"sex": CLEAR},
+                   notes={"?": Note(rule="Person:ladder")})  # fmt: skip
+    rulings = {
+        "f0": clear,
+        "f1": Ruling(notes={"": Note(rule="scp.hide")}),
+        "f2": Ruling(show=Show.SILENT, notes={"": Note(rule="Person:quiet")}),
+    }
+    return Decided(
+        plan=Plan(),
+        question={"version": 1, "resources": question},
+        decision=Decision(serial=7, rulings=rulings),
+    )
+
+
 def request() -> Request:
     now = datetime.now(UTC)
     return Request(
@@ -163,6 +194,12 @@ async def agreed(_subject: Subject, _use: str) -> bool:
     return True
 
 
+def refusing(recorder: Recorder) -> Refuse:
+    """How pages record what they turn away."""
+    unmeasured = SimpleNamespace(query=lambda **_said: None)
+    return partial(refuse, cast("Gate", SimpleNamespace(audit=recorder, metrics=unmeasured)))
+
+
 @asynccontextmanager
 async def world(
     directory: Path, paired: Callable[[Subject, str], Awaitable[bool]] = agreed
@@ -178,6 +215,7 @@ async def world(
             keys=keys,
             gateway=ORIGIN,
             clock=lambda: datetime.now(UTC),
+            entitled=ENTITLED,
             paired=paired,
         )
         inquiry = Inquiry(
@@ -186,7 +224,6 @@ async def world(
             tokens=Tokens(keys=keys, open_ref=REFS.open),
             recorder=recorder,
             issuers=ISSUERS,
-            entitled=ENTITLED,
         )
         await follower.follow()
         yield World(log=log, keys=keys, recorder=recorder, follower=follower, inquiry=inquiry)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gateway.audit.entry import owner_part, read_leaf
+from gateway.audit.entry import ASKER, KEEPER, owner_part, read_leaf
 from gateway.audit.found import Shown
 from gateway.audit.index import CUT_OFF, Wanted
 from gateway.audit.inquiry import MOST, Auditor
@@ -32,6 +32,7 @@ from tests.unit.audit.auditworld import (
     PS,
     REFS,
     World,
+    decision,
     looks,
     somebody,
     world,
@@ -274,7 +275,7 @@ async def test_what_was_refused_to_professional_standards_is_unseen_too(own: Wor
     for who, looks_ in ((PS, True), (AF, True), (PS, False)):
         record = own.recorder.begin(looks(who).request)
         record.known(subject=who)
-        record.looks = looks_
+        record.data = not looks_
         await record.outcome(Response(status=403, body={}, code="REFUSED"))
     await own.seen()
 
@@ -422,6 +423,31 @@ async def test_a_look_for_silent_records_is_no_receipt(own: World) -> None:
     assert (await own.inquiry.entry(looks(AU), first)).value is not None
 
 
+async def test_a_role_that_policy_does_not_grant_hides_no_look(own: World) -> None:
+    """ERU has no professional standards, whatever its issuer says of somebody."""
+    eve = replace(AF_ERU, id="eve", roles=("professional_standards", "force_auditor"))
+    before = own.log.size
+    await own.inquiry.search(looks(eve))
+    leaf = read_leaf(await own.log.leaf(before))
+    assert leaf["view"]["as"] == "force_auditor"
+    await own.seen()
+    rows = (await own.inquiry.search(looks(AF_ERU), Sought(kind="V"))).value.rows
+    assert before in [row.found.idx for row in rows]
+
+
+async def test_what_professional_standards_do_with_the_record_is_unseen_too(own: World) -> None:
+    """A hold on an officer, say: its intent has the officer's name in words."""
+    request, before = looks(PS).request, own.log.size
+    record = own.recorder.begin(request)
+    record.data = False
+    record.known(subject=PS)
+    await record.keeping({"hold": {"id": "h", "step": "placed"}})
+    await own.seen()
+    for who, there in ((AF, []), (PS, [before])):
+        rows = (await own.inquiry.search(looks(who), Sought(kind="K"))).value.rows
+        assert [row.found.idx for row in rows] == there
+
+
 async def test_each_entry_comes_with_its_proof_and_what_is_erased_is_not_told(own: World) -> None:
     key = own.log.verifier
     for entry in (await own.inquiry.export(looks(AF))).value.entries:
@@ -479,3 +505,90 @@ async def test_pages_go_on_and_the_log_s_health_is_told(own: World) -> None:
     health = (await own.inquiry.health(looks(AU, "LOG_HEALTH"))).value
     assert (health.healthy, health.witnessed_size, health.origin) == (True, 0, "gate.example/audit")
     assert health.indexed == own.follower.upto <= health.signed_size
+
+
+async def test_what_was_decided_is_read_with_its_rules_and_fits_the_leaf(own: World) -> None:
+    index = await own.ask(ANN, decided=decision())
+    await own.seen()
+    entry = (await own.inquiry.entry(looks(AF), index)).value
+    assert entry is not None
+    assert entry.asked is not None
+    assert [(one.manner, one.rule, one.sources) for one in entry.asked.rulings] == [
+        ("CLEAR", "Person:ladder", ()),
+        ("WITHHELD", "scp.hide", ("scp",)),
+    ]
+    assert entry.decided is True
+    mine = (await own.inquiry.entry(looks(ANN, OWN), index)).value
+    assert mine is not None
+    assert mine.asked is not None
+    assert (mine.asked.rulings, mine.decided) == ((), None)
+    leaves = (await own.inquiry.entry(looks(AU), index)).value
+    assert leaves is not None
+    assert (leaves.asked, leaves.decided) == (None, True)
+    await own.log.erase(index)
+    erased = (await own.inquiry.entry(looks(AF), index)).value
+    assert erased is not None
+    assert (erased.asked is None or not erased.asked.rulings, erased.decided) == (True, None)
+
+
+async def test_nothing_that_auditors_read_says_that_something_was_silent(own: World) -> None:
+    index = await own.ask(ANN, decided=decision())
+    await own.seen()
+    for who in (AF, PS, AU):
+        given = (await own.inquiry.entry(looks(who), index)).value
+        assert given is not None
+        told = repr(given).casefold()
+        assert "silent" not in told
+        assert "quiet" not in told
+        assert "ncb" not in told
+    kept = await own.log.detail(index, KEEPER)
+    assert kept["silent"] == [["Person", "record", [], "SILENT", "Person:quiet", ["ncb"]]]
+    assert await found(own, AF, rule="Person:quiet") == []
+
+
+async def test_a_decision_that_is_not_what_the_leaf_commits_to_is_told(
+    own: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = await own.ask(ANN, decided=decision())
+    await own.seen()
+    kept = await own.log.detail(index, KEEPER)
+    read = own.inquiry.evidence.log.detail
+
+    async def another(number: int, name: str = ASKER) -> Any:
+        return {**kept, "silent": []} if name == KEEPER else await read(number, name)
+
+    monkeypatch.setattr(own.log, "detail", another)
+    entry = (await own.inquiry.entry(looks(AF), index)).value
+    assert entry is not None
+    assert entry.decided is False
+
+
+async def test_an_entry_whose_clock_was_in_doubt_says_so_and_is_counted(
+    own: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await own.inquiry.health(looks(AF))).value.suspects == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(own.log.keeper, "suspects", lambda _now: True)
+        index = await own.ask(ANN)
+    await own.seen()
+    entry = (await own.inquiry.entry(looks(AF), index)).value
+    assert entry is not None
+    assert entry.found.suspect
+    assert (own.log.suspects, (await own.inquiry.health(looks(AF))).value.suspects) == (2, 1)
+    before = (await own.inquiry.entry(looks(AF), own.asked[0])).value
+    assert before is not None
+    assert not before.found.suspect
+
+
+async def test_a_search_is_found_by_the_rules_held_against_it_where_bodies_open(own: World) -> None:
+    index = await own.ask(ANN, decided=decision())
+    await own.seen()
+    place = own.asked.index(index)
+    assert await found(own, AF, rule="scp.hide") == [place]
+    assert await found(own, AF, rule="Person:ladder") == []  # by it all was shown
+    assert await found(own, AF_SCP, rule="scp.hide") == []
+    assert await found(own, AU, rule="scp.hide") == []
+    mine = await own.inquiry.mine(looks(ANN, OWN), Sought(rule="scp.hide"))
+    assert mine.value.rows == ()
+    await own.log.erase(index)
+    assert await found(own, AF, rule="scp.hide") == []

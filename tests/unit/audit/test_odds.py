@@ -6,7 +6,7 @@ from math import comb, exp, factorial, log10
 
 import pytest
 
-from gateway.audit.odds import Spread, surprise, together, weight
+from gateway.audit.odds import Spread, Usual, surprise, together, weight
 
 
 @pytest.mark.parametrize(("count", "mean"), [(1, 0.2), (3, 0.5), (9, 2.0), (40, 12.5), (8, 7.9)])
@@ -48,6 +48,22 @@ def test_who_stands_out_does_not_widen_what_is_usual() -> None:
     assert Spread.of([*crowd, 90]).without(2) == (2 + 0.005, 0.005)
     assert Spread.of([*crowd, 90, 95, 80]).without(90) == Spread.of([*crowd, 2, 2, 2]).without(2)
     assert Spread.of([*crowd[:5], 90]).without(2)[0] > 15  # of so few nobody knows what is usual
+
+
+def test_several_who_stand_out_do_not_hide_each_other() -> None:
+    group = [1.0, 2.0, 3.0] * 12
+    calm = Spread.of(group).without(1)
+    hidden = Spread.of([*group, 22, 23, 24, 25])
+    assert surprise(22, *hidden.without(22)) > 10
+    assert hidden.without(1)[0] < calm[0] + 0.5
+    # but a tail that thins out slowly is usual
+    tail = sorted(float(n * n) for n in range(12)) * 3
+    assert Spread.of(tail).cap == max(tail)
+
+
+@pytest.mark.parametrize(("number", "rare"), [(1, 0.0), (2, 0.75), (3, 1.0)])
+def test_what_all_have_says_nothing_of_anybody(number: int, rare: float) -> None:
+    assert Usual([1, 1, 1, 2, 3], 5).rare(number) == pytest.approx(rare)
 
 
 def test_scores_stay_between_nothing_and_certainty() -> None:

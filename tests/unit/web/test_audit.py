@@ -22,6 +22,7 @@ import pytest
 
 import gateway.web.look
 from gateway.actions.oversight import Oversight
+from gateway.audit.entry import read_leaf
 from gateway.audit.found import Health
 from gateway.audit.index import CUT_OFF, Count
 from gateway.audit.sought import MOST_CHARS
@@ -39,7 +40,19 @@ from gateway.web.console.routes import console_routes, oversight_routes
 from gateway.web.cookies import SESSION
 from gateway.web.look import Look
 from gateway.web.sessions import Session, Sessions
-from tests.unit.audit.auditworld import AF, AF_SCP, ANN, AU, BOB, CYD, PS, World, world
+from tests.unit.audit.auditworld import (
+    AF,
+    AF_SCP,
+    ANN,
+    AU,
+    BOB,
+    CYD,
+    PS,
+    World,
+    decision,
+    refusing,
+    world,
+)
 from tests.unit.web.pages_world import NOW, TOKEN, Client, Place
 
 STATIC = Path(gateway.web.look.__file__).parent / "static"
@@ -78,6 +91,7 @@ class At:
             asking=NOTHING,
             pairing=NOTHING,
             recalling=NOTHING,
+            refuse=refusing(self.world.recorder),
             clock=lambda: datetime.now(UTC),
         )
         nothing = cast("Oversight", None)  # its pages are tried in test_oversight.py
@@ -409,6 +423,29 @@ async def test_officers_see_their_own_searches_and_no_counts(at: At) -> None:
 # --- an entry -------------------------------------------------------------------------------------
 
 
+async def test_an_entry_says_by_which_rules_it_was_decided_and_whether_its_clock_was_in_doubt(
+    at: At, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(at.world.log.keeper, "suspects", lambda _now: True)
+        index = await at.world.ask(ANN, decided=decision())
+    await at.world.seen()
+    async with at.client(AF) as http:
+        page = unescape((await http.get(f"/console/audit/entry/{index}")).text)
+        before = unescape((await http.get(f"/console/audit/entry/{at.world.asked[0]}")).text)
+        overview = (await http.get("/console/audit")).text
+    for text in ("Person:ladder", "scp.hide", "withheld", "everywhere else", "clock in doubt"):
+        assert text in page, text
+        assert text not in before or text == "withheld", text
+    assert "is the one whose digest stands in the leaf" in page
+    assert "clock in doubt gave" in overview
+    for text in ("Person:quiet", "silent", "ncb"):
+        assert text.casefold() not in page.casefold(), text
+    async with at.client(ANN) as http:
+        own = (await http.get(f"/searches/{index}")).text
+    assert "scp.hide" not in own
+
+
 async def test_an_entry_says_all_but_values(at: At) -> None:
     async with at.client(AF) as http:
         reply = await http.get(f"/console/audit/entry/{at.world.asked[0]}")
@@ -632,3 +669,14 @@ async def test_every_look_is_an_entry_that_names_what_for(at: At) -> None:
     views = (await at.world.views())[before:]
     assert [one["view"]["page"] for one in views] == ["search", "entry", "receipts"]
     assert {one["view"]["use"] for one in views} == {"COMPLAINT"}
+
+
+async def test_a_look_that_is_refused_is_an_entry_too(at: At) -> None:
+    """Of whoever looks for what they may not, as at /audit."""
+    before = at.world.log.size
+    async with at.client(AU) as http:
+        assert "lies in bodies" in (await sent(http, "/console/audit/search", typed="Hoxha"))[1]
+        assert (await http.form("/console/audit/export", typed="Hoxha")).status_code == 403
+    kinds = [read_leaf(await at.world.log.leaf(n)) for n in range(before, at.world.log.size)]
+    assert [leaf["kind"] for leaf in kinds] == ["D", "D"]
+    assert {leaf["who"]["agency"] for leaf in kinds} == {AU.agency}

@@ -45,6 +45,7 @@ from tests.unit.audit.auditworld import (
     REFS,
     World,
     looks,
+    refusing,
     somebody,
     world,
 )
@@ -101,6 +102,7 @@ class At:
             ),
             pairing=Pairing(inquiry=inquiry, store=store, clock=self.now, new_id=self.id),
             recalling=self.recalling(),
+            refuse=refusing(self.world.recorder),
             clock=self.now,
         )  # fmt: skip
         unused = cast("Oversight", None)  # its pages are not reached

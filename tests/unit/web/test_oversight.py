@@ -19,7 +19,7 @@ from gateway.actions.oversight import Oversight
 from gateway.actions.pairing import Pairing
 from gateway.actions.recalling import Recalling
 from gateway.actions.reviewing import MOST_NOTE, Reviewing, Verdict, reviewer_of
-from gateway.actions.sampling import Sampling
+from gateway.actions.sampling import MOST_ANNOUNCED, Sampling
 from gateway.audit.entry import read_leaf
 from gateway.audit.misuse import Case
 from gateway.audit.queues import Queues
@@ -52,6 +52,7 @@ from tests.unit.audit.auditworld import (
     PS,
     World,
     looks,
+    refusing,
     somebody,
     world,
 )
@@ -88,6 +89,7 @@ class At:
             asking=cast("Asking", None),
             pairing=cast("Pairing", None),
             recalling=cast("Recalling", None),
+            refuse=refusing(self.world.recorder),
             clock=now,
         )
         if not led:
@@ -431,6 +433,30 @@ def test_why_a_sample_waits_and_how_it_is_drawn_again() -> None:
     )
 
 
+async def test_nobody_crowds_another_s_sample_out(at: At, tmp_path: Path) -> None:
+    """The oldest period is drawn first, and an agency has no more than some announced at once."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'casework.sqlite'}"
+    await migrate(url)
+    store = await Store.open(url)
+    sampling = replace(at.oversight.sampling, store=store)
+    first = replace(SAMPLE, id="first", at=NOW - timedelta(days=9))
+    await store.announce(first)
+    for n in range(MOST_ANNOUNCED):
+        later = replace(
+            SAMPLE, id=f"later-{n}", until=NOW + timedelta(minutes=n), by=Officer.of(AF_SCP)
+        )
+        await store.announce(later)
+    over = NOW + timedelta(days=1)
+    waiting = await store.undrawn(5, ended=over)
+    assert [one.id for one in waiting] == ["first", *(f"later-{n}" for n in range(4))]
+    assert [one.id for one in await store.undrawn(5, ended=NOW - timedelta(hours=1))] == []
+    wish = Wish(since=SAMPLE.since, until=SAMPLE.until, count=1, by="roles")
+    with pytest.raises(LimitExceeded, match="still to be drawn"):
+        await sampling.announce(looks(AF_SCP), wish)
+    assert (await sampling.announce(looks(AF), wish)).by.agency == "NMC"
+    await store.aclose()
+
+
 async def test_results_count_each_level_that_is_seen(at: At) -> None:
     log = at.world.inquiry.log
     sample = replace(SAMPLE, seed="ab", checkpoint=log.checkpoint.decode(), drawn_at=NOW)
@@ -453,7 +479,7 @@ async def test_results_count_each_level_that_is_seen(at: At) -> None:
     }  # fmt: skip
     force = reviewer_of(AF, at.world.inquiry.entitled, [])
     assert force is not None
-    page = sample_page(sample, kept, force, frozenset({"2"}), log.verifier)
+    page = sample_page(sample, kept, force, log.verifier)
     assert page.levels == ("Supervisors", "Auditors")
     assert dict(page.figures) == {
         "Justified": (2, 1), "Unclear: to be explained": (0, 1), "A mistake without harm": (0, 0),
