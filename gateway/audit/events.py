@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -44,7 +45,7 @@ class Events:
     ) -> None:
         self._audit, self._gateway, self._clock, self._new_id = log, gateway, clock, new_id
         self._waiting: deque[_Told] = deque()
-        self._turns = Recurring(self.write, every_s=_EVERY_S, name="audit events", log=_log)
+        self._turns = Recurring(self._turn, every_s=_EVERY_S, name="audit events", log=_log)
 
     def start(self) -> None:
         self._turns.start(at_once=True)
@@ -81,6 +82,10 @@ class Events:
             _log.error("an event is given up that could not be written for long")
             self._waiting.popleft()
         self._waiting.append(_Told(self._clock(), {name: said}))
+
+    async def _turn(self) -> None:
+        with suppress(AuditUnavailable):  # the log says so itself; what waits has the next turn
+            await self.write()
 
     async def write(self) -> None:
         """Write what was told and is not in the log yet, in its order.

@@ -680,12 +680,6 @@ def _conditions(wanted: Wanted, *, common: bool = False) -> tuple[list[str], lis
         marks = ", ".join("?" * len(wanted.viewers))
         texts.append(f"(kind <> ? AND viewer = '' OR viewer IN ({marks}))")
         values += [Kind.VIEW.value, *sorted(wanted.viewers)]
-    if wanted.code == CUT_OFF:
-        texts.append(_CUT)
-        values.append(CUT_OFF)
-        wanted = replace(wanted, code=None)
-    elif wanted.code == "":
-        texts.append("NOT (kind = 'I' AND last = idx)")  # has no outcome yet, or never
     ruled = wanted.rule if wanted.ruled else ""
     if ruled:
         held = (
@@ -695,6 +689,12 @@ def _conditions(wanted: Wanted, *, common: bool = False) -> tuple[list[str], lis
         )
         texts.append(f"(rule = ? AND {_PARTLY['rule']} OR {held})")
         values += [ruled, _named("rule", ruled)]
+    if wanted.code == CUT_OFF:
+        texts.append(_CUT)
+        values.append(CUT_OFF)
+        wanted = replace(wanted, code=None)
+    elif wanted.code == "":
+        texts.append("NOT (kind = 'I' AND last = idx)")  # has no outcome yet, or never
     for name in _EQUAL:
         if name == "rule" and ruled:
             continue

@@ -588,8 +588,8 @@ class Inquiry:
         return await self.evidence.decided(_read(data), number)
 
     async def _told(self, viewer: Viewer, index: int, data: bytes, *, proof: bool) -> Leaf:
-        """An entry as somebody is given it: officers get its digest, for a leaf counts what was
-        silent."""
+        """An entry as somebody is given it: officers get its digest, for leaves of earlier releases
+        count what was silent."""
         shown = viewer is not Viewer.OFFICER
         return await self.evidence.leaf(index, data, shown=shown, proof=proof)
 

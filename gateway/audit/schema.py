@@ -35,8 +35,8 @@ class LogHealth(graphene.ObjectType):  # type: ignore[misc]  # graphene ships no
     root = graphene.String(required=True)
     witnessed_size = graphene.Int(required=True, description="Entries that witnesses have signed.")
     indexed = graphene.Int(required=True, description="Entries that can be found.")
-    witnesses = graphene.Field(_many(graphene.String), description="Who signed these.")
     suspects = graphene.Int(description="Of those, whose times a clock in doubt gave.")
+    witnesses = graphene.Field(_many(graphene.String), description="Who signed these.")
 
 
 class SourceTold(graphene.ObjectType):  # type: ignore[misc]
