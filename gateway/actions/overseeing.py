@@ -241,21 +241,20 @@ class Overseeing:
         found = await self.oversight.store.dip_sample(id_)
         cases: Mapping[ReviewCase, tuple[Review, ...]] = {}
         if found is not None and found.seed is not None:
-            cases = await self.oversight.store.reviewed(
+            held = await self.oversight.store.reviewed(
                 [found.seed], reviewer.agencies, reviewer.sees
             )
+            own = partial(self.oversight.reviewing.own, auditor.subject)
+            cases = {case: said for case, said in held.items() if not own(case)}
         viewed = await self.inquiry.view(
             auditor.request, auditor.subject, page="sample", use=auditor.use,
             given={"rows": len(cases)}, entries=[case.entry for case in cases],
         )  # fmt: skip
         if found is None:
             return Given(None, viewed)
-        own = self.oversight.reviewing.own
+        level = reviewer.level
         openly = frozenset(
-            case.id
-            for case, said in cases.items()
-            if not own(auditor.subject, case)
-            and all(one.level is not reviewer.level for one in said)
+            case.id for case, said in cases.items() if all(one.level is not level for one in said)
         )
         return Given((found, cases, openly), viewed)
 
