@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.audit.index import Count, Found
+from gateway.audit.index import MARK, Count, Found
 from gateway.audit.rulings import Ruled, read_rulings
 from gateway.model import EMPTY
 
@@ -173,6 +173,7 @@ class Receipt:
     index: int  # of the outcome
     at: datetime
     agency: str  # of who asked
+    mark: str  # the beginning of their token in that quarter's entries: the same one is seen again
     purpose: str
     reason: str
     tag: str
@@ -210,6 +211,7 @@ def receipt_of(
         index=row.last,
         at=row.at,
         agency=row.agency,
+        mark=row.actor[:MARK],
         purpose=row.purpose,
         reason=row.reason,
         tag=row.tag,

@@ -33,6 +33,8 @@ _TOKEN_BYTES: Final = 16
 MAX_PAGE: Final = 1_000
 SHORT: Final = 16
 """Hexadecimal digits of a token by which texts of reasons, and cases, are told apart in a row."""
+MARK: Final = 12
+"""Hexadecimal digits of an actor's token that stand on watermarks and in receipts."""
 REVIEW: Final = "review"
 """What was done, where a query was reviewed."""
 GLASS: Final = "glass"

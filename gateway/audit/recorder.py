@@ -47,6 +47,7 @@ from gateway.audit.entry import (
     party_part,
     token,
 )
+from gateway.audit.index import MARK
 from gateway.audit.keeper import Receipt
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
@@ -260,7 +261,7 @@ class Recorder:
     def mark(self, issuer: str, id_: str) -> str:
         """The beginning of the actor's token in this quarter's entries: by it the log finds whose
         a screen or a signature was, and nobody else does."""
-        return self.hmac("actor", f"{issuer}|{id_}")[:12]
+        return self.hmac("actor", f"{issuer}|{id_}")[:MARK]
 
     async def append(self, leaf: dict[str, Any], parts: Mapping[str, Part] = EMPTY) -> Receipt:
         started = self.monotonic()

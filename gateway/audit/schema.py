@@ -186,6 +186,10 @@ class Receipt(graphene.ObjectType):  # type: ignore[misc]
     index = graphene.Int(required=True)
     at = graphene.String(required=True)
     agency = graphene.String(required=True, description="Of who asked.")
+    mark = graphene.String(
+        required=True,
+        description="The beginning of the token of who asked, the same for a quarter.",
+    )
     purpose = graphene.String(required=True)
     reason = graphene.String(required=True)
     tag = graphene.String(required=True)

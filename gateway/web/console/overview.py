@@ -7,10 +7,11 @@ An auditor says once for what the look is, out of a short list; that is named in
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -28,6 +29,7 @@ from gateway.web.console.frame import USE, Console
 from gateway.web.look import Runs, elsewhere, told
 
 HERE: Final = "/console/audit"
+NONE: Final = "NONE_GIVEN"
 _LATE_S: Final = 90.0  # an idle log signs each minute
 
 
@@ -42,6 +44,8 @@ class Tally:
     withheld: int
     glass: int
     missing: int
+    link: str = ""  # where these alone are counted, or all again
+    alone: bool = False  # whether these alone are counted
 
     @property
     def withheld_share(self) -> str:
@@ -58,6 +62,7 @@ class Counted:
     spans: tuple[Tally, ...]
     agencies: tuple[Tally, ...]
     purposes: tuple[Tally, ...]
+    of: tuple[tuple[str, str], ...]  # what alone is counted, and where it is all again
     asked: Chart
     troubles: Chart
 
@@ -87,7 +92,7 @@ class OverviewPage:
     whole: bool = told("Whether none were read that do not.")
     suspects: int | None = told("Entries whose times a clock in doubt gave.")
     span: str = told("Which time is counted.")
-    spans: tuple[tuple[str, str], ...] = told("Which times can be counted.")
+    spans: tuple[tuple[str, str, str], ...] = told("Which times can be counted, and where.")
     counted: Counted | None = told("None where counting would take too long.")
 
 
@@ -99,19 +104,42 @@ class UsePage:
     chosen: str = told("What is named now.", "")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """What is counted: which time, and of which agency or purpose alone."""
+
+    span: str = "month"
+    agency: str = ""
+    purpose: str = ""
+
+    @classmethod
+    def of(cls, said: Mapping[str, str]) -> Chosen:
+        """What an address says; whatever is not known counts as nothing chosen."""
+        span = said.get("span", "")
+        return cls(
+            span=span if span in SPANS else "month",
+            agency=said.get("agency", ""),
+            purpose=said.get("purpose", ""),
+        )
+
+    def link(self, **other: str) -> str:
+        """Where the same is counted but for this."""
+        held = asdict(replace(self, **other))
+        return f"{HERE}?{urlencode({name: value for name, value in held.items() if value})}"
+
+
 def overview_routes(console: Console) -> list[Route]:
     async def overview(http: HttpRequest) -> Response:
         if (auditor := console.auditor(http)) is None:
             return elsewhere(USE)
-        span = http.query_params.get("span", "month")
-        span = span if span in SPANS else "month"
+        chosen = Chosen.of(http.query_params)
         now = console.clock()
-        moments = moments_of(span, now)
+        moments = moments_of(chosen.span, now)
         given = await console.inquiry.overview(auditor, moments)
         session = signed_in(http)
         counted = None
         if given.value.counts is not None:
-            counted = counted_of(given.value.counts, moments, span)
+            counted = counted_of(given.value.counts, moments, chosen)
         page = overview_page(
             given.value.health,
             now,
@@ -119,7 +147,7 @@ def overview_routes(console: Console) -> list[Route]:
             agency=session.subject.agency,
             roles=session.subject.roles,
             everyone="external_auditor" in session.subject.roles,
-            span=span,
+            chosen=chosen,
             counted=counted,
         )
         return console.page(http, "audit_overview.html", page, HERE, runs=Runs.ASKING)
@@ -151,7 +179,7 @@ def overview_page(
     agency: str,
     roles: tuple[str, ...],
     everyone: bool,
-    span: str,
+    chosen: Chosen,
     counted: Counted | None,
 ) -> OverviewPage:
     """The log as it is now: nothing is counted that it does not hold."""
@@ -178,16 +206,20 @@ def overview_page(
         verified=health.verified,
         whole=health.whole,
         suspects=health.suspects,
-        span=span,
-        spans=tuple((code, words) for code, (words, _, _) in SPANS.items()),
+        span=chosen.span,
+        spans=tuple((code, words, chosen.link(span=code)) for code, (words, _, _) in SPANS.items()),
         counted=counted,
     )
 
 
-def counted_of(counts: Sequence[Count], moments: Sequence[datetime], span: str) -> Counted:
-    """What the page says of what was counted."""
-    form = "%H:%M" if span == "day" else "%Y-%m-%d"
+def counted_of(counts: Sequence[Count], moments: Sequence[datetime], chosen: Chosen) -> Counted:
+    """What the page says of what was counted. The table of agencies has all of them, whichever one
+    is chosen, and that of purposes likewise: so another is chosen there."""
+    form = "%H:%M" if chosen.span == "day" else "%Y-%m-%d"
     names = [f"{moment:{form}}" for moment in moments[:-1]]
+    of_agency = [one for one in counts if chosen.agency in ("", one.agency)]
+    of_purpose = [one for one in counts if chosen.purpose in ("", one.purpose or NONE)]
+    counts = [one for one in of_agency if chosen.purpose in ("", one.purpose or NONE)]
     held: dict[int, list[Count]] = defaultdict(list)
     for one in counts:
         held[one.span].append(one)
@@ -195,8 +227,13 @@ def counted_of(counts: Sequence[Count], moments: Sequence[datetime], span: str) 
     return Counted(
         total=_tally("All", counts),
         spans=spans,
-        agencies=_by(counts, lambda one: one.agency),
-        purposes=_by(counts, lambda one: one.purpose or "none given"),
+        agencies=_by(of_purpose, "agency", chosen),
+        purposes=_by(of_agency, "purpose", chosen),
+        of=tuple(
+            (value, chosen.link(**{name: ""}))
+            for name in ("agency", "purpose")
+            if (value := getattr(chosen, name))
+        ),
         asked=chart(
             names,
             {
@@ -216,16 +253,22 @@ def counted_of(counts: Sequence[Count], moments: Sequence[datetime], span: str) 
     )
 
 
-def _by(counts: Sequence[Count], name: Callable[[Count], str]) -> tuple[Tally, ...]:
+def _by(counts: Sequence[Count], name: str, chosen: Chosen) -> tuple[Tally, ...]:
+    """By agency or purpose, the most first; each leads to where it alone is counted."""
     held: dict[str, list[Count]] = defaultdict(list)
     for one in counts:
-        held[name(one)].append(one)
-    tallies = (_tally(key, of) for key, of in held.items())
+        held[getattr(one, name) or NONE].append(one)
+    now = getattr(chosen, name)
+    tallies = (
+        _tally(key, of, chosen.link(**{name: "" if key == now else key}), key == now)
+        for key, of in held.items()
+    )
     return tuple(sorted(tallies, key=lambda one: (-one.queries, one.name)))
 
 
-def _tally(name: str, counts: Iterable[Count]) -> Tally:
+def _tally(name: str, counts: Iterable[Count], link: str = "", alone: bool = False) -> Tally:
     sums = [0] * 6
     for one in counts:
         sums = [had + more for had, more in zip(sums, one[3:], strict=True)]
-    return Tally(name, *sums)
+    queries, refused, failed, withheld, glass, missing = sums
+    return Tally(name, queries, refused, failed, withheld, glass, missing, link, alone)

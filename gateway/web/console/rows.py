@@ -152,6 +152,7 @@ class ReceiptLine:
     index: int
     at: When
     agency: str
+    mark: str
     purpose: str
     reason: str
     tag: str
@@ -170,6 +171,7 @@ def receipt_line(receipt: Receipt, zone: tzinfo) -> ReceiptLine:
         index=receipt.index,
         at=when(receipt.at, zone),
         agency=receipt.agency,
+        mark=receipt.mark,
         purpose=receipt.purpose,
         reason=receipt.reason,
         tag=receipt.tag,

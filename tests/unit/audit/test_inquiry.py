@@ -398,6 +398,8 @@ async def test_an_owner_learns_which_records_were_shown_to_whom_and_for_what(at:
     assert "cyd" not in repr(given.value)
     assert "ann" not in repr(given.value)
     record = RecordSought(source="eru", entity="Person", key="h-1")
+    marks = [at.recorder.mark(who.issuer, who.id) for who in (CYD, ANN)]
+    assert [row.mark for row in given.value.rows] == marks
     again = await at.inquiry.receipts(looks(AF_ERU), Sought(record=record, agency="SCP"))
     assert [row.index for row in again.value.rows] == [by_cyd.index]
     other = RecordSought(source="eru", entity="Person", key="h-2")

@@ -35,7 +35,7 @@ from gateway.web.console import export, searching
 from gateway.web.console.asking import Said, said_in, when, zone_of
 from gateway.web.console.charts import HEIGHT, WIDTH, chart
 from gateway.web.console.frame import PAIRS, SECTIONS, Choices, Console, sections
-from gateway.web.console.overview import counted_of, overview_page
+from gateway.web.console.overview import Chosen, counted_of, overview_page
 from gateway.web.console.routes import console_routes, oversight_routes
 from gateway.web.cookies import SESSION
 from gateway.web.look import Look
@@ -136,13 +136,35 @@ async def test_the_overview_counts_what_is_in_scope_and_is_recorded(at: At) -> N
             shown = unescape((await http.get("/console/audit")).text)
         assert f'<h3>Queries</h3><p class="figure">{queries}</p>' in shown
         told = shown[shown.index("By agency"): shown.index("By purpose")]  # fmt: skip
-        assert set(re.findall(r'scope="row">(\w+)<', told)) == agencies
+        assert set(re.findall(r">(\w+)</a></th>", told)) == agencies
         for text in ("Apprehend", USES["RIGHTS"][0], at.world.log.verifier.strip()):
             assert (text in shown) is (text != "Apprehend" or who is not AF_SCP), text
         assert "overdue" not in shown
     views = (await at.world.views())[before:]
     assert [one["view"]["page"] for one in views] == ["overview"] * 3
     assert {one["view"]["use"] for one in views} == {"RIGHTS"}
+
+
+async def test_one_agency_or_purpose_is_counted_alone_and_all_again(at: At) -> None:
+    async with at.client(AU) as http:
+        shown = unescape((await http.get("/console/audit?span=day")).text)
+        (link,) = set(re.findall(r'href="([^"]*agency=NMC[^"]*)"', shown))
+        alone = unescape((await http.get(link)).text)
+        assert '<h3>Queries</h3><p class="figure">2</p>' in alone
+        told = alone[alone.index("By agency") : alone.index("By purpose")]
+        assert set(re.findall(r">(\w+)</a></th>", told)) == {
+            "NMC",
+            "SCP",
+        }  # another is chosen there
+        (purpose,) = set(re.findall(r'href="([^"]*purpose=APPREHEND[^"]*)"', alone))
+        assert "agency=NMC" in purpose
+        both = unescape((await http.get(purpose)).text)
+        assert '<h3>Queries</h3><p class="figure">1</p>' in both
+        assert re.findall(r'class="chip" href="([^"]*)"', both) == [
+            "/console/audit?span=day&purpose=APPREHEND", "/console/audit?span=day&agency=NMC",
+        ]  # fmt: skip
+        odd = unescape((await http.get("/console/audit?agency=<b>&span=eon&purpose=%22")).text)
+        assert "Nothing was asked in this time." in odd
 
 
 async def test_no_record_no_page(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +192,8 @@ def health(**more: Any) -> Health:
 
 def test_a_log_that_is_not_well_is_shown_so() -> None:
     page = overview_page(
-        health(healthy=False), NOW, name="", agency="NMC", roles=(), everyone=False, span="day",
+        health(healthy=False), NOW, name="", agency="NMC", roles=(), everyone=False,
+        chosen=Chosen(span="day"),
         counted=None,
     )  # fmt: skip
     assert (page.late, page.age_s, page.behind, page.healthy) == (True, 91, 5, False)
@@ -228,11 +251,11 @@ def test_what_is_counted_is_put_together_by_time_agency_and_purpose() -> None:
         Count(0, "SCP", "APPREHEND", 4, 0, 0, 1, 0, 0),
         Count(29, "NMC", "", 1, 1, 0, 0, 0, 0),
     ]
-    made = counted_of(counts, moments_of("month", NOW), "month")
+    made = counted_of(counts, moments_of("month", NOW), Chosen())
     assert (made.total.queries, made.total.refused, made.total.failed) == (15, 3, 1)
     assert made.total.withheld_share == "36%"
     assert [(one.name, one.queries) for one in made.agencies] == [("NMC", 11), ("SCP", 4)]
-    assert [one.name for one in made.purposes] == ["APPREHEND", "none given"]
+    assert [one.name for one in made.purposes] == ["APPREHEND", "NONE_GIVEN"]
     assert [one.queries for one in made.spans if one.queries] == [14, 1]
     assert len(made.spans) == 30
 
