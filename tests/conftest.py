@@ -13,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling
 settings.register_profile("portcullis", deadline=None)
 settings.load_profile("portcullis")
 
-_ONE = "tests/e2e/test_"
+_ONE = ("tests/e2e/test_", "tests/e2e/worlds/test_jobs.py")
 
 
 class _Shares(LoadScopeScheduling):  # type: ignore[misc]  # it is not typed

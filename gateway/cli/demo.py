@@ -201,7 +201,7 @@ def demo_settings(
         audit_keys_dir=state / "keys" / "audit",
         audit_index=state / "audit.index.sqlite",
         audit_witnesses=state / "witnesses.policy",
-        staff_dir=state / "staff",
+        staff_dir=stack.home / "staff",  # an agency hands it in: it is none of the gateway's own
         ref_key=state / "keys" / "ref.key",
         token_key=state / "keys" / "token.key",
         public_url=stack.pages_url,

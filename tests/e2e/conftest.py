@@ -17,6 +17,8 @@ from tests.e2e.asking import Asker
 from tests.e2e.owngateway import timed
 from tests.opa import unbounded
 
+FIRST = "query($v: Vrm!) { vehicle(vrm: $v) { make } }"
+
 
 @pytest.fixture(scope="session")
 def opa_program() -> Path:
@@ -41,7 +43,8 @@ def state() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 async def demo(state: Path, population: Population, opa_program: Path) -> AsyncIterator[Demo]:
     """The whole demonstration. BID's rate and budgets are lifted, as tests ask more than officers,
-    and sources and policy have time, since how busy this machine is says nothing of the code."""
+    and sources and policy have time, since how busy this machine is says nothing of the code. One
+    question has been asked: the release of policy that the gateway then sees is an entry."""
     catalogue, policies = timed(state / "patient", 20.0), unbounded(state / "policies")
     async with running_demo(
         state,
@@ -52,6 +55,12 @@ async def demo(state: Path, population: Population, opa_program: Path) -> AsyncI
         policies=policies,
         policy_timeout_s=5.0,
     ) as running:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
+            asked = await Asker(demo=running, client=client).ask(
+                "AO", FIRST, {"v": "ZZ00 ZZZ"}, purpose="OFFICER_SAFETY", reason="R02"
+            )
+        assert asked.status == 200, asked.body
+        await running.started.tripwires.settled()
         yield running
 
 

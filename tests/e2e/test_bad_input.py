@@ -139,7 +139,10 @@ async def test_a_role_that_no_table_knows_asks_nothing(asker: Asker) -> None:
     await asker.demo.started.tripwires.settled()
     log, before = asker.demo.started.log, await visits(asker)
     assert before
-    unheld, unknown = "None of your roles holds this purpose", "asks no questions of agencies"
+    unheld, unknown = (
+        "None of your roles holds this purpose",
+        "may ask agencies about",
+    )
     for roles, words in (([], unheld), (["station_cat"], unknown)):
         size = log.size
         reply = await asker.saying("RO", roles=roles).post("RO", body())

@@ -24,7 +24,7 @@ from deploy.demo.personas import PERSONAS
 from deploy.demo.population import Population
 from deploy.demo.story import DOCUMENTS, WHO
 from deploy.demo.world.vehicles import GOLD_VRM
-from gateway.audit.entry import ASKER, parts_of, read_leaf
+from gateway.audit.entry import ASKER, KEEPER, KEEPERS, parts_of, read_leaf
 from gateway.cli.demo import Demo
 from gateway.cli.proof import families, scan, seeded, written_by
 from tests.e2e.asking import REASON, Answer, Asker
@@ -244,8 +244,10 @@ async def test_sealed_bodies_hold_the_question_and_no_answer(
             continue
         parts = parts_of(leaf)
         assert parts[ASKER].startswith(f"{PERSONAS[asked.persona].agency}/")
-        assert all(key.startswith(name.removeprefix("owner/"))
-                   for name, key in parts.items() if name != ASKER)  # fmt: skip
+        for name, key in parts.items():
+            if name != ASKER:
+                whose = KEEPERS if name == KEEPER else name.removeprefix("owner/")
+                assert key.startswith(f"{whose}/")
         if "intent" not in leaf:  # an outcome leaves the question to its intent
             detail = await log.detail(index)
             assert detail["text"] == asked.document

@@ -36,6 +36,7 @@ async def fixture_stop(asker: Asker) -> Mapping[str, Any]:
     outcome stand side by side in the tree, whatever was written before."""
     log = asker.demo.started.log
     for _ in range(9):
+        await asker.demo.started.tripwires.settled()  # what follows an earlier answer writes too
         if log.size % 2:
             await log.append(OTHER)
         answer = await asked(asker, STEPS[1])
