@@ -288,6 +288,8 @@ async def log(bench: Bench) -> None:
         try:
             for at_once in (16, 256):
                 await _entries(bench, at_once, ", beside a gateway that answers lookups")
+            if asking.done():
+                raise SystemExit(f"The gateway was not asked all the time: {asking.exception()!r}")
         finally:
             asking.cancel()
             await asyncio.wait([asking])
