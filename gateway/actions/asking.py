@@ -231,7 +231,7 @@ class Asking:
         entries: Collection[int] = (),
         told: Mapping[str, Mapping[str, Any]] = EMPTY,
     ) -> Viewed:
-        return await self.inquiry.view(
+        return await self.inquiry.recorder.view(
             auditor.request, auditor.subject, page=page, use=auditor.use, given=given,
             entries=tuple(entries), told=told,
         )  # fmt: skip
@@ -280,7 +280,7 @@ async def say(
     Raises:
         AuditUnavailable: it was not said.
     """
-    viewed = await inquiry.view(
+    viewed = await inquiry.recorder.view(
         auditor.request, auditor.subject, page=page, use=auditor.use, asked=said, given=given,
         told=told,
     )  # fmt: skip

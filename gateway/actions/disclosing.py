@@ -128,7 +128,7 @@ async def disclosed(
             said = {"format": _FORMAT, "proof": whole.proof.text, "agency": own, **items}
             made = replace(made, opened=json.dumps(said))
     compared = [one for one in made.places if one.outcome] if made else []
-    viewed = await inquiry.view(
+    viewed = await inquiry.recorder.view(
         auditor.request,
         auditor.subject,
         page="disclosed",

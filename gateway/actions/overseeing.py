@@ -7,8 +7,7 @@ an entry of the log before it is given.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeVar
@@ -24,7 +23,7 @@ from gateway.actions.reviewing import (
 )
 from gateway.actions.sampling import LISTED
 from gateway.audit.evidence import Evidence
-from gateway.audit.inquiry import Auditor, Given, Inquiry
+from gateway.audit.inquiry import Auditor, Given, Inquiry, gathered
 from gateway.audit.misuse import Case
 from gateway.audit.queues import Made
 from gateway.audit.uses import check_use
@@ -36,7 +35,6 @@ SUPERVISED: Final = "OVERSIGHT"
 """For what supervisors look: for nothing else."""
 CASE_QUERIES: Final = 50  # of a case of misuse, that are read at once
 WAITING: Final = 50
-_AT_ONCE: Final = 8  # entries that are read side by side
 _T = TypeVar("_T")
 
 Said = Mapping[int, Sequence[Review]]
@@ -126,9 +124,14 @@ async def said_of(
     )
 
 
+def reviewed_by(reviews: Iterable[Review], level: Level) -> bool:
+    """Whether one of these is of this level."""
+    return any(review.level is level for review in reviews)
+
+
 def looked_at(said: Said, entry: int, reviewer: Reviewer) -> bool:
     """Whether somebody of this level has looked at a query."""
-    return any(review.level is reviewer.level for review in said.get(entry, ()))
+    return reviewed_by(said.get(entry, ()), reviewer.level)
 
 
 def state_of(case: Case, said: Said, reviewer: Reviewer) -> tuple[str, int]:
@@ -192,7 +195,7 @@ class Overseeing:
                 one for one in listed if kind in ("", one.case.pattern) and state in ("", one.state)
             ]
             part = Part(made=made, cases=tuple(fit[start : start + first]), many=len(fit))
-        viewed = await self.inquiry.view(
+        viewed = await self.inquiry.recorder.view(
             auditor.request, auditor.subject, page="misuse", use=auditor.use,
             given={"rows": len(part.cases) if part else 0, "days": days},
         )  # fmt: skip
@@ -213,7 +216,7 @@ class Overseeing:
                 found.case.entries, key=lambda entry: (looked_at(said, entry, reviewer), -entry)
             )[:CASE_QUERIES]
         kind = {"kind": found.case.pattern.value} if found else {}
-        viewed = await self.inquiry.view(
+        viewed = await self.inquiry.recorder.view(
             auditor.request, auditor.subject, page="misuse_case", use=auditor.use,
             given={"rows": len(entries), **kind}, entries=entries,
         )  # fmt: skip
@@ -226,7 +229,7 @@ class Overseeing:
         """What was announced, the latest first."""
         await reviewing_as(self.inquiry, self.oversight, auditor)
         found = await self.oversight.store.dip_samples(LISTED)
-        viewed = await self.inquiry.view(
+        viewed = await self.inquiry.recorder.view(
             auditor.request, auditor.subject, page="samples", use=auditor.use,
             given={"rows": len(found)},
         )  # fmt: skip
@@ -239,32 +242,23 @@ class Overseeing:
         they may review; None where there is none."""
         reviewer = await reviewing_as(self.inquiry, self.oversight, auditor)
         found = await self.oversight.store.dip_sample(id_)
-        cases: Mapping[ReviewCase, tuple[Review, ...]] = {}
-        if found is not None and found.seed is not None:
-            held = await self.oversight.store.reviewed(
-                [found.seed], reviewer.agencies, reviewer.sees
-            )
-            own = partial(self.oversight.reviewing.own, auditor.subject)
-            cases = {case: said for case, said in held.items() if not own(case)}
-        viewed = await self.inquiry.view(
+        cases = await drawn_for(self.oversight, auditor.subject, reviewer, found)
+        viewed = await self.inquiry.recorder.view(
             auditor.request, auditor.subject, page="sample", use=auditor.use,
             given={"rows": len(cases)}, entries=[case.entry for case in cases],
         )  # fmt: skip
         if found is None:
             return Given(None, viewed)
-        level = reviewer.level
         openly = frozenset(
-            case.id for case, said in cases.items() if all(one.level is not level for one in said)
+            case.id for case, said in cases.items() if not reviewed_by(said, reviewer.level)
         )
         return Given((found, cases, openly), viewed)
 
     async def waiting(self, auditor: Auditor) -> Given[tuple[ReviewCase, ...]]:
         """Drawn queries that wait for whoever looks, the oldest first."""
         reviewer = await reviewing_as(self.inquiry, self.oversight, auditor)
-        found = await self.oversight.store.waiting_for(reviewer.level, reviewer.agencies, WAITING)
-        own = self.oversight.reviewing.own
-        mine = tuple(one for one in found if not own(auditor.subject, one))
-        viewed = await self.inquiry.view(
+        mine, _ = await waiting_for(self.oversight, auditor.subject, reviewer)
+        viewed = await self.inquiry.recorder.view(
             auditor.request, auditor.subject, page="reviews", use=auditor.use,
             given={"rows": len(mine)},
         )  # fmt: skip
@@ -274,7 +268,7 @@ class Overseeing:
         """One drawn query with what was said of it; None where it is not somebody's to review."""
         reviewer = await reviewing_as(self.inquiry, self.oversight, auditor)
         case = await drawn_case(self.oversight, auditor.subject, reviewer, id_)
-        viewed = await self.inquiry.view(
+        viewed = await self.inquiry.recorder.view(
             auditor.request, auditor.subject, page="review", use=auditor.use,
             given={"rows": 1 if case else 0}, entries=[case.entry] if case else [],
         )  # fmt: skip
@@ -309,10 +303,31 @@ class Overseeing:
             Looked(
                 query=query,
                 reviews=tuple(next(notes) for _ in said),
-                open=all(one.level is not reviewer.level for one in said),
+                open=not reviewed_by(said, reviewer.level),
             )
             for query, (_, said) in zip(queries, some, strict=True)
         )
+
+
+async def drawn_for(
+    oversight: Oversight, subject: Subject, reviewer: Reviewer, sample: DipSample | None
+) -> Mapping[ReviewCase, tuple[Review, ...]]:
+    """What was drawn for a sample, as far as a reviewer sees it, which is nothing of themselves."""
+    if sample is None or sample.seed is None:
+        return {}
+    held = await oversight.store.reviewed([sample.seed], reviewer.agencies, reviewer.sees)
+    own = oversight.reviewing.own
+    return {case: said for case, said in held.items() if not own(subject, case)}
+
+
+async def waiting_for(
+    oversight: Oversight, subject: Subject, reviewer: Reviewer
+) -> tuple[tuple[ReviewCase, ...], bool]:
+    """Drawn queries that wait for a reviewer, the oldest first and none of their own; and whether
+    there may be more."""
+    found = await oversight.store.waiting_for(reviewer.level, reviewer.agencies, WAITING)
+    own = oversight.reviewing.own
+    return tuple(one for one in found if not own(subject, one)), len(found) == WAITING
 
 
 async def drawn_case(
@@ -329,8 +344,4 @@ async def read(
     whats: Sequence[Callable[..., Awaitable[_T]]], evidence: Evidence, agency: str
 ) -> list[_T]:
     """What lies in the log for this agency, a few side by side."""
-    made: list[_T] = []
-    for start in range(0, len(whats), _AT_ONCE):
-        some = whats[start : start + _AT_ONCE]
-        made += await asyncio.gather(*(what(evidence, agency=agency) for what in some))
-    return made
+    return await gathered(lambda what: what(evidence, agency=agency), whats)

@@ -15,6 +15,7 @@ from gateway.actions.asking import Asking
 from gateway.actions.overseeing import Listed, Looked, Overseeing, name_of
 from gateway.actions.recalling import Recalling
 from gateway.audit.found import Asked, Health
+from gateway.audit.index import MARK
 from gateway.audit.inquiry import Auditor, Given
 from gateway.audit.oversight_schema import MOST_CASES
 from gateway.audit.spans import moments_of
@@ -212,7 +213,7 @@ def _case(one: Listed) -> dict[str, Any]:
         "rank": one.rank,
         "pattern": case.pattern.value,
         "agency": case.agency,
-        "officer": case.actors[-1][:12],
+        "officer": case.actors[-1][:MARK],
         "score": case.score,
         "reasons": list(case.reasons),
         "since": case.since.isoformat(),

@@ -99,7 +99,7 @@ class Pairing:
         matter = await self.store.matter(id_)
         if matter is None or not self._ends(auditor, matter):
             return None
-        viewed = await self.inquiry.view(
+        viewed = await self.inquiry.recorder.view(
             auditor.request, auditor.subject, page="pair_ended", use=auditor.use,
             given={"pair": id_, "about": matter.asked},
         )  # fmt: skip
@@ -114,7 +114,7 @@ class Pairing:
         self._check(auditor)
         own = auditor.subject.agency
         found = await self.store.pairs(own, LISTED)
-        viewed = await self.inquiry.view(
+        viewed = await self.inquiry.recorder.view(
             auditor.request, auditor.subject, page="pairs", use=auditor.use,
             given={"rows": len(found)}, entries=[one.asked for one in found],
         )  # fmt: skip

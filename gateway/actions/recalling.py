@@ -143,7 +143,7 @@ class Recalling:
         if not await self.store.begin_recall(made, told):
             text = "Somebody is recalling the same at this moment. Try again in a while."
             raise CaseworkUnavailable(text, detail="the same recall is owed under another id")
-        viewed = await self.inquiry.view(
+        viewed = await self.inquiry.recorder.view(
             request,
             subject,
             page="recall",
@@ -203,7 +203,7 @@ class Recalling:
             Refused, AuditUnavailable, CaseworkUnavailable: not for a desk's people; not told.
         """
         made, told = await self.made(subject), await self.told(subject)
-        viewed = await self.inquiry.view(
+        viewed = await self.inquiry.recorder.view(
             request, subject, page="recalls", use=CORRECTION,
             given={"rows": len(made) + len(told)},
         )  # fmt: skip

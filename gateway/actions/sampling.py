@@ -79,7 +79,7 @@ class Sampling:
             "count": wish.count,
             "by": wish.by,
         }
-        await self.inquiry.view(
+        await self.inquiry.recorder.view(
             auditor.request, auditor.subject, page="sample", use=auditor.use,
             given={"sample": said},
         )  # fmt: skip

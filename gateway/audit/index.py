@@ -647,17 +647,17 @@ def _tokens(leaf: Mapping[str, Any], parts: Mapping[str, Any]) -> Iterator[bytes
     for rule in rules_held_against(asked.get("rulings")):
         yield _named("rule", rule)
     if recall := leaf.get("view", _NONE).get("recall"):
-        yield bytes.fromhex(recall_token(recall))[:_TOKEN_BYTES]
+        yield _named("recall", recall)
 
 
 def recall_token(id_: str) -> str:
     """What the entry of a recall is found by: its id stands in the leaf."""
-    return sha256(f"recall\0{id_}".encode()).hexdigest()
+    return _named("recall", id_).hex()
 
 
 def _named(kind: str, name: str) -> bytes:
-    """What all entries are found by that have a part of this name, or against which a rule of this
-    name was held. Names are no secrets."""
+    """What all entries are found by that have a part of this name, against which a rule of this
+    name was held, or that are of this recall. Names are no secrets."""
     return sha256(f"{kind}\0{name}".encode()).digest()[:_TOKEN_BYTES]
 
 

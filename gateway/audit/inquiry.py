@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from gateway.audit.entry import ASKER, InvalidEntry, Kind, owner_part, read_leaf
 from gateway.audit.evidence import Evidence
@@ -62,6 +62,7 @@ _OWN_WORDS: Final = frozenset({"who", "peer", "text", "variables", "why"})
 _TOO_LONG: Final = "This search takes too long: narrow it, by a time, an officer or a case."
 _NOT_YOURS: Final = "This part of the record is not for your role."
 _T = TypeVar("_T")
+_Each = TypeVar("_Each")
 _Value = TypeVar("_Value")
 
 
@@ -82,23 +83,6 @@ class Given(Generic[_Value]):
     viewed: Viewed
 
 
-class Viewing(Protocol):
-    """`Recorder.view`."""
-
-    def __call__(
-        self,
-        request: Request,
-        subject: Subject,
-        *,
-        page: str,
-        use: str,
-        asked: Mapping[str, Any] = EMPTY,
-        given: Mapping[str, Any] = EMPTY,
-        entries: Sequence[int] = (),
-        told: Mapping[str, Mapping[str, Any]] = EMPTY,
-    ) -> Awaitable[Viewed]: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inquiry:
     """Reading one gateway's log."""
@@ -108,11 +92,6 @@ class Inquiry:
     tokens: Tokens
     recorder: Recorder
     issuers: Mapping[str, str]  # issuer -> the agency whose people it signs in
-
-    @property
-    def view(self) -> Viewing:
-        """Writes the entry of a look, and refuses one that two are needed for."""
-        return self.recorder.view
 
     @property
     def log(self) -> AuditLog:
@@ -359,14 +338,6 @@ class Inquiry:
         await self.recorder.demand_pair(auditor.subject, auditor.use)  # before any work
         return viewer
 
-    async def in_pairs(self, auditor: Auditor) -> bool:
-        """Whether this look needs nobody's agreement, or has it.
-
-        Raises:
-            CaseworkUnavailable: it cannot be found out.
-        """
-        return await self.recorder.in_pairs(auditor.subject, auditor.use)
-
     def _auditing(self, auditor: Auditor, *viewers: Viewer) -> Viewer:
         """As what somebody looks, if that is one of these and no officer."""
         viewer = self.viewer(auditor.subject)
@@ -476,7 +447,7 @@ class Inquiry:
         find = partial(self.follower.index.find, limit=first)
         for _ in range(_ROUNDS):
             found = await _looked(partial(find, wanted, before=before))
-            made = await _gathered(make, found)
+            made = await gathered(make, found)
             kept += [
                 (row.idx, one) for row, one in zip(found, made, strict=True) if one is not None
             ]
@@ -605,7 +576,7 @@ class Inquiry:
         shown: Sequence[int] = (),
     ) -> Viewed:
         """The entry that this look leaves; without it nothing is given."""
-        return await self.view(
+        return await self.recorder.view(
             auditor.request,
             auditor.subject,
             page=page,
@@ -637,9 +608,9 @@ def _unsearchable(error: sqlite3.Error) -> CaseworkUnavailable:
     return CaseworkUnavailable(text, detail=type(error).__name__)
 
 
-async def _gathered(each: Callable[[Found], Awaitable[_T]], rows: Sequence[Found]) -> list[_T]:
-    """In their order, a few side by side."""
+async def gathered(each: Callable[[_Each], Awaitable[_T]], every: Sequence[_Each]) -> list[_T]:
+    """What comes of each, in their order, a few side by side."""
     made: list[_T] = []
-    for start in range(0, len(rows), _AT_ONCE):
-        made += await asyncio.gather(*map(each, rows[start : start + _AT_ONCE]))
+    for start in range(0, len(every), _AT_ONCE):
+        made += await asyncio.gather(*map(each, every[start : start + _AT_ONCE]))
     return made

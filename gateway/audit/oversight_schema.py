@@ -5,24 +5,20 @@ Types and fields alone; what each gives is `gateway/actions/overseen.py`'s.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import graphene
 
 from gateway.audit.queues import PERIODS
 from gateway.audit.signals import Pattern
 from gateway.audit.spans import SPANS
+from gateway.catalogue.schema import many
 
 MOST_CASES: Final = 200
 _ASKED: Final = 25
 _USE: Final = "gateway.audit.schema.Use"  # which imports this
 _HEALTH: Final = "gateway.audit.schema.LogHealth"
 _ASKED_WORDS: Final = "gateway.audit.schema.Asked"
-
-
-def many(kind: Any) -> Any:
-    """A list that is there, of what is there."""
-    return graphene.NonNull(graphene.List(graphene.NonNull(kind)))
 
 
 _Span = graphene.Enum("Span", [(code.upper(), code) for code in SPANS], description="Which time.")

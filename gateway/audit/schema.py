@@ -10,14 +10,10 @@ from graphql import GraphQLSchema
 from gateway.audit.inquiry import MOST
 from gateway.audit.oversight_schema import Overseen
 from gateway.audit.uses import USES
-from gateway.catalogue.schema import Schema, names_of
+from gateway.catalogue.schema import Schema, many, names_of
 from gateway.catalogue.vocabulary import Vocabulary
 
 _ASKED: Final = 50
-
-
-def _many(kind: Any) -> Any:
-    return graphene.NonNull(graphene.List(graphene.NonNull(kind)))
 
 
 Use = graphene.Enum("Use", [(code, code) for code in USES], description="For what you look.")
@@ -40,7 +36,7 @@ class LogHealth(graphene.ObjectType):  # type: ignore[misc]  # graphene ships no
     )
     whole = graphene.Boolean(required=True, description="Whether none were read that do not.")
     suspects = graphene.Int(description="Of those, whose times a clock in doubt gave.")
-    witnesses = graphene.Field(_many(graphene.String), description="Who signed these.")
+    witnesses = graphene.Field(many(graphene.String), description="Who signed these.")
 
 
 class SourceTold(graphene.ObjectType):  # type: ignore[misc]
@@ -55,13 +51,13 @@ class Ruling(graphene.ObjectType):  # type: ignore[misc]
 
     place = graphene.String(required=True, description="For instance Vehicle>Person.names.")
     use = graphene.String(required=True, description="read, record, filter, link, match and so on.")
-    fields = graphene.Field(_many(graphene.String), description="Empty: all that were asked for.")
+    fields = graphene.Field(many(graphene.String), description="Empty: all that were asked for.")
     manner = graphene.String(
         required=True, description="CLEAR, WITHHELD, HIT_ONLY, COUNT, masks; of several each in "
         "some case.",
     )  # fmt: skip
     rule = graphene.String(required=True)
-    sources = graphene.Field(_many(graphene.String), description="Of what is clear none is named.")
+    sources = graphene.Field(many(graphene.String), description="Of what is clear none is named.")
 
 
 class Asked(graphene.ObjectType):  # type: ignore[misc]
@@ -69,7 +65,7 @@ class Asked(graphene.ObjectType):  # type: ignore[misc]
 
     issuer = graphene.String(required=True)
     officer = graphene.String(required=True)
-    roles = _many(graphene.String)
+    roles = many(graphene.String)
     app = graphene.String(required=True)
     reason = graphene.String(required=True)
     case = graphene.String(required=True)
@@ -79,11 +75,11 @@ class Asked(graphene.ObjectType):  # type: ignore[misc]
     text = graphene.String(required=True, description="The document.")
     variables = graphene.String(required=True, description="As JSON.")
     visits = graphene.String(required=True, description="Which fields were to be read, as JSON.")
-    rulings = graphene.Field(_many(Ruling), description="What was decided, by which rule.")
-    terms = graphene.Field(_many(graphene.String), description="Kinds of what was searched for.")
+    rulings = graphene.Field(many(Ruling), description="What was decided, by which rule.")
+    terms = graphene.Field(many(graphene.String), description="Kinds of what was searched for.")
     cause = graphene.String(required=True, description="Why it failed.")
     looked = graphene.String(required=True, description="Of a view: what was looked for, as JSON.")
-    entries = graphene.Field(_many(graphene.Int), description="Of a view: which were given.")
+    entries = graphene.Field(many(graphene.Int), description="Of a view: which were given.")
 
 
 class Search(graphene.ObjectType):  # type: ignore[misc]
@@ -110,14 +106,14 @@ class Search(graphene.ObjectType):  # type: ignore[misc]
     missing = graphene.Int(description="Sources that gave nothing; null of one's own searches.")
     answered = graphene.Boolean(required=True)
     suspect = graphene.Boolean(required=True, description="Whether a clock in doubt gave its time.")
-    sources = _many(SourceTold)
+    sources = many(SourceTold)
     asked = graphene.Field(Asked)
 
 
 class SearchPage(graphene.ObjectType):  # type: ignore[misc]
     """Searches, the latest first."""
 
-    rows = _many(Search)
+    rows = many(Search)
     next = graphene.Int(description="`before` of the next page; null where this is the last.")
     upto = graphene.Int(required=True, description="How many entries could be found by then.")
 
@@ -127,7 +123,7 @@ class Proof(graphene.ObjectType):  # type: ignore[misc]
 
     index = graphene.Int(required=True)
     leaf_hash = graphene.String(required=True)
-    hashes = graphene.Field(_many(graphene.String), description="From the leaf upwards.")
+    hashes = graphene.Field(many(graphene.String), description="From the leaf upwards.")
     size = graphene.Int(required=True)
     root = graphene.String(required=True)
     checkpoint = graphene.String(required=True)
@@ -147,7 +143,7 @@ class Entry(graphene.ObjectType):  # type: ignore[misc]
     """A query with its entries."""
 
     search = graphene.Field(Search, required=True)
-    leaves = _many(Leaf)
+    leaves = many(Leaf)
     decided = graphene.Boolean(
         description="Whether the decision that lies sealed, what is silent included, is the one "
         "that its leaf has the keyed digest of; null where it cannot be told."
@@ -157,7 +153,7 @@ class Entry(graphene.ObjectType):  # type: ignore[misc]
 class EntryPage(graphene.ObjectType):  # type: ignore[misc]
     """Queries with their entries and proofs, the latest first."""
 
-    entries = _many(Entry)
+    entries = many(Entry)
     next = graphene.Int()
     upto = graphene.Int(required=True)
 
@@ -167,7 +163,7 @@ class Shown(graphene.ObjectType):  # type: ignore[misc]
 
     source = graphene.String(required=True)
     entity = graphene.String(required=True)
-    fields = graphene.Field(_many(graphene.String), description="Names of fields, never values.")
+    fields = graphene.Field(many(graphene.String), description="Names of fields, never values.")
     hit = graphene.Boolean(required=True)
 
 
@@ -194,14 +190,14 @@ class Receipt(graphene.ObjectType):  # type: ignore[misc]
     reason = graphene.String(required=True)
     tag = graphene.String(required=True)
     glass = graphene.Boolean(required=True)
-    shown = _many(Shown)
-    told = _many(Told)
+    shown = many(Shown)
+    told = many(Told)
 
 
 class ReceiptPage(graphene.ObjectType):  # type: ignore[misc]
     """Receipts, the latest first."""
 
-    rows = _many(Receipt)
+    rows = many(Receipt)
     next = graphene.Int()
     upto = graphene.Int(required=True)
 
@@ -241,8 +237,8 @@ class Disclosure(graphene.ObjectType):  # type: ignore[misc]
     to = graphene.String(required=True, description="The agency of whoever asked.")
     purpose = graphene.String(required=True)
     at = graphene.String(required=True)
-    places = _many(DisclosedPlace)
-    told = _many(Told)
+    places = many(DisclosedPlace)
+    told = many(Told)
     opened = graphene.String(description="JSON for `portcullis audit verify --disclosed`.")
 
 
@@ -352,7 +348,7 @@ class Query(Overseen, graphene.ObjectType):  # type: ignore[misc]
     )
     export = _asking(EntryPage, "As search, with leaves and proofs.")
     pairs = graphene.Field(
-        _many(Pair),
+        many(Pair),
         args={"use": graphene.Argument(Use, required=True)},
         description="What professional standards of one's agency asked each other to agree to.",
     )

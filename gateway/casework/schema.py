@@ -9,7 +9,7 @@ import graphene
 from graphql import GraphQLSchema
 
 from gateway.casework.model import State, Told, Urgency
-from gateway.catalogue.schema import Schema, names_of
+from gateway.catalogue.schema import Schema, many, names_of
 from gateway.catalogue.vocabulary import Vocabulary
 
 MOST = 200  # of a list
@@ -18,10 +18,6 @@ _ASKED = 50
 
 def _enum(kind: type[StrEnum], name: str, doc: str) -> Any:
     return graphene.Enum(name, [(one.value, one.value) for one in kind], description=doc)
-
-
-def _many(kind: Any) -> Any:
-    return graphene.NonNull(graphene.List(graphene.NonNull(kind)))
 
 
 _State = _enum(State, "ReleaseState", "How far a request has come.")
@@ -43,7 +39,7 @@ class ReleaseRequest(graphene.ObjectType):  # type: ignore[misc]  # graphene shi
     agency = graphene.String(required=True, description="The originator.")
     desk = graphene.String(required=True)
     on_call = graphene.String(required=True)
-    fields = _many(graphene.String)
+    fields = many(graphene.String)
     minutes = graphene.Int(required=True, description="For how long it is wanted.")
     asked_by = graphene.String(required=True)
     purpose = graphene.String(required=True)
@@ -51,7 +47,7 @@ class ReleaseRequest(graphene.ObjectType):  # type: ignore[misc]  # graphene shi
     reason_text = graphene.String()
     case_ref = graphene.String()
     decided_at = graphene.String()
-    granted = _many(graphene.String)
+    granted = many(graphene.String)
     until = graphene.String()
     refusal = graphene.String(description="A code of the policy's table of casework.")
     revoked_at = graphene.String(description="When its desk ended it early.")
@@ -89,7 +85,7 @@ class SearchOutcome(graphene.ObjectType):  # type: ignore[misc]
 
     operation_id = graphene.ID(required=True)
     kinds = graphene.Field(
-        _many(graphene.String), description="What the search was: all that it was owed for."
+        many(graphene.String), description="What the search was: all that it was owed for."
     )
     outcome = graphene.String(required=True)
     recorded_at = graphene.String(required=True)
@@ -102,12 +98,12 @@ class Countersignature(graphene.ObjectType):  # type: ignore[misc]
     at = graphene.String(required=True)
     asked_by = graphene.String(required=True)
     mark = graphene.String(description="The asker's agency and token in the log.")
-    roles = _many(graphene.String)
+    roles = many(graphene.String)
     purpose = graphene.String(required=True)
     reason_code = graphene.String(required=True)
     what = graphene.String(required=True, description="The operation's name.")
     fields = graphene.Field(
-        _many(graphene.String), description="What is asked for: Person.names and the like."
+        many(graphene.String), description="What is asked for: Person.names and the like."
     )
     face = graphene.Boolean(required=True, description="Whether it searches by a face.")
     until = graphene.String(description="Good until then, for one search.")
@@ -153,13 +149,13 @@ class Hold(graphene.ObjectType):  # type: ignore[misc]
 class GrantInput(graphene.InputObjectType):  # type: ignore[misc]
     """What a desk gives: some of the fields that were asked for, for a time."""
 
-    fields = _many(graphene.String)
+    fields = many(graphene.String)
     until = graphene.String(required=True, description="How long from now: PT24H, P2D.")
 
 
 def _list(kind: Any, doc: str, **more: graphene.Argument) -> graphene.Field:
     first = graphene.Argument(graphene.Int, default_value=_ASKED)
-    return graphene.Field(_many(kind), args={"first": first, **more}, description=doc)
+    return graphene.Field(many(kind), args={"first": first, **more}, description=doc)
 
 
 def _why() -> dict[str, graphene.Argument]:
@@ -186,9 +182,9 @@ class Query(graphene.ObjectType):  # type: ignore[misc]
         acknowledged=graphene.Argument(graphene.Boolean, default_value=False),
     )
     erasures = graphene.Field(
-        _many(Erasure), description="What somebody wants erased and nobody has agreed to."
+        many(Erasure), description="What somebody wants erased and nobody has agreed to."
     )
-    holds = graphene.Field(_many(Hold), description="The holds that stand.")
+    holds = graphene.Field(many(Hold), description="The holds that stand.")
 
 
 class Mutation(graphene.ObjectType):  # type: ignore[misc]
@@ -198,7 +194,7 @@ class Mutation(graphene.ObjectType):  # type: ignore[misc]
         ReleaseRequest,
         args={
             "record": graphene.Argument(graphene.String, required=True),
-            "fields": graphene.Argument(_many(graphene.String)),
+            "fields": graphene.Argument(many(graphene.String)),
             "until": graphene.Argument(graphene.String, default_value="PT24H"),
             "urgency": graphene.Argument(_Urgency, default_value=Urgency.ROUTINE.value),
         },

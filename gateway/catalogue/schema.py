@@ -71,6 +71,11 @@ def camel(name: str) -> str:
     return head + "".join(part.title() for part in rest)
 
 
+def many(kind: Any) -> Any:
+    """A list that is there, of what is there."""
+    return graphene.NonNull(graphene.List(graphene.NonNull(kind)))
+
+
 def names_of(schema: GraphQLSchema) -> Iterator[tuple[tuple[str, str], str]]:
     """(type, fieldName) and field_name, of every field of a schema that graphene has built."""
     for kind in schema.type_map.values():

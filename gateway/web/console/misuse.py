@@ -33,6 +33,7 @@ from gateway.actions.reviewing import (
     note_of,
     query_of,
 )
+from gateway.audit.index import MARK
 from gateway.audit.inquiry import Auditor
 from gateway.audit.misuse import Case, Queue
 from gateway.audit.queues import PERIODS
@@ -210,7 +211,7 @@ class _Pages:
             ]
             lines = [one for one in lines if wanted.state in ("", one.state)]
             shown = lines[start : start + PAGE]
-            await console.inquiry.view(
+            await console.inquiry.recorder.view(
                 auditor.request, auditor.subject, page="misuse", use=auditor.use,
                 given={"rows": len(shown), "days": wanted.days},
             )  # fmt: skip
@@ -230,7 +231,7 @@ class _Pages:
         (said,) = await said_of(self._oversight, [case], reviewer)
         entries = sorted(case.entries, key=lambda entry: (looked_at(said, entry, reviewer), -entry))
         entries = entries[:AT_ONCE]
-        await console.inquiry.view(
+        await console.inquiry.recorder.view(
             auditor.request, auditor.subject, page="misuse_case", use=auditor.use,
             given={"rows": len(entries), "kind": case.pattern.value}, entries=entries,
         )  # fmt: skip
@@ -334,7 +335,7 @@ def _line(case: Case, rank: int, said: Said, reviewer: Reviewer, wanted: Filter)
         score=score,
         tone="bad" if score >= 75 else "alert" if score >= 40 else "calm",
         agency=case.agency,
-        officer=case.actors[-1][:12],
+        officer=case.actors[-1][:MARK],
         reasons=case.reasons,
         since=utc_text(case.since),
         until=utc_text(case.until),

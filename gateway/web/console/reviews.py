@@ -14,7 +14,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.actions.overseeing import SUPERVISED, drawn_case, reviewing_as
+from gateway.actions.overseeing import SUPERVISED, drawn_case, reviewing_as, waiting_for
 from gateway.actions.oversight import Oversight
 from gateway.actions.reviewing import MOST_NOTE, Reviewer, note_of, query_of, reviewer_of
 from gateway.audit.inquiry import Auditor
@@ -28,7 +28,6 @@ from gateway.web.look import elsewhere, told
 from gateway.web.receiving import blank
 
 REVIEWS: Final = "/reviews"
-_WAITING: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +110,8 @@ def review_routes(console: Console, oversight: Oversight) -> list[Route]:
         if (found := await looking(http)) is None:
             return elsewhere(USE)
         auditor, reviewer = found
-        cases = await oversight.store.waiting_for(reviewer.level, reviewer.agencies, _WAITING)
-        mine = [one for one in cases if not oversight.reviewing.own(auditor.subject, one)]
-        await console.inquiry.view(
+        mine, full = await waiting_for(oversight, auditor.subject, reviewer)
+        await console.inquiry.recorder.view(
             auditor.request, auditor.subject, page="reviews", use=auditor.use,
             given={"rows": len(mine)},
         )  # fmt: skip
@@ -121,7 +119,7 @@ def review_routes(console: Console, oversight: Oversight) -> list[Route]:
             level=NAMES[reviewer.level],
             agency=scope_of(reviewer),
             rows=tuple(map(_row, mine)),
-            full=len(cases) == _WAITING,
+            full=full,
             done=http.query_params.get("done") == "1",
         )
         return console.page(http, "reviews.html", page, REVIEWS)
@@ -133,7 +131,7 @@ def review_routes(console: Console, oversight: Oversight) -> list[Route]:
         case = await case_of(http, auditor.subject, reviewer)
         if case is None:
             return console.look.missing(visit_of(http))
-        await console.inquiry.view(
+        await console.inquiry.recorder.view(
             auditor.request, auditor.subject, page="review", use=auditor.use,
             given={"rows": 1}, entries=[case.entry],
         )  # fmt: skip

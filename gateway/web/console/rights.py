@@ -107,7 +107,9 @@ def rights_routes(console: Console) -> list[Route]:
             said={name: value_of(form, name) for name in ("typed", "records", "since", "until")},
             problem=problem,
         )
-        await console.inquiry.view(auditor.request, auditor.subject, page="rights", use=auditor.use)
+        await console.inquiry.recorder.view(
+            auditor.request, auditor.subject, page="rights", use=auditor.use
+        )
         return console.page(http, "audit_rights.html", page, HERE, status=status)
 
     async def asked(http: HttpRequest) -> Response:
@@ -163,7 +165,7 @@ def rights_routes(console: Console) -> list[Route]:
         found = await looks_at(console.inquiry, auditor, _person(form))
         said = {row.name: value_of(form, row.name) for row in found if row.name in form}
         inside, kept_out = checked(found, said)
-        viewed = await console.inquiry.view(
+        viewed = await console.inquiry.recorder.view(
             auditor.request, auditor.subject, page="rights_report", use=auditor.use,
             asked={"typed": value_of(form, "typed"), "records": value_of(form, "records")},
             given={"rows": len(inside), "kept_out": kept_out},

@@ -51,7 +51,9 @@ def in_pairs(console: Console, route: Route) -> Route:
 
     async def opened(http: HttpRequest) -> Response:
         auditor = console.auditor(http)
-        if auditor is not None and not await console.inquiry.in_pairs(auditor):
+        if auditor is not None and not await console.inquiry.recorder.in_pairs(
+            auditor.subject, auditor.use
+        ):
             return elsewhere(PAIRS)
         return await page(http)
 

@@ -6,14 +6,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Final
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.actions.overseeing import reviewing_as
+from gateway.actions.overseeing import drawn_for, reviewed_by, reviewing_as
 from gateway.actions.oversight import Oversight
 from gateway.actions.reviewing import Reviewer
 from gateway.actions.sampling import LISTED, MOST_DRAWN
@@ -103,7 +102,7 @@ def sample_routes(console: Console, oversight: Oversight) -> list[Route]:
             return elsewhere(USE)
         await reviewing_as(console.inquiry, oversight, auditor)
         found = await oversight.store.dip_samples(LISTED)
-        await console.inquiry.view(
+        await console.inquiry.recorder.view(
             auditor.request, auditor.subject, page="samples", use=auditor.use,
             given={"rows": len(found)},
         )  # fmt: skip
@@ -147,12 +146,8 @@ def sample_routes(console: Console, oversight: Oversight) -> list[Route]:
         found = await oversight.store.dip_sample(http.path_params["id"])
         if found is None:
             return console.look.missing(visit_of(http))
-        cases: dict[ReviewCase, Sequence[Review]] = {}
-        if found.seed is not None:
-            held = await oversight.store.reviewed([found.seed], reviewer.agencies, reviewer.sees)
-            own = partial(oversight.reviewing.own, auditor.subject)
-            cases |= {case: said for case, said in held.items() if not own(case)}
-        await console.inquiry.view(
+        cases = await drawn_for(oversight, auditor.subject, reviewer, found)
+        await console.inquiry.recorder.view(
             auditor.request, auditor.subject, page="sample", use=auditor.use,
             given={"rows": len(cases)}, entries=[case.entry for case in cases],
         )  # fmt: skip
@@ -250,7 +245,7 @@ def _drawn(case: ReviewCase, reviews: Sequence[Review], reviewer: Reviewer) -> D
         said=tuple(
             (NAMES[r.level], words_of(r.outcome), str(r.quality), "") for r in in_order(reviews)
         ),
-        open=all(r.level is not reviewer.level for r in reviews),
+        open=not reviewed_by(reviews, reviewer.level),
     )
 
 

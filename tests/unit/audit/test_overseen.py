@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,9 @@ from gateway.actions.overseeing import Overseeing
 from gateway.actions.overseen import LOOKS, Overseen
 from gateway.actions.oversight import Oversight
 from gateway.actions.recalling import Desk, Held, Recalling
-from gateway.actions.reviewing import Reviewing, Verdict, case_from, reviewer_of
-from gateway.actions.sampling import Sampling
+from gateway.actions.reviewing import Verdict, case_from, reviewer_of
 from gateway.audit.entry import read_leaf
-from gateway.audit.queues import Queues
-from gateway.audit.staff import tokens_of
 from gateway.audit.uses import OWN
-from gateway.casework.database import migrate
 from gateway.casework.model import DipSample, Finding, Matters, Officer, Origin
 from gateway.casework.store import Store
 from gateway.errors import LimitExceeded, MalformedRequest, Refused
@@ -33,7 +29,6 @@ from tests.unit.audit.auditworld import (
     AF_SCP,
     ANN,
     AU,
-    BOB,
     CYD,
     PS,
     World,
@@ -42,18 +37,14 @@ from tests.unit.audit.auditworld import (
     somebody,
     world,
 )
+from tests.unit.audit.overseenworld import now, overseen
 
-PLATE = "AB12 CDE"
 WHY = Justification(purpose="OFFICER_SAFETY", reason_code="R02", reason_text="Just looking")
 SERGEANT = somebody("sgt", "NMC", "sergeant")
 DESK, DESK_SCP = somebody("desk", "NMC", "desk"), somebody("desk", "SCP", "desk")
 BOTH = replace(ANN, roles=("response_officer", "force_auditor"))  # an auditor who asks, too
 SEED = "5eed" * 16
 _numbers = count(1)
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 def new_id() -> str:
@@ -89,34 +80,10 @@ async def at(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[At]:
     """ann of NMC asked for her own car, which is known; a sample drew hers and cyd's of SCP; the
     external auditor asked NMC why; NMC's desk recalled what cyd was shown."""
     base = tmp_path_factory.mktemp("overseen")
-    feed = base / "staff" / "NMC"
-    feed.mkdir(parents=True)
-    (feed / "staff.csv").write_text(f"issuer,id,plates\n{ANN.issuer},ann,{PLATE}\n")
-    url = f"sqlite+aiosqlite:///{base / 'casework.sqlite'}"
-    await migrate(url)
-    store = await Store.open(url)
-    async with world(base) as made:
-        for _ in range(3):
-            await made.ask(ANN, PLATE, why=WHY)
-        await made.ask(BOB, "ZZ99 QRS")
+    async with overseen(base, WHY, new_id) as (made, oversight):
+        store, tokens = oversight.store, oversight.reviewing.tokens
         await made.ask(CYD, "Nobody", shows=[("NMC", "nmc", "Person", "n-1")])
         await made.seen()
-        queues = Queues(
-            follower=made.follower, index=base / "index.sqlite", keys=base / "keys",
-            feeds=base / "staff", agencies=("NMC", "SCP"), clock=now, patience_s=60,
-        )  # fmt: skip
-        sampling = Sampling(
-            inquiry=made.inquiry, store=store, policy=None, clock=now, new_id=new_id
-        )
-        tokens = tokens_of(made.keys)
-        oversight = Oversight(
-            store=store,
-            queues=queues,
-            sampling=sampling,
-            reviewing=Reviewing(recorder=made.recorder, store=store, tokens=tokens),
-            agencies=("NMC", "SCP", "OVERSIGHT"),
-            new_id=new_id,
-        )
         asking = Asking(inquiry=made.inquiry, store=store, tokens=tokens, clock=now, new_id=new_id)
         recalling = Recalling(
             inquiry=made.inquiry,
@@ -145,8 +112,6 @@ async def at(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[At]:
             world=made, oversight=oversight, of=of, sample=sample[0], drawn=mine.id,
             matter=asked.id,
         )  # fmt: skip
-        await queues.aclose()
-    await store.aclose()
 
 
 async def _sampled(made: World, store: Store) -> tuple[str, list[Any]]:

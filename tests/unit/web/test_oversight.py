@@ -18,14 +18,13 @@ from gateway.actions.asking import Asking
 from gateway.actions.oversight import Oversight
 from gateway.actions.pairing import Pairing
 from gateway.actions.recalling import Recalling
-from gateway.actions.reviewing import MOST_NOTE, Reviewing, Verdict, reviewer_of
-from gateway.actions.sampling import MOST_ANNOUNCED, Sampling
+from gateway.actions.reviewing import MOST_NOTE, Verdict, reviewer_of
+from gateway.actions.sampling import MOST_ANNOUNCED
 from gateway.audit.entry import read_leaf
 from gateway.audit.misuse import Case
 from gateway.audit.queues import Queues
 from gateway.audit.sampling import Wish
 from gateway.audit.signals import Pattern
-from gateway.audit.staff import tokens_of
 from gateway.audit.uses import SUPERVISORS
 from gateway.casework.database import migrate
 from gateway.casework.model import DipSample, Finding, Level, Officer, Origin, Review, ReviewCase
@@ -48,18 +47,16 @@ from tests.unit.audit.auditworld import (
     AF_SCP,
     ANN,
     AU,
-    BOB,
     PS,
     World,
     looks,
     refusing,
     somebody,
-    world,
 )
+from tests.unit.audit.overseenworld import now, overseen
 from tests.unit.web.pages_world import NOW, TOKEN, Client, Place
 
 QUEUE, SAMPLES = "/console/audit/misuse", "/console/audit/samples"
-PLATE = "AB12 CDE"
 WHY = Justification(purpose="OFFICER_SAFETY", reason_code="R02", reason_text="Just <i>looking</i>")
 SERGEANT = somebody("sgt", "NMC", "sergeant")
 BOTH = replace(ANN, roles=("response_officer", "force_auditor"))  # an auditor who asks, too
@@ -100,10 +97,6 @@ class At:
         )
 
 
-def now() -> datetime:
-    return datetime.now(UTC)
-
-
 def new_id() -> str:
     return uuid7(int(now().timestamp() * 1000), hashlib.sha256(str(now()).encode()).digest()[:10])
 
@@ -111,35 +104,8 @@ def new_id() -> str:
 @pytest.fixture(scope="module")
 async def filled(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[At]:
     """ann of NMC asked for her own car three times, bob for somebody's; ann's car is known."""
-    base = tmp_path_factory.mktemp("oversight")
-    feed = base / "staff" / "NMC"
-    feed.mkdir(parents=True)
-    (feed / "staff.csv").write_text(f"issuer,id,plates\n{ANN.issuer},ann,{PLATE}\n")
-    url = f"sqlite+aiosqlite:///{base / 'casework.sqlite'}"
-    await migrate(url)
-    store = await Store.open(url)
-    async with world(base) as made:
-        for _ in range(3):
-            await made.ask(ANN, PLATE, why=WHY)
-        await made.ask(BOB, "ZZ99 QRS")
-        await made.seen()
-        queues = Queues(
-            follower=made.follower, index=base / "index.sqlite", keys=base / "keys",
-            feeds=base / "staff", agencies=("NMC", "SCP"), clock=now, patience_s=60,
-        )  # fmt: skip
-        oversight = Oversight(
-            store=store,
-            queues=queues,
-            sampling=Sampling(
-                inquiry=made.inquiry, store=store, policy=None, clock=now, new_id=new_id
-            ),
-            reviewing=Reviewing(recorder=made.recorder, store=store, tokens=tokens_of(made.keys)),
-            agencies=("NMC", "SCP", "OVERSIGHT"),
-            new_id=new_id,
-        )
+    async with overseen(tmp_path_factory.mktemp("oversight"), WHY, new_id) as (made, oversight):
         yield At(made, oversight, Place())
-        await queues.aclose()
-    await store.aclose()
 
 
 @pytest.fixture
@@ -568,7 +534,7 @@ async def test_professional_standards_do_nothing_alone_whatever_the_surface(
             ),
             oversight.sampling.announce(who, wish),
             alone.view(who.request, PS, page="whatever comes", use=use),
-            inquiry.view(who.request, PS, page="misuse", use=use),
+            inquiry.recorder.view(who.request, PS, page="misuse", use=use),
         )  # fmt: skip
         told: list[object] = []
         for act in acts:
