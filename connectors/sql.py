@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import sqlalchemy as sa
+from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from connectors._config import Table
@@ -59,6 +62,19 @@ _CAPABILITY = Capability(abilities=Ability.PROJECT | Ability.LIMIT | Ability.BAT
 _CHECK_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """A connection that was taken out of the pool."""
+
+    connection: AsyncConnection
+    pooled: PoolProxiedConnection
+
+
+async def _close(held: _Open) -> None:
+    await held.connection.invalidate()
+    await held.connection.close()
+
+
 class SqlConnector:
     """One database, read through a pool of connections that are all alike and never written on."""
 
@@ -66,6 +82,11 @@ class SqlConnector:
         self._dialect, driver = _DRIVERS[url.drivername.partition("+")[0]]
         self._engine = _engine(self._dialect, url.set(drivername=driver), pool_size,
                                statement_timeout_s)  # fmt: skip
+        self._file = (
+            Path(url.database or "").absolute() if self._dialect is Dialect.SQLITE else None
+        )
+        self._turns = asyncio.Semaphore(pool_size)
+        self._free: list[_Open] = []  # the one that was used last at the end
         self._relations: dict[str, Relation] = {}
 
     @classmethod
@@ -113,7 +134,7 @@ class SqlConnector:
         try:
             return await self._read(query)
         except SourceUnavailable:
-            pass  # every idle connection dies with a restart: the first query after it succeeds
+            await self._close_free()  # all die with a restart: the first query after it succeeds
         except SourceProtocolError:
             # perhaps the relation changed since we looked
             if self._relations.pop(query.relation, None) is None:
@@ -122,14 +143,14 @@ class SqlConnector:
 
     async def _read(self, query: SourceQuery) -> SourceResult:
         try:
-            async with self._engine.connect() as connection:
+            async with self._borrowed() as held:
                 relation = self._relations.get(query.relation)
                 if relation is None:
-                    described = await describe(connection, self._dialect, query.relation)
+                    described = await describe(held.connection, self._dialect, query.relation)
                     relation = _relation(self._dialect, query.relation, described)
                 statement, values = _statement(relation, query)
                 text, parameters = statement.native(self._engine.dialect, values)
-                rows = await self._run(connection, text, parameters)
+                rows = await self._run(held, text, parameters)
         except Exception as error:
             # any exception of three drivers, their sockets and decoders; none of it is ours
             raise source_error(error) from error
@@ -139,12 +160,47 @@ class SqlConnector:
             truncated=len(rows) > query.limit,
         )
 
-    async def _run(
-        self, connection: AsyncConnection, text: str, parameters: list[Any]
-    ) -> list[Sequence[Any]]:
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[_Open]:
+        """A connection for one statement, which goes back as it came.
+
+        Those that are free stay out of SQLAlchemy's pool: each way out of it and back makes several
+        greenlets, which cost as much as the driver's part.
+        """
+        async with self._turns:
+            held = await self._taken()
+            try:
+                yield held
+            finally:
+                if held.connection.invalidated:
+                    await held.connection.close()
+                else:
+                    self._free.append(held)
+
+    async def _taken(self) -> _Open:
+        while self._free:
+            held = self._free.pop()
+            if held.pooled.info.get("file") == (self._file and _identity(self._file)):
+                return held
+            await _close(held)
+        return await self._opened()
+
+    async def _opened(self) -> _Open:
+        connection = await self._engine.connect()
+        try:
+            return _Open(connection, await connection.get_raw_connection())
+        except BaseException:
+            await connection.close()
+            raise
+
+    async def _close_free(self) -> None:
+        while self._free:
+            await _close(self._free.pop())
+
+    async def _run(self, held: _Open, text: str, parameters: list[Any]) -> list[Sequence[Any]]:
         """The rows of a compiled statement, asked of the driver itself: SQLAlchemy's part in
         running a statement costs several times the driver's."""
-        pooled = await connection.get_raw_connection()
+        pooled = held.pooled
         driver: Any = pooled.driver_connection
         try:
             match self._dialect:
@@ -165,15 +221,15 @@ class SqlConnector:
                         await cursor.execute(text, parameters)
                         rows = await cursor.fetchall()
         except BaseException:
-            await connection.invalidate()  # nobody knows what it is in the middle of
+            await held.connection.invalidate()  # nobody knows what it is in the middle of
             raise
         return list(rows)
 
     async def check(self) -> Health:
         """Connects, and lists every relation that the role may read."""
         try:
-            async with asyncio.timeout(_CHECK_S), self._engine.connect() as connection:
-                described = await describe(connection, self._dialect)
+            async with asyncio.timeout(_CHECK_S), self._borrowed() as held:
+                described = await describe(held.connection, self._dialect)
         except TimeoutError:
             return Health(ok=False, detail=f"no answer within {_CHECK_S:g} s")
         except Exception as error:
@@ -182,6 +238,9 @@ class SqlConnector:
         return Health(ok=True, relations={name: _shown(held) for name, held in described.items()})
 
     async def aclose(self) -> None:
+        for held in self._free:
+            await held.connection.close()
+        self._free.clear()
         await self._engine.dispose()
 
 
@@ -340,7 +399,7 @@ def _authorise(
 
 
 def _guard_sqlite(engine: AsyncEngine, path: Path) -> None:
-    """Every connection gets the authorizer, and is dropped once the file has been replaced."""
+    """Every connection gets the authorizer, and knows its file, which may be replaced."""
 
     async def prepare(driver: Any) -> None:
         await driver.execute("PRAGMA query_only = ON")
@@ -352,11 +411,6 @@ def _guard_sqlite(engine: AsyncEngine, path: Path) -> None:
     def on_connect(connection: Any, record: Any) -> None:
         connection.run_async(prepare)
         record.info["file"] = _identity(path)
-
-    @sa.event.listens_for(engine.sync_engine, "checkout")
-    def on_checkout(connection: Any, record: Any, proxy: object) -> None:
-        if record.info.get("file") != _identity(path):
-            raise sa.exc.DisconnectionError
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,10 +1,14 @@
-"""UUIDs of version 7 (RFC 9562, section 5.7): sortable by time, and not to be guessed."""
+"""What things are known by: UUIDs of version 7 (RFC 9562, section 5.7), which are sortable by time
+and not to be guessed, and keyed digests."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 from uuid import UUID
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -31,3 +35,14 @@ def is_uuid(text: str) -> bool:
     (True, False)
     """
     return _UUID.fullmatch(text) is not None
+
+
+def hmac_sha256(key: bytes, data: bytes) -> bytes:
+    """HMAC-SHA-256 (RFC 2104) of some bytes, 32 bytes.
+
+    The standard library's lets other threads run for each, and the event loop then waits for its
+    turn: with a busy thread beside it that is ten times the digest itself.
+    """
+    made = HMAC(key, SHA256())
+    made.update(data)
+    return made.finalize()

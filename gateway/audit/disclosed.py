@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from gateway.audit.entry import Part, owner_part
 from gateway.audit.merkle import leaf_hash, root_of
+from gateway.identifiers import hmac_sha256
 from gateway.model import Response, Shown, steps_of
 
 VERSION: Final = 2
@@ -38,7 +39,7 @@ def commitment(key: bytes, path: str, value: Any) -> str:
 
     `path` is its keys and indexes joined by dots; the value is JSON with sorted names.
     """
-    return hmac.digest(key, f"{path}\0{_json(value)}".encode(), "sha256").hex()[:COMMITMENT_HEX]
+    return hmac_sha256(key, f"{path}\0{_json(value)}".encode()).hex()[:COMMITMENT_HEX]
 
 
 _json: Final = json.JSONEncoder(
@@ -48,7 +49,7 @@ _json: Final = json.JSONEncoder(
 
 def key_of(key: bytes, number: int) -> bytes:
     """The key of one item of a part, by its number: it tells nothing of the part's own key."""
-    return hmac.digest(key, b"portcullis disclosed item %d" % number, "sha256")
+    return hmac_sha256(key, b"portcullis disclosed item %d" % number)
 
 
 def parts_by_owner(response: Response, key: bytes, token: Callable[[str], str]) -> dict[str, Part]:
@@ -66,7 +67,7 @@ def parts_by_owner(response: Response, key: bytes, token: Callable[[str], str]) 
     def part(agency: str) -> dict[str, Any]:
         known = made.get(agency)
         if known is None:
-            own = hmac.digest(key, agency.encode(), "sha256")  # owners learn nothing of each other
+            own = hmac_sha256(key, agency.encode())  # owners learn nothing of each other
             known = made[agency] = {
                 "v": VERSION, "key": own.hex(), "records": [], "hits": [], "told": []
             }  # fmt: skip

@@ -14,7 +14,6 @@ Pure: keys, salts, nonces and times come in as arguments.
 from __future__ import annotations
 
 import contextlib
-import hmac
 import json
 import re
 from base64 import b64decode, b64encode
@@ -29,6 +28,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
+from gateway.identifiers import hmac_sha256
 from gateway.model import EMPTY
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
@@ -362,4 +362,4 @@ def token(key: bytes, kind: str, value: str) -> str:
     """
     if "\0" in kind or len(key) < KEY_BYTES:
         raise InvalidEntry("a token needs a kind without NUL and a key of 32 bytes")
-    return hmac.digest(key, f"{kind}\0{value}".encode(), "sha256").hex()
+    return hmac_sha256(key, f"{kind}\0{value}".encode()).hex()

@@ -193,10 +193,13 @@ class AuditLog:
 
     def _sealing(self, part: Part, now: datetime) -> Sealing:
         key_id, wrapping = self._keys.wrapping(part.agency, now)
+        fresh = os.urandom(
+            SALT_BYTES + KEY_BYTES + NONCE_BYTES
+        )  # one turn for other threads, not three
         return Sealing(
-            salt=os.urandom(SALT_BYTES),
-            data_key=os.urandom(KEY_BYTES),
-            nonce=os.urandom(NONCE_BYTES),
+            salt=fresh[:SALT_BYTES],
+            data_key=fresh[SALT_BYTES:-NONCE_BYTES],
+            nonce=fresh[-NONCE_BYTES:],
             key_id=key_id,
             wrapping=wrapping,
         )

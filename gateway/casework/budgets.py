@@ -9,17 +9,16 @@ is counted for each officer alone, so nobody learns from a counter what others a
 from __future__ import annotations
 
 import contextlib
-import hmac
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from typing import Final, NamedTuple
 
 from gateway.casework.model import BudgetRelease, Notice, Officer, Told, Use
 from gateway.casework.store import Store
 from gateway.errors import CaseworkUnavailable, Refused
+from gateway.identifiers import hmac_sha256
 from gateway.model import Budget, Subject, Unit
 from gateway.recurring import Recurring
 
@@ -132,7 +131,7 @@ class Budgets:
 
     def _officer(self, subject: Subject) -> str:
         text = _DOMAIN + "\0".join((subject.issuer, subject.id)).encode()
-        return hmac.new(self._key, text, sha256).hexdigest()[:32]
+        return hmac_sha256(self._key, text).hex()[:32]
 
     def _count(self, key: _Key, budget: Budget, now: datetime, amount: int) -> None:
         length = max(1, budget.window_s // _PARTS)

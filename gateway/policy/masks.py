@@ -8,8 +8,6 @@ understand a value shows nothing of it.
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -20,6 +18,7 @@ from typing import Any, Final, TypeAlias
 
 from connectors.conditions import Compare, Op
 from gateway.catalogue.forms import interval
+from gateway.identifiers import hmac_sha256
 from gateway.model import EMPTY
 
 BLOCKS: Final = "▮▮▮"
@@ -163,7 +162,7 @@ def _token(value: Any, context: MaskContext) -> Masked:
     """A keyed token (HMAC-SHA-256, 80 bits shown): equal values, equal tokens, no way back."""
     if not isinstance(value, str):
         return NOTHING
-    digest = hmac.digest(context.token_key, value.encode(errors="surrogatepass"), hashlib.sha256)
+    digest = hmac_sha256(context.token_key, value.encode(errors="surrogatepass"))
     token = "token-" + base64.b32encode(digest[:10]).decode().lower()
     return (token, None) if context.type in _TEXTS else (None, token)
 

@@ -8,12 +8,11 @@ their own.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterator
-from hashlib import sha256
 from typing import Final
 
 from connectors.conditions import And, Compare, Condition, IsNull, Op, Or
+from gateway.identifiers import hmac_sha256
 from gateway.model import Plan
 
 _DOMAIN: Final = b"portcullis target v1\0"
@@ -26,7 +25,7 @@ def targets_of(plan: Plan, key: bytes) -> frozenset[str]:
     found = {text for where in asked for text in _texts(where)}
     near = ((fetch.source, fetch.near.ref_key) for fetch in plan.fetches if fetch.near is not None)
     found |= {f"like\0{source}\0{image}" for source, image in near if image}
-    return frozenset(hmac.new(key, _DOMAIN + t.encode(), sha256).hexdigest()[:32] for t in found)
+    return frozenset(hmac_sha256(key, _DOMAIN + t.encode()).hex()[:32] for t in found)
 
 
 def _texts(where: Condition) -> Iterator[str]:

@@ -216,6 +216,25 @@ class TestPostgresql(SqlContract):
         await asyncio.to_thread(server.run, end)
         assert await rig.refs(rig.query()) == {"p1", "p2", "p3", "p4"}
 
+    async def test_f05_all_sessions_terminated_cost_no_query(
+        self, rig: Rig, server: Postgres
+    ) -> None:
+        many = rig.config({"pool_size": 3})
+        of = "FROM pg_stat_activity WHERE usename = 'reader'"
+
+        async def all_of_them() -> list[int]:
+            return [len(one.rows) for one in await asyncio.gather(*map(many.fetch, queries))]
+
+        try:
+            queries = [rig.query() for _ in range(9)]
+            assert await all_of_them() == [4] * 9
+            assert int(await asyncio.to_thread(server.run, f"SELECT count(*) {of}")) == 3
+            await asyncio.to_thread(server.run, f"SELECT pg_terminate_backend(pid) {of}")
+            assert len((await many.fetch(queries[0])).rows) == 4
+            assert await all_of_them() == [4] * 9
+        finally:
+            await many.aclose()
+
     async def test_f02_a_server_that_falls_silent_is_left_in_time(
         self, rig: Rig, server: Postgres
     ) -> None:
@@ -237,10 +256,10 @@ class TestPostgresql(SqlContract):
         """Nothing is set on a session, so there is nothing to take back."""
         assert isinstance(rig.connector, SqlConnector)
         for _ in range(2):
-            async with rig.connector._engine.connect() as connection:
-                result = await connection.exec_driver_sql("SHOW default_transaction_read_only")
+            async with rig.connector._borrowed() as held:
+                result = await held.connection.exec_driver_sql("SHOW default_transaction_read_only")
                 assert result.scalar() == "on"
-                result = await connection.exec_driver_sql("SHOW search_path")
+                result = await held.connection.exec_driver_sql("SHOW search_path")
                 assert result.scalar() == "shown"
             with pytest.raises(SourceTimeout):
                 await rig.connector.fetch(rig.query(rig.slow, timeout_s=0.1))

@@ -80,8 +80,8 @@ async def fixture_rig(path: Path, driver: Driver) -> AsyncIterator[Rig]:
     async def seen(query: SourceQuery) -> str:
         """As the database itself tells it, values and all."""
         sent: list[str] = []
-        async with live._engine.connect() as connection:  # there is one, and it is kept
-            raw = (await connection.get_raw_connection()).driver_connection
+        async with live._borrowed() as held:  # there is one, and it is kept
+            raw = held.pooled.driver_connection
             assert isinstance(raw, aiosqlite.Connection)
             await raw.set_trace_callback(sent.append)
         await live.fetch(query)
@@ -93,8 +93,8 @@ async def fixture_rig(path: Path, driver: Driver) -> AsyncIterator[Rig]:
 
     async def write() -> None:
         # straight on a connection of the connector's own making: nothing but reading is allowed
-        async with live._engine.connect() as connection:
-            raw = (await connection.get_raw_connection()).driver_connection
+        async with live._borrowed() as held:
+            raw = held.pooled.driver_connection
             assert isinstance(raw, aiosqlite.Connection)
             for statement in (
                 "INSERT INTO people_t VALUES ('p9', 'P')",
@@ -135,14 +135,14 @@ class TestSqlite(SqlContract):
         self, rig: Rig, path: Path
     ) -> None:
         assert isinstance(rig.connector, SqlConnector)
-        async with rig.connector._engine.connect() as connection:
-            raw = (await connection.get_raw_connection()).driver_connection
+        async with rig.connector._borrowed() as held:
+            raw = held.pooled.driver_connection
             assert isinstance(raw, aiosqlite.Connection)
             await raw.set_authorizer(None)
             await raw.execute("PRAGMA query_only = OFF")
             with pytest.raises(sqlite3.OperationalError, match="readonly"):
                 await raw.execute("DELETE FROM people_t")
-            await connection.invalidate()
+            await held.connection.invalidate()
 
     async def test_f11_a_replaced_file_is_read_at_once(self, rig: Rig, path: Path) -> None:
         everyone = await rig.refs(rig.query())
