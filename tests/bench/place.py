@@ -92,9 +92,10 @@ async def gateway(
     rates: bool = False,
     times: Path | None = None,
     late: str = "",
+    by_s: float = 0.1,
 ) -> AsyncIterator[Gateway]:
     """`portcullis serve`; with `times` the same gateway, which writes each source's times there,
-    each answer of the source `late` 0.1 s later than it came.
+    each answer of the source `late`, or of all, so much later than it came.
 
     Without `rates` it does not hold itself back where a mapping file gives a source's rate.
 
@@ -108,7 +109,7 @@ async def gateway(
     program = [str(Path(sys.executable).with_name("portcullis")), "serve"]
     if times is not None:
         program = [sys.executable, "-m", "tests.bench.watched", "--times", str(times)]
-        program += ["--late", late] if late else []
+        program += ["--late", late, "--by-s", str(by_s)] if late else []
     log = folder / "log"
     with log.open("wb") as said:
         process = await asyncio.create_subprocess_exec(

@@ -25,11 +25,13 @@ from gateway.app import application, running
 from gateway.audit.entry import Part
 from gateway.audit.keeper import Receipt
 from gateway.audit.log import AuditLog
-from gateway.cli.serve import bound, loop_factory, made_for_good, server, steady_heap
+from gateway.cli.serve import bound, loop_factory, made_for_good, server, short_turns, steady_heap
 from gateway.configuration import load
 from gateway.model import EMPTY, Request, Response
 
 Span = tuple[float, float]
+ALL = "all"
+"""In the place of a source: each of them."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -98,12 +100,12 @@ def _nothing() -> None:
     """What a commit would be that costs nothing: to a thread, and back to the loop."""
 
 
-async def serve(config: Path, times: Times, late: Mapping[str, float]) -> None:
+async def serve(config: Path, times: Times, late: str, by_s: float) -> None:
     settings = load(config, os.environ)
     async with running(settings, dict(os.environ), observed=times.saw) as started:
         gate = started.gate
         timed: Any = {
-            name: Timed(name, held, times, late.get(name, 0.0))
+            name: Timed(name, held, times, by_s if late in (name, ALL) else 0.0)
             for name, held in gate.sources.items()
         }
         log: Any = TimedLog(gate.audit.log, times)
@@ -111,6 +113,7 @@ async def serve(config: Path, times: Times, late: Mapping[str, float]) -> None:
         app = application(replace(started, gate=replace(gate, sources=timed, audit=audit)))
         serving = server(app, settings.limits)
         made_for_good()
+        short_turns()
         await serving.serve(sockets=[bound(settings.host, settings.port)])
 
 
@@ -118,7 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--times", type=Path, required=True)
-    parser.add_argument("--late", default="", help="a source, each of whose answers comes later")
+    parser.add_argument("--late", default="", help=f"a source, or {ALL}, whose answers come later")
     parser.add_argument("--by-s", type=float, default=0.1, help="by so much")
     given = parser.parse_args()
     steady_heap()
@@ -126,8 +129,7 @@ def main() -> None:
         given.times.open("w", buffering=1) as file,
         asyncio.Runner(loop_factory=loop_factory()) as runner,
     ):
-        late = {given.late: given.by_s} if given.late else {}
-        runner.run(serve(given.config, Times(file=file), late))
+        runner.run(serve(given.config, Times(file=file), given.late, given.by_s))
 
 
 if __name__ == "__main__":
