@@ -13,7 +13,7 @@ import pytest
 
 from gateway.audit.entry import ASKER, Json, Part, owner_part, token
 from gateway.audit.following import Follower, reindex
-from gateway.audit.index import Held, Index, Opened, Wanted, holding
+from gateway.audit.index import Held, Index, IndexFile, Opened, Wanted, holding
 from gateway.audit.keeper import Receipt
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import ENTRIES, TILE_WIDTH
@@ -60,7 +60,7 @@ async def known(log: AuditLog, *receipts: Receipt) -> None:
     await log.keeper.in_tree(max(await numbers(log, list(receipts))))
 
 
-def found(index: Index, text: str) -> int:
+def found(index: IndexFile, text: str) -> int:
     return len(index.find(Wanted(tokens=(frozenset({term(text)}),)), limit=1000))
 
 
