@@ -110,9 +110,9 @@ class Indexer:
 class Indexing:
     """Does what it is told with one index."""
 
-    def __init__(self, index: Path, origin: str, keys: AuditKeys) -> None:
-        self._path, self._origin, self._keys = index, origin, keys
-        self._opened: Index | None = None
+    def __init__(self, index: Path, origin: str, keys: Path) -> None:
+        self._path, self._origin, self._directory = index, origin, keys
+        self._opened: tuple[Index, AuditKeys] | None = None
         self._edge = Edge()
 
     def answer(self, given: BinaryIO) -> bytes | None:
@@ -124,23 +124,23 @@ class Indexing:
             return None
         try:
             index = self._do(said, pieces)
+            return json.dumps({"size": index.size, "root": index.root.hex()}).encode()
         except Held:
             return b'{"held": true}'
         except Exception as error:
             return json.dumps({"failed": where_it_failed(error)}).encode()
-        finally:
-            self._keys.forget()
-        return json.dumps({"size": index.size, "root": index.root.hex()}).encode()
 
     def close(self) -> None:
         if self._opened is not None:
-            self._opened.close()
+            self._opened[0].close()
 
     def _do(self, said: Mapping[str, Any], pieces: Sequence[bytes]) -> Index:
         if self._opened is None and said["do"] in ("open", "clear"):
-            self._opened = Index(self._path, self._origin)
-        if (index := self._opened) is None:
+            keys = AuditKeys(self._directory)
+            self._opened = Index(self._path, self._origin), keys
+        if self._opened is None:
             raise ValueError("it is not open")
+        index, keys = self._opened
         match said["do"]:
             case "open":
                 pass
@@ -154,12 +154,22 @@ class Indexing:
             case "go on":
                 self._edge = Edge(size=index.size, tiles=tuple(pieces))
             case "take":
-                self._take(index, said["first"], pieces, said["of"])
+                try:
+                    self._take(index, keys, said["first"], pieces, said["of"])
+                finally:
+                    keys.forget()
             case _:
                 raise ValueError("no such order")
         return index
 
-    def _take(self, index: Index, first: int, pieces: Sequence[bytes], of: Sequence[int]) -> None:
+    def _take(
+        self,
+        index: Index,
+        keys: AuditKeys,
+        first: int,
+        pieces: Sequence[bytes],
+        of: Sequence[int],  # whose the last of the pieces are, which are bodies
+    ) -> None:
         if not first == index.size == self._edge.size:
             raise ValueError("these are not the next entries")
         leaves = pieces[: len(pieces) - len(of)]
@@ -169,7 +179,7 @@ class Indexing:
         opened: list[Opened] = []
         for number, data in enumerate(leaves, first):
             leaf = _read(data)
-            parts = unseal_all(leaf, bodies.get(number, ()), self._keys.still)
+            parts = unseal_all(leaf, bodies.get(number, ()), keys.still)
             opened.append(Opened(index=number, leaf=leaf, parts=parts))
         try:
             whole, _ = self._edge.grow([leaf_hash(data) for data in leaves])
@@ -208,8 +218,7 @@ def _main() -> int:
     if not (first := sys.stdin.buffer.readline()):
         return 0
     said = json.loads(first)
-    keys = AuditKeys(Path(said["keys"]))
-    indexing = Indexing(Path(said["index"]), said["origin"], keys)
+    indexing = Indexing(Path(said["index"]), said["origin"], Path(said["keys"]))
     try:
         return stay(indexing.answer)
     finally:
