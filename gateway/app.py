@@ -141,7 +141,7 @@ async def reindexed(settings: Settings, told: Callable[[int, int], None]) -> int
 
     Raises:
         Held: a gateway has it.
-        ConfigError, AuditUnavailable, OSError, sqlite3.Error: it cannot be made.
+        ConfigError, AuditUnavailable, OSError: it cannot be made.
     """
     keys = AuditKeys(settings.audit_keys_dir)
     with holding(settings.audit_index):

@@ -1,25 +1,24 @@
-"""The index kept in step with its log: what is new is read, opened where it can be, and indexed.
+"""The index kept in step with its log: what is new is read, and handed to whoever writes the index.
 
 Bodies that were erased, or whose key was destroyed, give fewer tokens and nothing else. An index
 of another log, or of one that was put back, is thrown away and made again. What is read is
 verified: the root over all entries, as they were read, is compared with the one that is signed. The
-work is done in a thread of its own, in small pieces with rests between them, so that queries go
-first.
+index is written by a process of its own (`indexing.py`), in small pieces with rests between them,
+so that queries go first.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol
 
-from gateway.audit.entry import InvalidEntry, read_leaf, unseal_all
-from gateway.audit.index import Index, Opened
+from gateway.audit.index import Held, IndexFile
+from gateway.audit.indexing import Indexer, Known
 from gateway.audit.keeper import Signed
 from gateway.audit.keys import AuditKeys
 from gateway.audit.merkle import (
@@ -29,20 +28,16 @@ from gateway.audit.merkle import (
     Edge,
     ProofInvalid,
     edge_of,
-    leaf_hash,
     levels,
     tile_width,
 )
 from gateway.audit.store import unpack
-from gateway.errors import CaseworkUnavailable
+from gateway.errors import AuditUnavailable, CaseworkUnavailable, where_it_failed
 from gateway.recurring import Recurring
 
 EVERY_S: Final = 0.25
 _PIECE: Final = 64  # entries that are indexed without a rest
-_ODD: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError)
-"""How an entry that is not like ours fails; it is found by its number alone."""
 _NOT_NOW: Final = "The record cannot be searched at the moment. Try again later."
-_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
@@ -64,6 +59,14 @@ class Log(Protocol):
     async def tile(self, level: int | str, number: int, width: int) -> bytes: ...
 
 
+class _Bundle(NamedTuple):
+    """Entries as they were read, the first of them the next that was wanted."""
+
+    signed: Signed  # when they were
+    leaves: list[bytes]
+    bodies: dict[int, list[bytes]]
+
+
 class Follower:
     """Keeps the index of one log, for as long as it is not closed."""
 
@@ -78,15 +81,14 @@ class Follower:
         every_s: float = EVERY_S,
     ) -> None:
         """`observed` is told after each piece how many entries are not indexed yet."""
-        self._log, self._keys, self._path, self._observed = log, keys, path, observed
-        self._rests = rests
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="audit index")
-        self._index: Index | None = None  # once it is known to be of this log
-        self._held: Index | None = None
+        self._log, self._observed, self._rests = log, observed, rests
+        self._file = IndexFile(path.absolute())
+        self._indexer = Indexer(path, log.verifier.strip(), keys.directory)
+        self._there = False  # whether the file is known to be of this log
+        self._going = False  # whether the process is known to go on where `_upto` says
         self._upto = 0
-        self._edge = Edge()
         self._verified, self._whole = 0, True
-        self._turns = Recurring(self.follow, every_s=every_s, name="audit index", log=_log)
+        self._turns = Recurring(self._turn, every_s=every_s, name="audit index", log=_log)
 
     def start(self) -> None:
         self._turns.start(at_once=True)
@@ -94,22 +96,19 @@ class Follower:
     async def aclose(self) -> None:
         """End it, after the piece that is being indexed."""
         await self._turns.aclose()
-        await asyncio.to_thread(self._thread.shutdown)
-        self._index = None
-        if self._held is not None:
-            self._held.close()
-            self._held = None
+        self._there = self._going = False
+        await self._indexer.aclose()
 
     @property
-    def index(self) -> Index:
+    def index(self) -> IndexFile:
         """The index, as far as it has come.
 
         Raises:
             CaseworkUnavailable: there is none yet, or it cannot be used.
         """
-        if self._index is None:
+        if not self._there:
             raise CaseworkUnavailable(_NOT_NOW, detail="there is no index of the log")
-        return self._index
+        return self._file
 
     @property
     def upto(self) -> int:
@@ -131,35 +130,67 @@ class Follower:
         """How many entries that a checkpoint covers are not indexed yet."""
         return max(0, self._log.signed.size - self._upto)
 
+    async def _turn(self) -> None:
+        try:
+            await self.follow()
+        except AuditUnavailable as error:
+            _log.error("audit index: %s", error.detail or where_it_failed(error))
+
     async def follow(self) -> None:
         """Index all that a checkpoint covers by now.
 
         Raises:
             Held: another process has the index.
-            AuditUnavailable, OSError, sqlite3.Error: something cannot be read or written; the next
-                turn goes on from where this one ended.
+            AuditUnavailable, OSError: something cannot be read or written; the next turn goes on
+                from where the index ends.
         """
-        if self._index is None:
+        if not self._going:
             await self._open()
-        while (signed := self._log.signed).size > self._upto:
-            size = signed.size - self._upto
-            number, skip = divmod(self._upto, TILE_WIDTH)
-            width = min(TILE_WIDTH, skip + size)
-            leaves = unpack(await self._log.tile(ENTRIES, number, width))
-            bodies = await self._log.keeper.sealed(self._upto, width - skip)
-            for start in range(skip, width, _PIECE):
-                began = time.monotonic()
-                piece = leaves[start : min(start + _PIECE, width)]
-                await self._done(partial(self._take, piece, bodies))
-                self._observed(self.behind)
-                await asyncio.sleep(time.monotonic() - began if self._rests else 0)
-            if self._upto == signed.size:
-                self._compare(signed)
+        reading = self._reading(self._upto)
+        try:
+            while reading is not None:
+                bundle = await reading
+                reading = self._reading(self._upto + len(bundle.leaves))  # meanwhile
+                root = await self._take(bundle)
+                if self._upto == bundle.signed.size:
+                    self._compare(bundle.signed, root)
+                reading = reading or self._reading(self._upto)
+        finally:
+            if reading is not None:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
         self._observed(0)
 
-    def _compare(self, signed: Signed) -> None:
+    def _reading(self, first: int) -> asyncio.Task[_Bundle] | None:
+        """The entries from this one on, being read; None if a checkpoint covers no more."""
+        if first >= self._log.signed.size:
+            return None
+        return asyncio.create_task(self._read(first, self._log.signed))
+
+    async def _read(self, first: int, signed: Signed) -> _Bundle:
+        number, skip = divmod(first, TILE_WIDTH)
+        width = min(TILE_WIDTH, skip + signed.size - first)
+        leaves = unpack(await self._log.tile(ENTRIES, number, width))[skip:width]
+        if len(leaves) != width - skip:
+            raise AuditUnavailable(detail="a bundle of the log is too short")
+        return _Bundle(signed, leaves, await self._log.keeper.sealed(first, width - skip))
+
+    async def _take(self, bundle: _Bundle) -> bytes:
+        """Have a bundle indexed; the root of the tree until then."""
+        root = b""
+        for start in range(0, len(bundle.leaves), _PIECE):
+            began = time.monotonic()
+            self._going = False  # until it says that it has them
+            leaves = bundle.leaves[start : start + _PIECE]
+            self._upto, root = await self._indexer.take(self._upto, leaves, bundle.bodies)
+            self._going = True
+            self._observed(self.behind)
+            await asyncio.sleep(time.monotonic() - began if self._rests else 0)
+        return root
+
+    def _compare(self, signed: Signed, root: bytes) -> None:
         """Whether what was read is what the checkpoint signs."""
-        if self._edge.root() == signed.root:
+        if root == signed.root:
             self._verified = signed.size
         elif self._whole:
             self._whole = False
@@ -167,36 +198,35 @@ class Follower:
 
     async def anew(self) -> None:
         """Index the whole log again; nothing is found meanwhile. Raises as `follow` does."""
-        index = await self._done(self._hold)
-        await self._done(index.clear)
-        self._index, self._upto, self._edge = index, 0, Edge()
+        self._there = self._going = False
+        await self._indexer.clear(load=True)
+        self._going, self._upto = True, 0
         self._verified, self._whole = 0, True
-        with index.loading():
+        try:
             await self.follow()
-
-    async def _done(self, what: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, what)
+            await self._indexer.loaded()
+            self._there = True
+        except BaseException:
+            self._going = False
+            with contextlib.suppress(AuditUnavailable, Held):
+                await self._indexer.clear()
+            raise
 
     async def _open(self) -> None:
         """Open the index, anew if it is not of this log as it stands."""
-        index = await self._done(self._hold)
-        if (edge := await self._fitting(index)) is None:
+        known = await self._indexer.open()
+        if (edge := await self._fitting(known)) is None:
             _log.warning("audit: the index is of another log, or of more: it is made again")
-            await self._done(index.clear)
-            edge = Edge()
-        self._index, self._upto, self._edge = index, index.size, edge
-        self._verified = index.size
+            self._there = False
+            known, edge = await self._indexer.clear(), Edge()
+        await self._indexer.go_on(edge)
+        self._there = self._going = True
+        self._upto = self._verified = known.size
 
-    def _hold(self) -> Index:
-        """In the thread, which is waited for, so that none is left open."""
-        if self._held is None:
-            self._held = Index(self._path, self._log.verifier.strip())
-        return self._held
-
-    async def _fitting(self, index: Index) -> Edge | None:
+    async def _fitting(self, known: Known) -> Edge | None:
         """The edge of the log's tree where the index ends; None if that has not the root of what
         was indexed."""
-        size, signed = index.size, self._log.signed
+        size, signed = known.size, self._log.signed
         if not 0 < size <= signed.size:
             return Edge() if size == 0 else None
         tiles: dict[tuple[int, int], bytes] = {}
@@ -209,39 +239,7 @@ class Follower:
             edge = edge_of(size, lambda level, number: tiles[level, number])
         except ProofInvalid:
             return None
-        return edge if edge.root() == index.root else None
-
-    def _take(self, leaves: Sequence[bytes], bodies: dict[int, list[bytes]]) -> None:
-        """Index the next entries; in the thread."""
-        opened: list[Opened] = []
-        for number, data in enumerate(leaves, self._upto):
-            leaf = _read(data)
-            parts = unseal_all(leaf, bodies.get(number, ()), self._keys.still)
-            opened.append(Opened(index=number, leaf=leaf, parts=parts))
-        index, edge = self.index, self._edge
-        try:
-            whole, _ = edge.grow([leaf_hash(data) for data in leaves])
-            index.add(opened, whole.root())
-            edge = whole
-        except _ODD:
-            for one, data in zip(opened, leaves, strict=True):
-                grown, _ = edge.grow([leaf_hash(data)])
-                try:
-                    index.add([one], grown.root())
-                except _ODD:
-                    index.add([Opened(index=one.index, leaf={"kind": ""})], grown.root())
-                edge = grown
-        finally:
-            self._upto, self._edge = index.size, edge
-
-
-def _read(data: bytes) -> dict[str, Any]:
-    """What a leaf says; one that cannot be read is an entry of no kind, found by its number."""
-    try:
-        leaf = read_leaf(data)
-    except InvalidEntry:
-        return {"kind": ""}
-    return leaf if isinstance(leaf.get("kind"), str) else {"kind": ""}
+        return edge if edge.root() == known.root else None
 
 
 async def reindex(
@@ -253,7 +251,7 @@ async def reindex(
 
     Raises:
         Held: a gateway has the index.
-        AuditUnavailable, OSError, sqlite3.Error: it cannot be made.
+        AuditUnavailable, OSError: it cannot be made.
     """
     size = log.signed.size
     follower = Follower(

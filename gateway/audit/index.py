@@ -6,8 +6,8 @@ lie the tokens by which it is looked for: who asked, the case, the words of the 
 searched for, which records were shown. Tokens are those of the log, so the index names nobody, and
 no text of a body is in it.
 
-Blocking. One process holds an index, in which one thread at a time writes; any may look, and
-other processes too (`IndexFile`).
+Blocking. One process holds an index and writes it (`Index`, see `indexing.py`); any other may look
+(`IndexFile`), and nobody waits for whoever writes.
 """
 
 from __future__ import annotations
@@ -246,7 +246,8 @@ class Event(NamedTuple):
 
 
 class IndexFile:
-    """An index that somebody holds, as far as any process may read it."""
+    """An index that somebody holds, as far as any process may read it: each time over a connection
+    of its own, so that nobody waits for whoever writes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -287,160 +288,6 @@ class IndexFile:
                 )
                 for token, idx in db.execute(text, (*some, first, last)):
                     yield known[token], idx
-
-    def _reading(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)
-
-
-class Index(IndexFile):
-    """The index of one log, in one SQLite file."""
-
-    def __init__(self, path: Path, origin: str) -> None:
-        """Open it, or begin it; what another version or log left there is thrown away.
-
-        Raises:
-            Held: another process has it.
-            sqlite3.Error, OSError: it cannot be used.
-        """
-        super().__init__(path)
-        self._origin = origin
-        with ExitStack() as held:
-            held.enter_context(holding(path))
-            self._db = self._opened()
-            self._lock = held.pop_all()
-
-    def _opened(self) -> sqlite3.Connection:
-        self._tokens_to = "token"
-        for _ in range(2):
-            db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            try:
-                db.execute("PRAGMA journal_mode=WAL")
-                db.execute("PRAGMA synchronous=NORMAL")  # what a crash loses is made again
-                if self._ours(db):
-                    return db
-            except sqlite3.DatabaseError:
-                pass  # not a database, or a damaged one
-            db.close()
-            self._remove()
-        raise sqlite3.DatabaseError(f"{self._path} cannot be used")
-
-    def _remove(self) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
-
-    def _ours(self, db: sqlite3.Connection) -> bool:
-        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            db.executescript(f"BEGIN; {_SCHEMA} {_orders()} COMMIT;")
-            meta = {"version": _VERSION, "origin": self._origin, "size": 0, "root": b""}
-            meta |= {"seen": 0, "late": 0}
-            db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-        meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
-        return (meta.get("version"), meta.get("origin")) == (_VERSION, self._origin)
-
-    def close(self) -> None:
-        self._db.close()
-        self._lock.close()
-
-    @contextmanager
-    def loading(self) -> Iterator[None]:
-        """Take in a whole log: what is added within the block is put in order at its end, at once.
-
-        Nothing is found until then. If the block fails, or the process ends, the index is empty.
-
-        Raises:
-            ValueError: it is not empty.
-        """
-        if self.size:
-            raise ValueError("the index is not empty")
-        db = self._db
-        db.execute("UPDATE meta SET value = 0 WHERE name = 'version'")  # a crash leaves no index
-        for pragma in ("journal_mode=MEMORY", "synchronous=OFF", f"cache_size=-{_LOADING_KIB}"):
-            db.execute(f"PRAGMA {pragma}")
-        db.executescript("".join(f"DROP INDEX {name};" for name in _ORDERS))
-        db.execute("CREATE TABLE fresh (token BLOB NOT NULL, idx INTEGER NOT NULL)")
-        self._tokens_to = "fresh"
-        try:
-            yield
-            db.execute("INSERT INTO token SELECT DISTINCT token, idx FROM fresh ORDER BY 1, 2")
-            db.execute("DROP TABLE fresh")
-            db.executescript(f"{_orders()} PRAGMA analysis_limit=1000; ANALYZE;")
-            db.execute("UPDATE meta SET value = ? WHERE name = 'version'", (_VERSION,))
-        except BaseException:
-            self.clear()
-            raise
-        db.close()
-        self._db = self._opened()
-
-    def clear(self) -> None:
-        """Forget everything, so that it is made again."""
-        self._db.close()
-        self._remove()
-        self._db = self._opened()
-
-    @property
-    def size(self) -> int:
-        """How many entries of the log it knows."""
-        (size,) = self._db.execute("SELECT value FROM meta WHERE name = 'size'").fetchone()
-        return int(size)
-
-    @property
-    def root(self) -> bytes:
-        """The root of the tree over all entries that it knows, if whoever added them said so."""
-        (root,) = self._db.execute("SELECT value FROM meta WHERE name = 'root'").fetchone()
-        return bytes(root)
-
-    # -- writing -----------------------------------------------------------------------------
-
-    def add(self, entries: Sequence[Opened], root: bytes = b"") -> None:
-        """Take in the next entries of the log, in its order; all or none.
-
-        `root` is that of the tree over all until then, by which another log is told from this one.
-
-        Raises:
-            ValueError: they are not the next ones.
-        """
-        first = self.size
-        if [entry.index for entry in entries] != list(range(first, first + len(entries))):
-            raise ValueError(f"the next entry of the index is {first}")
-        with closing(self._db.cursor()) as cursor:
-            cursor.execute("BEGIN IMMEDIATE")
-            try:
-                known = dict(cursor.execute("SELECT name, value FROM meta").fetchall())
-                clock = _Clock(seen=known["seen"], late=known["late"])
-                for entry in entries:
-                    self._take(cursor, entry, clock)
-                told = (("size", first + len(entries)), ("root", root), ("seen", clock.seen),
-                        ("late", clock.late))  # fmt: skip
-                cursor.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", told)
-            except BaseException:
-                cursor.execute("ROLLBACK")
-                raise
-            cursor.execute("COMMIT")
-
-    def _take(self, cursor: sqlite3.Cursor, entry: Opened, clock: _Clock) -> None:
-        leaf, request = entry.leaf, str(entry.leaf.get("request_id", ""))
-        idx = entry.index
-        if leaf["kind"] == Kind.OUTCOME:
-            known = cursor.execute(
-                "DELETE FROM open_intent WHERE request = ? RETURNING idx", (request,)
-            ).fetchone()
-            if known is not None:
-                (idx,) = known
-                told = (leaf.get("tag", ""), _suspect(leaf), *_ended(leaf))
-                cursor.execute(_OUTCOME, (entry.index, *told, idx))
-        if idx == entry.index:
-            at = _micros(_moment(leaf))
-            begun = (idx, idx, at, clock.told(at), *_begun(leaf))
-            row = (*begun, *_ended(leaf), *_beside(leaf, entry.parts))
-            cursor.execute(_INSERT, row)
-            if leaf["kind"] == Kind.INTENT:
-                cursor.execute("INSERT OR REPLACE INTO open_intent VALUES (?, ?)", (request, idx))
-        cursor.executemany(
-            f"INSERT OR IGNORE INTO {self._tokens_to} VALUES (?, ?)",  # noqa: S608  # our own names
-            ((token, idx) for token in set(_tokens(leaf, entry.parts))),
-        )
-
-    # -- reading -----------------------------------------------------------------------------
 
     def find(
         self, wanted: Wanted, *, before: int | None = None, limit: int = 50
@@ -506,7 +353,6 @@ class Index(IndexFile):
         return tuple(map(Count._make, rows))
 
     def _looked(self, text: str, values: Sequence[Any]) -> list[Any]:
-        """Over a connection of its own, so that nobody waits for whoever writes."""
         ends = time.monotonic() + _LOOK_S
         with closing(self._reading()) as db:
             db.set_progress_handler(lambda: int(time.monotonic() > ends), _STEPS)
@@ -516,6 +362,166 @@ class Index(IndexFile):
                 if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
                     raise Costly from error
                 raise
+
+    def _reading(self) -> sqlite3.Connection:
+        return sqlite3.connect(f"{self._path.as_uri()}?mode=ro", uri=True)
+
+
+class Index(IndexFile):
+    """The index of one log, in one SQLite file, as whoever holds it writes it."""
+
+    def __init__(self, path: Path, origin: str) -> None:
+        """Open it, or begin it; what another version or log left there is thrown away.
+
+        Raises:
+            Held: another process has it.
+            sqlite3.Error, OSError: it cannot be used.
+        """
+        super().__init__(path)
+        self._origin = origin
+        with ExitStack() as held:
+            held.enter_context(holding(path))
+            self._db = self._opened()
+            self._lock = held.pop_all()
+
+    def _opened(self) -> sqlite3.Connection:
+        self._tokens_to = "token"
+        for _ in range(2):
+            db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            try:
+                db.execute("PRAGMA journal_mode=WAL")
+                db.execute("PRAGMA synchronous=NORMAL")  # what a crash loses is made again
+                if self._ours(db):
+                    return db
+            except sqlite3.DatabaseError:
+                pass  # not a database, or a damaged one
+            db.close()
+            self._remove()
+        raise sqlite3.DatabaseError(f"{self._path} cannot be used")
+
+    def _remove(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+    def _ours(self, db: sqlite3.Connection) -> bool:
+        if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            db.executescript(f"BEGIN; {_SCHEMA} {_orders()} COMMIT;")
+            meta = {"version": _VERSION, "origin": self._origin, "size": 0, "root": b""}
+            meta |= {"seen": 0, "late": 0}
+            db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+        meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
+        return (meta.get("version"), meta.get("origin")) == (_VERSION, self._origin)
+
+    def close(self) -> None:
+        self._db.close()
+        self._lock.close()
+
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Take in a whole log within the block, as `load` and `loaded` do. If it fails, the index
+        is empty."""
+        self.load()
+        try:
+            yield
+            self.loaded()
+        except BaseException:
+            self.clear()
+            raise
+
+    def load(self) -> None:
+        """Begin to take in a whole log: what is added is put in order by `loaded`, at once.
+
+        Nothing is found until then. If the process ends before, the index is empty.
+
+        Raises:
+            ValueError: it is not empty.
+        """
+        if self.size:
+            raise ValueError("the index is not empty")
+        db = self._db
+        db.execute("UPDATE meta SET value = 0 WHERE name = 'version'")  # a crash leaves no index
+        for pragma in ("journal_mode=MEMORY", "synchronous=OFF", f"cache_size=-{_LOADING_KIB}"):
+            db.execute(f"PRAGMA {pragma}")
+        db.executescript("".join(f"DROP INDEX {name};" for name in _ORDERS))
+        db.execute("CREATE TABLE fresh (token BLOB NOT NULL, idx INTEGER NOT NULL)")
+        self._tokens_to = "fresh"
+
+    def loaded(self) -> None:
+        """Put in order what was added since `load`."""
+        db = self._db
+        db.execute("INSERT INTO token SELECT DISTINCT token, idx FROM fresh ORDER BY 1, 2")
+        db.execute("DROP TABLE fresh")
+        db.executescript(f"{_orders()} PRAGMA analysis_limit=1000; ANALYZE;")
+        db.execute("UPDATE meta SET value = ? WHERE name = 'version'", (_VERSION,))
+        db.close()
+        self._db = self._opened()
+
+    def clear(self) -> None:
+        """Forget everything, so that it is made again."""
+        self._db.close()
+        self._remove()
+        self._db = self._opened()
+
+    @property
+    def size(self) -> int:
+        """How many entries of the log it knows."""
+        (size,) = self._db.execute("SELECT value FROM meta WHERE name = 'size'").fetchone()
+        return int(size)
+
+    @property
+    def root(self) -> bytes:
+        """The root of the tree over all entries that it knows, if whoever added them said so."""
+        (root,) = self._db.execute("SELECT value FROM meta WHERE name = 'root'").fetchone()
+        return bytes(root)
+
+    def add(self, entries: Sequence[Opened], root: bytes = b"") -> None:
+        """Take in the next entries of the log, in its order; all or none.
+
+        `root` is that of the tree over all until then, by which another log is told from this one.
+
+        Raises:
+            ValueError: they are not the next ones.
+        """
+        first = self.size
+        if [entry.index for entry in entries] != list(range(first, first + len(entries))):
+            raise ValueError(f"the next entry of the index is {first}")
+        with closing(self._db.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            try:
+                known = dict(cursor.execute("SELECT name, value FROM meta").fetchall())
+                clock = _Clock(seen=known["seen"], late=known["late"])
+                for entry in entries:
+                    self._take(cursor, entry, clock)
+                told = (("size", first + len(entries)), ("root", root), ("seen", clock.seen),
+                        ("late", clock.late))  # fmt: skip
+                cursor.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", told)
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+
+    def _take(self, cursor: sqlite3.Cursor, entry: Opened, clock: _Clock) -> None:
+        leaf, request = entry.leaf, str(entry.leaf.get("request_id", ""))
+        idx = entry.index
+        if leaf["kind"] == Kind.OUTCOME:
+            known = cursor.execute(
+                "DELETE FROM open_intent WHERE request = ? RETURNING idx", (request,)
+            ).fetchone()
+            if known is not None:
+                (idx,) = known
+                told = (leaf.get("tag", ""), _suspect(leaf), *_ended(leaf))
+                cursor.execute(_OUTCOME, (entry.index, *told, idx))
+        if idx == entry.index:
+            at = _micros(_moment(leaf))
+            begun = (idx, idx, at, clock.told(at), *_begun(leaf))
+            row = (*begun, *_ended(leaf), *_beside(leaf, entry.parts))
+            cursor.execute(_INSERT, row)
+            if leaf["kind"] == Kind.INTENT:
+                cursor.execute("INSERT OR REPLACE INTO open_intent VALUES (?, ?)", (request, idx))
+        cursor.executemany(
+            f"INSERT OR IGNORE INTO {self._tokens_to} VALUES (?, ?)",  # noqa: S608  # our own names
+            ((token, idx) for token in set(_tokens(leaf, entry.parts))),
+        )
 
 
 _REACHED: Final = "(SELECT idx FROM query WHERE seen >= {} ORDER BY seen, idx LIMIT 1)"

@@ -204,6 +204,15 @@ class AuditKeys:
             if self._is_destroyed(name):
                 self._read.pop(name, None)
 
+    def forget(self) -> None:
+        """Let go of all that was read; it is read again where it still is."""
+        self._read.clear()
+
+    @property
+    def directory(self) -> Path:
+        """Where they lie."""
+        return self._root
+
     def _existing(self, sort: str) -> list[str]:
         """
         Raises:

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import os
-import sqlite3
 import sys
 from pathlib import Path
 
@@ -196,7 +195,7 @@ def _reindex(given: argparse.Namespace) -> int:
             bar.stop()
             print("A gateway holds the index: stop it first.", file=sys.stderr)
             return 1
-        except (OSError, sqlite3.Error, AuditUnavailable) as error:
+        except (OSError, AuditUnavailable) as error:
             bar.stop()
             print(f"The index cannot be made: {error}", file=sys.stderr)
             return 1

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import signal
+import sqlite3
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from gateway.audit.apart import Companion, program_of
 from gateway.audit.entry import ASKER, Json, Part, owner_part, token
 from gateway.audit.following import Follower, reindex
-from gateway.audit.index import Held, Index, Opened, Wanted, holding
+from gateway.audit.index import Held, Index, IndexFile, Opened, Wanted, holding
 from gateway.audit.keeper import Receipt
+from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import ENTRIES, TILE_WIDTH
 from gateway.audit.store import Store, pack, unpack
-from gateway.errors import CaseworkUnavailable
+from gateway.errors import AuditUnavailable, CaseworkUnavailable
 from tests.contract.auditplaces import AuditPlace, Files, now, numbers, put
 
 KEY = b"k" * 32
@@ -60,7 +67,7 @@ async def known(log: AuditLog, *receipts: Receipt) -> None:
     await log.keeper.in_tree(max(await numbers(log, list(receipts))))
 
 
-def found(index: Index, text: str) -> int:
+def found(index: IndexFile, text: str) -> int:
     return len(index.find(Wanted(tokens=(frozenset({term(text)}),)), limit=1000))
 
 
@@ -74,7 +81,7 @@ async def following(place: AuditPlace, log: AuditLog, **more: Any) -> AsyncItera
 
 
 async def until(said: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60  # a process is to start on a machine that may be busy
     while not said():
         assert time.monotonic() < ends
         await asyncio.sleep(0.02)
@@ -161,6 +168,145 @@ async def test_AU_14_what_is_erased_or_has_no_key_gives_fewer_tokens(place: Audi
                 assert found(index, f"name {n}") == (n != gone)
                 assert found(index, f"record {n}") == 0
             assert found(index, f"officer {gone % 3}") >= 1
+
+
+async def test_a_key_destroyed_meanwhile_opens_nothing_more(place: AuditPlace) -> None:
+    async with place.opened() as log, following(place, log) as follower:
+        await asked(log, 2)
+        await follower.follow()
+        pid = follower._indexer.pid
+        AuditKeys(place.base / "keys").destroy(f"ERU/{now():%Y-%m}")
+        place.keys._read[f"month/ERU/{now():%Y-%m}"] = bytes(32)  # so that it can seal at all
+        await asked(log, 2, 2)
+        await follower.follow()
+        assert pid == follower._indexer.pid  # the one that had opened bodies by it
+        for n in range(4):
+            assert found(follower.index, f"name {n}") == 1
+            assert found(follower.index, f"record {n}") == (n < 2)
+
+
+async def test_a_process_that_was_killed_is_followed_by_another_and_each_entry_is_indexed_once(
+    place: AuditPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place.opened() as log:
+        await asked(log, 160)
+        killed: list[int] = []
+
+        def kill() -> None:
+            killed.append(cast("int", follower._indexer.pid))
+            os.kill(killed[-1], signal.SIGKILL)
+
+        def between(_behind: int) -> None:
+            if not killed:
+                kill()
+
+        ask = Companion.ask
+
+        async def lost(self: Companion, message: bytes) -> bytes:
+            """What was done, and nobody heard of it."""
+            said = await ask(self, message)
+            if b'"take"' in message.splitlines()[0] and len(killed) == 1:
+                kill()
+                return await ask(self, message)
+            return said
+
+        async with following(place, log, observed=between, rests=False) as follower:
+            with pytest.raises(AuditUnavailable, match="ended with status -9"):
+                await follower.follow()
+            assert follower.upto == 64
+            assert found(follower.index, "officer 0") > 0  # it is still read
+            with monkeypatch.context() as patch:
+                patch.setattr(Companion, "ask", lost)
+                with pytest.raises(AuditUnavailable, match="ended with status -9"):
+                    await follower.follow()
+            assert follower.upto == 64
+            follower.start()
+            await until(lambda: follower.upto == 320)
+            assert len(set(killed) | {follower._indexer.pid}) == 3
+            await until(lambda: follower.verified == 320)
+            assert follower.whole
+            assert [found(follower.index, f"record {n}") for n in range(160)] == [1] * 160
+            rows = follower.index.find(Wanted(), limit=1000)
+            assert [len(rows), sum(one.answered for one in rows)] == [160, 160]
+
+
+async def test_the_process_has_no_secret_in_its_environment_and_gives_way(
+    place: AuditPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATEWAY_AUDIT_URL", "postgresql://u:hunter2@db/log")
+    async with place.opened() as log:
+        async with following(place, log) as follower:
+            await follower.follow()
+            pid = cast("int", follower._indexer.pid)
+            assert variables(pid) <= {b"PYTHONPATH", b"LC_CTYPE"}
+            assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def variables(pid: int) -> set[bytes]:
+    held = Path(f"/proc/{pid}/environ").read_bytes()
+    return {one.partition(b"=")[0] for one in held.split(b"\0") if one}
+
+
+@pytest.mark.parametrize(
+    "cut", [b"", b'{"do": "take", "lengths": [5000], "first": 0, "of": []}\nand no more']
+)
+def test_the_process_ends_with_a_gateway_that_was_killed(tmp_path: Path, cut: bytes) -> None:
+    """Nobody says that it is over, but the pipe that the gateway held is closed."""
+    path = tmp_path / "index.sqlite"
+    said = {"index": str(path), "keys": str(tmp_path / "keys"), "origin": "gate.example/audit"}
+    opening = json.dumps(said) + '\n{"do": "open", "lengths": []}\n'
+    with subprocess.Popen(  # noqa: S603  our own program
+        program_of("gateway.audit.indexing"), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(opening.encode() + cut)
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline()) == {"size": 0, "root": ""}
+        with pytest.raises(Held), holding(path):
+            pass
+        process.send_signal(signal.SIGINT)  # from the terminal: it is the gateway that ends
+        process.stdin.close()
+        assert process.wait(60) == 0
+    with holding(path):
+        pass
+
+
+async def test_a_failure_says_where_and_quotes_nothing(place: AuditPlace) -> None:
+    async with place.opened() as log:
+        await asked(log, 2)
+        path = place.base / "index.sqlite"
+        async with following(place, log) as follower:
+            await follower.follow()
+            with closing(sqlite3.connect(path)) as spoilt:
+                spoilt.execute("ALTER TABLE token RENAME TO hoxha")
+                spoilt.commit()
+            await asked(log, 2, 2)
+            with pytest.raises(AuditUnavailable, match=r"OperationalError < index\.py") as failed:
+                await follower.follow()
+            assert "token" not in failed.value.detail
+            assert follower.upto == 4
+            with closing(sqlite3.connect(path)) as spoilt:
+                spoilt.execute("ALTER TABLE hoxha RENAME TO token")
+                spoilt.commit()
+            await follower.follow()
+            assert (follower.upto, found(follower.index, "name 3")) == (8, 1)
+
+
+async def test_a_gateway_waits_for_the_index_until_nobody_else_holds_it(place: AuditPlace) -> None:
+    async with place.opened() as log:
+        await asked(log, 2)
+        async with following(place, log) as follower:
+            with holding(place.base / "index.sqlite"):
+                with pytest.raises(Held):
+                    await follower.follow()
+                with pytest.raises(CaseworkUnavailable):
+                    _ = follower.index
+                pid = follower._indexer.pid
+            await follower.follow()
+            assert (follower.upto, follower._indexer.pid) == (4, pid)
 
 
 async def test_an_index_of_another_log_or_of_one_put_back_is_made_again(
