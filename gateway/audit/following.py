@@ -36,6 +36,7 @@ from gateway.errors import AuditUnavailable, CaseworkUnavailable, where_it_faile
 from gateway.recurring import Recurring
 
 EVERY_S: Final = 0.25
+_AGAIN_S: Final = 2.0  # after a failure
 _PIECE: Final = 64  # entries that are indexed without a rest
 _NOT_NOW: Final = "The record cannot be searched at the moment. Try again later."
 _log = logging.getLogger(__name__)
@@ -135,6 +136,7 @@ class Follower:
             await self.follow()
         except AuditUnavailable as error:
             _log.error("audit index: %s", error.detail or where_it_failed(error))
+            await asyncio.sleep(_AGAIN_S)  # a process that ends at once is not started all the time
 
     async def follow(self) -> None:
         """Index all that a checkpoint covers by now.
