@@ -16,19 +16,20 @@ import fcntl
 import os
 import sqlite3
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from gateway.audit.entry import ASKER, KEEPER, Kind, owner_part
 from gateway.audit.rulings import rules_held_against
 from gateway.model import EMPTY, State
 
-_VERSION: Final = 8
+_VERSION: Final = 9
 _TOKEN_BYTES: Final = 16
 MAX_PAGE: Final = 1_000
 SHORT: Final = 16
@@ -43,6 +44,10 @@ CLOSED: Final = "closed"
 """The same, where it was closed with others of a sign, and nobody judged its reason."""
 CUT_OFF: Final = "CUT_OFF"
 """How a query ended that never had an outcome, or one that says so: by which both are found."""
+_HOUR: Final = 3_600_000_000  # microseconds
+_COUNTED: Final = frozenset({Kind.INTENT, Kind.OUTCOME, Kind.DENIED, Kind.REJECTED})
+"""What is a query, where it stands alone or begins one: views are none, nor what the gateway did by
+itself."""
 _LOADING_KIB: Final = 131_072
 _AT_ONCE: Final = 500  # tokens looked for by one statement
 _LOOK_S: Final = 5.0  # a search that takes longer asks for too much
@@ -73,6 +78,12 @@ CREATE TABLE query (
   act TEXT NOT NULL, about TEXT NOT NULL, -- what was done, and to which query or record
   suspect INTEGER NOT NULL  -- whether the clock was in doubt that gave one of its times
 );
+CREATE TABLE hourly (       -- what began in an hour, and what became of it
+  hour INTEGER NOT NULL,    -- since the epoch
+  agency TEXT NOT NULL, purpose TEXT NOT NULL, viewer TEXT NOT NULL,
+  queries INTEGER NOT NULL, refused INTEGER NOT NULL, failed INTEGER NOT NULL,
+  withheld INTEGER NOT NULL, glass INTEGER NOT NULL, missing INTEGER NOT NULL,
+  PRIMARY KEY (hour, agency, purpose, viewer)) WITHOUT ROWID;
 CREATE TABLE open_intent (request TEXT PRIMARY KEY, idx INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE token (token BLOB NOT NULL, idx INTEGER NOT NULL,
   PRIMARY KEY (token, idx)) WITHOUT ROWID;
@@ -100,6 +111,9 @@ _COLUMNS: Final = (
     "missing", "masked", "withheld", "roles", "words", "matter", "duty", "act", "about",
     "suspect",
 )  # fmt: skip
+_BEGUN: Final = _COLUMNS[_COLUMNS.index("kind") : _COLUMNS.index("viewer") + 1]
+_ENDED: Final = _COLUMNS[_COLUMNS.index("serial") : _COLUMNS.index("withheld") + 1]
+_Hours: TypeAlias = defaultdict[tuple[Any, ...], list[int]]
 _EQUAL: Final = ("agency", "app", "purpose", "reason", "code", "rule", "kind", "tag", "serial")
 
 
@@ -334,23 +348,38 @@ class IndexFile:
         ((many,),) = self._looked("SELECT count(*) FROM query WHERE suspect = 1", ())
         return int(many)
 
-    def counts(self, wanted: Wanted, spans: Sequence[datetime]) -> tuple[Count, ...]:
-        """How many queries that are wanted began in each of the spans between these moments, which
-        are equally far apart: views and what the gateway did by itself are none.
+    def counts(
+        self,
+        spans: Sequence[datetime],
+        *,
+        agency: str | None = None,
+        viewers: frozenset[str] | None = None,
+    ) -> tuple[Count, ...]:
+        """How many queries of people who are known, of this agency or of all, began in each of the
+        spans between these moments, which are whole hours and equally far apart; looks at the
+        record among them only those of these viewers, or of all.
 
         Raises:
+            ValueError: moments that are not whole hours.
             Costly, sqlite3.Error: as `find`.
         """
-        within = replace(wanted, since=spans[0], until=spans[-1])
-        conditions, values = _conditions(within)
-        first, last = _micros(spans[0]), _micros(spans[-1])
-        where = " AND ".join([*conditions, "kind IN ('I', 'O', 'D', 'R')"])
-        text = f"""SELECT (at - ?) / ? AS span, agency, purpose, count(*),
-            sum(code = 'REFUSED'), sum(code NOT IN ('', 'REFUSED')),
-            sum(code = '' AND masked + withheld > 0), sum(glass), sum(missing > 0)
-            FROM query WHERE {where} GROUP BY span, agency, purpose"""  # noqa: S608  # only our own names
-        rows = self._looked(text, (first, (last - first) // (len(spans) - 1), *values))
-        return tuple(map(Count._make, rows))
+        (first, odd), (last, _) = (divmod(_micros(spans[n]), _HOUR) for n in (0, -1))
+        width, uneven = divmod(last - first, len(spans) - 1)
+        if odd or uneven:
+            raise ValueError("counted is by whole hours")
+        conditions = ["hour >= ?", "hour < ?"]
+        values: list[Any] = [first, width, first, last]
+        if viewers is not None:
+            marks = ", ".join("?" * len(viewers))
+            conditions.append(f"(viewer = '' OR viewer IN ({marks}))")
+            values += sorted(viewers)
+        if agency is not None:
+            conditions.append("agency = ?")
+            values.append(agency)
+        text = f"""SELECT (hour - ?) / ? AS span, agency, purpose, {", ".join(map(_SUM, _SUMS))}
+            FROM hourly WHERE agency <> '' AND {" AND ".join(conditions)}
+            GROUP BY span, agency, purpose"""  # noqa: S608  # only our own names
+        return tuple(map(Count._make, self._looked(text, values)))
 
     def _looked(self, text: str, values: Sequence[Any]) -> list[Any]:
         ends = time.monotonic() + _LOOK_S
@@ -490,8 +519,10 @@ class Index(IndexFile):
             try:
                 known = dict(cursor.execute("SELECT name, value FROM meta").fetchall())
                 clock = _Clock(seen=known["seen"], late=known["late"])
+                hours: _Hours = defaultdict(lambda: [0] * len(_SUMS))
                 for entry in entries:
-                    self._take(cursor, entry, clock)
+                    self._take(cursor, entry, clock, hours)
+                cursor.executemany(_HOURLY, ((*of, *sums) for of, sums in hours.items()))
                 told = (("size", first + len(entries)), ("root", root), ("seen", clock.seen),
                         ("late", clock.late))  # fmt: skip
                 cursor.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", told)
@@ -500,7 +531,7 @@ class Index(IndexFile):
                 raise
             cursor.execute("COMMIT")
 
-    def _take(self, cursor: sqlite3.Cursor, entry: Opened, clock: _Clock) -> None:
+    def _take(self, cursor: sqlite3.Cursor, entry: Opened, clock: _Clock, hours: _Hours) -> None:
         leaf, request = entry.leaf, str(entry.leaf.get("request_id", ""))
         idx = entry.index
         if leaf["kind"] == Kind.OUTCOME:
@@ -509,13 +540,18 @@ class Index(IndexFile):
             ).fetchone()
             if known is not None:
                 (idx,) = known
-                told = (leaf.get("tag", ""), _suspect(leaf), *_ended(leaf))
-                cursor.execute(_OUTCOME, (entry.index, *told, idx))
+                ended = _ended(leaf)
+                told = (leaf.get("tag", ""), _suspect(leaf), *ended)
+                (begun,) = cursor.execute(_OUTCOME, (entry.index, *told, idx)).fetchall()
+                _count(hours, begun, ended)
         if idx == entry.index:
-            at = _micros(_moment(leaf))
-            begun = (idx, idx, at, clock.told(at), *_begun(leaf))
-            row = (*begun, *_ended(leaf), *_beside(leaf, entry.parts))
+            at, said, ended = _micros(_moment(leaf)), _begun(leaf), _ended(leaf)
+            row = (idx, idx, at, clock.told(at), *said, *ended, *_beside(leaf, entry.parts))
             cursor.execute(_INSERT, row)
+            if leaf["kind"] in _COUNTED:
+                of = dict(zip(_BEGUN, said, strict=True))
+                where = (at, of["agency"], of["purpose"], of["viewer"])
+                _count(hours, where, ended, queries=1, glass=int(of["glass"]))
             if leaf["kind"] == Kind.INTENT:
                 cursor.execute("INSERT OR REPLACE INTO open_intent VALUES (?, ?)", (request, idx))
         cursor.executemany(
@@ -554,8 +590,41 @@ _INSERT: Final = f"INSERT INTO query VALUES ({', '.join('?' * len(_COLUMNS))})" 
 _OUTCOME: Final = (
     "UPDATE query SET last = ?, tag = ?, suspect = suspect OR ?, serial = coalesce(?, serial),"
     " status = ?, code = ?, rule = ?, records = ?, sources = ?, missing = ?, masked = ?,"
-    " withheld = ? WHERE idx = ?"
+    " withheld = ? WHERE idx = ? RETURNING at, agency, purpose, viewer"
 )
+
+
+_SUMS: Final = Count._fields[3:]
+_SUM: Final = "sum({})".format
+_HOURLY: Final = (
+    f"INSERT INTO hourly VALUES ({', '.join('?' * (4 + len(_SUMS)))}) ON CONFLICT DO UPDATE SET "  # noqa: S608  # our own names
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)
+)
+
+
+def _count(
+    hours: _Hours,
+    begun: tuple[int, str, str, str],  # when, in microseconds; agency, purpose, viewer
+    ended: tuple[Any, ...],
+    *,
+    queries: int = 0,
+    glass: int = 0,
+) -> None:
+    """Add a query that began, or what became of it, to its hour."""
+    became = dict(zip(_ENDED, ended, strict=True))
+    code, hidden = became["code"], became["masked"] + became["withheld"]
+    sums = {
+        "queries": queries,
+        "refused": code == "REFUSED",
+        "failed": code not in ("", "REFUSED"),
+        "withheld": code == "" and hidden > 0,
+        "glass": glass,
+        "missing": became["missing"] > 0,
+    }
+    at, *of = begun
+    row = hours[at // _HOUR, *of]
+    for n, name in enumerate(_SUMS):
+        row[n] += sums[name]
 
 
 def _begun(leaf: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -129,10 +129,9 @@ class Inquiry:
         viewer = self._auditing(auditor, *Viewer)
         agency = None if viewer is Viewer.EXTERNAL else auditor.subject.agency
         seen = _SEEN if viewer is Viewer.FORCE else None
-        wanted = Wanted(agency=agency, named=True, viewers=seen)
         try:
             index = self.follower.index
-            counts = await asyncio.to_thread(index.counts, wanted, spans)
+            counts = await asyncio.to_thread(index.counts, spans, agency=agency, viewers=seen)
         except Costly:
             counts = None
         except sqlite3.Error as error:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -201,17 +201,24 @@ def asked(built: Built, count: int) -> Iterator[Asked]:
     """Ask each question with nothing in memory, and once more."""
     with closing(Index(built.path, "portcullis.example/bench")) as index:
         for what, wanted in questions(built.spread, count).items():
-            cold: list[float] = []
-            warm: list[float] = []
-            rows = 0
-            for one in wanted:
-                _forget(built.path)
-                for took in (cold, warm):
-                    began = time.perf_counter()
-                    found = index.find(one, limit=50)
-                    took.append((time.perf_counter() - began) * 1000)
-                rows += len(found)
-            yield Asked(what=what, cold_ms=cold, warm_ms=warm, rows=rows / len(wanted))
+            yield _asked(what, built.path, [partial(index.find, one, limit=50) for one in wanted])
+        year = [START + timedelta(days=364 - 7 * left) for left in range(52, -1, -1)]
+        overviews = [partial(index.counts, year, agency=one) for one in (None, "NMC", "ERU")]
+        yield _asked("the overview of 52 weeks", built.path, overviews * (1 + count // 10))
+
+
+def _asked(what: str, path: Path, questions: Sequence[Callable[[], Sequence[object]]]) -> Asked:
+    cold: list[float] = []
+    warm: list[float] = []
+    rows = 0
+    for question in questions:
+        _forget(path)
+        for took in (cold, warm):
+            began = time.perf_counter()
+            found = question()
+            took.append((time.perf_counter() - began) * 1000)
+        rows += len(found)
+    return Asked(what=what, cold_ms=cold, warm_ms=warm, rows=rows / len(questions))
 
 
 def _forget(path: Path) -> None:

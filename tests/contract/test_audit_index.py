@@ -176,21 +176,23 @@ def test_queries_are_counted_by_time_agency_and_purpose(
     filled(index)
     masked = {**outcome(7, "r5").leaf, "sources": {"eru": ["ANSWERED", 2, 3, 1, 0]}}
     index.add([Opened(index=7, leaf=masked)])
-    spans = [AT - timedelta(minutes=30) + timedelta(hours=n) for n in range(3)]
-    assert set(index.counts(Wanted(named=True), spans)) == {
+    spans = [AT.replace(minute=0, microsecond=0) + timedelta(hours=n) for n in range(3)]
+    assert set(index.counts(spans)) == {
         Count(0, "NMC", "OFFICER_SAFETY", 2, 0, 0, 1, 0, 1),
         Count(0, "SCP", "OFFICER_SAFETY", 1, 1, 0, 0, 0, 0),
         Count(1, "SCP", "PROTECT_VULNERABLE", 1, 0, 0, 0, 1, 1),
     }
-    nmc = index.counts(Wanted(agency="NMC"), spans)
+    nmc = index.counts(spans, agency="NMC")
     assert [(one.agency, one.queries) for one in nmc] == [("NMC", 2)]
-    assert index.counts(Wanted(), [AT + timedelta(days=1), AT + timedelta(days=2)]) == ()
+    assert index.counts([one + timedelta(days=1) for one in spans]) == ()
     (found,) = index.find(Wanted(), before=6, limit=1)
     assert (found.missing, found.masked, found.withheld) == (0, 3, 1)
     monkeypatch.setattr("gateway.audit.index._LOOK_S", -1.0)
     monkeypatch.setattr("gateway.audit.index._STEPS", 1)
     with pytest.raises(Costly):
-        index.counts(Wanted(), spans)
+        index.counts(spans)
+    with pytest.raises(ValueError, match="whole hours"):
+        index.counts([one + timedelta(minutes=1) for one in spans])
 
 
 def test_one_process_holds_it(index: Index, tmp_path: Path) -> None:
