@@ -25,6 +25,9 @@ _SQLITE_UNAVAILABLE = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, 
                                  sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_PROTOCOL})  # fmt: skip
 _SQLITE_TIMEOUT = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_INTERRUPT})
 
+# without a code; asyncpg raises the last of a session that ends just as a statement is sent
+_LOST = {"InterfaceError", "ConnectionDoesNotExistError", "InternalClientError"}
+
 
 def source_error(error: Exception) -> SourceError:
     """The contract's error for anything a driver or SQLAlchemy raised."""
@@ -77,7 +80,7 @@ def _by_class(origin: BaseException, error: BaseException) -> type[SourceError]:
     if isinstance(origin, TimeoutError):
         return SourceTimeout
     closed = isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
-    interface = type(origin).__name__ in {"InterfaceError", "ConnectionDoesNotExistError"}
-    if closed or interface or isinstance(origin, OSError | EOFError):
+    lost = type(origin).__name__ in _LOST
+    if closed or lost or isinstance(origin, OSError | EOFError):
         return SourceUnavailable
     return SourceProtocolError

@@ -19,11 +19,13 @@ from gateway.settings import Settings
 
 Connection = Any  # asyncpg ships no types
 OPENING_S: Final = 5.0
-BROKEN: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# the second for a session that ends just as the next statement is sent
+_CLIENT: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+BROKEN: Final = (OSError, TimeoutError, asyncpg.PostgresError, *_CLIENT)
 """What a database that does not do what it should raises."""
 DIED: Final = (
     OSError,
-    asyncpg.InterfaceError,
+    *_CLIENT,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
 )
@@ -68,7 +70,7 @@ class Address:
         """A connection whose commits last, with what else its session is to have.
 
         Raises:
-            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
+            any of `BROKEN`
         """
         settings = {
             "application_name": f"portcullis audit: {name}",
@@ -148,7 +150,7 @@ async def unfit(connection: Connection, part: str) -> list[str]:
     """Why this database, seen by the role of this part ("replica", "sequencer"), will not do.
 
     Raises:
-        OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
+        any of `BROKEN`
     """
     found = []
     if int(await connection.fetchval("SHOW server_version_num")) < _OLDEST:

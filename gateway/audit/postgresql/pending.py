@@ -132,7 +132,7 @@ class Pending:
         """Commit these, and give the connection that did it.
 
         Raises:
-            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: they may last.
+            any of `BROKEN`: they may last.
         """
         rows = (
             [waiter.leaf_hash for waiter in group],
@@ -177,7 +177,7 @@ class Pending:
         """After a failure: see whether the database takes records again; it keeps none of this.
 
         Raises:
-            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError: it does not.
+            any of `BROKEN`: it does not.
         """
         transaction = connection.transaction()
         await transaction.start()
@@ -195,7 +195,7 @@ class Pending:
         """How many records, which the database had acknowledged, are neither waiting nor entered.
 
         Raises:
-            OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError
+            any of `BROKEN`
         """
         if not self._unnumbered:
             return 0

@@ -166,7 +166,9 @@ SECRETS: tuple[Secret, ...] = (
     ),
     Secret(
         name="National Insurance numbers",
-        unseen_by=but("NO"),
+        # FL is shown none either, but policy has them looked at: by any number that somebody shares
+        # with a child's record they are not told of as grown up
+        unseen_by=but("NO", "FL"),
         changes=(*nmc("delete from rms.nom_document where doc_type = 'NINO'"),
                  *ncb(thinned("nominals", "identifiers", lambda i: i["kind"] == "NINO"))),
     ),
