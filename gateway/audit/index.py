@@ -21,6 +21,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -335,21 +336,22 @@ class IndexFile:
         return int(many)
 
     def counts(self, wanted: Wanted, spans: Sequence[datetime]) -> tuple[Count, ...]:
-        """How many queries that are wanted began in each of the spans between these moments, which
-        are equally far apart: views and what the gateway did by itself are none.
+        """How many queries that are wanted began in each of the spans between these moments: views
+        and what the gateway did by itself are none.
 
         Raises:
             Costly, sqlite3.Error: as `find`.
         """
         within = replace(wanted, since=spans[0], until=spans[-1])
         conditions, values = _conditions(within)
-        first, last = _micros(spans[0]), _micros(spans[-1])
-        where = " AND ".join([*conditions, "kind IN ('I', 'O', 'D', 'R')"])
-        text = f"""SELECT (at - ?) / ? AS span, agency, purpose, count(*),
+        where = " AND ".join([*conditions, "kind IN ('I', 'O', 'D', 'R')", "at >= ?", "at < ?"])
+        one = f"""SELECT ? + (at - ?) / ? AS span, agency, purpose, count(*),
             sum(code = 'REFUSED'), sum(code NOT IN ('', 'REFUSED')),
             sum(code = '' AND masked + withheld > 0), sum(glass), sum(missing > 0)
             FROM query WHERE {where} GROUP BY span, agency, purpose"""  # noqa: S608  # only our own names
-        rows = self._looked(text, (first, (last - first) // (len(spans) - 1), *values))
+        runs = _even([_micros(moment) for moment in spans])
+        every = [(n, first, long, *values, first, last) for n, first, long, last in runs]
+        rows = self._looked(" UNION ALL ".join([one] * len(every)), list(chain(*every)))
         return tuple(map(Count._make, rows))
 
     def _looked(self, text: str, values: Sequence[Any]) -> list[Any]:
@@ -625,6 +627,16 @@ def _suspect(leaf: Mapping[str, Any]) -> bool:
 
 def _micros(moment: datetime) -> int:
     return int(moment.timestamp() * 1_000_000)
+
+
+def _even(moments: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:
+    """Runs of spans that are equally long: the number of the first, where it begins, how long each
+    is, and where the last ends. Days are, but for those in which a time zone's clocks change."""
+    begun = 0
+    for number, (start, end) in enumerate(pairwise(moments), start=1):
+        if number == len(moments) - 1 or moments[number + 1] - end != end - start:
+            yield begun, moments[begun], end - start, end
+            begun = number
 
 
 def _moment(leaf: Mapping[str, Any]) -> datetime:

@@ -185,6 +185,11 @@ def test_queries_are_counted_by_time_agency_and_purpose(
     nmc = index.counts(Wanted(agency="NMC"), spans)
     assert [(one.agency, one.queries) for one in nmc] == [("NMC", 2)]
     assert index.counts(Wanted(), [AT + timedelta(days=1), AT + timedelta(days=2)]) == ()
+    odd = [AT + timedelta(minutes=n) for n in (-150, -90, -30, 30, 105, 165, 225)]  # one is longer
+    uneven = index.counts(Wanted(named=True), odd)
+    assert {(one.span, one.agency, one.queries) for one in uneven} == {
+        (2, "NMC", 2), (2, "SCP", 1), (3, "SCP", 1),
+    }  # fmt: skip
     (found,) = index.find(Wanted(), before=6, limit=1)
     assert (found.missing, found.masked, found.withheld) == (0, 3, 1)
     monkeypatch.setattr("gateway.audit.index._LOOK_S", -1.0)

@@ -129,14 +129,15 @@ async def test_a_form_renews_what_was_found_and_says_what_is_wrong(
     await expect(at.page.locator("#status")).to_have_text(re.compile(r"^\d+ listed"))
     assert "?q=" in at.page.url
     assert OFFICER not in at.page.url
-    await at.page.get_by_label("Time zone").fill("Europe/Nowhere")
+    await at.page.get_by_text("More to search by").click()
+    await at.page.get_by_label("Serial of the policy").fill("seven")
     await at.page.keyboard.press("Enter")
     problem = at.page.locator("#problem .problem")
     await expect(problem).to_be_focused()
-    await expect(problem).to_contain_text("There is no such time zone")
+    await expect(problem).to_contain_text("serial is a number")
     assert await at.page.locator(LINES).count() == 0
     assert await at.page.get_by_label("Officer", exact=True).input_value() == OFFICER
-    await at.page.get_by_label("Time zone").fill("")
+    await at.page.get_by_label("Serial of the policy").fill("")
     await at.page.get_by_label("Officer", exact=True).fill("nobody-of-that-name")
     await at.page.keyboard.press("Enter")
     await expect(at.page.locator("#found")).to_have_text("Nothing was found")
