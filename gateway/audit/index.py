@@ -22,6 +22,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -356,30 +357,32 @@ class IndexFile:
         viewers: frozenset[str] | None = None,
     ) -> tuple[Count, ...]:
         """How many queries of people who are known, of this agency or of all, began in each of the
-        spans between these moments, which are whole hours and equally far apart; looks at the
-        record among them only those of these viewers, or of all.
+        spans between these moments, which are whole hours; looks at the record among them only
+        those of these viewers, or of all.
 
         Raises:
             ValueError: moments that are not whole hours.
             Costly, sqlite3.Error: as `find`.
         """
-        (first, odd), (last, _) = (divmod(_micros(spans[n]), _HOUR) for n in (0, -1))
-        width, uneven = divmod(last - first, len(spans) - 1)
-        if odd or uneven:
+        hours = [divmod(_micros(moment), _HOUR) for moment in spans]
+        if any(left for _, left in hours):
             raise ValueError("counted is by whole hours")
-        conditions = ["hour >= ?", "hour < ?"]
-        values: list[Any] = [first, width, first, last]
+        conditions, chosen = ["agency <> ''", "hour >= ?", "hour < ?"], list[Any]()
         if viewers is not None:
             marks = ", ".join("?" * len(viewers))
             conditions.append(f"(viewer = '' OR viewer IN ({marks}))")
-            values += sorted(viewers)
+            chosen += sorted(viewers)
         if agency is not None:
             conditions.append("agency = ?")
-            values.append(agency)
-        text = f"""SELECT (hour - ?) / ? AS span, agency, purpose, {", ".join(map(_SUM, _SUMS))}
-            FROM hourly WHERE agency <> '' AND {" AND ".join(conditions)}
+            chosen.append(agency)
+        one = f"""SELECT ? + (hour - ?) / ? AS span, agency, purpose, {", ".join(map(_SUM, _SUMS))}
+            FROM hourly WHERE {" AND ".join(conditions)}
             GROUP BY span, agency, purpose"""  # noqa: S608  # only our own names
-        return tuple(map(Count._make, self._looked(text, values)))
+        values: list[Any] = []
+        runs = list(_even([hour for hour, _ in hours]))
+        for number, first, width, last in runs:
+            values += (number, first, width, first, last, *chosen)
+        return tuple(map(Count._make, self._looked(" UNION ALL ".join([one] * len(runs)), values)))
 
     def _looked(self, text: str, values: Sequence[Any]) -> list[Any]:
         ends = time.monotonic() + _LOOK_S
@@ -694,6 +697,16 @@ def _suspect(leaf: Mapping[str, Any]) -> bool:
 
 def _micros(moment: datetime) -> int:
     return int(moment.timestamp() * 1_000_000)
+
+
+def _even(moments: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:
+    """Runs of spans that are equally long: the number of the first, where it begins, how long each
+    is, and where the last ends. Days are, but for those in which a time zone's clocks change."""
+    begun = 0
+    for number, (start, end) in enumerate(pairwise(moments), start=1):
+        if number == len(moments) - 1 or moments[number + 1] - end != end - start:
+            yield begun, moments[begun], end - start, end
+            begun = number
 
 
 def _moment(leaf: Mapping[str, Any]) -> datetime:

@@ -49,9 +49,16 @@ class Auditing(Database):
         found = first_of(await self._rows(select(dip_samples).where(dip_samples.c.id == id_)))
         return rows.dip_sample(found) if found is not None else None
 
-    async def dip_samples(self, limit: int) -> tuple[DipSample, ...]:
-        """The latest first."""
-        query = select(dip_samples).order_by(dip_samples.c.at.desc(), dip_samples.c.id).limit(limit)
+    async def dip_samples(
+        self, limit: int, *, before: DipSample | None = None
+    ) -> tuple[DipSample, ...]:
+        """The latest first; only those that a list has after this one, where it is given."""
+        query, table = select(dip_samples), dip_samples.c
+        if before is not None:
+            last = rows.flat(before, "by")
+            later = and_(table.at == last["at"], table.id > last["id"])
+            query = query.where(or_(table.at < last["at"], later))
+        query = query.order_by(table.at.desc(), table.id).limit(limit)
         return tuple(map(rows.dip_sample, await self._rows(query)))
 
     async def undrawn(

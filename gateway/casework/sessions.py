@@ -49,6 +49,12 @@ class PageSessions(Database):
             saying = update(page_sessions).where(page_sessions.c.digest == digest)
             return await changed(connection, saying.values(use=use))
 
+    async def seal_session(self, digest: str, sealed: str) -> bool:
+        """Keep this in the place of what it had sealed; whether there is such a one."""
+        async with self._writing() as connection:
+            sealing = update(page_sessions).where(page_sessions.c.digest == digest)
+            return await changed(connection, sealing.values(sealed=sealed))
+
     async def end_session(self, digest: str) -> bool:
         """End it for good; whether it was there."""
         async with self._writing() as connection:

@@ -16,6 +16,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
@@ -47,6 +48,7 @@ from gateway.web.cookies import (
 from gateway.web.look import Look, elsewhere, told
 from gateway.web.receiving import blank, check_headers, form_of
 from gateway.web.sessions import Session, Sessions
+from gateway.web.times import UTC_ZONE
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +92,7 @@ PAGES: Final[Mapping[tuple[str, str], Everyone | frozenset[str]]] = {
     ("GET", "/sign-in/callback"): Everyone.ANYBODY,
     ("GET", "/signed-out"): Everyone.ANYBODY,
     ("GET", "/account"): Everyone.SIGNED_IN,
+    ("POST", "/time-zone"): Everyone.SIGNED_IN,
     ("POST", "/sign-out"): Everyone.SIGNED_IN,
     ("GET", "/desk"): DESKS,
     ("GET", "/desk/{act}"): DESKS,
@@ -152,6 +155,7 @@ _WITHIN: Final[Mapping[str, str]] = {"/reviews": "/console/audit"}
 
 _LOOPBACK: Final = re.compile(r"(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d{1,5})?")
 _LOCAL: Final = re.compile(r"/[A-Za-z0-9/_-]{0,200}")
+_ASKED: Final = re.compile(r"(?!done=)[a-z]{1,20}=[A-Za-z0-9_-]{0,4000}")
 _ENDED: Final = "You are not signed in any more, so nothing was done. Sign in again to go on."
 
 
@@ -174,6 +178,7 @@ class Visit:
     session: Session | None
     places: tuple[tuple[str, str], ...]
     offers_sign_in: bool
+    here: str = ""  # the address that was asked for, as far as a form may lead back to it
     form: Form = field(default_factory=dict)
     cookies: list[str] = field(default_factory=list)  # that the answer sets
 
@@ -183,6 +188,10 @@ class Visit:
             return ""
         subject = self.session.subject
         return f"{self.session.name or subject.id}, {subject.agency}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return self.session.zone if self.session else UTC_ZONE
 
     @property
     def csrf(self) -> str:
@@ -270,6 +279,7 @@ class Access:
             session=None,
             places=self._open_to(None, places),
             offers_sign_in=self.sessions is not None,
+            here=back_to(_address(http)),
         )
         http.state.visit = visit
         try:
@@ -407,10 +417,11 @@ def opens(who: Everyone | frozenset[str], subject: Subject) -> bool:
     return not who.isdisjoint(subject.roles)
 
 
+_FOR_ALL: Final = (Everyone.OPEN, Everyone.BEARER, Everyone.ANYBODY)
 _LEADS: Final = tuple(
     compile_path(path)[0]
     for (method, path), who in PAGES.items()
-    if method == "GET" and (path in dict(PLACES) or not isinstance(who, Everyone))
+    if method == "GET" and (path in dict(PLACES) or who not in _FOR_ALL)
 )
 
 
@@ -418,6 +429,23 @@ def local(address: str) -> str:
     """An address to go on to after signing in: a page of ours that is known, else ""."""
     known = _LOCAL.fullmatch(address) and any(one.fullmatch(address) for one in _LEADS)
     return address if known else ""
+
+
+def back_to(address: str) -> str:
+    """An address of a page of ours with what it asks for, as links of ours have it, but not that
+    something was done; that of the page above where a form alone is taken there; else ""."""
+    path, _, query = address.partition("?")
+    if local(path):
+        asked = "&".join(one for one in query.split("&", 9)[:9] if _ASKED.fullmatch(one))
+        return f"{path}?{asked}" if asked else path
+    above = path.rpartition("/")[0]
+    return back_to(above) if len(above) > 1 and _LOCAL.fullmatch(above) else ""
+
+
+def _address(http: HttpRequest) -> str:
+    """What a browser shows above the page; what a form sent is not in it."""
+    query = http.scope["query_string"].decode("latin-1") if http.method == "GET" else ""
+    return f"{http.scope['path']}?{query}" if query else str(http.scope["path"])
 
 
 def not_ours() -> MalformedRequest:

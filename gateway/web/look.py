@@ -7,13 +7,19 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
+
+from gateway.web.times import to_the_minute, zones
 
 _HERE = Path(__file__).parent
 _POLICY = (
@@ -28,6 +34,7 @@ HEADERS: Mapping[str, str] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_OPTIONS = Markup('"></option><option value="')  # between the names of all time zones
 _STATIC_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -70,6 +77,14 @@ class Frame(Protocol):
     def csrf(self) -> str:
         """What stands in each form that is made for them."""
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """In which times are shown and taken."""
+
+    @property
+    def here(self) -> str:
+        """The address of the page, for forms that lead back to it."""
+
 
 class Look:
     """Templates and static files, read once. `forms_to` are the origins to which a form of ours may
@@ -101,6 +116,7 @@ class Look:
             name: f"sha256-{b64encode(hashlib.sha256(content).digest()).decode()}"
             for name, (content, _) in files.items()
         }
+        self._environment.globals["zones"] = _OPTIONS.join(zones())
         self._environment.filters["words"] = _words
         self._environment.filters["moment"] = _moment
         self._environment.filters["wordy"] = lambda codes: [(c, _words(c)) for c in codes]
@@ -152,6 +168,9 @@ def _words(code: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", code).replace("_", " ").lower()
 
 
-def _moment(text: str) -> str:
-    """`2026-03-01T10:00:00Z` -> `2026-03-01 10:00 UTC`, for reading."""
-    return f"{text[:10]} {text[11:16]} UTC"
+@pass_context
+def _moment(context: Context, text: str) -> str:
+    """`2026-03-01T10:00:00Z` -> `2026-03-01 10:00 UTC`, in the zone of whoever reads it. A macro
+    that says it is imported `with context`."""
+    frame: Frame = context["frame"]
+    return to_the_minute(datetime.fromisoformat(text), frame.zone) if text else ""

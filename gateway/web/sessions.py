@@ -17,15 +17,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request as HttpRequest
 
 from gateway.casework.model import PageSession
 from gateway.casework.sessions import PageSessions
-from gateway.errors import Unauthenticated
+from gateway.errors import MalformedRequest, Unauthenticated
 from gateway.identity.signing_in import SignedIn
 from gateway.model import Subject
 from gateway.web.cookies import SESSION, Keys
+from gateway.web.times import UTC_ZONE, zone_of
 
 _NUMBER: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
@@ -40,6 +42,8 @@ class Session:
     name: str  # as the issuer calls them; "" where it does not
     ends: datetime  # at the latest
     use: str = ""  # what an auditor said to look for
+    zone: ZoneInfo = UTC_ZONE  # in which times are shown and taken
+    network: str = ""  # the kind that it began in
 
     @property
     def digest(self) -> str:
@@ -80,14 +84,14 @@ class Sessions:
             subject=who.subject,
             name=who.name,
             ends=ends,
+            network=kind_of_network(peer),
         )
-        held = json.dumps([who.token, who.name, kind_of_network(peer)]).encode()
         kept = PageSession(
             digest=session.digest,
             opened_at=now,
             seen_at=now,
             ends_at=ends,
-            sealed=self._keys.seal(held, session.digest),
+            sealed=self._sealed(session),
         )
         await self._store.open_session(kept, self._idle)
         return session
@@ -110,7 +114,7 @@ class Sessions:
         plain = self._keys.opened(kept.sealed, digest)
         if plain is None:
             raise _over("sealed by a key that is no more")
-        token, name, network = json.loads(plain)
+        token, name, network, *more = json.loads(plain)  # a gateway before this kept no zone
         try:
             if kind_of_network(http.client.host if http.client else "") != network:
                 raise _over("used from another kind of network")
@@ -119,13 +123,30 @@ class Sessions:
             await self._store.end_session(digest)
             raise
         return Session(
-            number=number, token=token, subject=subject, name=name, ends=kept.ends_at, use=kept.use
+            number=number,
+            token=token,
+            subject=subject,
+            name=name,
+            ends=kept.ends_at,
+            use=kept.use,
+            zone=_known(*more),
+            network=network,
         )
 
     async def use(self, session: Session, what: str) -> Session:
         """The same, with what it is used for."""
         await self._store.use_session(session.digest, what)
         return replace(session, use=what)
+
+    async def in_zone(self, session: Session, zone: ZoneInfo) -> Session:
+        """The same, with another time zone."""
+        changed = replace(session, zone=zone)
+        await self._store.seal_session(session.digest, self._sealed(changed))
+        return changed
+
+    def _sealed(self, session: Session) -> str:
+        held = [session.token, session.name, session.network, session.zone.key]
+        return self._keys.seal(json.dumps(held).encode(), session.digest)
 
     async def end(self, session: Session) -> None:
         """End it here, whatever the browser keeps."""
@@ -143,6 +164,14 @@ def kind_of_network(peer: str) -> str:
     if address.is_loopback:
         return "loopback"
     return f"{'private' if address.is_private else 'public'} IPv{address.version}"
+
+
+def _known(name: str = "") -> ZoneInfo:
+    """The zone that was chosen; UTC where this machine does not know it."""
+    try:
+        return zone_of(name)
+    except MalformedRequest:
+        return UTC_ZONE
 
 
 def _over(detail: str) -> Unauthenticated:

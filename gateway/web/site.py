@@ -32,6 +32,7 @@ from gateway.web.look import Look
 from gateway.web.pages import AboutPage, Tour, public_routes, tour_routes
 from gateway.web.sessions import Sessions
 from gateway.web.sign_in import Choice, SignIn, sign_in_routes
+from gateway.web.zone import zone_routes
 
 CALLBACK: Final = "/sign-in/callback"
 SIGNED_OUT: Final = "/signed-out"
@@ -126,6 +127,7 @@ def _signed_in(
     )
     return [
         *sign_in_routes(given, look),
+        *zone_routes(sessions, look, site.refuse, site.clock),
         *(desk_routes(site.desk, look) if settings.desk_page else ()),
         *console_routes(console),
         *oversight_routes(console, site.oversight),

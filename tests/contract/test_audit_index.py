@@ -185,6 +185,15 @@ def test_queries_are_counted_by_time_agency_and_purpose(
     nmc = index.counts(spans, agency="NMC")
     assert [(one.agency, one.queries) for one in nmc] == [("NMC", 2)]
     assert index.counts([one + timedelta(days=1) for one in spans]) == ()
+    uneven = [spans[0] + timedelta(hours=n) for n in (-3, -2, -1, 0, 2, 3, 5)]  # some are longer
+    assert {(one.span, one.agency, one.purpose, one.queries) for one in index.counts(uneven)} == {
+        (3, "NMC", "OFFICER_SAFETY", 2),
+        (3, "SCP", "OFFICER_SAFETY", 1),
+        (3, "SCP", "PROTECT_VULNERABLE", 1),
+    }
+    assert index.counts([spans[0], spans[2], *uneven[4:]], agency="SCP") == index.counts(
+        [spans[0], spans[2]], agency="SCP"
+    )
     (found,) = index.find(Wanted(), before=6, limit=1)
     assert (found.missing, found.masked, found.withheld) == (0, 3, 1)
     monkeypatch.setattr("gateway.audit.index._LOOK_S", -1.0)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import text
@@ -20,6 +22,7 @@ from gateway.identity.signing_in import SignedIn
 from gateway.model import Subject
 from gateway.web.cookies import SESSION, Keys
 from gateway.web.sessions import Session, Sessions, kind_of_network
+from gateway.web.times import UTC_ZONE
 from tests.servers import Postgres
 
 NOW = datetime(2026, 3, 1, 10, 0, 0, 123456, tzinfo=UTC)
@@ -114,6 +117,37 @@ async def test_a_session_comes_back_as_it_was_and_its_token_is_checked_each_time
     assert at.asked == [f"Bearer {TOKEN}"]
     assert TOKEN not in repr(found)
     assert found.number not in repr(found)
+
+
+async def test_the_time_zone_that_was_chosen_stays_with_the_session_and_lies_sealed(
+    at: Place,
+) -> None:
+    opened = await at.gateway().open(WHO, "10.1.2.3")
+    assert opened.zone == UTC_ZONE
+    changed = await at.gateway().in_zone(opened, ZoneInfo("Europe/London"))
+    found = await at.gateway().of(browser(opened))
+    assert found == changed
+    assert found is not None
+    assert (found.zone.key, found.token, found.name) == ("Europe/London", TOKEN, WHO.name)
+    (row,) = await at.rows()
+    assert "London" not in row
+    assert "another kind" in await over(at.gateway(), browser(opened, peer="127.0.0.1"))
+    await at.gateway().end(opened)
+    await at.gateway().in_zone(opened, UTC_ZONE)  # what has ended does not come back
+    assert await at.rows() == []
+
+
+@pytest.mark.parametrize("more", [[], ["Europe/Nowhere"]])
+async def test_a_session_without_a_zone_that_is_known_is_in_utc(
+    at: Place, more: Sequence[str]
+) -> None:
+    """A gateway before this one opened it; or one with other time zones."""
+    opened = await at.gateway().open(WHO, "10.1.2.3")
+    held = json.dumps([TOKEN, WHO.name, "private IPv4", *more]).encode()
+    await at.store.seal_session(opened.digest, Keys(NEW).seal(held, opened.digest))
+    found = await at.gateway().of(browser(opened))
+    assert found is not None
+    assert (found.zone, found.name) == (UTC_ZONE, WHO.name)
 
 
 async def test_a_copy_of_the_table_signs_nobody_in(at: Place) -> None:

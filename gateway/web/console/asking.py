@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
-from functools import lru_cache
+from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request as HttpRequest
 
@@ -22,39 +22,46 @@ from gateway.audit.sought import RecordSought, Sought
 from gateway.errors import GatewayError, MalformedRequest
 from gateway.web.access import Form, signed_in
 from gateway.web.cookies import Keys
+from gateway.web.times import UTC_ZONE, to_type, typed, when
 
 _TEXTS: Final = (
     "officer", "ref", "case", "words", "agency", "owner", "app", "purpose", "reason", "kind", "tag",
     "rule", "source",
 )  # fmt: skip
 FIELDS: Final = (
-    *_TEXTS, "typed", "typed2", "outcome", "serial", "glass", "since", "until", "zone", "of",
+    *_TEXTS, "typed", "typed2", "outcome", "serial", "glass", "since", "until", "of",
     "record_source", "record_entity", "record_key",
 )  # fmt: skip
 """What a form may say; whatever else it says is passed over."""
 _MOST_CHARS: Final = 256
 _MOST_IN_ALL: Final = 1_500  # an address has to hold it
+_MOMENTS: Final = ("since", "until")
 ANSWERED: Final = "answered"
 """The outcome of what has no code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A form that was filled in; "" for what was left open."""
+    """A form that was filled in; "" for what was left open. Its times are kept in UTC, so that they
+    stay what they are when another time zone is chosen, and shown in that of whoever looks."""
 
     fields: Mapping[str, str] = field(default_factory=dict)
+    zone: ZoneInfo = UTC_ZONE
 
     def __getitem__(self, name: str) -> str:
-        return self.fields.get(name, "")
+        text = self.fields.get(name, "")
+        if name in _MOMENTS and (moment := _kept(text)):
+            return to_type(moment, self.zone)
+        return text
 
-    @property
-    def zone(self) -> tzinfo:
-        """In which times are read and shown.
-
-        Raises:
-            MalformedRequest: there is no such time zone.
-        """
-        return zone_of(self["zone"])
+    def to_read(self) -> tuple[tuple[str, str], ...]:
+        """What was filled in, for a reader: times with the name of their zone."""
+        return tuple(
+            (name, when(moment, self.zone).text)
+            if name in _MOMENTS and (moment := _kept(text))
+            else (name, text)
+            for name, text in self.fields.items()
+        )
 
     def sought(self) -> Sought:
         """What is looked for.
@@ -62,7 +69,6 @@ class Said:
         Raises:
             MalformedRequest, LimitExceeded: in words for the page.
         """
-        zone_of(self["zone"])
         texts = {name: self[name] or None for name in _TEXTS}
         outcome = self["outcome"]
         return Sought(
@@ -93,19 +99,19 @@ class Said:
         return int(text)
 
     def _moment(self, name: str) -> datetime | None:
-        if not (text := self[name]):
-            return None
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise MalformedRequest("A time is written like 2026-11-01T06:00.") from None
-        if not 1970 <= moment.year <= 2200:
-            raise MalformedRequest("There are no entries of that time.")
-        return moment if moment.tzinfo else moment.replace(tzinfo=self.zone)
+        return typed(text, self.zone) if (text := self.fields.get(name)) else None
 
 
-def said_in(form: Form) -> Said:
-    """What a form says, and no more of it than it may.
+def _kept(text: str) -> datetime | None:
+    """A time as it is kept; None for what is none, which stays as it was typed."""
+    try:
+        return datetime.fromisoformat(text) if text.endswith("+00:00") else None
+    except ValueError:
+        return None
+
+
+def said_in(form: Form, zone: ZoneInfo = UTC_ZONE) -> Said:
+    """What a form says, and no more of it than it may; times in this zone.
 
     Raises:
         MalformedRequest: a field twice, or too long.
@@ -119,7 +125,11 @@ def said_in(form: Form) -> Said:
             fields[name] = text
     if sum(map(len, fields.values())) > _MOST_IN_ALL:
         raise MalformedRequest(f"At most {_MOST_IN_ALL} characters in all.")
-    return Said(fields=fields)
+    for name in _MOMENTS:
+        with suppress(MalformedRequest):  # what is no time is said where it is looked for
+            if name in fields:
+                fields[name] = typed(fields[name], zone).astimezone(UTC).isoformat()
+    return Said(fields=fields, zone=zone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,14 +156,14 @@ def asked_in(http: HttpRequest, keys: Keys) -> Asked:
     """What the address of a page asks for. What does not open is nothing, and says so."""
     q, place = http.query_params.get("q", ""), http.query_params.get("before", "")
     numbered = place.isascii() and place.isdigit() and len(place) < 16
-    before = int(place) if numbered else None
+    before, zone = int(place) if numbered else None, signed_in(http).zone
     if not q:
-        return Asked(said=Said(), q="", before=before)
+        return Asked(said=Said(zone=zone), q="", before=before)
     plain = keys.opened(q, _about(http)) if q.isascii() else None
     if plain is None:
         text = "This search was of another session, and is gone with it. Fill it in again."
-        return Asked(said=Said(), q="", problem=text)
-    return Asked(said=Said(fields=json.loads(plain)), q=q, before=before)
+        return Asked(said=Said(zone=zone), q="", problem=text)
+    return Asked(said=Said(fields=json.loads(plain), zone=zone), q=q, before=before)
 
 
 def sought_of(asked: Asked) -> tuple[Sought | None, str]:
@@ -168,42 +178,3 @@ def sought_of(asked: Asked) -> tuple[Sought | None, str]:
 
 def _about(http: HttpRequest) -> str:
     return f"search {signed_in(http).digest}"
-
-
-# --- times ----------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1)
-def zones() -> tuple[str, ...]:
-    """The time zones that can be chosen: UTC first."""
-    named = (one for one in available_timezones() if "/" in one and not one.startswith("Etc/"))
-    return ("UTC", *sorted(named))
-
-
-def zone_of(name: str) -> tzinfo:
-    """A time zone by its name; UTC for none.
-
-    Raises:
-        MalformedRequest: there is no such one.
-    """
-    if name in ("", "UTC"):
-        return UTC
-    if name not in zones():
-        raise MalformedRequest("There is no such time zone. One is named like Europe/London.")
-    return ZoneInfo(name)
-
-
-@dataclass(frozen=True, slots=True)
-class When:
-    """A moment, as a page shows it."""
-
-    iso: str
-    text: str
-    day: str
-
-
-def when(moment: datetime, zone: tzinfo) -> When:
-    """A moment in somebody's time zone."""
-    there = moment.astimezone(zone)
-    iso = moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return When(iso, f"{there:%Y-%m-%d %H:%M:%S} {there.tzname()}", f"{there:%Y-%m-%d}")

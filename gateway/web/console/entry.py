@@ -9,8 +9,8 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import tzinfo
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -171,7 +171,7 @@ def _index(http: HttpRequest) -> int:
     return int(text)
 
 
-def entry_page(entry: Entry, *, zone: tzinfo, verifier: str, back: str, own: bool) -> EntryPage:
+def entry_page(entry: Entry, *, zone: ZoneInfo, verifier: str, back: str, own: bool) -> EntryPage:
     """What the page says of a query: of what was shown names of fields, and never a value."""
     found, asked = entry.found, entry.asked or Asked()
     leaves = [_read(one) for one in entry.leaves]

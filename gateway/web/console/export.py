@@ -25,14 +25,13 @@ from gateway.web.console.asking import (
     said_in,
     sealed,
     sought_of,
-    when,
-    zones,
 )
 from gateway.web.console.entry import download
 from gateway.web.console.frame import USE, Choices, Console
 from gateway.web.console.rows import KINDS, Line, line
 from gateway.web.console.searching import OUTCOMES, TAGS
 from gateway.web.look import elsewhere, told
+from gateway.web.times import when
 
 HERE: Final = "/console/audit/export"
 REPORT: Final = "/console/audit/report"
@@ -55,7 +54,6 @@ class ExportPage:
     kinds: dict[str, str] = told("The kinds of entries.")
     outcomes: tuple[str, ...] = told("How a search may end.")
     tags: tuple[str, ...] = told("What a search may have shown.")
-    zones: tuple[str, ...] = told("Time zones.")
     external: bool = told("Whether only leaves are for whoever looks.")
     problem: str = told("Why nothing was exported.")
     part: bool = told("Whether more was found than a bundle holds.", False)
@@ -105,7 +103,6 @@ def export_routes(console: Console) -> list[Route]:
             kinds=dict(KINDS),
             outcomes=OUTCOMES,
             tags=TAGS,
-            zones=zones(),
             external="external_auditor" in signed_in(http).subject.roles,
             problem=problem,
             part=part,
@@ -116,7 +113,7 @@ def export_routes(console: Console) -> list[Route]:
         if (auditor := console.auditor(http)) is None:
             return elsewhere(USE)
         form = visit_of(http).form
-        said = said_in(form)
+        said = said_in(form, signed_in(http).zone)
         try:
             sought = said.sought()
             if form.get("as", ()) == ["report"]:
@@ -174,7 +171,7 @@ def export_routes(console: Console) -> list[Route]:
             agency=session.subject.agency,
             use=USES[auditor.use][0],
             at=when(console.clock(), zone).text,
-            sought=tuple((name, str(value)) for name, value in asked.said.fields.items()),
+            sought=asked.said.to_read(),
             rows=tuple(_reported(one, asked) for one in given.value.entries),
             more=given.value.next is not None,
             origin=console.inquiry.log.signed.note.decode().partition("\n")[0],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from gateway.actions.reviewing import MOST_NOTE, Verdict
 from gateway.casework.model import MOST_QUALITY, Finding
@@ -57,8 +58,8 @@ def number_of(text: str, name: str) -> int:
     return int(plain)
 
 
-def day_of(text: str, name: str) -> datetime | None:
-    """The beginning of a day in UTC; None where nothing was typed.
+def day_of(text: str, name: str, zone: ZoneInfo) -> datetime | None:
+    """The beginning of a day in a time zone; None where nothing was typed.
 
     Raises:
         MalformedRequest: it is no day.
@@ -66,13 +67,16 @@ def day_of(text: str, name: str) -> datetime | None:
     if not text:
         return None
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=zone)
     except ValueError:
-        raise MalformedRequest(f"{name}: a day is like 2026-11-01.") from None
+        day = None
+    if day is None or not 1970 <= day.year <= 2200:
+        raise MalformedRequest(f"{name}: a day is like 2026-11-01.")
+    return day
 
 
-def moment_of(text: str, name: str) -> datetime:
-    """A moment in UTC.
+def moment_of(text: str, name: str, zone: ZoneInfo) -> datetime:
+    """A moment, typed in a time zone.
 
     Raises:
         MalformedRequest: it is none.
@@ -83,7 +87,7 @@ def moment_of(text: str, name: str) -> datetime:
         moment = None
     if moment is None or moment.tzinfo is not None or not 1970 <= moment.year <= 2200:
         raise MalformedRequest(f"{name}: a time is written like 2026-11-01T06:00.")
-    return moment.replace(tzinfo=UTC)
+    return moment.replace(tzinfo=zone).astimezone(UTC)
 
 
 def verdict_of(form: Form) -> Verdict:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -134,12 +135,12 @@ def overview_routes(console: Console) -> list[Route]:
             return elsewhere(USE)
         chosen = Chosen.of(http.query_params)
         now = console.clock()
-        moments = moments_of(chosen.span, now)
-        given = await console.inquiry.overview(auditor, moments)
         session = signed_in(http)
+        moments = moments_of(chosen.span, now, session.zone)
+        given = await console.inquiry.overview(auditor, moments)
         counted = None
         if given.value.counts is not None:
-            counted = counted_of(given.value.counts, moments, chosen)
+            counted = counted_of(given.value.counts, moments, chosen, session.zone)
         page = overview_page(
             given.value.health,
             now,
@@ -212,11 +213,13 @@ def overview_page(
     )
 
 
-def counted_of(counts: Sequence[Count], moments: Sequence[datetime], chosen: Chosen) -> Counted:
+def counted_of(
+    counts: Sequence[Count], moments: Sequence[datetime], chosen: Chosen, zone: ZoneInfo
+) -> Counted:
     """What the page says of what was counted. The table of agencies has all of them, whichever one
     is chosen, and that of purposes likewise: so another is chosen there."""
     form = "%H:%M" if chosen.span == "day" else "%Y-%m-%d"
-    names = [f"{moment:{form}}" for moment in moments[:-1]]
+    names = [f"{moment.astimezone(zone):{form}}" for moment in moments[:-1]]
     of_agency = [one for one in counts if chosen.agency in ("", one.agency)]
     of_purpose = [one for one in counts if chosen.purpose in ("", one.purpose or NONE)]
     counts = [one for one in of_agency if chosen.purpose in ("", one.purpose or NONE)]

@@ -13,7 +13,7 @@ from gateway.audit.found import Receipts
 from gateway.audit.sought import Sought
 from gateway.errors import LimitExceeded, MalformedRequest, Refused
 from gateway.web.access import signed_in
-from gateway.web.console.asking import Said, asked_in, sought_of, zones
+from gateway.web.console.asking import Said, asked_in, sought_of
 from gateway.web.console.frame import USE, Choices, Console
 from gateway.web.console.rows import ReceiptLine, receipt_line
 from gateway.web.console.searching import PAGE, sending
@@ -28,7 +28,6 @@ class ReceiptsPage:
 
     said: Said = told("What was filled in.")
     choices: Choices = told("What forms offer.")
-    zones: tuple[str, ...] = told("Time zones.")
     agency: str = told("Whose records.")
     problem: str = told("Why nothing was found out.")
     asked: bool = told("Whether something was looked for.")
@@ -57,7 +56,6 @@ def receipts_routes(console: Console) -> list[Route]:
         page = ReceiptsPage(
             said=asked.said,
             choices=console.choices(),
-            zones=zones(),
             agency=signed_in(http).subject.agency,
             problem=problem,
             asked=found is not None,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -28,7 +29,7 @@ from gateway.audit.rights import (
 from gateway.audit.uses import USES, Viewer
 from gateway.catalogue.forms import utc_text
 from gateway.errors import LimitExceeded, MalformedRequest
-from gateway.web.access import Form, visit_of
+from gateway.web.access import Form, signed_in, visit_of
 from gateway.web.console.filled import day_of, value_of
 from gateway.web.console.frame import USE, Console
 from gateway.web.look import elsewhere, told
@@ -132,7 +133,7 @@ def rights_routes(console: Console) -> list[Route]:
     ) -> Response:
         _check_use(auditor)
         form = visit_of(http).form
-        found = await looks_at(console.inquiry, auditor, _person(form))
+        found = await looks_at(console.inquiry, auditor, _person(form, signed_in(http).zone))
         page = CheckPage(
             typed=value_of(form, "typed"),
             records=value_of(form, "records"),
@@ -162,7 +163,7 @@ def rights_routes(console: Console) -> list[Route]:
     async def report_page(http: HttpRequest, auditor: Auditor) -> Response:
         _check_use(auditor)
         form = visit_of(http).form
-        found = await looks_at(console.inquiry, auditor, _person(form))
+        found = await looks_at(console.inquiry, auditor, _person(form, signed_in(http).zone))
         said = {row.name: value_of(form, row.name) for row in found if row.name in form}
         inside, kept_out = checked(found, said)
         viewed = await console.inquiry.recorder.view(
@@ -202,12 +203,12 @@ def _check_use(auditor: Auditor) -> None:
         raise MalformedRequest("Say first that you look for a person's rights.")
 
 
-def _person(form: Form) -> Person:
-    until = day_of(value_of(form, "until"), "until")
+def _person(form: Form, zone: ZoneInfo) -> Person:
+    until = day_of(value_of(form, "until"), "until", zone)
     made = Person.of(
         value_of(form, "typed"),
         value_of(form, "records"),
-        day_of(value_of(form, "since"), "since"),
+        day_of(value_of(form, "since"), "since", zone),
         None,
     )
     return replace(made, until=until + timedelta(days=1) if until else None)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from gateway.audit.found import Asked, Receipt, Row
 from gateway.audit.index import Found
-from gateway.web.console.asking import When, when
+from gateway.web.times import When, when
 
 KINDS: Final[Mapping[str, str]] = {
     "I": "Query",
@@ -53,7 +53,7 @@ class Line:
     many_agencies: bool
 
 
-def line(row: Row, zone: tzinfo, *, own: bool = False) -> Line:
+def line(row: Row, zone: ZoneInfo, *, own: bool = False) -> Line:
     """A search as a list shows it; to whoever asked (`own`) without counts of what they were not
     shown, since these count what was silent."""
     found, asked = row.found, row.asked or Asked()
@@ -161,7 +161,7 @@ class ReceiptLine:
     told: tuple[ToldLine, ...]
 
 
-def receipt_line(receipt: Receipt, zone: tzinfo) -> ReceiptLine:
+def receipt_line(receipt: Receipt, zone: ZoneInfo) -> ReceiptLine:
     """A receipt with what is alike put together."""
     counted: dict[tuple[str, str, str, tuple[str, ...]], int] = {}
     for one in receipt.shown:

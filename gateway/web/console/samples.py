@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -15,22 +16,23 @@ from starlette.routing import Route
 from gateway.actions.overseeing import drawn_for, reviewed_by, reviewing_as
 from gateway.actions.oversight import Oversight
 from gateway.actions.reviewing import Reviewer
-from gateway.actions.sampling import LISTED, MOST_DRAWN
+from gateway.actions.sampling import MOST_DRAWN
 from gateway.audit.sampling import By, Wish
 from gateway.audit.verify import open_checkpoint
 from gateway.casework.model import DipSample, Finding, Level, Review, ReviewCase
 from gateway.catalogue.forms import utc_text
 from gateway.errors import LimitExceeded, MalformedRequest
-from gateway.web.access import visit_of
+from gateway.web.access import signed_in, visit_of
 from gateway.web.console.filled import FINDINGS, moment_of, number_of, value_of, words_of
 from gateway.web.console.frame import USE, Console
 from gateway.web.console.reviews import NAMES, REVIEWS, ended, in_order, scope_of
 from gateway.web.look import elsewhere, told
+from gateway.web.times import to_the_minute, to_type
 
 HERE: Final = "/console/audit/samples"
+PAGE: Final = 50
 _LONGEST: Final = timedelta(days=366)
 _DAY: Final = timedelta(days=1)
-_TYPED: Final = "%Y-%m-%dT%H:%M"
 _STRATA: Final[Mapping[str, By]] = {"roles": "roles", "app": "app"}
 
 
@@ -57,6 +59,8 @@ class SamplesPage:
     since: str = told("The last week is offered.")
     until: str = told("Up to this minute.")
     samples: tuple[SampleRow, ...] = told("The latest first.")
+    next: str = told("The address of the next page.", "")
+    older: bool = told("Whether these are not the latest.", False)
     problem: str = told("Why nothing was announced.", "")
 
 
@@ -101,23 +105,37 @@ def sample_routes(console: Console, oversight: Oversight) -> list[Route]:
         if (auditor := console.auditor(http)) is None:
             return elsewhere(USE)
         await reviewing_as(console.inquiry, oversight, auditor)
-        found = await oversight.store.dip_samples(LISTED)
+        number, last = http.query_params.get("before", ""), None
+        if number and (last := await oversight.store.dip_sample(number)) is None:
+            return console.look.missing(visit_of(http))
+        found = await oversight.store.dip_samples(PAGE + 1, before=last)
+        more, found = len(found) > PAGE, found[:PAGE]
         await console.inquiry.recorder.view(
             auditor.request, auditor.subject, page="samples", use=auditor.use,
             given={"rows": len(found)},
         )  # fmt: skip
-        return listed(http, found)
+        after = f"{HERE}?before={found[-1].id}" if more else ""
+        return listed(http, found, after, older=last is not None)
 
     def listed(
-        http: HttpRequest, found: Sequence[DipSample], problem: str = "", status: int = 200
+        http: HttpRequest,
+        found: Sequence[DipSample],
+        after: str = "",
+        *,
+        older: bool = False,
+        problem: str = "",
+        status: int = 200,
     ) -> Response:
-        now = console.clock()
+        now, zone = console.clock(), signed_in(http).zone
+        week_ago = now.astimezone(zone).replace(hour=0, minute=0, second=0) - 7 * _DAY
         page = SamplesPage(
             witnessed=oversight.sampling.policy is not None,
             most=MOST_DRAWN,
-            since=f"{(now - 7 * _DAY).replace(hour=0, minute=0):{_TYPED}}",
-            until=f"{now:{_TYPED}}",
+            since=to_type(week_ago, zone),
+            until=to_type(now.replace(second=0), zone),
             samples=tuple(map(_row, found)),
+            next=after,
+            older=older,
             problem=problem,
         )
         return console.page(http, "audit_samples.html", page, HERE, status=status)
@@ -125,9 +143,11 @@ def sample_routes(console: Console, oversight: Oversight) -> list[Route]:
     async def announced(http: HttpRequest) -> Response:
         if (auditor := console.auditor(http)) is None:
             return elsewhere(USE)
-        form = visit_of(http).form
+        form, zone = visit_of(http).form, signed_in(http).zone
         try:
-            since, until = (moment_of(value_of(form, name), name) for name in ("since", "until"))
+            since, until = (
+                moment_of(value_of(form, name), name, zone) for name in ("since", "until")
+            )
             if until - since > _LONGEST:
                 raise MalformedRequest("A period of at most a year.")
             if (by := _STRATA.get(value_of(form, "strata"))) is None:
@@ -136,7 +156,7 @@ def sample_routes(console: Console, oversight: Oversight) -> list[Route]:
             wish = Wish(since=since, until=until, count=count, by=by)
             made = await oversight.sampling.announce(auditor, wish)
         except (LimitExceeded, MalformedRequest) as error:
-            return listed(http, (), error.said, error.status)
+            return listed(http, (), problem=error.said, status=error.status)
         return elsewhere(f"{HERE}/{made.id}")
 
     async def sample(http: HttpRequest) -> Response:
@@ -155,7 +175,10 @@ def sample_routes(console: Console, oversight: Oversight) -> list[Route]:
         page = (
             sample_page(found, cases, reviewer, console.inquiry.log.verifier)
             if found.seed is not None
-            else SamplePage(row=_row(found), waits=waits(found, console.clock(), witnessed))
+            else SamplePage(
+                row=_row(found),
+                waits=waits(found, console.clock(), witnessed, signed_in(http).zone),
+            )
         )
         return console.page(http, "audit_sample.html", page, HERE)
 
@@ -258,14 +281,14 @@ def _mean(reviews: Sequence[Review]) -> str:
     return f"{sum(given) / len(given):.1f}" if given else "none"
 
 
-def waits(sample: DipSample, now: datetime, witnessed: bool) -> str:
+def waits(sample: DipSample, now: datetime, witnessed: bool, zone: ZoneInfo) -> str:
     """Why it is not drawn yet."""
     if not witnessed:
         return "The log has no witnesses, so no checkpoint can decide. Nothing is drawn."
     if now < sample.until:
         return (
             "It is drawn by the first checkpoint that the witnesses sign after the period ends, "
-            f"at {sample.until:%Y-%m-%d %H:%M} UTC."
+            f"at {to_the_minute(sample.until, zone)}."
         )
     return (
         "It is drawn by the first checkpoint that the witnesses sign from now on. The log signs at "

@@ -18,7 +18,7 @@ from gateway.audit.index import CUT_OFF
 from gateway.audit.inquiry import MOST, Auditor, Given
 from gateway.audit.sought import Sought
 from gateway.errors import LimitExceeded, MalformedRequest, Refused, codes
-from gateway.web.access import visit_of
+from gateway.web.access import signed_in, visit_of
 from gateway.web.console.asking import (
     ANSWERED,
     Asked,
@@ -27,7 +27,6 @@ from gateway.web.console.asking import (
     said_in,
     sealed,
     sought_of,
-    zones,
 )
 from gateway.web.console.charts import Chart, chart
 from gateway.web.console.frame import USE, Choices, Console
@@ -52,7 +51,6 @@ class SearchPage:
     kinds: Mapping[str, str] = told("The kinds of entries.")
     outcomes: tuple[str, ...] = told("How a search may end.")
     tags: tuple[str, ...] = told("What a search may have shown.")
-    zones: tuple[str, ...] = told("Time zones.")
     external: bool = told("Whether only leaves are for whoever looks.")
     asked: bool = told("Whether something was looked for.")
     problem: str = told("Why nothing was found out.")
@@ -77,7 +75,6 @@ class TimelinePage:
     """Who looked for somebody, or what somebody looked for, day by day."""
 
     said: Said = told("What was filled in.")
-    zones: tuple[str, ...] = told("Time zones.")
     external: bool = told("Whether only leaves are for whoever looks.")
     asked: bool = told("Whether something was looked for.")
     problem: str = told("Why nothing was found out.")
@@ -124,7 +121,7 @@ def sending(console: Console, path: str) -> Callable[[HttpRequest], Awaitable[Re
     """Takes a form, and goes on to the page whose address holds it sealed."""
 
     async def sent(http: HttpRequest) -> Response:
-        said = said_in(visit_of(http).form)
+        said = said_in(visit_of(http).form, signed_in(http).zone)
         q = sealed(http, console.keys, said)
         return elsewhere(f"{Asked(said=said, q=q).link(path)}#found")
 
@@ -168,7 +165,6 @@ class _Looks:
             kinds=KINDS,
             outcomes=OUTCOMES,
             tags=TAGS,
-            zones=zones(),
             external="external_auditor" in auditor.subject.roles,
             asked=page is not None,
             problem=problem,
@@ -192,7 +188,6 @@ class _Looks:
         days = days_of(rows)
         shown = TimelinePage(
             said=asked.said,
-            zones=zones(),
             external="external_auditor" in auditor.subject.roles,
             asked=page is not None,
             problem=problem,

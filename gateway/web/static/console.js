@@ -23,6 +23,12 @@
     if (other && event.target.closest("a[hx-get]")) event.stopPropagation();
   }, true);
 
+  // A form that leads back to this page leads back to what stands in it now.
+  document.addEventListener("submit", (event) => {
+    const back = event.target.querySelector("input[name=back]");
+    if (back) back.value = location.pathname + location.search;
+  }, true);
+
   document.addEventListener("htmx:configRequest", (event) => {
     delete event.detail.headers["HX-Current-URL"]; // browsers say themselves where they are
   });

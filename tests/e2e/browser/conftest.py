@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -22,6 +22,13 @@ _COLOURS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
 VIEWS: tuple[tuple[int, Scheme], ...] = (
     (390, "light"), (390, "dark"), (1280, "light"), (1280, "dark"),
 )  # fmt: skip
+_WIDE = """() => {
+  const { scrollWidth, clientWidth } = document.documentElement;
+  const out = (e) => e.getBoundingClientRect().right > clientWidth && e.checkVisibility()
+    && !e.closest("pre");
+  const by = [...document.querySelectorAll("body *")].filter(out).map(e => e.outerHTML);
+  return scrollWidth > clientWidth ? (by.pop() || "nobody knows why").slice(0, 200) : "";
+}"""
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -95,12 +102,12 @@ class Window:
         await self.page.keyboard.press("Enter")
         await self.page.wait_for_url(f"{self.demo.url}/**")
 
-    async def faults(self, axe: str) -> list[str]:
+    async def faults(self, axe: str, views: Sequence[tuple[int, Scheme]] = VIEWS) -> list[str]:
         """What axe finds against WCAG 2.2 AA, and whether the page must be moved sideways: on a
         phone and on a desk, in both schemes. The dark scheme has other colours and nothing else."""
         await self.page.evaluate(axe)
         faults: list[str] = []
-        for width, scheme in VIEWS:
+        for width, scheme in views:
             await self.page.set_viewport_size({"width": width, "height": 900})
             await self.page.emulate_media(color_scheme=scheme)
             rules = _RULES if scheme == "light" else _COLOURS
@@ -112,10 +119,8 @@ class Window:
                 for one in found["violations"]
                 for node in one["nodes"]
             ]
-            if await self.page.evaluate(
-                "() => document.documentElement.scrollWidth > document.documentElement.clientWidth"
-            ):
-                told.append("it is wider than the window")
+            if wide := await self.page.evaluate(_WIDE):
+                told.append(f"it is wider than the window: {wide}")
             faults += [f"{width} px, {scheme}: {one}" for one in told]
         return faults
 

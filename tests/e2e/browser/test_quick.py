@@ -129,14 +129,15 @@ async def test_a_form_renews_what_was_found_and_says_what_is_wrong(
     await expect(at.page.locator("#status")).to_have_text(re.compile(r"^\d+ listed"))
     assert "?q=" in at.page.url
     assert OFFICER not in at.page.url
-    await at.page.get_by_label("Time zone").fill("Europe/Nowhere")
+    await at.page.get_by_text("More to search by").click()
+    await at.page.get_by_label("Serial of the policy").fill("seven")
     await at.page.keyboard.press("Enter")
     problem = at.page.locator("#problem .problem")
     await expect(problem).to_be_focused()
-    await expect(problem).to_contain_text("There is no such time zone")
+    await expect(problem).to_contain_text("serial is a number")
     assert await at.page.locator(LINES).count() == 0
     assert await at.page.get_by_label("Officer", exact=True).input_value() == OFFICER
-    await at.page.get_by_label("Time zone").fill("")
+    await at.page.get_by_label("Serial of the policy").fill("")
     await at.page.get_by_label("Officer", exact=True).fill("nobody-of-that-name")
     await at.page.keyboard.press("Enter")
     await expect(at.page.locator("#found")).to_have_text("Nothing was found")
@@ -144,6 +145,36 @@ async def test_a_form_renews_what_was_found_and_says_what_is_wrong(
     assert await at.page.evaluate(STAYED)
     assert await views(at.demo, before) == ["search", "search"]
     assert [said for said in at.ran if "status of 400" not in said] == []
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_the_time_zone_is_changed_by_the_keyboard_and_what_was_found_stays(
+    window: Windows, asker: Asker, many: None, scripts: bool
+) -> None:
+    at = await audits(await window(scripts=scripts), asker)
+    await at.open(SEARCH)
+    await at.page.get_by_label("Officer", exact=True).fill(OFFICER)
+    await at.page.keyboard.press("Enter")
+    await at.page.wait_for_url("**/search?q=**")
+    await at.page.locator(LINES).first.wait_for()
+    rows = await at.page.locator(LINES).count()
+    utc = await at.page.locator("#list time").first.get_attribute("datetime")
+    await at.tab_to("Change the time zone")  # in the head: it leads to the form
+    await at.page.keyboard.press("Enter")
+    await at.tab_to("UTC")
+    await at.page.keyboard.press("Control+A")
+    await at.page.keyboard.type("Asia/Kolkata")
+    await at.tab_to("Change the time zone")
+    await at.page.keyboard.press("Enter")
+    await expect(at.page.locator("#time-zone")).to_have_value("Asia/Kolkata")
+    assert "/search?q=" in at.page.url
+    assert await at.page.locator(LINES).count() == rows
+    first = at.page.locator("#list time").first
+    assert await first.get_attribute("datetime") == utc
+    await expect(first).to_contain_text("IST")
+    await at.open("/console/audit")
+    assert "From, Asia/Kolkata" in await at.page.content()
+    assert at.ran == []
 
 
 async def test_the_overview_s_time_is_changed_in_place(window: Windows, asker: Asker) -> None:

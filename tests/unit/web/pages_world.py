@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import httpx
 from starlette.applications import Starlette
@@ -47,6 +48,10 @@ class SignedIn:
 
     async def use(self, one: Session, what: str) -> Session:
         self.held[one.number] = replace(one, use=what)
+        return self.held[one.number]
+
+    async def in_zone(self, one: Session, zone: ZoneInfo) -> Session:
+        self.held[one.number] = replace(one, zone=zone)
         return self.held[one.number]
 
     async def end(self, one: Session) -> None:

@@ -205,7 +205,9 @@ async def test_every_answer_is_kept_by_nobody() -> None:
     ("address", "known"),
     [("/", True), ("/desk", True), ("/about", True), ("/console/audit", True), ("", False),
      ("//evil.example", False), ("/\\evil", False), ("https://evil.example", False),
-     ("/sign-out", False), ("/sign-in", False), ("/sign-in/callback", False), ("/graphql", False),
+     ("/account", True), ("/searches/7", True),
+     ("/time-zone", False), ("/sign-out", False),
+     ("/sign-in", False), ("/sign-in/callback", False), ("/graphql", False),
      ("/desk?x", False), ("/desk\n", False), ("/metrics", False), ("/static/x", False)],
 )  # fmt: skip
 def test_oi_06_only_pages_of_ours_are_gone_on_to(address: str, known: bool) -> None:

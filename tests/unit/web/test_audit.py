@@ -32,7 +32,7 @@ from gateway.audit.verify import check_bundle, check_proof, read_proof
 from gateway.errors import CLIENT_GONE, AuditUnavailable, GatewayError, MalformedRequest
 from gateway.model import Justification, Subject
 from gateway.web.console import export, searching
-from gateway.web.console.asking import Said, said_in, when, zone_of
+from gateway.web.console.asking import Said, said_in
 from gateway.web.console.charts import HEIGHT, WIDTH, chart
 from gateway.web.console.frame import PAIRS, SECTIONS, Choices, Console, sections
 from gateway.web.console.overview import Chosen, counted_of, overview_page
@@ -40,6 +40,7 @@ from gateway.web.console.routes import console_routes, oversight_routes
 from gateway.web.cookies import SESSION
 from gateway.web.look import Look
 from gateway.web.sessions import Session, Sessions
+from gateway.web.times import UTC_ZONE, when, zone_of
 from tests.unit.audit.auditworld import (
     AF,
     AF_SCP,
@@ -243,6 +244,29 @@ def test_the_spans_end_now_and_are_as_many_as_are_said(span: str) -> None:
     assert len(moments) == SPANS[span][1] + 1
     assert moments[0] < NOW < moments[-1] <= NOW + timedelta(days=1)
     assert {b - a for a, b in pairwise(moments)} == {SPANS[span][2]}
+    assert {moment.utcoffset() for moment in moments} == {timedelta()}
+
+
+@pytest.mark.parametrize(
+    ("span", "zone", "first", "last", "odd"),
+    [("day", "Asia/Kolkata", "2026-02-28T11:00", "2026-03-01T11:00", set()),
+     ("month", "Asia/Kolkata", "2026-01-30T19:00", "2026-03-01T19:00", set()),
+     ("month", "America/New_York", "2026-01-31T05:00", "2026-03-02T05:00", set()),
+     ("month", "Pacific/Auckland", "2026-01-30T11:00", "2026-03-01T11:00", set()),
+     ("year", "Europe/London", "2025-03-03T00:00", "2026-03-02T00:00",
+      {timedelta(days=7, hours=-1), timedelta(days=7, hours=1)})],
+)  # fmt: skip
+def test_days_and_hours_are_those_of_the_time_zone(
+    span: str, zone: str, first: str, last: str, odd: set[timedelta]
+) -> None:
+    moments = moments_of(span, NOW, zone_of(zone))
+    assert len(moments) == SPANS[span][1] + 1
+    assert f"{moments[0]:%Y-%m-%dT%H:%M}" == first
+    assert f"{moments[-1]:%Y-%m-%dT%H:%M}" == last
+    assert {b - a for a, b in pairwise(moments)} == {SPANS[span][2], *odd}
+    if span != "day":  # where midnight is within an hour, with the next
+        begins = "00:30" if zone == "Asia/Kolkata" else "00:00"
+        assert {f"{moment.astimezone(zone_of(zone)):%H:%M}" for moment in moments} == {begins}
 
 
 def test_what_is_counted_is_put_together_by_time_agency_and_purpose() -> None:
@@ -251,7 +275,7 @@ def test_what_is_counted_is_put_together_by_time_agency_and_purpose() -> None:
         Count(0, "SCP", "APPREHEND", 4, 0, 0, 1, 0, 0),
         Count(29, "NMC", "", 1, 1, 0, 0, 0, 0),
     ]
-    made = counted_of(counts, moments_of("month", NOW), Chosen())
+    made = counted_of(counts, moments_of("month", NOW), Chosen(), UTC_ZONE)
     assert (made.total.queries, made.total.refused, made.total.failed) == (15, 3, 1)
     assert made.total.withheld_share == "36%"
     assert [(one.name, one.queries) for one in made.agencies] == [("NMC", 11), ("SCP", 4)]
@@ -277,7 +301,7 @@ def test_bars_stand_within_the_plot_and_are_as_high_as_they_count() -> None:
 
 async def test_what_is_typed_stands_in_no_address(at: At) -> None:
     async with at.client(AF) as http:
-        to, shown = await sent(http, "/console/audit/search", typed="Hoxha", zone="Europe/London")
+        to, shown = await sent(http, "/console/audit/search", typed="Hoxha")
         assert to.startswith("/console/audit/search?q=")
         assert "hoxha" not in to.lower()
         assert entries(shown) == [at.world.asked[0]]
@@ -326,7 +350,6 @@ async def test_what_somebody_wrote_is_text(at: At) -> None:
 async def test_what_cannot_be_looked_for_is_said_beside_the_form(at: At) -> None:
     wrong = {
         "since": "yesterday",
-        "zone": "Atlantis/Capital",
         "serial": "seven",
         "record_key": "1",
     }
@@ -363,8 +386,15 @@ async def test_times_are_those_of_the_auditor(at: At) -> None:
     assert when(moment, zone_of("Europe/London")).text == "2026-07-02 00:30:00 BST"
     assert when(moment, zone_of("")).text == "2026-07-01 23:30:00 UTC"
     assert when(moment, zone_of("Europe/London")).day == "2026-07-02"
-    said = Said(fields={"since": "2026-07-02T00:30", "zone": "Europe/London"})
+    said = said_in({"since": ["2026-07-02T00:30"]}, zone_of("Europe/London"))
     assert said.sought().since == moment
+    assert said["since"] == "2026-07-02T00:30"
+    later = Said(fields=said.fields, zone=zone_of("Asia/Kolkata"))  # another one was chosen since
+    assert later.sought().since == moment
+    assert later["since"] == "2026-07-02T05:00"
+    assert later.to_read() == (("since", "2026-07-02 05:00:00 IST"),)
+    named = said_in({"since": ["2026-07-02T01:30:00+02:00"]}, zone_of("Asia/Kolkata"))
+    assert named.sought().since == moment
     for name in ("Europe/Nowhere", "../../etc/passwd", "Etc/GMT+5", "/etc/localtime"):
         with pytest.raises(MalformedRequest):
             zone_of(name)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -33,6 +34,7 @@ from gateway.errors import CaseworkUnavailable, LimitExceeded, MalformedRequest,
 from gateway.identifiers import uuid7
 from gateway.model import Justification, Subject
 from gateway.web.access import PAGES
+from gateway.web.console import samples
 from gateway.web.console.filled import moment_of, note_in, number_of, value_of, verdict_of
 from gateway.web.console.frame import Choices, Console, sections
 from gateway.web.console.misuse import misuse_routes
@@ -42,6 +44,8 @@ from gateway.web.console.samples import command, sample_page, sample_routes, wai
 from gateway.web.cookies import SESSION
 from gateway.web.look import Look
 from gateway.web.sessions import Session, Sessions
+from gateway.web.times import UTC_ZONE
+from gateway.web.zone import zone_routes
 from tests.unit.audit.auditworld import (
     AF,
     AF_SCP,
@@ -92,8 +96,9 @@ class At:
         if not led:
             made = (misuse_routes, sample_routes, review_routes)
             return self.place.client([one for of in made for one in of(console, self.oversight)])
+        zone = zone_routes(console.sessions, console.look, console.refuse, console.clock)
         return self.place.client(
-            [*console_routes(console), *oversight_routes(console, self.oversight)]
+            [*zone, *console_routes(console), *oversight_routes(console, self.oversight)]
         )
 
 
@@ -298,13 +303,96 @@ async def test_a_sample_is_announced_in_the_record_and_waits(at: At) -> None:
     assert view["sample"]["by"] == "roles"
 
 
-async def drawn(at: At, entry: int, **more: str) -> str:
+async def test_samples_are_listed_a_page_at_a_time(at: At, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [
+        replace(SAMPLE, id=f"page-{number}", at=NOW - timedelta(days=9, hours=number // 2))
+        for number in range(5)  # two at a time are of the same moment
+    ]
+    for one in made:
+        await at.oversight.store.announce(one)
+    monkeypatch.setattr(samples, "PAGE", 2)
+    seen: list[str] = []
+    async with at.client(AF) as http:
+        path, pages = SAMPLES, 0
+        while path:
+            shown = unescape((await http.get(path)).text)
+            assert ('href="/console/audit/samples#samples">The latest' in shown) is (pages > 0)
+            listed = re.findall(rf'href="{SAMPLES}/([^"]+)"', shown)
+            assert len(listed) <= 2
+            seen += listed
+            older = re.search(rf'href="({SAMPLES}\?before=[^"#]+)#samples"', shown)
+            path, pages = (older[1] if older else ""), pages + 1
+        assert "That is all." in shown
+        assert (await http.get(f"{SAMPLES}?before=nothing")).status_code == 404
+        older = re.sub("page-0", "page-4", f"{SAMPLES}?before=page-0")
+        assert "There are no older ones." in (await http.get(older)).text
+    assert [one for one in seen if one.startswith("page-")] == [one.id for one in made]
+    assert len(seen) == len(set(seen))
+
+
+async def test_a_zone_that_was_chosen_is_that_of_every_page_and_form(at: At) -> None:
+    """Once, in the session: what is shown, what is typed, and what a program reads stays UTC."""
+    path = await drawn(at, at.world.asked[0], asked_at=NOW)
+    async with at.client(AF) as http:
+        assert "<strong>UTC</strong>" in (await http.get(SAMPLES)).text
+        reply = await http.form("/time-zone", zone="Asia/Kolkata", back=f"{QUEUE}?days=28&done=1")
+        assert (reply.status_code, reply.headers["location"]) == (303, f"{QUEUE}?days=28")
+        for page in (
+            "/console/audit", f"{QUEUE}?days=28", SAMPLES, "/reviews", path, "/searches",
+            "/console/audit/search", "/console/audit/timeline", "/console/audit/receipts",
+            "/console/audit/export", "/console/audit/rights", "/console/audit/entry/0",
+        ):  # fmt: skip
+            shown = unescape((await http.get(page)).text)
+            assert 'value="Asia/Kolkata"' in shown, page
+            assert f'name="back" value="{page}"' in shown, page
+            assert "UTC<" not in shown, page
+            assert set(re.findall(r' name="(?:since|until)"', shown)) == set() or (
+                "Asia/Kolkata</label>" in shown
+            ), page
+        shown = (await http.get("/reviews")).text
+        assert '<time datetime="2026-03-01T10:00:00Z">2026-03-01 15:30 IST</time>' in shown
+        form = {"since": "2026-01-01T00:00", "until": "2026-02-01T05:30", "strata": "app"}
+        reply = await http.form(SAMPLES, **form, count="3")
+        (made, *_) = await at.oversight.store.dip_samples(1)
+        assert made.until == datetime(2026, 2, 1, tzinfo=UTC)
+        assert "2026-02-01 05:30 IST" in (await http.get(reply.headers["location"])).text
+
+
+async def test_a_zone_that_is_none_is_said_and_nothing_changes(at: At) -> None:
+    async with at.client(AF) as http:
+        await http.form("/time-zone", zone="Europe/London", back="")
+        for zone in ("Europe/Nowhere", "../../etc/passwd", "Etc/GMT+5", "<b>", "x" * 5_000):
+            reply = await http.form("/time-zone", zone=zone, back=SAMPLES)
+            assert reply.status_code == 400
+            said = unescape(reply.text)
+            assert "There is no such time zone. One is named like Europe/London." in said
+            assert "Times stay in Europe/London." in said
+            assert f'href="{SAMPLES}">Back to the page' in said
+            assert zone not in said
+        assert 'value="Europe/London"' in (await http.get(SAMPLES)).text
+
+
+@pytest.mark.parametrize(
+    ("back", "to"),
+    [("//evil.example", "/account"), ("https://evil.example/reviews", "/account"),
+     ("", "/account"), ("/x", "/account"),
+     ("/reviews\r\nX: y", "/account"), ("/static/x", "/account"), ("/\\evil", "/account"),
+     ("/reviews?x=//evil&q=ab_-9", "/reviews?q=ab_-9"), ("/searches/7", "/searches/7"),
+     ("/console/audit/rights/report", "/console/audit/rights"), ("/reviews#x", "/account")],
+)  # fmt: skip
+async def test_oi_06_a_choice_leads_back_to_pages_of_ours_alone(at: At, back: str, to: str) -> None:
+    async with at.client(AF) as http:
+        reply = await http.form("/time-zone", zone="UTC", back=back)
+        assert (reply.status_code, reply.headers["location"]) == (303, to)
+
+
+async def drawn(at: At, entry: int, **more: Any) -> str:
     """A drawn query to review; its address."""
     found = ReviewCase(
         id=new_id(), at=now(), origin=Origin.SAMPLE, batch="seed", agency="NMC", request=new_id(),
         actor="aa" * 32, entry=entry, asked_at=now(), stratum="NMC / OFFICER_SAFETY / r / shown",
     )  # fmt: skip
-    found = replace(found, **more)  # type: ignore[arg-type]
+    found = replace(found, **more)
     await at.oversight.store.to_review(found)
     return f"/reviews/{found.id}"
 
@@ -389,9 +477,11 @@ SAMPLE = DipSample(
 
 
 def test_why_a_sample_waits_and_how_it_is_drawn_again() -> None:
-    assert "no witnesses" in waits(SAMPLE, NOW, witnessed=False)
-    assert "2026-03-01 10:00 UTC" in waits(SAMPLE, NOW - timedelta(minutes=1), witnessed=True)
-    assert "from now on" in waits(SAMPLE, NOW, witnessed=True)
+    assert "no witnesses" in waits(SAMPLE, NOW, witnessed=False, zone=UTC_ZONE)
+    assert "2026-03-01 10:00 UTC" in waits(SAMPLE, NOW - timedelta(minutes=1), True, UTC_ZONE)
+    there = ZoneInfo("Asia/Kolkata")
+    assert "2026-03-01 15:30 IST" in waits(SAMPLE, NOW - timedelta(minutes=1), True, there)
+    assert "from now on" in waits(SAMPLE, NOW, True, UTC_ZONE)
     assert command(SAMPLE) == (
         "portcullis audit sample --dir LOG --key log.pub --checkpoint kept.note --policy "
         "witnesses.policy --from 2026-02-22T10:00:00Z --until 2026-03-01T10:00:00Z --count 3 "
@@ -463,7 +553,9 @@ def test_forms_say_one_value_of_its_kind() -> None:
     assert value_of({"a": [" x "]}, "a") == "x"
     assert value_of({}, "a") == ""
     assert number_of("012", "n") == 12
-    assert moment_of("2026-11-01T06:00", "t") == datetime(2026, 11, 1, 6, tzinfo=UTC)
+    assert moment_of("2026-11-01T06:00", "t", UTC_ZONE) == datetime(2026, 11, 1, 6, tzinfo=UTC)
+    there = ZoneInfo("Asia/Kolkata")
+    assert moment_of("2026-11-01T06:00", "t", there) == datetime(2026, 11, 1, 0, 30, tzinfo=UTC)
     assert note_in("a\r\nb") == "a\nb"
     given = verdict_of({"outcome": ["ERROR"], "quality": ["0"]})
     assert given == Verdict(outcome=Finding.ERROR, quality=0)
@@ -472,7 +564,7 @@ def test_forms_say_one_value_of_its_kind() -> None:
             number_of(text, "n")
     for text in ("", "now", "2026-11-01T06:00+00:00", "1969-01-01T00:00", "2026-13-01T00:00"):
         with pytest.raises(MalformedRequest):
-            moment_of(text, "t")
+            moment_of(text, "t", UTC_ZONE)
     for form in ({"outcome": ["CLOSED"], "quality": ["1"]}, {"outcome": ["ERROR"]},
                  {"outcome": ["ERROR", "ERROR"], "quality": ["1"]}):  # fmt: skip
         with pytest.raises(MalformedRequest):
