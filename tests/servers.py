@@ -49,8 +49,12 @@ class Postgres:
         ]
         return _run(command, statements)
 
+    def crash(self) -> None:
+        """Stop at once, as a crash would; `restart` starts it again."""
+        self._control("-m", "immediate", "stop")
+
     def restart(self) -> None:
-        """Stop at once, as a crash would, and start again."""
+        """Stop at once, as a crash would, where it has not, and start again."""
         self._control("-m", "immediate", "-l", str(self.data / "log"), "restart")
 
     def stop(self) -> None:

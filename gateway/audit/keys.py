@@ -8,6 +8,9 @@
 Destroying a month's key makes that month's bodies unreadable for that agency for ever; destroying
 a key for identifiers, that nobody finds anything by those of its quarter. The file `….destroyed`
 that is left keeps the key from being made anew.
+
+Where `log.key` is not, keys are not: a place that is not mounted is not one whose keys were never
+made, so none is made there by whoever signs the log, and what is missing is not said to be gone.
 """
 
 from __future__ import annotations
@@ -97,6 +100,8 @@ class AuditKeys:
         """
         self._root = directory
         self._read: dict[str, bytes] = {}
+        self._seed: bytes | None = None  # what `log.key` holds, once this process signs
+        self._lacking = ""  # the last key that was needed and could not be had
         self._one_at_a_time = threading.Lock()
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -107,7 +112,7 @@ class AuditKeys:
 
     def signer(self, origin: str) -> Signer:
         """The log's signer; its public half is left in `log.pub`."""
-        seed = self._key("log.key")
+        seed = self._seed = self._key("log.key")
         signer = Signer(origin, Ed25519PrivateKey.from_private_bytes(seed))
         public = self._root / "log.pub"
         line = signer.verifier + "\n"
@@ -163,6 +168,7 @@ class AuditKeys:
         """
         self._check(name)
         try:
+            self._demand_place()
             there = [path.name for path in (self._root / "token" / name).iterdir()]
         except FileNotFoundError:
             return ()
@@ -191,7 +197,11 @@ class AuditKeys:
         self._destroy(f"token/{key_id}")
 
     def months(self) -> list[str]:
-        """The ids of the month keys that exist, in order."""
+        """The ids of the month keys that exist, in order.
+
+        Raises:
+            AuditUnavailable: nobody can tell.
+        """
         return self._existing("month")
 
     def tokens(self) -> list[str]:
@@ -199,7 +209,11 @@ class AuditKeys:
         return self._existing("token")
 
     def forget_destroyed(self) -> None:
-        """Let go of what another process destroyed."""
+        """Let go of what another process destroyed.
+
+        Raises:
+            AuditUnavailable: nobody can tell.
+        """
         for name in list(self._read):
             if self._is_destroyed(name):
                 self._read.pop(name, None)
@@ -209,6 +223,14 @@ class AuditKeys:
         self._read.clear()
 
     @property
+    def healthy(self) -> bool:
+        """Whether no key is lacking: one that could not be had is asked for again."""
+        if name := self._lacking:
+            with contextlib.suppress(AuditUnavailable):
+                self._key(name)
+        return not self._lacking
+
+    @property
     def directory(self) -> Path:
         """Where they lie."""
         return self._root
@@ -216,15 +238,35 @@ class AuditKeys:
     def _existing(self, sort: str) -> list[str]:
         """
         Raises:
-            OSError: the directory cannot be read.
+            AuditUnavailable: they cannot be read.
         """
+        try:
+            self._demand_place()
+        except OSError as error:
+            raise AuditUnavailable(detail=f"the keys: {error}") from error
         found = (path for path in (self._root / sort).glob("*/*") if _KEPT.match(path.name))
         return sorted(f"{path.parent.name}/{path.name}" for path in found)
+
+    def _demand_place(self) -> None:
+        """Be satisfied that the keys are here at all.
+
+        Raises:
+            OSError: they are not, or those of another log are.
+        """
+        try:
+            found = (self._root / "log.key").read_bytes()
+        except FileNotFoundError as error:
+            raise OSError(f"no keys lie in {self._root}") from error
+        if self._seed is not None and found.strip() != b64encode(self._seed):
+            raise OSError(f"another log's keys lie in {self._root}")
 
     def _is_destroyed(self, name: str) -> bool:
         self._check(name)
         path = self._root / name
-        return path.with_name(path.name + _DESTROYED).exists()
+        try:
+            return path.with_name(path.name + _DESTROYED).exists()
+        except OSError as error:
+            raise AuditUnavailable(detail=f"the key {name}: {error}") from error
 
     def _destroy(self, name: str) -> None:
         self._check(name)
@@ -246,24 +288,32 @@ class AuditKeys:
                 with self._one_at_a_time:
                     known = self._load(self._root / name, make=make)
             except (OSError, ValueError) as error:
+                if make and isinstance(error, OSError):
+                    self._lacking = name
                 raise AuditUnavailable(detail=f"the key {name}: {error}") from error
             if len(known) != 32:
                 raise AuditUnavailable(detail=f"the key {name} is not of 32 bytes")
             self._read[name] = known
+        if self._lacking == name:
+            self._lacking = ""
         return known
 
     def _load(self, path: Path, *, make: bool) -> bytes:
         if path.with_name(path.name + _DESTROYED).exists():
             raise ValueError("was destroyed")
+        if not path.exists() and (self._seed is not None or not make):
+            self._demand_place()
         if make and not path.exists():
             for folder in (path.parent.parent, path.parent):
                 if folder != self._root.parent:
                     folder.mkdir(mode=0o700, exist_ok=True)
             temporary = _beside(path)
-            _write_new(temporary, b64encode(os.urandom(32)) + b"\n")
-            with contextlib.suppress(FileExistsError):  # another process was first: use its key
-                path.hardlink_to(temporary)
-            temporary.unlink()
+            try:
+                _write_new(temporary, b64encode(os.urandom(32)) + b"\n")
+                with contextlib.suppress(FileExistsError):  # another process was first: use its key
+                    path.hardlink_to(temporary)
+            finally:
+                temporary.unlink(missing_ok=True)
             for folder in (path.parent, path.parent.parent, self._root):
                 _sync(folder)
         return b64decode(path.read_bytes().strip(), validate=True)

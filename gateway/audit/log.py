@@ -212,7 +212,7 @@ class AuditLog:
     @property
     def healthy(self) -> bool:
         """Whether a record given now would probably last."""
-        return self._keeper.healthy
+        return self._keeper.healthy and self._keys.healthy
 
     @property
     def stopped(self) -> bool:

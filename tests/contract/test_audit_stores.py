@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sys
 import time
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.audit.entry import read_leaf
+from gateway.audit.entry import ASKER, Part, read_leaf
 from gateway.audit.keeper import Receipt
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import ENTRIES, HASH_BYTES, check_inclusion, leaf_hash
@@ -236,6 +238,51 @@ async def test_a_store_that_is_a_little_slow_keeps_all(place: AuditPlace) -> Non
         await well_again(log)
         assert sorted(await numbers(log, receipts)) == list(range(3, 67))
     assert (await place.verified()).size == 67
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["gone", "not mounted"])
+async def test_F_41_without_its_keys_what_needs_a_new_one_is_refused_until_they_are_back(
+    place: AuditPlace, empty: bool
+) -> None:
+    at = datetime(2026, 3, 31, 23, 59, tzinfo=UTC)
+    directory = place.keys.directory
+    kept = directory.with_name("kept")
+
+    async def about(agency: str) -> Receipt:
+        return await log.append({"kind": "R"}, {ASKER: Part(agency, {"text": agency})})
+
+    async with place.opened(clock=lambda: at) as log:
+        given = [await about("NMC")]
+        directory.rename(kept)
+        if empty:
+            directory.mkdir(mode=0o700)
+        given.append(await about("NMC"))  # its key of this month was read before
+        assert log.healthy
+        with pytest.raises(AuditUnavailable):
+            await about("ERU")
+        assert not log.healthy
+        at += timedelta(minutes=1)
+        with pytest.raises(AuditUnavailable):
+            await about("NMC")  # another month
+        assert not log.healthy
+        assert not log.stopped
+        if empty:
+            directory.rmdir()  # nothing was made there
+        kept.rename(directory)
+        await well_again(log)  # without a record being tried
+        given += [await about(agency) for agency in ("NMC", "ERU")]
+        found = await numbers(log, given)
+    directory.rename(kept)
+    with pytest.raises(AuditUnavailable):  # started anew, by keys that it would make
+        await replace(place).open()
+    shutil.rmtree(directory)
+    kept.rename(directory)
+    async with replace(place).opened() as log:
+        said = [await log.detail(number) for number in found]
+    assert [one["text"] for one in said] == ["NMC", "NMC", "NMC", "ERU"]
+    report = await place.verified()
+    assert report.ok, report.problems
+    assert report.size == len(given)
 
 
 async def test_F_27_what_lasts_although_nobody_was_told_is_whole(place: AuditPlace) -> None:

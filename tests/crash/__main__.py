@@ -1,8 +1,9 @@
 """Crashes at full length. Run: make crash, or python -m tests.crash [PART ...]
 
 Every failure at every system call of the log's writer; failures of the disk under PostgreSQL; and
-kills of writers, witnesses and whole gateways at moments that chance picks. It ends with 1 if an
-acknowledged record was lost, or anything else that docs/audit.md promises did not hold.
+kills of writers, witnesses and whole gateways at moments that chance picks; restarts of everything
+in random order. It ends with 1 if an acknowledged record was lost, or anything else that
+docs/audit.md promises did not hold.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,7 @@ from gateway.cli.demo import Demo, running_demo
 from tests.contract.auditplaces import AuditPlace, Database, Files
 from tests.crash import gateways, kills, witnesses
 from tests.crash.injected import SCENES, Fault, Scene, Stage, demand_strace, played
+from tests.crash.restarts import Parts, restarted
 from tests.crash.servers import CALLS, suffered
 from tests.opa import unbounded
 from tests.servers import Postgres, postgres
@@ -131,13 +133,7 @@ async def witness(run: Run) -> None:
 
 async def gateway(run: Run) -> None:
     """Kills of whole gateways over the demonstration, with both stores of the log."""
-    opa = _opa_program()
-    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    population = await asyncio.to_thread(make_population, _PEOPLE, now=now)
-    policies = await asyncio.to_thread(unbounded, run.folder / "policies")
-    async with running_demo(
-        run.folder / "demo", population, opa, bid_rate=False, policies=policies
-    ) as demo:
+    async with _demonstration(run, _opa_program(), "demo") as demo:
         await _one_gateway(run, demo)
         with postgres(run.folder / "pg-gateways") as server:
             async with AsyncExitStack() as stack:
@@ -198,6 +194,32 @@ def _share(run: Run, name: str) -> int:
     return max(1, round(run.kills * SHARES[name]))
 
 
+async def restarts(run: Run) -> None:
+    """Everything is stopped and started again in random order, fifty times at most."""
+    opa = _opa_program()
+    rounds = min(50, run.kills)
+    told = run.bar("restarts", rounds)
+    async with _demonstration(run, opa, "demo-restarts") as demo:
+        with postgres(run.folder / "pg-restarts") as server:
+            async with AsyncExitStack() as stack:
+                place = await _database(stack, server)
+                made = Parts.made(demo, opa, run.folder / "restarts", place)
+                parts = await stack.enter_async_context(made)
+                tally = await restarted(parts, rounds, seed=run.seed, told=told)
+                report = await place.verified()
+    run.say("restarts", str(tally), [*tally.wrong, *map(str, report.problems)])
+
+
+@asynccontextmanager
+async def _demonstration(run: Run, opa: Path, name: str) -> AsyncIterator[Demo]:
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    population = await asyncio.to_thread(make_population, _PEOPLE, now=now)
+    policies = await asyncio.to_thread(unbounded, run.folder / f"{name}-policies")
+    opened = running_demo(run.folder / name, population, opa, bid_rate=False, policies=policies)
+    async with opened as demo:
+        yield demo
+
+
 PARTS: dict[str, Callable[[Run], Awaitable[None]]] = {
     "calls": calls,
     "server": server,
@@ -205,6 +227,7 @@ PARTS: dict[str, Callable[[Run], Awaitable[None]]] = {
     "database": database,
     "witness": witness,
     "gateway": gateway,
+    "restarts": restarts,
 }
 
 

@@ -34,7 +34,7 @@ from gateway.audit.log import AuditLog
 from gateway.audit.merkle import ENTRIES, TILE_WIDTH, leaf_hash
 from gateway.audit.store import unpack
 from gateway.cli.demo import Demo, demo_settings
-from gateway.cli.serve import bound, server
+from gateway.cli.serve import bound, loop_factory, server
 from gateway.settings import Settings
 from tests.crash.kills import Tally, Told
 from tests.crash.processes import said, started, warm
@@ -81,8 +81,27 @@ class Until:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Blocking:
+    """A source at whose first visit nothing else happens in this process until a file is there;
+    another, `….blocked`, says that it has come to this."""
+
+    def __init__(self, inner: Any, until: Path) -> None:
+        self._inner, self._until, self._first = inner, until, True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def fetch(self, query: Any) -> Any:
+        if self._first:
+            self._first = False
+            self._until.with_name(f"{self._until.name}.blocked").touch()
+            while not self._until.exists():
+                time.sleep(0.01)  # noqa: ASYNC251 - which is the fault
+        return await self._inner.fetch(query)
+
+
 def _hurt(made: Running, step: str) -> Running:
-    """The gateway that ends once it has come so far in its first query."""
+    """The gateway that ends, or is held up, once it has come so far in its first query."""
     gate = made.gate
     match step.split():
         case ["authenticated"]:
@@ -96,6 +115,9 @@ def _hurt(made: Running, step: str) -> Running:
         case ["asked", source]:
             sources: Any = {**gate.sources, source: Until(gate.sources[source], "fetch")}
             gate = replace(gate, sources=sources)
+        case ["blocked", source, until]:
+            held: Any = {**gate.sources, source: Blocking(gate.sources[source], Path(until))}
+            gate = replace(gate, sources=held)
         case ["shaped"]:
             gate = replace(gate, budgets=Until(gate.budgets, "spend"))
     return replace(made, gate=gate)
@@ -132,7 +154,8 @@ def serves(settings: Settings, held: dict[str, str], step: str, pipe: Connection
             await serving
 
     quiet()
-    asyncio.run(served())
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(served())
 
 
 # --- outside of it
@@ -297,12 +320,12 @@ async def killed(
             process.kill()
             await asyncio.gather(*asking)
     async with house.log() as log:
-        await _settled(log)
+        await settled(log)
         await house.compare(log, tally)
     return tally
 
 
-async def _settled(log: AuditLog) -> None:
+async def settled(log: AuditLog) -> None:
     """Wait until all that lasts is in the tree."""
     receipt = await log.append({"kind": "V", "request_id": "after"})
     await log.inclusion(await log.number(receipt))
