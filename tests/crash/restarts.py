@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import httpx
 
@@ -159,7 +160,9 @@ class Parts:
             await stack.aclose()
 
 
-_WAYS: dict[str, tuple[Callable[[Parts], Awaitable[None]], Callable[[Parts], Awaitable[None]]]] = {
+_WAYS: dict[
+    str, tuple[Callable[[Parts], Coroutine[Any, Any, None]], Callable[[Parts], Awaitable[None]]]
+] = {
     "gateway": (Parts._begin_gateway, Parts._end_gateway),
     "policy": (lambda parts: parts.policy.start(), lambda parts: parts.policy.end()),
     "agency": (Parts._begin_agency, lambda parts: parts._end("agency")),

@@ -147,13 +147,13 @@ async def test_F_42_of_two_gateways_the_one_that_is_cut_off_refuses_and_the_othe
             stack.push_async_callback(to_log.aclose)
             to_policy = await Proxy.open((engine.host, engine.port or 80))
             stack.push_async_callback(to_policy.aclose)
-            way = f"postgresql+asyncpg://%s@/{database.name}?host={folder}"
+            database_url = f"postgresql+asyncpg://%s@/{database.name}?host={folder}"
             opened = gateway(
                 demo,
                 tmp_path / name,
                 opa_url=to_policy.url,
-                audit_url=way % "audit_replica",
-                audit_sequencer_url=way % "audit_sequencer",
+                audit_url=database_url % "audit_replica",
+                audit_sequencer_url=database_url % "audit_sequencer",
                 audit_keys_dir=database.base / "keys",
                 audit_timeout_s=5.0,  # this machine may be busy
             )

@@ -103,14 +103,14 @@ async def written(asker: Asker, own: None, record: Mapping[str, Any]) -> Written
 
         au, af, sg, dk = [await sits(one) for one in ("AU", "AF", "SG", "DK")]
         matters = []
-        for kind, answer in (("QUESTION", "ANSWERED"), ("UNSEALING", "AGREED")):
+        for kind, ended in (("QUESTION", "ANSWERED"), ("UNSEALING", "AGREED")):
             await au.open("/console/audit/matters")
             asked = {"kind": kind, "entry": str(entries[0]), "words": TEXT}
             reply = await au.post("/console/audit/matters", asked)
             assert reply.status_code == 303, reply.text
             matters.append(reply.headers["location"])
             await af.open(matters[-1])
-            assert (await af.send(matters[-1], {"answer": answer, "words": TEXT})).is_success
+            assert (await af.send(matters[-1], {"answer": ended, "words": TEXT})).is_success
         ps, other = [await sits(one, "LOG_HEALTH") for one in ("PS", "PSB")]
         await ps.open(PAIRS)
         assert (await ps.post(PAIRS, {"words": TEXT})).status_code == 303

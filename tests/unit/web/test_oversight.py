@@ -320,8 +320,8 @@ async def test_samples_are_listed_a_page_at_a_time(at: At, monkeypatch: pytest.M
             listed = re.findall(rf'href="{SAMPLES}/([^"]+)"', shown)
             assert len(listed) <= 2
             seen += listed
-            older = re.search(rf'href="({SAMPLES}\?before=[^"#]+)#samples"', shown)
-            path, pages = (older[1] if older else ""), pages + 1
+            further = re.search(rf'href="({SAMPLES}\?before=[^"#]+)#samples"', shown)
+            path, pages = (further[1] if further else ""), pages + 1
         assert "That is all." in shown
         assert (await http.get(f"{SAMPLES}?before=nothing")).status_code == 404
         older = re.sub("page-0", "page-4", f"{SAMPLES}?before=page-0")
