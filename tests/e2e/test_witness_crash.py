@@ -7,5 +7,5 @@ from pathlib import Path
 from tests.crash.witnesses import signs_one_of_two
 
 
-async def test_F_32_AU_06_killed_fifty_times_it_signs_one_of_two(tmp_path: Path) -> None:
-    await signs_one_of_two(tmp_path, 50)
+async def test_F_32_AU_06_killed_thirty_times_it_signs_one_of_two(tmp_path: Path) -> None:
+    await signs_one_of_two(tmp_path, 30)

@@ -85,6 +85,7 @@ class Window:
             await self.page.keyboard.press("Tab")
             said, outline = await self.page.evaluate(
                 "() => { const e = document.activeElement; const s = getComputedStyle(e);"
+                " if (e === document.body) return ['', ''];"  # past the last
                 " return [e.innerText || e.value || '', s.outlineStyle + s.outlineWidth]; }"
             )
             if words in said.replace("\n", " "):
