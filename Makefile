@@ -26,7 +26,7 @@ demo: $(READY) ## six agencies, OPA and the gateway, and one question answered b
 	@$(BIN)/portcullis demo $(if $(PORT),--port $(PORT)) $(if $(PEOPLE),--people $(PEOPLE)) $(if $(ONCE),--once)
 
 test: $(READY) ## the whole suite
-	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/pytest -n 2
+	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/pytest -n 3
 
 e2e: $(READY) ## only the end-to-end tests, against real servers
 	@PORTCULLIS_OPA="$$($(BIN)/python deploy/get_opa.py)" $(BIN)/pytest tests/e2e

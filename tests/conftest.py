@@ -13,15 +13,20 @@ from xdist.scheduler import LoadScopeScheduling
 settings.register_profile("portcullis", deadline=None)
 settings.load_profile("portcullis")
 
-_ONE = ("tests/e2e/test_", "tests/e2e/worlds/test_jobs.py")
+_SHARES = {
+    "one demonstration": ("tests/e2e/test_",),
+    "worlds and pages": ("tests/e2e/worlds/", "tests/e2e/browser/"),
+}
 
 
 class _Shares(LoadScopeScheduling):  # type: ignore[misc]  # it is not typed
-    """Two processes have a share each, always the same one in the same order, and about as long:
-    those that ask one running demonstration, and all others."""
+    """Three processes have a share each, always the same one in the same order, and about as long:
+    those that ask one running demonstration, worlds and pages, and all others. On two cores that is
+    one more than compute: tests wait for what they started about a third of the time."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "one demonstration" if nodeid.startswith(_ONE) else "others"
+        named = (name for name, of in _SHARES.items() if nodeid.startswith(of))
+        return next(named, "others")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
