@@ -13,10 +13,14 @@ from xdist.scheduler import LoadScopeScheduling
 settings.register_profile("portcullis", deadline=None)
 settings.load_profile("portcullis")
 
-_SHARES = {
-    "one demonstration": ("tests/e2e/test_",),
-    "worlds and pages": ("tests/e2e/worlds/", "tests/e2e/browser/"),
-}
+_PAGES = ("tests/e2e/worlds/", "tests/e2e/browser/")
+_ALONE = tuple(  # which ask no demonstration that others ask too
+    f"tests/e2e/test_{name}"
+    for name in (
+        "audit_faults", "audit_foreign", "audit_log", "audit_proofs", "audit_threats",
+        "audit_verify", "composition", "demo_command", "matrix", "onboarding", "reach", "witness",
+    )
+)  # fmt: skip
 
 
 class _Shares(LoadScopeScheduling):  # type: ignore[misc]  # it is not typed
@@ -25,8 +29,10 @@ class _Shares(LoadScopeScheduling):  # type: ignore[misc]  # it is not typed
     one more than compute: tests wait for what they started about a third of the time."""
 
     def _split_scope(self, nodeid: str) -> str:
-        named = (name for name, of in _SHARES.items() if nodeid.startswith(of))
-        return next(named, "others")
+        if nodeid.startswith(_PAGES):
+            return "worlds and pages"
+        asks = nodeid.startswith("tests/e2e/") and not nodeid.startswith(_ALONE)
+        return "one demonstration" if asks else "others"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:

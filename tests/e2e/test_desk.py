@@ -407,7 +407,7 @@ async def test_every_field_of_a_form_has_a_name_and_the_page_its_landmarks(
         fields = re.findall(r"<(?:input|select)\b[^>]*>", reply.text)
         assert fields
         for one in fields:
-            named = re.search(r'id="(\w+)"', one)
+            named = re.search(r'id="([\w-]+)"', one)
             inside = re.search(r"<label[^>]*>[^<]*" + re.escape(one), reply.text)
             assert 'type="hidden"' in one or inside or (named and named[1] in labelled), one
         for address in parts.attributes("aria-labelledby"):
