@@ -22,7 +22,6 @@ from deploy.demo.issuer import ALGORITHMS, DEFAULT_AUDIENCE
 from deploy.demo.personas import ISSUERS, mint
 from deploy.demo.stack import ROOT, Stack, environment
 from deploy.demo.story import DOCUMENTS, STEPS, Step
-from tests.bench.watched import Records
 
 _START_S = 60.0
 
@@ -94,11 +93,9 @@ async def gateway(
     times: Path | None = None,
     late: str = "",
     by_s: float = 0.1,
-    records: Records = Records.TIMED,
 ) -> AsyncIterator[Gateway]:
     """`portcullis serve`; with `times` the same gateway, which writes each source's times there,
-    each answer of the source `late`, or of all, so much later than it came, and `records` what
-    becomes of each query's two records.
+    each answer of the source `late`, or of all, so much later than it came.
 
     Without `rates` it does not hold itself back where a mapping file gives a source's rate.
 
@@ -113,7 +110,6 @@ async def gateway(
     if times is not None:
         program = [sys.executable, "-m", "tests.bench.watched", "--times", str(times)]
         program += ["--late", late, "--by-s", str(by_s)] if late else []
-        program += ["--records", records]
     log = folder / "log"
     with log.open("wb") as said:
         process = await asyncio.create_subprocess_exec(

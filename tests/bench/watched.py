@@ -17,8 +17,6 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,14 +32,6 @@ from gateway.model import EMPTY, Request, Response
 Span = tuple[float, float]
 ALL = "all"
 """In the place of a source: each of them."""
-
-
-class Records(StrEnum):
-    """What becomes of the two records of a query."""
-
-    TIMED = "timed"
-    KEPT = "kept"  # as ever
-    NONE = "none"  # never made, to compare with
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,26 +96,11 @@ class TimedLog:
         return receipt
 
 
-class Unrecorded:
-    """The log without the records of queries, which nobody makes; all else is the log's own."""
-
-    def __init__(self, log: AuditLog) -> None:
-        self._log = log
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
-
-    async def append(self, leaf: Mapping[str, Any], parts: Mapping[str, Part] = EMPTY) -> Receipt:
-        if "query" not in leaf:
-            return await self._log.append(leaf, parts)
-        return Receipt(index=None, leaf_hash=bytes(32), at=datetime.now(UTC))
-
-
 def _nothing() -> None:
     """What a commit would be that costs nothing: to a thread, and back to the loop."""
 
 
-async def serve(config: Path, times: Times, late: str, by_s: float, records: Records) -> None:
+async def serve(config: Path, times: Times, late: str, by_s: float) -> None:
     settings = load(config, os.environ)
     async with running(settings, dict(os.environ), observed=times.saw) as started:
         gate = started.gate
@@ -133,12 +108,7 @@ async def serve(config: Path, times: Times, late: str, by_s: float, records: Rec
             name: Timed(name, held, times, by_s if late in (name, ALL) else 0.0)
             for name, held in gate.sources.items()
         }
-        log: Any = gate.audit.log
-        match records:
-            case Records.TIMED:
-                log = TimedLog(log, times)
-            case Records.NONE:
-                log = Unrecorded(log)
+        log: Any = TimedLog(gate.audit.log, times)
         audit = replace(gate.audit, log=log)
         app = application(replace(started, gate=replace(gate, sources=timed, audit=audit)))
         serving = server(app, settings.limits)
@@ -153,17 +123,13 @@ def main() -> None:
     parser.add_argument("--times", type=Path, required=True)
     parser.add_argument("--late", default="", help=f"a source, or {ALL}, whose answers come later")
     parser.add_argument("--by-s", type=float, default=0.1, help="by so much")
-    parser.add_argument(
-        "--records", type=Records, default=Records.TIMED, help="of queries: timed, as ever, or none"
-    )
     given = parser.parse_args()
     steady_heap()
     with (
         given.times.open("w", buffering=1) as file,
         asyncio.Runner(loop_factory=loop_factory()) as runner,
     ):
-        times = Times(file=file)
-        runner.run(serve(given.config, times, given.late, given.by_s, given.records))
+        runner.run(serve(given.config, Times(file=file), given.late, given.by_s))
 
 
 if __name__ == "__main__":
