@@ -13,14 +13,8 @@ from xdist.scheduler import LoadScopeScheduling
 settings.register_profile("portcullis", deadline=None)
 settings.load_profile("portcullis")
 
-_PAGES = ("tests/e2e/worlds/", "tests/e2e/browser/")
-_ALONE = tuple(  # which ask no demonstration that others ask too
-    f"tests/e2e/test_{name}"
-    for name in (
-        "audit_faults", "audit_foreign", "audit_log", "audit_proofs", "audit_threats",
-        "audit_verify", "composition", "demo_command", "matrix", "onboarding", "reach", "witness",
-    )
-)  # fmt: skip
+_WORLDS = ("tests/e2e/worlds/", "tests/e2e/browser/", "tests/e2e/test_demo_command.py")
+_OTHERS = ("tests/e2e/test_audit_faults.py",)  # which asks no demonstration
 
 
 class _Shares(LoadScopeScheduling):  # type: ignore[misc]  # it is not typed
@@ -29,9 +23,9 @@ class _Shares(LoadScopeScheduling):  # type: ignore[misc]  # it is not typed
     one more than compute: tests wait for what they started about a third of the time."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(_PAGES):
+        if nodeid.startswith(_WORLDS):
             return "worlds and pages"
-        asks = nodeid.startswith("tests/e2e/") and not nodeid.startswith(_ALONE)
+        asks = nodeid.startswith("tests/e2e/") and not nodeid.startswith(_OTHERS)
         return "one demonstration" if asks else "others"
 
 
