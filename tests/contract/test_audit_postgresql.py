@@ -15,7 +15,7 @@ from gateway.audit.entry import entry_of
 from gateway.audit.keys import AuditKeys
 from gateway.audit.log import AuditLog
 from gateway.audit.merkle import leaf_hash
-from gateway.audit.postgresql import pending
+from gateway.audit.postgresql import leader, pending
 from gateway.audit.postgresql.database import Address
 from gateway.audit.postgresql.export import export
 from gateway.audit.postgresql.term import Superseded, Term
@@ -176,6 +176,20 @@ async def test_AU_07_F_33_a_leader_that_was_paused_finds_another_in_its_place(
     report = await place.verified()
     assert report.ok, report.problems
     assert report.size == len(held)
+
+
+async def test_AU_07_F_33_a_leader_that_was_paused_within_a_statement_loses_its_lease(
+    place: Database,
+) -> None:
+    """Between a statement and its values a session is busy to the database, which ends none such by
+    itself."""
+    paused, _ = await term(place)
+    assert await paused.fetchval("SELECT pg_try_advisory_lock($1)", leader.LOCK)
+    await paused.prepare("SELECT 1")  # sent, and never bound
+    async with place.opened() as log:
+        (receipt,) = await put(log, 1)
+        assert await log.number(receipt) == 0
+    assert (await place.verified()).ok
 
 
 async def test_a_gateway_that_never_sequences_needs_one_that_does(place: Database) -> None:

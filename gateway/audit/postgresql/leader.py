@@ -1,10 +1,12 @@
 """Who gives the numbers: of all gateways one, as long as it is heard of.
 
 Whoever holds an advisory lock serves a `Term`; the others ask for it twice a second. The lease is
-the database's own to enforce: it ends a session from which nothing has come for so long, inside a
-transaction or outside, and with it goes the lock. That keeps the log moving; that there is one
-sequence does not depend on it (`term`). The way there must keep sessions apart, so no pool that
-hands one session to several clients may stand between.
+the database's to enforce: it ends a session from which nothing has come for so long, inside a
+transaction or outside, and with it goes the lock. A session in the middle of a statement has no
+such limit (one that was stopped between a statement and its values, say): whoever asks for the
+lock has it ended. That keeps the log moving; that there is one sequence does not depend on it
+(`term`). The way there must keep sessions apart, so no pool that hands one session to several
+clients may stand between.
 """
 
 from __future__ import annotations
@@ -27,7 +29,15 @@ _BATCH_S: Final = 0.1  # how long records are gathered for one transaction
 _SIGN_S: Final = 0.5  # how far apart checkpoints are while there are records
 _AGAIN_S: Final = 0.5  # until the lock is asked for again, or a failure is tried again
 _TURN_S: Final = 5.0  # a transaction that takes longer has failed
-_LOCK: Final = int.from_bytes(sha256(b"portcullis audit sequencer").digest()[:8], signed=True)
+LOCK: Final = int.from_bytes(sha256(b"portcullis audit sequencer").digest()[:8], signed=True)
+_ELECT: Final = "SELECT pg_try_advisory_lock($1)"
+_END_SILENT: Final = """
+SELECT pg_terminate_backend(pid)
+FROM pg_locks JOIN pg_stat_activity USING (pid) JOIN pg_database ON oid = database
+WHERE locktype = 'advisory' AND pg_database.datname = current_database()
+    AND (classid::bigint << 32 | objid::bigint) = $1 AND objsubid = 1 AND granted
+    AND wait_event_type = 'Client' AND state_change < clock_timestamp() - $2 * interval '1 second'
+"""
 _log = logging.getLogger(__name__)
 
 
@@ -120,7 +130,10 @@ class Leader:
 
     async def _elected(self, connection: Connection) -> bool:
         async with asyncio.timeout(_TURN_S):
-            return bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK))
+            if await connection.fetchval(_ELECT, LOCK):
+                return True
+            await connection.execute(_END_SILENT, LOCK, self._lease_s)
+            return False
 
     async def _waiting(self, connection: Connection) -> bool:
         async with asyncio.timeout(_TURN_S):
