@@ -24,13 +24,14 @@ from typing import Any, Final
 from gateway.casework.delivery import DELIVERED_IN_S
 from gateway.casework.model import Notice, Told
 from gateway.casework.store import Store
-from gateway.errors import ConfigError, Fault, GatewayError, where_it_failed
+from gateway.errors import ConfigError, Fault, GatewayError
 from gateway.metrics import Metrics
 from gateway.model import Request, Response, State, Subject
 from gateway.pipeline import Gate, answer
 from gateway.query.operation import Parser, parse_request
 from gateway.recurring import Recurring
 from gateway.settings import Settings
+from gateway.unforeseen import unforeseen
 
 FILE: Final = "canaries.toml"
 PURPOSE: Final = "ENFORCEMENT_CHECK"
@@ -294,7 +295,7 @@ class Canaries:
         except GatewayError as error:
             _log.warning("canaries could not be asked for: %s", error.code)
         except Exception as error:  # one question that fails must not hide what another found
-            _log.error("canaries could not be asked for: %s", where_it_failed(error))
+            _log.error("canaries could not be asked for: %s", unforeseen(error))
         return self._answers.pop(request.id, Response(status=503, body={}))
 
     def _heard(self, request: Request, response: Response) -> None:

@@ -24,9 +24,7 @@ caller through an error.
 
 from __future__ import annotations
 
-import traceback
 from dataclasses import dataclass
-from pathlib import Path
 
 
 class GatewayError(Exception):
@@ -160,17 +158,6 @@ def codes() -> tuple[str, ...]:
         found.append(kind.code)
         kinds += kind.__subclasses__()
     return tuple(sorted(set(found)))
-
-
-def where_it_failed(error: BaseException) -> str:
-    """What kind of error, and where in the code; never its text, which may quote a person's data.
-
-    >>> where_it_failed(ValueError("Arben Hoxha"))
-    'ValueError'
-    """
-    frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames]
-    return " < ".join([type(error).__name__, *reversed(places)])
 
 
 class CannotEnforce(Exception):

@@ -31,7 +31,6 @@ from gateway.errors import (
     InvalidOperation,
     MalformedRequest,
     Refused,
-    where_it_failed,
 )
 from gateway.metrics import Metrics
 from gateway.model import (
@@ -82,6 +81,7 @@ from gateway.query.refs import PROBE_LIFE, Refs, officer
 from gateway.query.shape import Mask, Shaper, Shaping
 from gateway.query.targets import targets_of
 from gateway.settings import Limits
+from gateway.unforeseen import unforeseen
 
 _log = logging.getLogger(__name__)
 
@@ -189,7 +189,7 @@ async def answer(gate: Gate, request: Request) -> AuditedResponse:
         await record.gone(Response(status=499, body={}, code=CLIENT_GONE))
         raise
     except Exception as error:
-        _log.error("query %s failed: %s", request.id, where_it_failed(error))
+        _log.error("query %s failed: %s", request.id, unforeseen(error))
         response = failed(Internal(detail=type(error).__name__), request)
     audited = await record.outcome(response, wait_s)  # durable before a byte leaves
     if answered is not None:

@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
-from gateway.errors import where_it_failed
+from gateway.unforeseen import unforeseen
 
 
 class Recurring:
@@ -43,7 +43,7 @@ class Recurring:
             try:
                 await self._what()
             except Exception as error:
-                self._log.error("%s: %s", self._name, where_it_failed(error))
+                self._log.error("%s: %s", self._name, unforeseen(error))
 
     async def aclose(self) -> None:
         """End it, in the middle of a turn if need be."""

@@ -27,7 +27,6 @@ from typing import Final, TypeAlias
 from gateway.audit.recorder import Recorder
 from gateway.casework.model import Notice, Officer, Told
 from gateway.casework.store import Store
-from gateway.errors import where_it_failed
 from gateway.model import (
     FetchResult,
     Grant,
@@ -42,6 +41,7 @@ from gateway.ports import Answered
 from gateway.query.certain import certain
 from gateway.query.fanout import FanOut
 from gateway.query.whole import links_from
+from gateway.unforeseen import unforeseen
 
 _WAITING: Final = 500  # questions whose silent records have not been looked for yet
 _PATIENCE_S: Final = 2.0  # how long a question waits until these are fewer, before it is refused
@@ -142,7 +142,7 @@ class Tripwires:
                 await asyncio.sleep(_AFTER_S)
                 await self._look(due)
             except Exception as error:
-                _log.error("query %s: silent records: %s", due.request.id, where_it_failed(error))
+                _log.error("query %s: silent records: %s", due.request.id, unforeseen(error))
             finally:
                 self._queue.task_done()
 
@@ -199,7 +199,7 @@ class Tripwires:
             await self._store.tell(*told)
             return []
         except Exception as error:
-            _log.error("%d notices are not kept yet: %s", len(told), where_it_failed(error))
+            _log.error("%d notices are not kept yet: %s", len(told), unforeseen(error))
             if len(told) == 1:
                 return told
         failed: list[Notice] = []

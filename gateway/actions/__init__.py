@@ -41,10 +41,11 @@ from gateway.actions.releasing import (
     standing_releases,
 )
 from gateway.audit.recorder import AuditedResponse, Record
-from gateway.errors import CLIENT_GONE, GatewayError, Internal, InvalidOperation, where_it_failed
+from gateway.errors import CLIENT_GONE, GatewayError, Internal, InvalidOperation
 from gateway.model import Operation, Request, Response, Selection, Subject
 from gateway.pipeline import check_registered, failed
 from gateway.query.operation import parse_request
+from gateway.unforeseen import unforeseen
 
 __all__ = ["Office", "act"]
 
@@ -97,7 +98,7 @@ async def act(office: Office, request: Request) -> AuditedResponse:
         await record.gone(Response(status=499, body={}, code=CLIENT_GONE))
         raise
     except Exception as error:
-        _log.error("action %s failed: %s", request.id, where_it_failed(error))
+        _log.error("action %s failed: %s", request.id, unforeseen(error))
         response = failed(Internal(detail=type(error).__name__), request)
     return await record.outcome(response)
 

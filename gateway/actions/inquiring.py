@@ -30,11 +30,11 @@ from gateway.errors import (
     Internal,
     InvalidOperation,
     MalformedRequest,
-    where_it_failed,
 )
 from gateway.model import Request, Response, Selection
 from gateway.pipeline import Gate, check_registered, failed
 from gateway.query.operation import Parser, parse_request
+from gateway.unforeseen import unforeseen
 
 _log = logging.getLogger(__name__)
 Told: TypeAlias = Mapping[str, Any] | Sequence[Any] | None
@@ -85,7 +85,7 @@ async def inquire(reading: Reading, request: Request) -> AuditedResponse:
         await record.gone(Response(status=499, body={}, code=CLIENT_GONE))
         raise
     except Exception as error:
-        _log.error("look %s failed: %s", request.id, where_it_failed(error))
+        _log.error("look %s failed: %s", request.id, unforeseen(error))
         response = failed(Internal(detail=type(error).__name__), request)
     return await record.outcome(response)
 

@@ -18,7 +18,7 @@ import sys
 from collections.abc import AsyncIterable, Callable, Sequence
 from typing import BinaryIO, Final
 
-from gateway.errors import where_it_failed
+from gateway.unforeseen import unforeseen
 
 _LATER: Final = 10  # how much later than others its turn comes
 _ENDING_S: Final = 10.0  # for what it is doing when it is to end
@@ -172,7 +172,7 @@ def work(made: Callable[[BinaryIO], bytes], *, longest_s: int) -> int:
     try:
         said = made(sys.stdin.buffer)
     except Exception as error:
-        sys.stderr.write(where_it_failed(error))
+        sys.stderr.write(unforeseen(error))
         return 1
     sys.stdout.buffer.write(said)
     return 0

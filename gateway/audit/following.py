@@ -32,8 +32,9 @@ from gateway.audit.merkle import (
     tile_width,
 )
 from gateway.audit.store import unpack
-from gateway.errors import AuditUnavailable, CaseworkUnavailable, where_it_failed
+from gateway.errors import AuditUnavailable, CaseworkUnavailable
 from gateway.recurring import Recurring
+from gateway.unforeseen import unforeseen
 
 EVERY_S: Final = 0.25
 _AGAIN_S: Final = 2.0  # after a failure
@@ -135,7 +136,7 @@ class Follower:
         try:
             await self.follow()
         except AuditUnavailable as error:
-            _log.error("audit index: %s", error.detail or where_it_failed(error))
+            _log.error("audit index: %s", error.detail or unforeseen(error))
             await asyncio.sleep(_AGAIN_S)  # a process that ends at once is not started all the time
 
     async def follow(self) -> None:

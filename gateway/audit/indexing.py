@@ -22,7 +22,8 @@ from gateway.audit.entry import InvalidEntry, read_leaf, unseal_all
 from gateway.audit.index import Held, Index, Opened
 from gateway.audit.keys import AuditKeys
 from gateway.audit.merkle import Edge, leaf_hash
-from gateway.errors import AuditUnavailable, where_it_failed
+from gateway.errors import AuditUnavailable
+from gateway.unforeseen import unforeseen
 
 _PROGRAM: Final = program_of("gateway.audit.indexing")
 _ODD: Final = (ValueError, KeyError, TypeError, AttributeError, IndexError)
@@ -128,7 +129,7 @@ class Indexing:
         except Held:
             return b'{"held": true}'
         except Exception as error:
-            return json.dumps({"failed": where_it_failed(error)}).encode()
+            return json.dumps({"failed": unforeseen(error)}).encode()
 
     def close(self) -> None:
         if self._opened is not None:

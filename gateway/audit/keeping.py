@@ -21,9 +21,10 @@ from gateway.audit.ledger import Erasure, Hold, Ledger, Lift, Target, quarter_of
 from gateway.audit.log import AuditLog
 from gateway.audit.recorder import Record
 from gateway.audit.retention import Due, Rules, due_bodies, due_of
-from gateway.errors import AuditUnavailable, Refused, where_it_failed
+from gateway.errors import AuditUnavailable, Refused
 from gateway.identifiers import is_uuid
 from gateway.recurring import Recurring
+from gateway.unforeseen import unforeseen
 
 _TICK_S: Final = 60.0
 _KEYS_S: Final = 3600.0  # how soon a new key has its entry
@@ -170,7 +171,7 @@ class Keeping:
         try:
             done = await self._perform(self.ledger.erasures[one.id])
         except (AuditUnavailable, OSError) as error:
-            _log.error("keeping: an erasure waits: %s", where_it_failed(error))
+            _log.error("keeping: an erasure waits: %s", unforeseen(error))
             return False
         if not done:
             raise not_done("A hold was placed first: nothing is erased.")

@@ -35,7 +35,8 @@ from gateway.audit.verify import (
     open_checkpoint,
     open_witnessed,
 )
-from gateway.errors import AuditUnavailable, where_it_failed
+from gateway.errors import AuditUnavailable
+from gateway.unforeseen import unforeseen
 
 UNWITNESSED_AFTER_S: Final = 10.0  # published without witnesses from then on
 ALARM_AFTER_S: Final = 60.0
@@ -264,7 +265,7 @@ class Witnessing:
                 if now - self._told_at >= _TELL_S:
                     self._tell()
             except Exception as error:
-                _log.error("witnessing: %s", where_it_failed(error))
+                _log.error("witnessing: %s", unforeseen(error))
 
     async def _keep(self) -> None:
         """Have the last witnessed checkpoint kept; the witnesses have it in any case."""

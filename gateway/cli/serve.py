@@ -21,6 +21,7 @@ from gateway.cli.common import Commands, command
 from gateway.configuration import load
 from gateway.connection import Connection
 from gateway.settings import Limits
+from gateway.unforeseen import end_when_exhausted
 
 
 def register(commands: Commands) -> None:
@@ -49,6 +50,7 @@ async def _serve(config: Path) -> int:
         serving = server(application(started), settings.limits)
         made_for_good()
         short_turns()
+        end_when_exhausted()
         for number in (signal.SIGINT, signal.SIGTERM):
             # The server raises the signal again once it has closed its connections; by default that
             # would end the process before looks are finished, notices kept and the log signed.

@@ -22,7 +22,7 @@ from connectors.spi import (
     SourceTooBroad,
 )
 from gateway.catalogue.mapping import Catalogue
-from gateway.errors import CannotEnforce, where_it_failed
+from gateway.errors import CannotEnforce
 from gateway.model import (
     AuthorisedPlan,
     FetchResult,
@@ -38,6 +38,7 @@ from gateway.query.calls import together
 from gateway.query.derived import Moment
 from gateway.query.visit import Visit
 from gateway.query.whole import links_from
+from gateway.unforeseen import end_if_exhausted, unforeseen
 
 Probe: TypeAlias = tuple[float, ...]
 
@@ -175,9 +176,10 @@ class FanOut:
             state, detail = State.FAULT, str(error)
             failed = isinstance(error, SourceProtocolError)
         except SourceError as error:
+            end_if_exhausted(error)  # it was not the source that failed
             state, detail, failed = State.UNAVAILABLE, str(error), True
         except Exception as error:  # what it sent could not be read: that costs nobody else's
-            state, detail = State.FAULT, where_it_failed(error)
+            state, detail = State.FAULT, unforeseen(error)
         if failed and visit.calls.made:
             self.breakers.failed(source.id)
         return FetchResult(

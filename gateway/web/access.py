@@ -33,10 +33,10 @@ from gateway.errors import (
     MalformedRequest,
     Refused,
     Unauthenticated,
-    where_it_failed,
 )
 from gateway.model import Request, Subject
 from gateway.settings import Limits
+from gateway.unforeseen import unforeseen
 from gateway.web.cookies import (
     NO_SESSION,
     SESSION,
@@ -293,7 +293,7 @@ class Access:
             left = MalformedRequest(detail="the caller left before the form was whole")
             response = await self._refused(http, visit, left)
         except Exception as error:
-            _log.error("a page failed: %s", where_it_failed(error))
+            _log.error("a page failed: %s", unforeseen(error))
             response = self._problem(Internal(), visit)
         response.headers["Cache-Control"] = "no-store"
         for cookie in visit.cookies:

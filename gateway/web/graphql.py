@@ -21,9 +21,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.types import Receive, Scope, Send
 
 from gateway.audit.recorder import AuditedResponse
-from gateway.errors import AuditUnavailable, GatewayError, MalformedRequest, where_it_failed
+from gateway.errors import AuditUnavailable, GatewayError, MalformedRequest
 from gateway.model import Request
 from gateway.settings import Limits
+from gateway.unforeseen import unforeseen
 from gateway.web.negotiation import Media, negotiated
 from gateway.web.receiving import blank, check_headers, received
 from gateway.web.sending import Constant, sent
@@ -49,7 +50,7 @@ class GraphqlEndpoint:
             _log.error("not recorded: %s", error.detail)
             outcome = Constant.AUDIT_UNAVAILABLE
         except Exception as error:  # what pipeline.answer did not foresee
-            _log.error("a query failed outside the pipeline: %s", where_it_failed(error))
+            _log.error("a query failed outside the pipeline: %s", unforeseen(error))
             outcome = Constant.INTERNAL
         await sent(outcome, media if isinstance(media, Media) else Media.JSON)(scope, receive, send)
 

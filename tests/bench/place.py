@@ -93,9 +93,11 @@ async def gateway(
     times: Path | None = None,
     late: str = "",
     by_s: float = 0.1,
+    turns: bool = False,
 ) -> AsyncIterator[Gateway]:
     """`portcullis serve`; with `times` the same gateway, which writes each source's times there,
-    each answer of the source `late`, or of all, so much later than it came.
+    each answer of the source `late`, or of all, so much later than it came, and with records of
+    queries by `turns` (`watched`).
 
     Without `rates` it does not hold itself back where a mapping file gives a source's rate.
 
@@ -110,6 +112,7 @@ async def gateway(
     if times is not None:
         program = [sys.executable, "-m", "tests.bench.watched", "--times", str(times)]
         program += ["--late", late, "--by-s", str(by_s)] if late else []
+        program += ["--turns"] if turns else []
     log = folder / "log"
     with log.open("wb") as said:
         process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""Reading what `watched` wrote: for each query, how long the sources and the log took."""
+"""Reading what `watched` wrote: for each query, how long the sources took."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.bench.watched import Recorded
 
 Span = tuple[float, float]
 
@@ -16,9 +18,7 @@ class SourceTimes:
 
     reported_ms: Mapping[str, float]  # the longest visit to each, as the gateway itself counts
     spans: Mapping[str, tuple[Span, ...]]  # of the calls to each, in seconds of one clock
-    commits_s: tuple[
-        Span, ...
-    ] = ()  # of each record: until it lasted, and a thread that does nothing
+    recorded: Recorded | None = None
 
     @property
     def slowest_reported_ms(self) -> float:
@@ -28,16 +28,6 @@ class SourceTimes:
     def slowest_ms(self) -> float:
         """How long a call to the source that was waited for longest was under way."""
         return max((covered_s(spans) * 1000 for spans in self.spans.values()), default=0.0)
-
-    @property
-    def committed_ms(self) -> float:
-        """How long its records took to last, together."""
-        return 1000 * sum(took for took, _ in self.commits_s)
-
-    @property
-    def free_ms(self) -> float:
-        """How long as many turns of a thread took that does nothing."""
-        return 1000 * sum(free for _, free in self.commits_s)
 
     @property
     def waited_ms(self) -> float:
@@ -65,6 +55,6 @@ def read_times(file: Path) -> dict[str, SourceTimes]:
                 source: tuple((began, ended) for began, ended in spans)
                 for source, spans in read["spans"].items()
             },
-            commits_s=tuple((took, free) for took, free in read["commits_s"]),
+            recorded=Recorded(**read["recorded"]) if "recorded" in read else None,
         )
     return found

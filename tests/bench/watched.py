@@ -1,10 +1,10 @@
-"""The gateway of `portcullis serve`, and beside it how long each source and each of the log's two
-commits took in each query.
+"""The gateway of `portcullis serve`, and beside it how long each source took in each query.
 
 Answers carry coarse time bands only, so a benchmark needs this process of its own: for every query
 it writes one JSON line with the exact times that the gateway reported, and with the spans in which
-a call to a source was under way, and how long it waited for its intent and its outcome to last;
-and, taken right before each of these, for a thread that does nothing. Run:
+a call to a source was under way. With `--turns` it makes records of queries for some seconds and
+none for as many, by turns, so that queries with and without them can be compared; the line then
+says which it was, and how long the query waited until its records lasted. Run:
 python -m tests.bench.watched --config F --times F
 """
 
@@ -16,7 +16,8 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,13 +35,25 @@ ALL = "all"
 """In the place of a source: each of them."""
 
 
+TURN_S = 10.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Recorded:
+    """One query's two records."""
+
+    kept: bool  # whether they were made
+    into_turn_s: float  # when its intent would be, since the turn began
+    waited_s: float = 0.0  # until both lasted, together
+
+
 @dataclass(slots=True, kw_only=True)
 class Times:
     """The spans of the queries under way, and the file that finished ones are written to."""
 
     file: IO[str]
     spans: dict[str, dict[str, list[Span]]] = field(default_factory=dict)
-    commits: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    recorded: dict[str, Recorded] = field(default_factory=dict)
 
     def called(self, query_id: str, source: str, span: Span) -> None:
         self.spans.setdefault(query_id, {}).setdefault(source, []).append(span)
@@ -50,8 +63,9 @@ class Times:
             "query": request.id,
             "reported_ms": {r.source: r.elapsed_s * 1000 for r in response.reports},
             "spans": self.spans.pop(request.id, {}),
-            "commits_s": self.commits.pop(request.id, []),
         }
+        if recorded := self.recorded.pop(request.id, None):
+            line["recorded"] = asdict(recorded)
         self.file.write(json.dumps(line) + "\n")
 
 
@@ -75,8 +89,8 @@ class Timed:
             self._times.called(query.query_id, self._source, (began, time.monotonic()))
 
 
-class TimedLog:
-    """The log, whose records of queries are timed; all else is the log's own."""
+class ByTurns:
+    """The log, of which records of queries are made in every other turn; all else is the log's."""
 
     def __init__(self, log: AuditLog, times: Times) -> None:
         self._log, self._times = log, times
@@ -87,20 +101,19 @@ class TimedLog:
     async def append(self, leaf: Mapping[str, Any], parts: Mapping[str, Part] = EMPTY) -> Receipt:
         if "query" not in leaf:  # a look for silent records, after an answer
             return await self._log.append(leaf, parts)
-        began = time.perf_counter()
-        await asyncio.to_thread(_nothing)
-        free = time.perf_counter()
+        began = time.monotonic()
+        turn, into_s = divmod(began, TURN_S)
+        of = self._times.recorded.setdefault(
+            str(leaf["request_id"]), Recorded(kept=turn % 2 == 0, into_turn_s=into_s)
+        )
+        if not of.kept:
+            return Receipt(index=None, leaf_hash=bytes(32), at=datetime.now(UTC))
         receipt = await self._log.append(leaf, parts)
-        took = (time.perf_counter() - free, free - began)
-        self._times.commits.setdefault(str(leaf["request_id"]), []).append(took)
+        of.waited_s += time.monotonic() - began
         return receipt
 
 
-def _nothing() -> None:
-    """What a commit would be that costs nothing: to a thread, and back to the loop."""
-
-
-async def serve(config: Path, times: Times, late: str, by_s: float) -> None:
+async def serve(config: Path, times: Times, *, late: str, by_s: float, turns: bool) -> None:
     settings = load(config, os.environ)
     async with running(settings, dict(os.environ), observed=times.saw) as started:
         gate = started.gate
@@ -108,7 +121,7 @@ async def serve(config: Path, times: Times, late: str, by_s: float) -> None:
             name: Timed(name, held, times, by_s if late in (name, ALL) else 0.0)
             for name, held in gate.sources.items()
         }
-        log: Any = TimedLog(gate.audit.log, times)
+        log: Any = ByTurns(gate.audit.log, times) if turns else gate.audit.log
         audit = replace(gate.audit, log=log)
         app = application(replace(started, gate=replace(gate, sources=timed, audit=audit)))
         serving = server(app, settings.limits)
@@ -123,13 +136,16 @@ def main() -> None:
     parser.add_argument("--times", type=Path, required=True)
     parser.add_argument("--late", default="", help=f"a source, or {ALL}, whose answers come later")
     parser.add_argument("--by-s", type=float, default=0.1, help="by so much")
+    parser.add_argument("--turns", action="store_true", help="records in every other turn alone")
     given = parser.parse_args()
     steady_heap()
     with (
         given.times.open("w", buffering=1) as file,
         asyncio.Runner(loop_factory=loop_factory()) as runner,
     ):
-        runner.run(serve(given.config, Times(file=file), given.late, given.by_s))
+        times = Times(file=file)
+        serving = serve(given.config, times, late=given.late, by_s=given.by_s, turns=given.turns)
+        runner.run(serving)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from gateway.audit.store import unpack
 from gateway.cli.demo import Demo, demo_settings
 from gateway.cli.serve import bound, loop_factory, server
 from gateway.settings import Settings
+from gateway.unforeseen import end_when_exhausted
 from tests.crash.kills import Tally, Told
 from tests.crash.processes import said, started, warm
 from tests.crash.victims import quiet
@@ -147,6 +148,7 @@ def serves(settings: Settings, held: dict[str, str], step: str, pipe: Connection
         async with running(settings, held) as made:
             app = _sending(application(_hurt(made, step)), step)
             listening = bound(settings.host, settings.port)
+            end_when_exhausted()
             serving = asyncio.create_task(server(app, settings.limits).serve(sockets=[listening]))
             while not await made.ready():  # noqa: ASYNC110 - nothing signals it
                 await asyncio.sleep(0.02)
