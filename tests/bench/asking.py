@@ -24,11 +24,11 @@ Progress = Callable[[int], None]
 class Asked:
     """What became of many questions."""
 
-    took_ms: list[float] = field(default_factory=list)
+    took_ms: list[float] = field(default_factory=list)  # of each that was answered
     errors: Counter[str] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)  # "BID RATE_LIMITED": answers
     elapsed_s: float = 0.0
-    query_ids: list[str] = field(default_factory=list)
+    query_ids: list[str] = field(default_factory=list)  # of the same
 
     def took(self, share: float) -> float:
         """The time within which this share of the questions was answered, in milliseconds."""
@@ -105,10 +105,11 @@ class Asker:
         except aiohttp.ClientError as error:
             asked.errors[type(error).__name__] += 1
             return
-        asked.took_ms.append((time.monotonic() - began) * 1000)
+        took_ms = (time.monotonic() - began) * 1000
         if reply.status != 200:
             asked.errors[json.loads(raw)["errors"][0]["extensions"]["code"]] += 1
             return
+        asked.took_ms.append(took_ms)
         extensions = json.loads(raw)["extensions"]
         asked.query_ids.append(extensions["receipt"]["queryId"])
         asked.states.update(f"{s['agency']} {s['state']}" for s in extensions["sources"])
