@@ -86,6 +86,28 @@ async def test_no_part_holds_a_value_that_was_disclosed(asker: Asker, step: Step
         assert value not in told
 
 
+async def test_AU_09_what_is_asked_is_kept_whole_however_much(asker: Asker) -> None:
+    """As much as the limits allow: 64 KiB and more of what is sealed, and the leaves stay small."""
+    who = [{"family": "Exampleova", "dob": str(year)} for year in range(1950, 1980)]
+    names = [f"search{n}" for n in range(10)]
+    fields = (
+        "ref owner system sex primaryName names { full family given kind script } dateOfBirth "
+        "dobQuality nationalities { country claimed } identifiers { kind value } "
+        "contacts { kind value } warnings { kind reason } immigration { status caseState }"
+    )
+    roots = (f"{name}: personSearch(anyOf: $who) {{ hits {{ {fields} }} }}" for name in names)
+    text = f"query ($who: [PersonCriteria!]!) {{ {' '.join(roots)} }}"
+    answer = await asker.ask("AO", text, {"who": who}, purpose="PROTECT_VULNERABLE", reason="R07")
+    assert set(answer.data) == set(names)
+    index, leaf = (await entries(asker, answer))["I"]
+    question = await asker.demo.started.log.detail(index)
+    assert len(json.dumps(question)) > 65_536
+    assert question["variables"] == {"who": who}
+    assert all(name in question["text"] for name in names)
+    kept = {source: sorted(of) for source, of in question["visits"].items()}
+    assert kept == {source: sorted(of) for source, of in leaf["plan"]["visits"].items()}
+
+
 async def test_the_auditors_of_the_asker_s_agency_read_the_question_and_no_result(
     asker: Asker,
 ) -> None:

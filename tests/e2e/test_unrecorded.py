@@ -128,11 +128,11 @@ def body_of(step: Step) -> dict[str, Any]:
     return {"query": step.text, "variables": dict(step.variables), "extensions": why}
 
 
-async def test_F_27_the_log_is_cut_off_between_intent_and_outcome(
+async def test_F_27_AU_18_the_log_is_cut_off_between_intent_and_outcome(
     demo: Demo, tmp_path: Path, database: Database
 ) -> None:
     """While a source is waited for: the answer is withheld, and the log comes to say that nothing
-    was released."""
+    was released. The same, asked again, is another request."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pc-")))
         source, secrets = await door_to(demo.stack.secrets["NMC_DB_URL"], folder, "NMC")
@@ -178,7 +178,9 @@ async def test_F_27_the_log_is_cut_off_between_intent_and_outcome(
         await own_reconciler.tick()
         passed_s = 20.0
         await own_reconciler.tick()
-        assert (await ask()).status_code == 200
+        again = await ask()
+        assert again.status_code == 200
+        assert again.json()["extensions"]["receipt"]["queryId"] != cut_off["request_id"]
         await own.started.tripwires.settled()
     report = await database.verified()
     assert report.ok, report.problems
