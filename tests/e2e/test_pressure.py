@@ -180,10 +180,12 @@ async def test_F_38_a_gateway_whose_event_loop_is_blocked_answers_nothing_unreco
         assert await house.ask(client)
     assert house.cut == 0
     assert len(house.received) + len(house.refused) == 8
-    assert received(house) <= (await compared(house))["O"]
+    found = await compared(house)
+    assert received(house) <= found["O"]
     report = await database.verified()
     assert report.ok, report.problems
-    assert report.open_intents == ()
+    # What follows an answer may have been cut off at the end; no question was.
+    assert found["I"].isdisjoint(request for _, request in report.open_intents)
 
 
 async def test_F_39_what_was_begun_is_answered_when_a_gateway_is_told_to_stop(
